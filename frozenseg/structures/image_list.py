@@ -1,0 +1,54 @@
+"""Images of different sizes as one batch: padded right and bottom, true sizes kept."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+class ImageSize(NamedTuple):
+    """Height and width in pixels."""
+
+    height: int
+    width: int
+
+
+@dataclass(frozen=True)
+class ImageList:
+    """A padded batch.
+
+    Attributes:
+        tensor: (B, C, H, W) float32.
+        sizes: each image's true height and width inside it.
+    """
+
+    tensor: Tensor
+    sizes: tuple[ImageSize, ...]
+
+    @classmethod
+    def from_images(cls, images: list[Tensor], divisibility: int) -> "ImageList":
+        """Pad images with zeros, right and bottom, to the largest size rounded up.
+
+        Args:
+            images: each (C, h, w), normalised already, so that zero is the mean colour.
+            divisibility: H and W become multiples of it.
+        """
+        sizes = tuple(ImageSize(*image.shape[-2:]) for image in images)
+        height = _round_up(max(size.height for size in sizes), divisibility)
+        width = _round_up(max(size.width for size in sizes), divisibility)
+        padded = [
+            F.pad(image, (0, width - size.width, 0, height - size.height))
+            for image, size in zip(images, sizes, strict=True)
+        ]
+        return cls(torch.stack(padded), sizes)  # (B, C, H, W)
+
+    @property
+    def padded_size(self) -> ImageSize:
+        """Height and width of the batch."""
+        return ImageSize(*self.tensor.shape[-2:])
+
+
+def _round_up(size: int, divisibility: int) -> int:
+    return -(-size // divisibility) * divisibility

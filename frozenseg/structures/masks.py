@@ -1,0 +1,48 @@
+"""Binary masks: bit masks ↔ run lengths (pycocotools), and the boxes around them."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from pycocotools import mask as coco_mask
+from torch import Tensor
+from torchvision.ops import masks_to_boxes
+
+
+def encode_rle(masks: np.ndarray) -> list[dict[str, Any]]:
+    """Encode masks as compressed run lengths, ready for JSON.
+
+    Args:
+        masks: (N, H, W) bool.
+
+    Returns:
+        COCO RLE dictionaries ``{"size": [H, W], "counts": str}``, one a mask.
+    """
+    if len(masks) == 0:
+        return []
+    runs = coco_mask.encode(np.asfortranarray(masks.transpose(1, 2, 0).astype(np.uint8)))  # (H, W, N)
+    return [{"size": list(run["size"]), "counts": run["counts"].decode("ascii")} for run in runs]
+
+
+def decode_rle(runs: list[dict[str, Any]], height: int, width: int) -> np.ndarray:
+    """Decode compressed run lengths to (N, H, W) bool; the size matters only where ``runs`` is empty."""
+    if not runs:
+        return np.zeros((0, height, width), dtype=bool)
+    return coco_mask.decode(runs).transpose(2, 0, 1).astype(bool)  # (N, H, W)
+
+
+def boxes_around(masks: Tensor) -> Tensor:
+    """Return the tight boxes of masks.
+
+    Args:
+        masks: (N, H, W) bool.
+
+    Returns:
+        (N, 4) float32 x0, y0, x1, y1 in pixels, the end exclusive; zeros for an empty mask.
+    """
+    boxes = torch.zeros(len(masks), 4, dtype=torch.float32, device=masks.device)
+    filled = masks.flatten(1).any(dim=1)
+    if filled.any():
+        found = masks_to_boxes(masks[filled])
+        boxes[filled] = found + found.new_tensor([0, 0, 1, 1])
+    return boxes

@@ -1,0 +1,140 @@
+"""Every config key once: its default, its unit and its meaning.
+
+The names are Detectron2's, Mask2Former's, FC-CLIP's and FrozenSeg's own, so that published configs read the same here.
+Keys of the released code that no longer act stand in ``legacy.py``.
+"""
+
+from typing import Any, NamedTuple
+
+
+class Key(NamedTuple):
+    """One line of the table below."""
+
+    name: str
+    default: Any
+    meaning: str
+
+
+KEYS: tuple[Key, ...] = (
+    Key("VERSION", 2, "version of the config layout; 2 is the only one"),
+    Key("OUTPUT_DIR", "./output", "folder for checkpoints, logs, metrics.json and inference/results.json"),
+    Key("SEED", -1, "seed of weights, data order and augmentation; -1 draws one and logs it"),
+    Key("CUDNN_BENCHMARK", False, "let cuDNN try its algorithms on each new input size"),
+    # The model as a whole
+    Key("MODEL.META_ARCHITECTURE", "FrozenSeg", "FrozenSeg (CLIP and SAM) or FCCLIP (CLIP alone)"),
+    Key("MODEL.DEVICE", "auto", "cpu, cuda, or auto: cuda where there is one"),
+    Key("MODEL.WEIGHTS", "", "checkpoint to start from or to evaluate; empty: freshly initialised decoder"),
+    Key("MODEL.PIXEL_MEAN", [122.7709383, 116.7460125, 104.09373615], "CLIP's channel means, RGB, 0-255"),
+    Key("MODEL.PIXEL_STD", [68.5005327, 66.6321579, 70.32316305], "CLIP's channel standard deviations, RGB, 0-255"),
+    Key("MODEL.BACKBONE.NAME", "CLIP", "CLIP picks the family from CLIP_MODEL_NAME; a family's name insists on it"),
+    Key("MODEL.SAM_NAME", "vit_b", "SAM image encoder: vit_b, vit_l, vit_h, or a registered name"),
+    Key("MODEL.SAM_WEIGHTS", "", "SAM checkpoint file (.pth); random or random:SEED for an untrained encoder"),
+    Key("MODEL.TEXT_CACHE_DIR", "", "folder that keeps encoded vocabularies; empty keeps none"),
+    # CLIP and the geometric ensemble; FC_CLIP is the same section under its older name
+    Key("MODEL.FROZEN_SEG.CLIP_MODEL_NAME", "convnext_large_d_320", "open_clip model name"),
+    Key(
+        "MODEL.FROZEN_SEG.CLIP_PRETRAINED_WEIGHTS",
+        "laion2b_s29b_b131k_ft_soup",
+        "open_clip tag or local file; random or random:SEED for an untrained CLIP",
+    ),
+    Key("MODEL.FROZEN_SEG.EMBED_DIM", 0, "width of CLIP's joint space; 0 reads it from the model"),
+    Key("MODEL.FROZEN_SEG.GEOMETRIC_ENSEMBLE_ALPHA", 0.4, "weight of CLIP's own scores for seen classes, 0-1"),
+    Key("MODEL.FROZEN_SEG.GEOMETRIC_ENSEMBLE_BETA", 0.8, "weight of CLIP's own scores for unseen classes, 0-1"),
+    Key("MODEL.FROZEN_SEG.ENSEMBLE_ON_VALID_MASK", False, "no ensemble for a query whose mask is empty (ResNets)"),
+    Key("MODEL.FC_CLIP.CLIP_MODEL_NAME", "convnext_large_d_320", "as in FROZEN_SEG, read by FCCLIP"),
+    Key("MODEL.FC_CLIP.CLIP_PRETRAINED_WEIGHTS", "laion2b_s29b_b131k_ft_soup", "as in FROZEN_SEG, read by FCCLIP"),
+    Key("MODEL.FC_CLIP.EMBED_DIM", 0, "as in FROZEN_SEG, read by FCCLIP"),
+    Key("MODEL.FC_CLIP.GEOMETRIC_ENSEMBLE_ALPHA", 0.4, "as in FROZEN_SEG, read by FCCLIP"),
+    Key("MODEL.FC_CLIP.GEOMETRIC_ENSEMBLE_BETA", 0.8, "as in FROZEN_SEG, read by FCCLIP"),
+    Key("MODEL.FC_CLIP.ENSEMBLE_ON_VALID_MASK", False, "as in FROZEN_SEG, read by FCCLIP"),
+    # Pixel decoder
+    Key("MODEL.SEM_SEG_HEAD.PIXEL_DECODER_NAME", "MSDeformAttnPixelDecoder", "registered pixel decoder"),
+    Key("MODEL.SEM_SEG_HEAD.CONVS_DIM", 256, "width of the pixel decoder, channels"),
+    Key("MODEL.SEM_SEG_HEAD.MASK_DIM", 256, "width of the mask features, channels"),
+    Key("MODEL.SEM_SEG_HEAD.TRANSFORMER_ENC_LAYERS", 6, "deformable encoder layers"),
+    Key("MODEL.SEM_SEG_HEAD.DEFORMABLE_TRANSFORMER_ENCODER_N_HEADS", 8, "heads of deformable attention"),
+    Key("MODEL.SEM_SEG_HEAD.DEFORMABLE_TRANSFORMER_ENCODER_N_POINTS", 4, "points a head samples on each level"),
+    Key("MODEL.SEM_SEG_HEAD.DEFORMABLE_TRANSFORMER_ENCODER_DIM_FEEDFORWARD", 1024, "hidden width of its FFN"),
+    Key(
+        "MODEL.SEM_SEG_HEAD.SAM_ENCODER_LEVELS",
+        1,
+        "levels that the SAM branch is built for: 1 is right, 3 reads as the released weights were trained",
+    ),
+    # Transformer decoder
+    Key("MODEL.MASK_FORMER.TRANSFORMER_DECODER_NAME", "MultiScaleMaskedTransformerDecoder", "registered decoder"),
+    Key("MODEL.MASK_FORMER.HIDDEN_DIM", 256, "width of queries and attention, channels"),
+    Key("MODEL.MASK_FORMER.NUM_OBJECT_QUERIES", 250, "queries an image"),
+    Key("MODEL.MASK_FORMER.NHEADS", 8, "attention heads"),
+    Key("MODEL.MASK_FORMER.DIM_FEEDFORWARD", 2048, "hidden width of the decoder's FFN"),
+    Key("MODEL.MASK_FORMER.DEC_LAYERS", 10, "predictions: one from the initial queries, one after each layer"),
+    Key("MODEL.MASK_FORMER.DROPOUT", 0.0, "dropout in both transformers, 0-1"),
+    Key("MODEL.MASK_FORMER.SAM_QUERY_FUSE_LAYER", 2, "scale (0-2) after which SAM enters the queries; -1 never"),
+    Key("MODEL.MASK_FORMER.SAM_FEATURE_FUSE_LAYER", 0, "scale (0-2) whose CLIP map SAM enters; -1 never"),
+    Key("MODEL.MASK_FORMER.SIZE_DIVISIBILITY", 32, "batches are padded to a multiple of it, pixels"),
+    # Criterion
+    Key("MODEL.MASK_FORMER.DEEP_SUPERVISION", True, "supervise every intermediate prediction"),
+    Key("MODEL.MASK_FORMER.NO_OBJECT_WEIGHT", 0.1, "weight of the void class in the classification loss"),
+    Key("MODEL.MASK_FORMER.CLASS_WEIGHT", 2.0, "weight of the classification loss and cost"),
+    Key("MODEL.MASK_FORMER.MASK_WEIGHT", 5.0, "weight of the mask cross-entropy loss and cost"),
+    Key("MODEL.MASK_FORMER.DICE_WEIGHT", 5.0, "weight of the dice loss and cost"),
+    Key("MODEL.MASK_FORMER.TRAIN_NUM_POINTS", 12544, "points at which masks are compared"),
+    Key("MODEL.MASK_FORMER.OVERSAMPLE_RATIO", 3.0, "candidate points drawn for each point kept"),
+    Key("MODEL.MASK_FORMER.IMPORTANCE_SAMPLE_RATIO", 0.75, "share of the points that are the most uncertain ones"),
+    # Read-outs
+    Key("MODEL.MASK_FORMER.TEST.SEMANTIC_ON", True, "read out a semantic map"),
+    Key("MODEL.MASK_FORMER.TEST.INSTANCE_ON", True, "read out instances"),
+    Key("MODEL.MASK_FORMER.TEST.PANOPTIC_ON", True, "read out a panoptic map"),
+    Key("MODEL.MASK_FORMER.TEST.OBJECT_MASK_THRESHOLD", 0.0, "queries below this class score are dropped (panoptic)"),
+    Key("MODEL.MASK_FORMER.TEST.OVERLAP_THRESHOLD", 0.8, "segments that keep less of their mask are dropped"),
+    Key(
+        "MODEL.MASK_FORMER.TEST.SEM_SEG_POSTPROCESSING_BEFORE_INFERENCE",
+        False,
+        "restore masks to the wanted size before a semantic-only read-out too",
+    ),
+    Key("TEST.DETECTIONS_PER_IMAGE", 100, "instances kept an image"),
+    Key("TEST.EVAL_PERIOD", 0, "evaluate every so many iterations while training; 0 only at the end"),
+    Key("TEST.SHUFFLE_CLASS_NAMES", False, "control: evaluate with every class under another class's names"),
+    # Images
+    Key("INPUT.FORMAT", "RGB", "channel order that the model reads; RGB is the only one"),
+    Key("INPUT.DATASET_MAPPER_NAME", "coco_panoptic_lsj", "training recipe: coco_panoptic_lsj"),
+    Key("INPUT.IMAGE_SIZE", 1024, "side of the square training crop, pixels"),
+    Key("INPUT.MIN_SCALE", 0.1, "smallest large-scale-jitter factor"),
+    Key("INPUT.MAX_SCALE", 2.0, "largest large-scale-jitter factor"),
+    Key("INPUT.RANDOM_FLIP", "horizontal", "horizontal or none"),
+    Key("INPUT.MIN_SIZE_TEST", 800, "shortest edge at test, pixels"),
+    Key("INPUT.MAX_SIZE_TEST", 1333, "longest edge at test, pixels"),
+    # Data
+    Key("DATASETS.TRAIN", [], "data sets to train on, by registered name"),
+    Key("DATASETS.TEST", [], "data sets to evaluate on, by registered name"),
+    Key("DATASETS.SKIP_BAD", False, "leave out images that cannot be decoded, named in the log, instead of stopping"),
+    Key("DATALOADER.NUM_WORKERS", 4, "processes that load images, for each GPU"),
+    Key("DATALOADER.ASPECT_RATIO_GROUPING", True, "batch wide images with wide ones"),
+    Key("DATALOADER.FILTER_EMPTY_ANNOTATIONS", True, "leave out training images that have instance annotations, all crowd"),
+    # Optimisation
+    Key("SOLVER.OPTIMIZER", "ADAMW", "ADAMW or SGD"),
+    Key("SOLVER.IMS_PER_BATCH", 16, "images a step, over all GPUs"),
+    Key("SOLVER.MAX_ITER", 368750, "training steps"),
+    Key("SOLVER.BASE_LR", 1e-4, "learning rate"),
+    Key("SOLVER.LR_SCHEDULER_NAME", "WarmupMultiStepLR", "WarmupMultiStepLR or WarmupCosineLR"),
+    Key("SOLVER.STEPS", [327778, 355092], "iterations at which the learning rate drops (WarmupMultiStepLR)"),
+    Key("SOLVER.GAMMA", 0.1, "factor of each drop (WarmupMultiStepLR)"),
+    Key("SOLVER.BASE_LR_END", 0.0, "learning rate at the end (WarmupCosineLR)"),
+    Key("SOLVER.WARMUP_FACTOR", 1.0, "learning rate of the first step, as a factor"),
+    Key("SOLVER.WARMUP_ITERS", 10, "steps of linear warm-up"),
+    Key("SOLVER.WEIGHT_DECAY", 0.05, "weight decay"),
+    Key("SOLVER.WEIGHT_DECAY_NORM", 0.0, "weight decay of normalisation layers"),
+    Key("SOLVER.WEIGHT_DECAY_EMBED", 0.0, "weight decay of embeddings"),
+    Key("SOLVER.BACKBONE_MULTIPLIER", 0.1, "learning rate factor for trainable backbone parameters"),
+    Key("SOLVER.MOMENTUM", 0.9, "momentum (SGD)"),
+    Key("SOLVER.CLIP_GRADIENTS.ENABLED", True, "clip gradients"),
+    Key("SOLVER.CLIP_GRADIENTS.CLIP_TYPE", "full_model", "full_model: one norm over all parameters"),
+    Key("SOLVER.CLIP_GRADIENTS.CLIP_VALUE", 0.01, "largest gradient norm"),
+    Key("SOLVER.CLIP_GRADIENTS.NORM_TYPE", 2.0, "which norm"),
+    Key("SOLVER.AMP.ENABLED", True, "mixed precision on CUDA (fp32 elsewhere)"),
+    Key("SOLVER.CHECKPOINT_PERIOD", 5000, "iterations between checkpoints"),
+)
+
+
+def meaning_of(name: str) -> str:
+    """Return the one-line meaning of a key; KeyError for a name that is none."""
+    return {key.name: key.meaning for key in KEYS}[name]

@@ -1,0 +1,260 @@
+"""ToyWorld as files: COCO panoptic JSON and PNGs, semantic PNGs, COCO instance JSON, and a preview.
+
+The folder of a split::
+
+    <split>/images/000000000001.jpg      the pictures
+    <split>/panoptic/000000000001.png    segment ids as colours, id = R + 256 G + 65536 B
+    <split>/semantic/000000000001.png    place of the pixel's category in the split's list, 0-based
+    <split>/panoptic.json                images, segments, categories
+    <split>/instances.json               the things alone, with run-length masks
+
+Every picture depends on the seed, the split and its own number, so the bytes are the same whatever the number of
+processes. A split is written aside and renamed when it is whole.
+"""
+
+import contextlib
+import functools
+import json
+import multiprocessing
+import os
+import shutil
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from frozenseg.errors import DataError
+from frozenseg.log import progress
+from frozenseg.toyworld.scenes import Scene, draw_cast, render
+from frozenseg.toyworld.words import Category, all_categories, seen_categories
+
+SPLITS = ("train", "val_seen", "val_unseen")
+DESCRIPTION = "ToyWorld"
+CHUNK = 16  # pictures that a process makes at a time
+Map = Callable[..., Iterable[Any]]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a split is made from.
+
+    Attributes:
+        split: ``train``, ``val_seen`` or ``val_unseen``.
+        seed: of the whole world.
+        count: pictures.
+        height: of each, pixels.
+        width: of each, pixels.
+    """
+
+    split: str
+    seed: int
+    count: int
+    height: int = 128
+    width: int = 128
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be painted."""
+        if self.split not in SPLITS:
+            raise DataError(f"Unknown ToyWorld split {self.split!r}: choose one of {', '.join(SPLITS)}.")
+        if self.seed < 0 or self.count < 1:
+            raise DataError(
+                f"ToyWorld needs a seed of 0 or more and at least one picture a split; "
+                f"received seed {self.seed} and {self.count} pictures for {self.split}."
+            )
+        if min(self.height, self.width) < 64:
+            raise DataError(f"ToyWorld pictures need 64 pixels a side or more; received {self.width}×{self.height}.")
+
+
+def split_categories(split: str) -> tuple[Category, ...]:
+    """Return the categories of a split in contiguous order: the seen ones, or all for ``val_unseen``."""
+    return all_categories() if split == "val_unseen" else seen_categories()
+
+
+def make_scene(recipe: Recipe, number: int) -> Scene:
+    """Make the picture with a number, counted from 1, of a split."""
+    rng = np.random.default_rng([recipe.seed, SPLITS.index(recipe.split), number])
+    return render(rng, draw_cast(rng, split_categories(recipe.split)), recipe.height, recipe.width)
+
+
+def export_world(folder: Path, recipes: Sequence[Recipe], workers: int = 1) -> None:
+    """Write splits, each into the folder of its name, and ``preview.png`` of the last one.
+
+    Args:
+        folder: of the world.
+        recipes: what to make.
+        workers: processes.
+
+    Raises:
+        DataError: a split's folder holds something that is not ToyWorld, or cannot be written.
+    """
+    for recipe in recipes:
+        _refuse_foreign(folder / recipe.split)
+    workers = min(workers, sum(len(_chunks(recipe)) for recipe in recipes))
+    with contextlib.ExitStack() as stack:
+        run: Map = map
+        if workers > 1:  # spawned, not forked: safe with threads, and the same on every system
+            run = stack.enter_context(ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"))).map
+        for recipe in recipes:
+            export_split(folder / recipe.split, recipe, run)
+    preview(recipes[-1]).save(folder / "preview.png")
+
+
+def export_split(folder: Path, recipe: Recipe, run: Map = map, quiet: bool = False) -> None:
+    """Write a split; a ToyWorld split that is there already is replaced.
+
+    Args:
+        folder: the split's own folder.
+        recipe: what to make.
+        run: ``map``, or that of a pool of processes.
+        quiet: no progress bar.
+
+    Raises:
+        DataError: ``folder`` holds something that is not ToyWorld, or cannot be written.
+    """
+    _refuse_foreign(folder)
+    aside = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
+    try:
+        for name in ("images", "panoptic", "semantic"):
+            (aside / name).mkdir(parents=True, exist_ok=True)
+        _write_annotations(aside, recipe, _write_pictures(aside, recipe, run, quiet))
+        if folder.exists():
+            shutil.rmtree(folder)
+        aside.rename(folder)
+    except OSError as error:
+        raise DataError(f"ToyWorld cannot be written to {folder}: {error.strerror or error}.") from error
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def preview(recipe: Recipe, columns: int = 6, rows: int = 3) -> Image.Image:
+    """Return a contact sheet: the first pictures of a split, each above its truth in drawing colours."""
+    strips = []
+    for row in range(rows):
+        scenes = [make_scene(recipe, number) for number in range(row * columns + 1, (row + 1) * columns + 1)]
+        strips.append(np.concatenate([scene.image for scene in scenes], axis=1))
+        strips.append(np.concatenate([_draw_truth(scene) for scene in scenes], axis=1))
+    return Image.fromarray(np.concatenate(strips))
+
+
+def _refuse_foreign(folder: Path) -> None:
+    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+        return
+    try:
+        description = json.loads((folder / "panoptic.json").read_text(encoding="utf-8"))["info"]["description"]
+    except (OSError, ValueError, KeyError, TypeError):
+        description = None
+    if description != DESCRIPTION:
+        raise DataError(f"{folder} exists and is not a ToyWorld split: choose another --root, or move it away.")
+
+
+def _chunks(recipe: Recipe) -> list[range]:
+    return [range(first, min(first + CHUNK, recipe.count + 1)) for first in range(1, recipe.count + 1, CHUNK)]
+
+
+def _write_pictures(folder: Path, recipe: Recipe, run: Map, quiet: bool) -> list[dict[str, Any]]:
+    """Write all pictures and PNGs; returns one annotation a picture, by number."""
+    annotations = chain.from_iterable(run(functools.partial(_write_chunk, folder, recipe), _chunks(recipe)))
+    return list(progress(annotations, f"ToyWorld {recipe.split}", recipe.count, quiet))
+
+
+def _write_chunk(folder: Path, recipe: Recipe, numbers: Sequence[int]) -> list[dict[str, Any]]:
+    return [_write_picture(folder, recipe, number) for number in numbers]
+
+
+def _write_picture(folder: Path, recipe: Recipe, number: int) -> dict[str, Any]:
+    """Write one picture and its maps; returns its entry for the panoptic JSON, things with run lengths added."""
+    scene = make_scene(recipe, number)
+    stem = f"{number:012d}"
+    Image.fromarray(scene.image).save(folder / "images" / f"{stem}.jpg", quality=95, subsampling=0)
+    Image.fromarray(_ids_as_colours(scene.ids)).save(folder / "panoptic" / f"{stem}.png")
+    order = {category.id: index for index, category in enumerate(split_categories(recipe.split))}
+    semantic = np.full(scene.ids.shape, 255, dtype=np.uint8)
+    segments = []
+    for segment in scene.segments:
+        mask = scene.ids == segment.id
+        semantic[mask] = order[segment.category.id]
+        segments.append(_describe_segment(segment.id, segment.category, mask))
+    Image.fromarray(semantic).save(folder / "semantic" / f"{stem}.png")
+    return {"image_id": number, "file_name": f"{stem}.png", "segments_info": segments}
+
+
+def _describe_segment(number: int, category: Category, mask: np.ndarray) -> dict[str, Any]:
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    left, top = int(columns[0]), int(rows[0])
+    segment = {
+        "id": number,
+        "category_id": category.id,
+        "area": int(np.count_nonzero(mask)),
+        "bbox": [left, top, int(columns[-1]) - left + 1, int(rows[-1]) - top + 1],
+        "iscrowd": 0,
+    }
+    return segment | ({"segmentation": _run_lengths(mask)} if category.isthing else {})
+
+
+def _run_lengths(mask: np.ndarray) -> dict[str, Any]:
+    """Return a mask's COCO run lengths, uncompressed: column by column, beginning with a run of zeros."""
+    flat = mask.ravel(order="F")
+    changes = np.flatnonzero(flat[1:] != flat[:-1]) + 1
+    ends = np.concatenate([[0], changes, [flat.size]])
+    counts = np.diff(ends).tolist()
+    return {"size": list(mask.shape), "counts": [0, *counts] if flat[0] else counts}
+
+
+def _ids_as_colours(ids: np.ndarray) -> np.ndarray:
+    """Return (H, W) ids as (H, W, 3) uint8, the lowest byte first."""
+    return np.ascontiguousarray(ids.astype("<u4")).view(np.uint8).reshape(*ids.shape, 4)[..., :3].copy()
+
+
+def _write_annotations(folder: Path, recipe: Recipe, annotations: list[dict[str, Any]]) -> None:
+    """Write ``panoptic.json`` and ``instances.json``; takes the run lengths out of ``annotations``."""
+    instances = [
+        {"image_id": annotation["image_id"], **segment, "segmentation": segment.pop("segmentation")}
+        for annotation in annotations
+        for segment in annotation["segments_info"]
+        if "segmentation" in segment
+    ]
+    for number, instance in enumerate(instances, start=1):
+        instance["id"] = number
+    categories = split_categories(recipe.split)
+    things = [_describe_category(category) for category in categories if category.isthing]
+    shared = {
+        "info": {"description": DESCRIPTION, "split": recipe.split, "seed": recipe.seed},
+        "images": [
+            {"id": number, "file_name": f"{number:012d}.jpg", "height": recipe.height, "width": recipe.width}
+            for number in range(1, recipe.count + 1)
+        ],
+    }
+    everything = [_describe_category(category) for category in categories]
+    _write_json(folder / "instances.json", shared | {"annotations": instances, "categories": things})
+    _write_json(folder / "panoptic.json", shared | {"annotations": annotations, "categories": everything})
+
+
+def _describe_category(category: Category) -> dict[str, Any]:
+    return {
+        "id": category.id,
+        "name": category.name,
+        "isthing": int(category.isthing),
+        "supercategory": category.tier,
+        "color": list(category.rgb),
+    }
+
+
+def _write_json(path: Path, content: dict[str, Any]) -> None:
+    path.write_text(json.dumps(content, separators=(",", ":")), encoding="utf-8")
+
+
+def _draw_truth(scene: Scene) -> np.ndarray:
+    """Return the segments in their categories' colours with dark borders, (H, W, 3) uint8."""
+    drawing = np.zeros((*scene.ids.shape, 3), dtype=np.uint8)
+    for segment in scene.segments:
+        drawing[scene.ids == segment.id] = segment.category.rgb
+    border = np.zeros(scene.ids.shape, dtype=bool)
+    border[1:] |= scene.ids[1:] != scene.ids[:-1]
+    border[:, 1:] |= scene.ids[:, 1:] != scene.ids[:, :-1]
+    drawing[border] //= 3
+    return drawing

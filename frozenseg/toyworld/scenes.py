@@ -1,0 +1,195 @@
+"""One ToyWorld scene from a seed: a picture, the exact id of every pixel, and the list of segments.
+
+Light falls on everything from one side, things throw shadows and hide each other, colours are jittered, surfaces are
+uneven and the sensor is noisy, so that no colour threshold finds a thing or tells its name.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from frozenseg.toyworld import textures
+from frozenseg.toyworld.things import Light, PlacedThing, paint_thing, place_thing
+from frozenseg.toyworld.words import Category
+
+WORLD_WIDTH = 128.0  # world units across the shorter side: textures keep their look at any size
+MIN_VISIBLE_PIXELS = 16
+MIN_VISIBLE_SHARE = 0.45  # of each thing's own area, so that its shape can still be told
+MIN_MATERIAL_SHARE = 0.06  # of the picture
+MAX_TRIES = 30
+
+
+class Segment(NamedTuple):
+    """One segment of a scene: its id in the id map and its category."""
+
+    id: int
+    category: Category
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A picture with its truth.
+
+    Attributes:
+        image: (H, W, 3) uint8 RGB.
+        ids: (H, W) int32, the segment of each pixel; every pixel has one.
+        segments: one for each id in ``ids``.
+    """
+
+    image: np.ndarray
+    ids: np.ndarray
+    segments: tuple[Segment, ...]
+
+
+class Cast(NamedTuple):
+    """What appears in a scene: materials, ground first, and things, farthest first."""
+
+    materials: tuple[Category, ...]
+    things: tuple[Category, ...]
+
+
+def draw_cast(rng: np.random.Generator, categories: Sequence[Category], unseen_share: float = 0.6) -> Cast:
+    """Choose 1-3 materials and 2-8 things.
+
+    Args:
+        rng: the scene's generator.
+        categories: what may appear; materials do not repeat, things may.
+        unseen_share: how often an unseen category is chosen where ``categories`` has unseen ones, 0-1.
+    """
+    materials = [category for category in categories if not category.isthing]
+    things = [category for category in categories if category.isthing]
+    chosen: list[Category] = []
+    for _ in range(rng.choice([1, 2, 3], p=[0.35, 0.45, 0.2])):
+        chosen.append(_draw(rng, [material for material in materials if material not in chosen], unseen_share))
+    return Cast(tuple(chosen), tuple(_draw(rng, things, unseen_share) for _ in range(rng.integers(2, 9))))
+
+
+def render(rng: np.random.Generator, cast: Cast, height: int = 128, width: int = 128) -> Scene:
+    """Paint a scene.
+
+    Args:
+        rng: the scene's generator; the same state gives the same scene.
+        cast: who appears; a thing that finds no place, or would hide another, stays away.
+        height: of the picture, pixels.
+        width: of the picture, pixels.
+    """
+    light = Light.draw(rng)
+    colours, layers, materials = _lay_ground(rng, cast.materials, height, width)
+    placed: list[PlacedThing] = []
+    for category in cast.things:
+        thing = _find_place(rng, category, layers, placed, len(materials))
+        if thing is not None:
+            layers = thing.cover(layers, len(materials) + len(placed))
+            placed.append(thing)
+    for thing in placed:
+        paint_thing(rng, colours, thing, light)
+    members = materials + tuple(thing.category for thing in placed)
+    numbers = _draw_ids(rng, len(members))
+    segments = tuple(Segment(int(number), member) for number, member in zip(numbers, members, strict=True))
+    return Scene(_expose(rng, colours, light), numbers[layers].astype(np.int32), segments)
+
+
+def _draw(rng: np.random.Generator, categories: Sequence[Category], unseen_share: float) -> Category:
+    unseen = [category for category in categories if category.tier != "seen"]
+    seen = [category for category in categories if category.tier == "seen"]
+    pool = unseen if unseen and (not seen or rng.random() < unseen_share) else seen
+    return pool[rng.integers(len(pool))]
+
+
+def _lay_ground(
+    rng: np.random.Generator, materials: Sequence[Category], height: int, width: int
+) -> tuple[np.ndarray, np.ndarray, tuple[Category, ...]]:
+    """Paint the materials side by side, each reaching over the ones before it along a wavy, soft border.
+
+    Returns:
+        Colours (H, W, 3) float32, (H, W) int64 the index of the material on top, and the materials that found room.
+    """
+    scale = WORLD_WIDTH / min(height, width)
+    down, right = np.mgrid[0:height, 0:width].astype(np.float32) * np.float32(scale)  # (H, W) each
+    colours = _paint_material(rng, materials[0], right, down)
+    layers = np.zeros((height, width), dtype=np.int64)
+    laid = [materials[0]]
+    for material in materials[1:]:
+        distance = _draw_border(rng, layers, right, down)
+        if distance is None:
+            continue
+        cover = np.clip(distance / 1.5 + 0.5, 0, 1)[..., None]
+        colours += cover * (_paint_material(rng, material, right, down) - colours)
+        layers[distance >= 0] = len(laid)
+        laid.append(material)
+    return colours, layers, tuple(laid)
+
+
+def _draw_border(rng: np.random.Generator, layers: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray | None:
+    """Return the distance to a wavy line that leaves enough of every material, in world units: (H, W) float32.
+
+    None where no such line is found.
+    """
+    enough = MIN_MATERIAL_SHARE * layers.size
+    for _ in range(MAX_TRIES):
+        angle = rng.uniform(0, 2 * np.pi)
+        slope = np.cos(angle) * (x - x.mean()) + np.sin(angle) * (y - y.mean())
+        waves = textures.smooth_noise(rng, layers.shape, 5, 5)
+        distance = slope + rng.uniform(6, 16) * waves + rng.uniform(-35, 35)
+        remaining = np.bincount(layers[distance < 0], minlength=int(layers.max()) + 1)
+        if remaining.min() >= enough and np.count_nonzero(distance >= 0) >= enough:
+            return distance
+    return None
+
+
+def _paint_material(rng: np.random.Generator, material: Category, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Return a material's colours (H, W, 3) float32, turned, moved, scaled and tinted at random."""
+    angle, zoom = rng.uniform(-0.5, 0.5), rng.uniform(0.85, 1.25)
+    turn_x = np.float32(np.cos(angle) / zoom)
+    turn_y = np.float32(np.sin(angle) / zoom)
+    start_x, start_y = rng.uniform(0, 64, 2).astype(np.float32)
+    u, v = turn_x * x - turn_y * y + start_x, turn_y * x + turn_x * y + start_y
+    tint = rng.uniform(0.9, 1.1) * rng.uniform(0.94, 1.06, 3)
+    return textures.MATERIALS[material.parts["material"]](rng, u, v) * tint.astype(np.float32)
+
+
+def _find_place(
+    rng: np.random.Generator, category: Category, layers: np.ndarray, placed: Sequence[PlacedThing], first: int
+) -> PlacedThing | None:
+    """Look for a place at which the thing leaves enough of all that it covers; None where there is none.
+
+    Args:
+        rng: the scene's generator.
+        category: what to place.
+        layers: (H, W) who is on top now.
+        placed: the things already there, numbered from ``first`` in ``layers``.
+        first: the number of materials.
+    """
+    height, width = layers.shape
+    needed = np.full(first + len(placed) + 1, MIN_MATERIAL_SHARE * layers.size * 0.5)
+    needed[first:-1] = [max(MIN_VISIBLE_PIXELS, MIN_VISIBLE_SHARE * thing.area) for thing in placed]
+    for _ in range(MAX_TRIES):
+        thing = place_thing(rng, category, height, width)
+        needed[-1] = max(MIN_VISIBLE_PIXELS, MIN_VISIBLE_SHARE * thing.area)
+        visible = np.bincount(thing.cover(layers, len(needed) - 1).ravel(), minlength=len(needed))
+        if np.all(visible >= needed):
+            return thing
+    return None
+
+
+def _draw_ids(rng: np.random.Generator, count: int) -> np.ndarray:
+    """Return distinct segment ids in 1 … 16 777 215, so that all three colour channels of the PNG are used."""
+    numbers: list[int] = []
+    while len(numbers) < count:
+        number = int(rng.integers(1, 1 << 24))
+        if number not in numbers:
+            numbers.append(number)
+    return np.array(numbers)
+
+
+def _expose(rng: np.random.Generator, colours: np.ndarray, light: Light) -> np.ndarray:
+    """Light the scene unevenly, add sensor noise, and return (H, W, 3) uint8."""
+    height, width = colours.shape[:2]
+    down, right = np.linspace(-1, 1, height, dtype=np.float32), np.linspace(-1, 1, width, dtype=np.float32)
+    toward = -(light.x * right[None, :] + light.y * down[:, None])  # (H, W), brightest where the light comes from
+    brightness = light.brightness * (1 + light.falloff * toward)
+    noise = rng.standard_normal(colours.shape, dtype=np.float32) * np.float32(rng.uniform(0.008, 0.035))
+    exposed = colours * (brightness[..., None] * light.tint) + noise
+    return (np.clip(exposed, 0, 1) * 255 + 0.5).astype(np.uint8)

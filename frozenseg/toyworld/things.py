@@ -1,0 +1,135 @@
+"""Things of a scene: where they lie, which pixels they cover, and how light and paint make them look."""
+
+import colorsys
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from frozenseg.toyworld.shapes import OUTLINES
+from frozenseg.toyworld.textures import paint_pattern, smooth_noise
+from frozenseg.toyworld.words import COLOURS, Category
+
+SMALLEST, LARGEST = 0.095, 0.175  # radius, as a share of the picture's shorter side
+
+
+class Light(NamedTuple):
+    """Where light travels to (x, y of a unit vector), how bright, how uneven, and its colour."""
+
+    x: float
+    y: float
+    brightness: float
+    falloff: float
+    tint: np.ndarray
+
+    @classmethod
+    def draw(cls, rng: np.random.Generator) -> "Light":
+        """Draw a light at random, from above more often than from below."""
+        angle = rng.uniform(0.1, 0.9) * np.pi if rng.random() < 0.8 else rng.uniform(-np.pi, 0)
+        warmth = rng.uniform(-0.05, 0.05)
+        tint = np.array([1 + warmth, 1, 1 - warmth], dtype=np.float32)
+        return cls(
+            float(np.cos(angle)), float(np.sin(angle)), float(rng.uniform(0.8, 1.1)), float(rng.uniform(0, 0.3)), tint
+        )
+
+
+@dataclass(frozen=True)
+class PlacedThing:
+    """A thing at its place.
+
+    Attributes:
+        category: what it is.
+        radius: in pixels.
+        window: rows and columns of the picture that it and its shadow reach.
+        x: (h, w) float32 over the window, the thing's own frame, in which its radius is 1.
+        y: the same.
+        distance: (h, w) float32 over the window, to the outline, in pixels, negative inside.
+    """
+
+    category: Category
+    radius: float
+    window: tuple[slice, slice]
+    x: np.ndarray
+    y: np.ndarray
+    distance: np.ndarray
+
+    @property
+    def area(self) -> int:
+        """Pixels of the picture that it covers, were nothing on top."""
+        return int(np.count_nonzero(self.distance < 0))
+
+    def cover(self, layers: np.ndarray, number: int) -> np.ndarray:
+        """Return a copy of the (H, W) layers in which this thing lies on top as ``number``."""
+        covered = layers.copy()
+        covered[self.window][self.distance < 0] = number
+        return covered
+
+
+def place_thing(rng: np.random.Generator, category: Category, height: int, width: int) -> PlacedThing:
+    """Draw a place, a size and a rotation.
+
+    Args:
+        rng: the scene's generator.
+        category: a thing.
+        height: of the picture, pixels.
+        width: of the picture, pixels.
+    """
+    radius = rng.uniform(SMALLEST, LARGEST) * min(height, width)
+    margin = 0.6 * radius
+    centre_x, centre_y = rng.uniform(margin, width - margin), rng.uniform(margin, height - margin)
+    reach = 1.5 * radius + 2  # the outline is within 1.1 radii, its shadow a little further
+    rows = slice(max(0, int(centre_y - reach)), min(height, int(centre_y + reach) + 1))
+    columns = slice(max(0, int(centre_x - reach)), min(width, int(centre_x + reach) + 1))
+    down, right = np.mgrid[rows, columns].astype(np.float32)
+    angle = rng.uniform(0, 2 * np.pi)
+    x, y = _turn((right - centre_x) / radius, (down - centre_y) / radius, angle)
+    distance = (OUTLINES[category.parts["shape"]](x, y) * radius).astype(np.float32)
+    return PlacedThing(category, float(radius), (rows, columns), x, y, distance)
+
+
+def paint_thing(rng: np.random.Generator, colours: np.ndarray, thing: PlacedThing, light: Light) -> None:
+    """Paint a thing and its shadow into (H, W, 3) float32 ``colours``, in place."""
+    canvas = colours[thing.window]  # a view
+    canvas *= 1 - _shadow(thing, light)[..., None]
+    cover = np.clip(0.5 - thing.distance, 0, 1)[..., None]  # antialiased: one pixel wide
+    canvas += cover * (_surface(rng, thing, light) - canvas)
+
+
+def _turn(x: np.ndarray, y: np.ndarray, angle: float) -> tuple[np.ndarray, np.ndarray]:
+    cosine, sine = np.float32(np.cos(angle)), np.float32(np.sin(angle))
+    return (cosine * x + sine * y).astype(np.float32), (cosine * y - sine * x).astype(np.float32)
+
+
+def _shadow(thing: PlacedThing, light: Light) -> np.ndarray:
+    """Return how much the thing darkens what lies behind it: (h, w) float32, 0-1."""
+    far = 0.18 * thing.radius
+    height, width = thing.distance.shape
+    rows = np.clip(np.arange(height) - round(light.y * far), 0, height - 1)
+    columns = np.clip(np.arange(width) - round(light.x * far), 0, width - 1)
+    moved = thing.distance[np.ix_(rows, columns)]
+    return 0.45 * np.clip(0.5 - moved / (0.30 * thing.radius), 0, 1)
+
+
+def _surface(rng: np.random.Generator, thing: PlacedThing, light: Light) -> np.ndarray:
+    """Return the thing's lit paint, (h, w, 3) float32."""
+    base, second = _draw_paints(rng, thing.category.parts["colour"])
+    amount = paint_pattern(thing.category.parts["pattern"], thing.x, thing.y, float(rng.random()))[..., None]
+    paint = base + amount * (second - base)
+    shape = thing.distance.shape
+    wear = 0.10 * smooth_noise(rng, shape, 6, 6) + 0.06 * rng.standard_normal(shape, dtype=np.float32)
+    fall_y, fall_x = np.gradient(thing.distance)
+    toward = -(fall_x * light.x + fall_y * light.y)  # 1 on edges that face the light
+    edge = np.clip(1 + thing.distance / (0.28 * thing.radius), 0, 1)  # 1 at the outline, 0 on the flat inside
+    relief = 0.32 * edge * toward
+    return paint * (1 + wear + relief)[..., None]
+
+
+def _draw_paints(rng: np.random.Generator, colour: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return the jittered colour and the pattern's second colour, pale or dark, (3,) float32 each."""
+    hue, saturation, value = COLOURS[colour]
+    hue = (hue + rng.uniform(-0.018, 0.018)) % 1
+    saturation = float(np.clip(saturation + rng.uniform(-0.15, 0.1), 0, 1))
+    value = float(np.clip(value + rng.uniform(-0.15, 0.08), 0, 1))
+    base = np.array(colorsys.hsv_to_rgb(hue, saturation, value), dtype=np.float32)
+    second = 0.2 * base + np.float32(0.75) if rng.random() < 0.6 else 0.22 * base
+    return base, second.astype(np.float32)

@@ -1,0 +1,163 @@
+"""Data sets and what is known of them, by name (Detectron2's ``DatasetCatalog`` and ``MetadataCatalog``).
+
+Both catalogs fill themselves from ``frozenseg/data/datasets/*.py`` when first asked; importing registers nothing.
+Folders are found under the environment variable ``DETECTRON2_DATASETS``, read at each call.
+"""
+
+import importlib
+import os
+import pkgutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from frozenseg.errors import DataError, did_you_mean
+from frozenseg.vocabulary import Vocabulary
+
+Record = dict[str, Any]
+
+
+def datasets_root() -> Path:
+    """Return the folder of all data sets: ``$DETECTRON2_DATASETS``, or ``datasets``."""
+    return Path(os.environ.get("DETECTRON2_DATASETS") or "datasets").expanduser()
+
+
+class Metadata:
+    """What is known of a data set without its files: a bag of attributes with Detectron2's names.
+
+    Example::
+
+        metadata = MetadataCatalog.get("toyworld_val_seen")
+        metadata.stuff_classes[0], metadata.get("json_file")
+        metadata.set(evaluator_type="coco_panoptic_seg")
+
+    Args:
+        **fields: the attributes.
+    """
+
+    def __init__(self, **fields: Any) -> None:
+        self.__dict__.update(fields)
+
+    def set(self, **fields: Any) -> "Metadata":
+        """Set attributes; returns itself."""
+        self.__dict__.update(fields)
+        return self
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Return an attribute, or ``default`` where it is not set."""
+        return self.__dict__.get(name, default)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return a copy of all attributes by name."""
+        return dict(self.__dict__)
+
+    def __getattr__(self, name: str) -> Any:
+        """Say which attributes there are; called only for those that are not."""
+        fields = self.__dict__
+        raise AttributeError(f"Metadata of {fields.get('name')!r} has no {name!r}; it has {', '.join(fields)}.")
+
+    def __repr__(self) -> str:
+        """Show the name and the attributes that there are."""
+        return f"Metadata({self.get('name')!r}: {', '.join(self.__dict__)})"
+
+
+class _Catalog:
+    """Names and the functions that make what they stand for."""
+
+    def __init__(self) -> None:
+        self._entries: dict[str, Callable[[], Any]] = {}
+
+    def register(self, name: str, make: Callable[[], Any]) -> None:
+        """Add an entry.
+
+        Args:
+            name: what it is called in configs.
+            make: returns it; called when it is needed.
+
+        Raises:
+            DataError: the name is taken.
+        """
+        if name in self._entries:
+            raise DataError(f"The data set {name!r} is registered already: choose another name or remove it first.")
+        self._entries[name] = make
+
+    def remove(self, name: str) -> None:
+        """Forget an entry; nothing happens where there is none."""
+        self._entries.pop(name, None)
+
+    def list(self) -> list[str]:
+        """Return all names, sorted."""
+        _fill_catalogs()
+        return sorted(self._entries)
+
+    def _look_up(self, name: str) -> Callable[[], Any]:
+        if name not in self.list():
+            known = self.list()
+            raise DataError(f"Unknown data set {name!r}.{did_you_mean(name, known)} Known: {', '.join(known)}.")
+        return self._entries[name]
+
+
+class _DatasetCatalog(_Catalog):
+    """Data sets by name: functions that return their records."""
+
+    def get(self, name: str) -> list[Record]:
+        """Read the records of a data set.
+
+        Raises:
+            DataError: no such data set (the message names the nearest and all), or its files are missing.
+        """
+        return self._look_up(name)()
+
+
+class _MetadataCatalog(_Catalog):
+    """Metadata by name: functions that return the attributes as a dictionary."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._made: dict[tuple[str, Path], Metadata] = {}
+
+    def get(self, name: str) -> Metadata:
+        """Return the metadata of a data set, the same object each time; no file is needed for it.
+
+        Raises:
+            DataError: no such data set (the message names the nearest and all).
+        """
+        key = (name, datasets_root())
+        if key not in self._made:
+            if name not in self.list() and name in DatasetCatalog.list():
+                self.register(name, dict)  # records registered on their own: the caller sets the rest
+            self._made[key] = Metadata(**{"name": name, **self._look_up(name)()})
+        return self._made[key]
+
+    def remove(self, name: str) -> None:
+        """Forget an entry; nothing happens where there is none."""
+        super().remove(name)
+        self._made = {key: metadata for key, metadata in self._made.items() if key[0] != name}
+
+
+DatasetCatalog = _DatasetCatalog()
+MetadataCatalog = _MetadataCatalog()
+_filled: set[str] = set()
+
+
+def vocabulary_of(name: str) -> Vocabulary:
+    """Return the words of a data set: its classes in contiguous order, with their synonyms.
+
+    Raises:
+        DataError: no such data set.
+    """
+    metadata = MetadataCatalog.get(name)
+    things = set(metadata.thing_dataset_id_to_contiguous_id.values())
+    classes = metadata.stuff_classes
+    return Vocabulary.from_strings(classes, isthing=[index in things for index in range(len(classes))])
+
+
+def _fill_catalogs() -> None:
+    home = "frozenseg.data.datasets"
+    if home in _filled:
+        return
+    _filled.add(home)
+    register = importlib.import_module("frozenseg.data.spec").register
+    for module in pkgutil.iter_modules(importlib.import_module(home).__path__, prefix=f"{home}."):
+        for spec in importlib.import_module(module.name).SPECS:
+            register(spec)

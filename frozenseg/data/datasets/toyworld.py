@@ -1,0 +1,38 @@
+"""ToyWorld: made by ``tools/make_toyworld.py``, trained on like COCO, tested on what training has and has not shown."""
+
+import functools
+
+from frozenseg.data.formats.coco_panoptic import load_coco_panoptic
+from frozenseg.data.spec import CategoryRow, DatasetSpec
+from frozenseg.toyworld.words import SEEN, all_categories, seen_categories
+
+
+def categories_of(split: str) -> tuple[CategoryRow, ...]:
+    """Return the classes of a split; those of ``val_unseen`` that training does not show have their tier as group."""
+    categories = all_categories() if split == "val_unseen" else seen_categories()
+    return tuple(
+        CategoryRow(
+            category.id, category.names, category.isthing, category.rgb, "" if category.tier == SEEN else category.tier
+        )
+        for category in categories
+    )
+
+
+def _describe(split: str) -> DatasetSpec:
+    folder = f"toyworld/{split}"
+    return DatasetSpec(
+        name=f"toyworld_{split}",
+        categories=functools.partial(categories_of, split),
+        load=load_coco_panoptic,
+        files={
+            "image_root": f"{folder}/images",
+            "panoptic_root": f"{folder}/panoptic",
+            "panoptic_json": f"{folder}/panoptic.json",
+            "sem_seg_root": f"{folder}/semantic",
+            "json_file": f"{folder}/instances.json",
+        },
+        prepare_command="make it in seconds with `python tools/make_toyworld.py --root {root}`",
+    )
+
+
+SPECS = [_describe(split) for split in ("train", "val_seen", "val_unseen")]

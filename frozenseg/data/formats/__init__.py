@@ -1,0 +1,1 @@
+"""Annotation formats: files on disk → records, one format a file."""

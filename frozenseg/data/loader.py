@@ -1,0 +1,217 @@
+"""Config → batches: checks the files, then loads pictures in worker processes.
+
+What is random about a training picture depends on the seed and on its place in the stream alone, so batches are the
+same for any number of workers, and a resumed run sees what an unbroken one would have seen.
+"""
+
+import pickle
+import random
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from torch.utils.data import DataLoader, Dataset
+
+from frozenseg import distributed
+from frozenseg.data.catalog import DatasetCatalog, MetadataCatalog, Record
+from frozenseg.data.mapper import Sample, TestMapper, build_train_mapper
+from frozenseg.data.samplers import InferenceSampler, SampleKey, TrainingBatches, TrainingSampler
+from frozenseg.data.validate import validate_records
+from frozenseg.errors import ConfigError, DataError
+from frozenseg.log import get_logger
+
+logger = get_logger(__name__)
+MAX_REPLACEMENTS = 20  # pictures in a row that may be bad before training stops
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What a worker brings.
+
+    Attributes:
+        sample: the picture; None where it cannot be loaded.
+        complaints: what went wrong on the way.
+        hopeless: no other picture could take its place.
+    """
+
+    sample: Sample | None
+    complaints: tuple[str, ...] = ()
+    hopeless: bool = False
+
+
+class PackedRecords(Sequence[Record]):
+    """Records as one block of bytes, which worker processes share instead of copying.
+
+    Args:
+        records: dictionaries that pickle.
+    """
+
+    def __init__(self, records: Sequence[Record]) -> None:
+        packed = [pickle.dumps(record, protocol=-1) for record in records]
+        self._ends = np.cumsum([len(item) for item in packed], dtype=np.int64)
+        self._bytes = np.frombuffer(b"".join(packed), dtype=np.uint8)
+
+    def __getitem__(self, index: int) -> Record:  # type: ignore[override]
+        """Return a fresh copy of one record."""
+        start = 0 if index == 0 else self._ends[index - 1]
+        return pickle.loads(self._bytes[start : self._ends[index]].tobytes())  # noqa: S301 (our own bytes)
+
+    def __len__(self) -> int:
+        """Return the number of records."""
+        return len(self._ends)
+
+
+class LoadedRecords(Dataset[Loaded]):
+    """Records that become batch elements when asked for.
+
+    Args:
+        records: the data set.
+        mapper: record and generator → batch element.
+        seed: of all augmentation.
+        replace_bad: put the next record in the place of one that cannot be loaded.
+    """
+
+    def __init__(
+        self, records: Sequence[Record], mapper: Callable[..., Sample], seed: int = 0, replace_bad: bool = False
+    ) -> None:
+        self.records = PackedRecords(records)
+        self.mapper = mapper
+        self.seed = seed
+        self.replace_bad = replace_bad
+
+    def __len__(self) -> int:
+        """Return the number of records."""
+        return len(self.records)
+
+    def __getitem__(self, key: SampleKey | int) -> Loaded:
+        """Load one picture; a complaint takes the place of an exception, to be raised in the main process."""
+        position, index = (key, key) if isinstance(key, int) else key
+        complaints: list[str] = []
+        for step in range(min(MAX_REPLACEMENTS, len(self)) if self.replace_bad else 1):
+            rng = np.random.default_rng([self.seed, position])
+            try:
+                return Loaded(self.mapper(self.records[(index + step) % len(self)], rng), tuple(complaints))
+            except DataError as error:
+                complaints.append(str(error))
+        return Loaded(None, tuple(complaints), hopeless=self.replace_bad)
+
+
+class Batches(Iterable[list[Sample]]):
+    """Batches of a torch loader, with the complaints of its workers raised or logged here.
+
+    Args:
+        loader: yields lists of :class:`Loaded`.
+        skip_bad: log pictures that cannot be loaded and go on, instead of stopping.
+    """
+
+    def __init__(self, loader: DataLoader, skip_bad: bool = False) -> None:
+        self.loader = loader
+        self.skip_bad = skip_bad
+
+    def __iter__(self) -> Iterator[list[Sample]]:
+        """Go through the batches; one that has lost all its pictures is left out."""
+        for batch in self.loader:
+            for loaded in batch:
+                self._tell(loaded)
+            if samples := [loaded.sample for loaded in batch if loaded.sample is not None]:
+                yield samples
+
+    def __len__(self) -> int:
+        """Return the number of batches; TypeError for an endless stream."""
+        return len(self.loader)
+
+    def _tell(self, loaded: Loaded) -> None:
+        for complaint in loaded.complaints:
+            if loaded.hopeless or not self.skip_bad:
+                raise DataError(complaint)
+            logger.warning("Left out: %s", complaint)
+
+
+def build_train_loader(cfg: Any, start_iteration: int = 0) -> Iterable[list[Sample]]:
+    """Return an endless stream of this process's batches.
+
+    Args:
+        cfg: reads DATASETS, DATALOADER, INPUT, SOLVER.IMS_PER_BATCH and SEED.
+        start_iteration: batches to pass over, for a resumed run.
+
+    Raises:
+        ConfigError: no data set, or a batch that cannot be shared out among the processes.
+        DataError: a data set is unknown, or files are missing.
+    """
+    if not cfg.DATASETS.TRAIN:
+        raise ConfigError("DATASETS.TRAIN is empty: name a data set, for example toyworld_train.")
+    batch_size = _batch_size_of_process(cfg.SOLVER.IMS_PER_BATCH)
+    mapper = build_train_mapper(cfg)
+    keys = ("file_name", "pan_seg_file_name")
+    records = [record for name in cfg.DATASETS.TRAIN for record in _load_checked(name, keys)]
+    if cfg.DATALOADER.FILTER_EMPTY_ANNOTATIONS:
+        records = drop_without_instances(records)
+    seed = _shared_seed(cfg.SEED)
+    sampler = TrainingSampler(len(records), seed, distributed.rank(), distributed.world_size())
+    wide = [record["width"] > record["height"] for record in records] if cfg.DATALOADER.ASPECT_RATIO_GROUPING else None
+    loader = DataLoader(
+        LoadedRecords(records, mapper, seed, replace_bad=cfg.DATASETS.SKIP_BAD),
+        batch_sampler=TrainingBatches(sampler, batch_size, start_iteration, wide),
+        num_workers=cfg.DATALOADER.NUM_WORKERS,
+        collate_fn=_as_list,
+    )
+    return Batches(loader, cfg.DATASETS.SKIP_BAD)
+
+
+def build_test_loader(cfg: Any, name: str) -> Batches:
+    """Return this process's share of a test set, one picture a batch.
+
+    Args:
+        cfg: reads DATASETS.SKIP_BAD, DATALOADER.NUM_WORKERS, INPUT and which read-outs are on.
+        name: of the data set.
+
+    Raises:
+        DataError: the data set is unknown, or files are missing.
+    """
+    keys = ["file_name"]
+    keys += ["pan_seg_file_name"] if cfg.MODEL.MASK_FORMER.TEST.PANOPTIC_ON else []
+    keys += ["sem_seg_file_name"] if cfg.MODEL.MASK_FORMER.TEST.SEMANTIC_ON else []
+    records = _load_checked(name, keys)
+    loader = DataLoader(
+        LoadedRecords(records, TestMapper.from_config(cfg)),
+        batch_size=1,
+        sampler=InferenceSampler(len(records), distributed.rank(), distributed.world_size()),
+        num_workers=cfg.DATALOADER.NUM_WORKERS,
+        collate_fn=_as_list,
+    )
+    return Batches(loader, cfg.DATASETS.SKIP_BAD)
+
+
+def drop_without_instances(records: Sequence[Record]) -> list[Record]:
+    """Leave out records that have instance annotations of which none is a single object (panoptic ones have none)."""
+    return [
+        record
+        for record in records
+        if "annotations" not in record or any(not item.get("iscrowd", 0) for item in record["annotations"])
+    ]
+
+
+def _load_checked(name: str, keys: Sequence[str]) -> list[Record]:
+    records = DatasetCatalog.get(name)
+    validate_records(records, MetadataCatalog.get(name), keys)
+    return records
+
+
+def _batch_size_of_process(total: int) -> int:
+    processes = distributed.world_size()
+    if total < 1 or total % processes:
+        raise ConfigError(
+            f"SOLVER.IMS_PER_BATCH is {total}, which {processes} processes cannot share: "
+            f"choose a multiple of {processes}."
+        )
+    return total // processes
+
+
+def _shared_seed(seed: int) -> int:
+    """Return the seed, or where it is negative one that rank 0 draws for all."""
+    return seed if seed >= 0 else distributed.gather(random.SystemRandom().randrange(1 << 31))[0]
+
+
+def _as_list(items: list[Loaded]) -> list[Loaded]:
+    return items

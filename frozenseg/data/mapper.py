@@ -1,0 +1,184 @@
+"""Record → batch element: reads the files of one picture and applies a recipe to them."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps, UnidentifiedImageError
+from torch import Tensor
+from torchvision.transforms.v2 import functional
+
+from frozenseg.data.catalog import Record
+from frozenseg.data.transforms.recipes import LargeScaleJitter, Rng, ShortestEdge
+from frozenseg.errors import ConfigError, DataError, did_you_mean
+from frozenseg.structures.instances import Instances
+from frozenseg.structures.panoptic import rgb_to_id
+
+Sample = dict[str, Any]
+
+
+class TrainMapper:
+    """Picture and panoptic truth under large-scale jitter.
+
+    Args:
+        image_size: side of the square that the model sees, pixels.
+        min_scale: smallest scale factor.
+        max_scale: largest scale factor.
+        flip: mirror half of the pictures.
+    """
+
+    def __init__(self, image_size: int, min_scale: float = 0.1, max_scale: float = 2.0, flip: bool = True) -> None:
+        self.recipe = LargeScaleJitter(image_size, min_scale, max_scale, flip)
+
+    @classmethod
+    def from_config(cls, cfg: Any) -> "TrainMapper":
+        """Build from the section INPUT.
+
+        Raises:
+            ConfigError: INPUT.RANDOM_FLIP is neither horizontal nor none, or INPUT.FORMAT is not RGB.
+        """
+        _check_format(cfg)
+        if cfg.INPUT.RANDOM_FLIP not in ("horizontal", "none"):
+            raise ConfigError(f"INPUT.RANDOM_FLIP is {cfg.INPUT.RANDOM_FLIP!r}: choose 'horizontal' or 'none'.")
+        return cls(
+            image_size=cfg.INPUT.IMAGE_SIZE,
+            min_scale=cfg.INPUT.MIN_SCALE,
+            max_scale=cfg.INPUT.MAX_SCALE,
+            flip=cfg.INPUT.RANDOM_FLIP == "horizontal",
+        )
+
+    def __call__(self, record: Record, rng: Rng) -> Sample:
+        """Load one picture for training.
+
+        Args:
+            record: with ``file_name``, ``pan_seg_file_name`` and ``segments_info``.
+            rng: all that is random comes from it.
+
+        Returns:
+            The record with ``image`` (3, S, S) uint8 RGB and ``instances``: gt_classes (n,) int64 and gt_masks
+            (n, S, S) bool, one row for each segment that is no crowd; a segment that was cut off has an empty mask.
+
+        Raises:
+            DataError: a file is missing, cannot be decoded, or does not fit the others.
+        """
+        image = read_image(record["file_name"])
+        ids = read_image(record["pan_seg_file_name"])
+        _check_size(record["file_name"], image, (record["height"], record["width"]))
+        _check_size(record["pan_seg_file_name"], ids, (image.height, image.width))
+        jitter = self.recipe.draw(rng, (image.height, image.width))
+        segments = [segment for segment in record["segments_info"] if not segment["iscrowd"]]
+        seen_ids = torch.from_numpy(rgb_to_id(np.asarray(jitter.transform_ids(ids))))  # (S, S)
+        return {
+            **record,
+            "image": _as_tensor(jitter.transform_image(image)),
+            "instances": _make_instances(seen_ids, segments),
+        }
+
+
+class TestMapper:
+    """Picture alone, its shorter edge brought to a given length.
+
+    Args:
+        min_size: of the shorter edge, pixels.
+        max_size: the longer edge is at most this, pixels.
+    """
+
+    __test__ = False  # the name is not a test's
+
+    def __init__(self, min_size: int, max_size: int) -> None:
+        self.recipe = ShortestEdge(min_size, max_size)
+
+    @classmethod
+    def from_config(cls, cfg: Any) -> "TestMapper":
+        """Build from the section INPUT.
+
+        Raises:
+            ConfigError: INPUT.FORMAT is not RGB.
+        """
+        _check_format(cfg)
+        return cls(min_size=cfg.INPUT.MIN_SIZE_TEST, max_size=cfg.INPUT.MAX_SIZE_TEST)
+
+    def __call__(self, record: Record, rng: Rng | None = None) -> Sample:
+        """Load one picture for testing.
+
+        Args:
+            record: with ``file_name``; ``height`` and ``width`` are added where they are missing.
+            rng: not used; nothing here is random.
+
+        Returns:
+            The record with ``image`` (3, h, w) uint8 RGB, resized; ``height`` and ``width`` stay the original ones.
+
+        Raises:
+            DataError: the picture is missing, cannot be decoded, or has another size than the record says.
+        """
+        image = read_image(record["file_name"])
+        size = (record.get("height", image.height), record.get("width", image.width))
+        _check_size(record["file_name"], image, size)
+        resized = self.recipe.transform_image(image)
+        return {**record, "height": size[0], "width": size[1], "image": _as_tensor(resized)}
+
+
+TRAIN_MAPPERS: dict[str, Callable[[Any], TrainMapper]] = {"coco_panoptic_lsj": TrainMapper.from_config}
+
+
+def build_train_mapper(cfg: Any) -> TrainMapper:
+    """Return the mapper that INPUT.DATASET_MAPPER_NAME names.
+
+    Raises:
+        ConfigError: no such mapper.
+    """
+    name = cfg.INPUT.DATASET_MAPPER_NAME
+    if name not in TRAIN_MAPPERS:
+        raise ConfigError(
+            f"INPUT.DATASET_MAPPER_NAME is {name!r}.{did_you_mean(name, TRAIN_MAPPERS)} "
+            f"Known: {', '.join(TRAIN_MAPPERS)}."
+        )
+    return TRAIN_MAPPERS[name](cfg)
+
+
+def read_image(path: str) -> Image.Image:
+    """Read a picture as RGB, upright as its EXIF orientation says.
+
+    Raises:
+        DataError: it is missing or cannot be decoded; names it.
+    """
+    try:
+        with Image.open(path) as image:
+            return ImageOps.exif_transpose(image).convert("RGB")
+    except FileNotFoundError as error:
+        raise DataError(f"The image {path} does not exist.") from error
+    except UnidentifiedImageError as error:
+        raise DataError(
+            f"The image {path} cannot be decoded (unknown format): replace it, or go on without it by --skip-bad."
+        ) from error
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise DataError(
+            f"The image {path} cannot be decoded ({error}): replace it, or go on without it by --skip-bad."
+        ) from error
+
+
+def _check_format(cfg: Any) -> None:
+    if cfg.INPUT.FORMAT != "RGB":
+        raise ConfigError(f"INPUT.FORMAT is {cfg.INPUT.FORMAT!r}: RGB is the only channel order, leave the key out.")
+
+
+def _as_tensor(image: Image.Image) -> Tensor:
+    """Return an RGB picture as (3, H, W) uint8."""
+    return functional.pil_to_tensor(image).contiguous()
+
+
+def _check_size(path: str, image: Image.Image, expected: tuple[int, int]) -> None:
+    if (image.height, image.width) != tuple(expected):
+        raise DataError(
+            f"{path} is {image.width}×{image.height} pixels, its annotation says {expected[1]}×{expected[0]}: "
+            "image and annotation do not belong together."
+        )
+
+
+def _make_instances(ids: Tensor, segments: list[dict[str, Any]]) -> Instances:
+    """Return one row a segment from (S, S) integer ids."""
+    numbers = torch.tensor([segment["id"] for segment in segments], dtype=ids.dtype)
+    classes = torch.tensor([segment["category_id"] for segment in segments], dtype=torch.int64)
+    masks = ids[None] == numbers[:, None, None]  # (n, S, S)
+    return Instances((ids.shape[0], ids.shape[1]), gt_classes=classes, gt_masks=masks)

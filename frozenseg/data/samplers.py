@@ -1,0 +1,116 @@
+"""Which pictures, in which order, on which process: functions of seed and iteration, so that a run can be resumed."""
+
+import itertools
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+
+class SampleKey(NamedTuple):
+    """A place in the stream of training pictures.
+
+    Attributes:
+        position: counted over all processes from the start of training; seeds the augmentation.
+        index: of the record.
+    """
+
+    position: int
+    index: int
+
+
+class TrainingSampler:
+    """An endless stream of shuffled passes over a data set; each process takes every ``world_size``-th picture of it.
+
+    Args:
+        size: records of the data set.
+        seed: of the shuffling, 0 or more.
+        rank: this process.
+        world_size: all processes.
+        start: pictures of this process to pass over.
+    """
+
+    def __init__(self, size: int, seed: int, rank: int = 0, world_size: int = 1, start: int = 0) -> None:
+        self.size = size
+        self.seed = seed
+        self.rank = rank
+        self.world_size = world_size
+        self.start = start
+
+    def __iter__(self) -> Iterator[SampleKey]:
+        """Go through the stream from ``start`` on."""
+        epoch, order = -1, np.empty(0, dtype=np.int64)
+        for position in itertools.count(self.rank + self.start * self.world_size, self.world_size):
+            if position // self.size != epoch:
+                epoch = position // self.size
+                order = np.random.default_rng([self.seed, epoch]).permutation(self.size)
+            yield SampleKey(position, int(order[position % self.size]))
+
+
+class TrainingBatches:
+    """Batches of a training stream; with ``wide``, of pictures that are all wide or all tall.
+
+    A grouped batch leaves when its group is full. Grouping depends on all pictures before, so a resumed stream is
+    replayed from its beginning, indices only.
+
+    Args:
+        sampler: the stream of one process, from its beginning.
+        batch_size: pictures a batch on this process.
+        start_iteration: batches to pass over.
+        wide: for each record, whether it is wider than high; None for no grouping.
+    """
+
+    def __init__(
+        self,
+        sampler: TrainingSampler,
+        batch_size: int,
+        start_iteration: int = 0,
+        wide: Sequence[bool] | np.ndarray | None = None,
+    ) -> None:
+        self.sampler = sampler
+        self.batch_size = batch_size
+        self.start_iteration = start_iteration
+        self.wide = wide
+
+    def __iter__(self) -> Iterator[list[SampleKey]]:
+        """Go through the batches from ``start_iteration`` on, without end."""
+        if self.wide is not None:
+            yield from itertools.islice(self._group(self.sampler), self.start_iteration, None)
+            return
+        start = self.sampler.start + self.start_iteration * self.batch_size
+        sampler = self.sampler
+        keys = iter(TrainingSampler(sampler.size, sampler.seed, sampler.rank, sampler.world_size, start))
+        while True:
+            yield list(itertools.islice(keys, self.batch_size))
+
+    def _group(self, keys: TrainingSampler) -> Iterator[list[SampleKey]]:
+        groups: tuple[list[SampleKey], list[SampleKey]] = ([], [])
+        for key in keys:
+            group = groups[bool(self.wide[key.index])]
+            group.append(key)
+            if len(group) == self.batch_size:
+                yield list(group)
+                group.clear()
+
+
+class InferenceSampler:
+    """One process's contiguous share of a data set; the shares differ by at most one picture.
+
+    Args:
+        size: records of the data set.
+        rank: this process.
+        world_size: all processes.
+    """
+
+    def __init__(self, size: int, rank: int = 0, world_size: int = 1) -> None:
+        share, rest = divmod(size, world_size)
+        first = rank * share + min(rank, rest)
+        self.indices = range(first, first + share + (rank < rest))
+
+    def __iter__(self) -> Iterator[int]:
+        """Go through the share once."""
+        return iter(self.indices)
+
+    def __len__(self) -> int:
+        """Return the pictures of the share."""
+        return len(self.indices)

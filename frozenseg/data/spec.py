@@ -1,0 +1,128 @@
+"""What must be said to add a data set: a :class:`DatasetSpec`, and :func:`register`."""
+
+import csv
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import resources
+from typing import Any, NamedTuple
+
+from frozenseg.data.catalog import DatasetCatalog, Metadata, MetadataCatalog, Record, datasets_root
+from frozenseg.errors import DataError
+
+COLUMNS = ("id", "name", "synonyms", "isthing", "r", "g", "b")
+
+
+class CategoryRow(NamedTuple):
+    """One class of a data set.
+
+    Attributes:
+        id: number in the annotation files.
+        names: the words for it, the first one stands in reports.
+        isthing: countable (thing) or not (stuff).
+        rgb: colour in drawings, 0-255.
+        group: a subset of the classes that is reported on its own; empty for none.
+    """
+
+    id: int
+    names: tuple[str, ...]
+    isthing: bool
+    rgb: tuple[int, int, int]
+    group: str = ""
+
+
+@dataclass(frozen=True)
+class DatasetSpec:
+    """All that distinguishes one data set from another.
+
+    Attributes:
+        name: in configs.
+        categories: returns the classes in contiguous order; called when first needed.
+        load: metadata → records; one of ``frozenseg.data.formats``.
+        files: metadata field → path under the data sets' folder (``image_root``, ``panoptic_root``, ``panoptic_json``,
+            ``sem_seg_root``, ``json_file``); those left out are None.
+        prepare_command: how to get the files, to follow a semicolon; ``{root}`` becomes the data sets' folder.
+        evaluator_type: which evaluators serve it.
+        ignore_label: value of unlabelled pixels in the semantic PNGs.
+        extra: further metadata fields.
+    """
+
+    name: str
+    categories: Callable[[], Sequence[CategoryRow]]
+    load: Callable[[Metadata], list[Record]]
+    files: Mapping[str, str]
+    prepare_command: str
+    evaluator_type: str = "coco_panoptic_seg"
+    ignore_label: int = 255
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    def metadata_fields(self) -> dict[str, Any]:
+        """Return the attributes of the data set's metadata; paths are under the present data sets' folder."""
+        rows = self.categories()
+        things = {row.id: index for index, row in enumerate(rows) if row.isthing}
+        groups: dict[str, list[int]] = {}
+        for index, row in enumerate(rows):
+            if row.group:
+                groups.setdefault(row.group, []).append(index)
+        root = datasets_root()
+        paths = dict.fromkeys(("image_root", "panoptic_root", "panoptic_json", "sem_seg_root", "json_file"))
+        return {
+            "name": self.name,
+            "evaluator_type": self.evaluator_type,
+            "stuff_classes": [",".join(row.names) for row in rows],
+            "thing_classes": [",".join(row.names) for row in rows if row.isthing],
+            "thing_dataset_id_to_contiguous_id": things,
+            "stuff_dataset_id_to_contiguous_id": {row.id: index for index, row in enumerate(rows)},
+            "stuff_colors": [list(row.rgb) for row in rows],
+            "thing_colors": [list(row.rgb) for row in rows if row.isthing],
+            "ignore_label": self.ignore_label,
+            "label_divisor": 1000,
+            "category_groups": groups,
+            "prepare_command": self.prepare_command.format(root=root),
+            **paths,
+            **{name: str(root / path) for name, path in self.files.items()},
+            **self.extra,
+        }
+
+    def load_records(self) -> list[Record]:
+        """Read the records from the files.
+
+        Raises:
+            DataError: a file or folder is missing or wrong.
+        """
+        return self.load(MetadataCatalog.get(self.name))
+
+
+def register(spec: DatasetSpec) -> None:
+    """Add a data set to both catalogs.
+
+    Raises:
+        DataError: the name is taken.
+    """
+    DatasetCatalog.register(spec.name, spec.load_records)
+    MetadataCatalog.register(spec.name, spec.metadata_fields)
+
+
+def read_categories(file_name: str) -> tuple[CategoryRow, ...]:
+    """Read a table of ``frozenseg/data/categories``: tab-separated, with a header line.
+
+    Args:
+        file_name: such as ``coco_panoptic.tsv``. Its columns: id (number in the annotation files), name (the official
+            one), synonyms (the words for prompts, comma-separated, the first one for reports; empty: the name),
+            isthing, r, g, b, and group where there are subsets to report.
+
+    Raises:
+        DataError: the file or a column is missing.
+    """
+    path = resources.files("frozenseg.data").joinpath("categories", file_name)
+    if not path.is_file():
+        raise DataError(f"There is no category table {file_name} in frozenseg/data/categories.")
+    rows = list(csv.DictReader(path.read_text(encoding="utf-8").splitlines(), delimiter="\t"))
+    if missing := [column for column in COLUMNS if not rows or column not in rows[0]]:
+        raise DataError(f"The category table {file_name} lacks the columns {', '.join(missing)}.")
+    return tuple(_read_row(row) for row in rows)
+
+
+def _read_row(row: Mapping[str, str]) -> CategoryRow:
+    names = tuple(name.strip() for name in (row["synonyms"] or row["name"]).split(","))
+    rgb = (int(row["r"]), int(row["g"]), int(row["b"]))
+    return CategoryRow(int(row["id"]), names, row["isthing"] == "1", rgb, row.get("group") or "")

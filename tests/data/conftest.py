@@ -1,0 +1,48 @@
+"""A little ToyWorld on disk, and a config with what the data side reads."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from frozenseg.toyworld.export import Recipe, export_split
+
+COUNTS = {"train": 6, "val_seen": 3, "val_unseen": 3}
+
+
+@pytest.fixture(scope="session")
+def toy_root(tmp_path_factory) -> Path:
+    """The data sets' folder, read-only."""
+    root = tmp_path_factory.mktemp("datasets")
+    for split, count in COUNTS.items():
+        export_split(root / "toyworld" / split, Recipe(split, 0, count, 64, 96), quiet=True)
+    return root
+
+
+@pytest.fixture
+def toy(toy_root, monkeypatch) -> Path:
+    """The same, made known to the catalogs."""
+    monkeypatch.setenv("DETECTRON2_DATASETS", str(toy_root))
+    return toy_root
+
+
+@pytest.fixture
+def cfg() -> SimpleNamespace:
+    """The keys that loaders read, small."""
+    return SimpleNamespace(
+        SEED=7,
+        DATASETS=SimpleNamespace(TRAIN=["toyworld_train"], TEST=["toyworld_val_seen"], SKIP_BAD=False),
+        DATALOADER=SimpleNamespace(NUM_WORKERS=0, ASPECT_RATIO_GROUPING=True, FILTER_EMPTY_ANNOTATIONS=True),
+        INPUT=SimpleNamespace(
+            FORMAT="RGB",
+            DATASET_MAPPER_NAME="coco_panoptic_lsj",
+            IMAGE_SIZE=64,
+            MIN_SCALE=0.5,
+            MAX_SCALE=1.5,
+            RANDOM_FLIP="horizontal",
+            MIN_SIZE_TEST=32,
+            MAX_SIZE_TEST=64,
+        ),
+        SOLVER=SimpleNamespace(IMS_PER_BATCH=2),
+        MODEL=SimpleNamespace(MASK_FORMER=SimpleNamespace(TEST=SimpleNamespace(PANOPTIC_ON=True, SEMANTIC_ON=True))),
+    )

@@ -1,0 +1,115 @@
+"""Catalogs: filled when asked, helpful when asked for the wrong name."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from frozenseg.data import DatasetCatalog, Metadata, MetadataCatalog, vocabulary_of
+from frozenseg.data.catalog import datasets_root
+from frozenseg.errors import DataError
+
+NAMES = ["toyworld_train", "toyworld_val_seen", "toyworld_val_unseen"]
+
+
+@pytest.fixture
+def own_name():
+    yield "my_own"
+    DatasetCatalog.remove("my_own")
+    MetadataCatalog.remove("my_own")
+
+
+@pytest.mark.parametrize("catalog", [DatasetCatalog, MetadataCatalog])
+def test_catalogs_find_the_data_sets(catalog):
+    assert set(NAMES) <= set(catalog.list())
+    assert catalog.list() == sorted(catalog.list())
+
+
+@pytest.mark.parametrize("catalog", [DatasetCatalog, MetadataCatalog])
+def test_unknown_name_is_answered_with_the_nearest_and_all(catalog):
+    with pytest.raises(
+        DataError, match=r"'toyworld_trian'\. Did you mean 'toyworld_train'.*Known: .*toyworld_val_seen"
+    ):
+        catalog.get("toyworld_trian")
+    with pytest.raises(DataError, match="Unknown data set 'zzz'. Known: "):
+        vocabulary_of("zzz")
+
+
+def test_every_entry_has_both_halves():
+    assert DatasetCatalog.list() == MetadataCatalog.list()
+
+
+@pytest.mark.parametrize("name", MetadataCatalog.list())
+def test_metadata_contract(name):
+    metadata = MetadataCatalog.get(name)
+    count = len(metadata.stuff_classes)
+    things = metadata.thing_dataset_id_to_contiguous_id
+    everything = metadata.stuff_dataset_id_to_contiguous_id
+    assert metadata.name == name
+    assert list(everything.values()) == list(range(count))
+    assert things == {number: everything[number] for number in things}
+    assert metadata.thing_classes == [metadata.stuff_classes[index] for index in things.values()]
+    assert len(metadata.stuff_colors) == count
+    assert len(metadata.thing_colors) == len(things)
+    assert metadata.label_divisor == 1000
+    assert all(0 <= index < count for group in metadata.category_groups.values() for index in group)
+    assert metadata.prepare_command
+    assert "{" not in metadata.prepare_command
+    names = [word for text in metadata.stuff_classes for word in text.split(",")]
+    assert len(set(names)) == len(names)  # no two classes share a synonym
+    assert vocabulary_of(name).isthing == tuple(index in things.values() for index in range(count))
+
+
+def test_metadata_is_one_object_and_keeps_what_is_set(own_name):
+    MetadataCatalog.register(own_name, lambda: {"stuff_classes": ["sky"]})
+    MetadataCatalog.get(own_name).set(evaluator_type="mine")
+    assert MetadataCatalog.get(own_name).as_dict() == {
+        "name": own_name,
+        "stuff_classes": ["sky"],
+        "evaluator_type": "mine",
+    }
+
+
+def test_detectron2_idiom_of_registering_records_first(own_name):
+    DatasetCatalog.register(own_name, lambda: [{"file_name": "a.jpg"}])
+    MetadataCatalog.get(own_name).set(stuff_classes=["sky,clouds", "dog"], thing_dataset_id_to_contiguous_id={5: 1})
+    assert DatasetCatalog.get(own_name) == [{"file_name": "a.jpg"}]
+    assert vocabulary_of(own_name).classes == (("sky", "clouds"), ("dog",))
+    assert vocabulary_of(own_name).isthing == (False, True)
+
+
+def test_a_name_is_registered_once(own_name):
+    DatasetCatalog.register(own_name, list)
+    with pytest.raises(DataError, match="'my_own' is registered already"):
+        DatasetCatalog.register(own_name, list)
+
+
+def test_missing_attribute_is_answered_with_those_there_are():
+    metadata = Metadata(name="x", ignore_label=255)
+    assert metadata.get("json_file") is None
+    assert metadata.get("json_file", "none") == "none"
+    with pytest.raises(AttributeError, match="Metadata of 'x' has no 'json_file'; it has name, ignore_label"):
+        _ = metadata.json_file
+    assert repr(metadata) == "Metadata('x': name, ignore_label)"
+
+
+def test_root_is_read_at_each_call(monkeypatch, tmp_path):
+    monkeypatch.setenv("DETECTRON2_DATASETS", str(tmp_path))
+    assert MetadataCatalog.get("toyworld_train").image_root == str(tmp_path / "toyworld" / "train" / "images")
+    monkeypatch.setenv("DETECTRON2_DATASETS", "~/elsewhere")
+    expected = Path.home() / "elsewhere" / "toyworld" / "train" / "images"
+    assert MetadataCatalog.get("toyworld_train").image_root == str(expected)
+    monkeypatch.delenv("DETECTRON2_DATASETS")
+    assert str(datasets_root()) == "datasets"
+
+
+def test_import_registers_nothing_and_needs_no_torch():
+    """In a fresh interpreter, since this one has asked the catalogs."""
+    code = (
+        "import sys, frozenseg.data as data\n"
+        "assert not data.DatasetCatalog._entries and not data.MetadataCatalog._entries\n"
+        "assert 'frozenseg.data.datasets' not in sys.modules and 'torch' not in sys.modules\n"
+        "assert data.vocabulary_of('toyworld_train').names[0] == 'red circle'\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)  # noqa: S603

@@ -1,0 +1,173 @@
+"""Loaders: the same batches whatever the workers, exact resume, early and clear refusals."""
+
+import logging
+import shutil
+from itertools import islice
+from pathlib import Path
+
+import pytest
+import torch
+
+from frozenseg import distributed
+from frozenseg.data.loader import PackedRecords, build_test_loader, build_train_loader, drop_without_instances
+from frozenseg.errors import ConfigError, DataError
+
+BROKEN = "000000000002.jpg"
+
+
+def fingerprints(loader, count: int) -> list[tuple]:
+    return [
+        (sample["image_id"], sample["image"].sum().item(), sample["instances"].gt_masks.sum().item())
+        for batch in islice(loader, count)
+        for sample in batch
+    ]
+
+
+@pytest.fixture
+def damaged(toy_root, tmp_path, monkeypatch) -> Path:
+    """ToyWorld with one undecodable picture in each split."""
+    shutil.copytree(toy_root / "toyworld", tmp_path / "toyworld")
+    for split in ("train", "val_seen"):
+        (tmp_path / "toyworld" / split / "images" / BROKEN).write_bytes(b"broken")
+    monkeypatch.setenv("DETECTRON2_DATASETS", str(tmp_path))
+    return tmp_path
+
+
+def test_training_batches(toy, cfg):
+    batches = list(islice(build_train_loader(cfg), 4))
+    assert [len(batch) for batch in batches] == [2] * 4
+    sample = batches[0][0]
+    assert sample["image"].shape == (3, 64, 64)
+    assert len(sample["instances"]) == len(sample["segments_info"])
+    assert {sample["image_id"] for batch in batches[:3] for sample in batch} == {1, 2, 3, 4, 5, 6}
+
+
+def test_augmentation_differs_from_pass_to_pass(toy, cfg):
+    prints = fingerprints(build_train_loader(cfg), 6)  # two passes over six pictures
+    assert len(set(prints)) == 12
+
+
+@pytest.mark.parametrize("grouped", [True, False])
+def test_resumed_loader_continues_the_unbroken_one(toy, cfg, grouped):
+    cfg.DATALOADER.ASPECT_RATIO_GROUPING = grouped
+    whole = fingerprints(build_train_loader(cfg), 7)
+    assert fingerprints(build_train_loader(cfg, start_iteration=4), 3) == whole[8:]
+
+
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")  # forking, Python ≥ 3.12
+def test_workers_change_nothing(toy, cfg):
+    alone = fingerprints(build_train_loader(cfg), 3)
+    cfg.DATALOADER.NUM_WORKERS = 2
+    assert fingerprints(build_train_loader(cfg), 3) == alone
+
+
+def test_processes_share_the_batch(toy, cfg, monkeypatch):
+    whole = fingerprints(build_train_loader(cfg), 3)
+    monkeypatch.setattr(distributed, "world_size", lambda: 2)
+    for rank in range(2):
+        monkeypatch.setattr(distributed, "rank", lambda rank=rank: rank)
+        assert fingerprints(build_train_loader(cfg), 3) == whole[rank::2]
+
+
+def test_batch_that_cannot_be_shared(toy, cfg, monkeypatch):
+    monkeypatch.setattr(distributed, "world_size", lambda: 4)
+    with pytest.raises(ConfigError, match="IMS_PER_BATCH is 2, which 4 processes cannot share: choose a multiple of 4"):
+        build_train_loader(cfg)
+
+
+def test_seed_minus_one_draws_one(toy, cfg):
+    cfg.SEED = -1
+    first, second = (fingerprints(build_train_loader(cfg), 3) for _ in range(2))
+    assert first != second
+
+
+def test_test_loader(toy, cfg):
+    loader = build_test_loader(cfg, "toyworld_val_unseen")
+    batches = list(loader)
+    assert len(loader) == len(batches) == 3
+    assert [batch[0]["image_id"] for batch in batches] == [1, 2, 3]
+    assert batches[0][0]["image"].shape == (3, 32, 48)
+    assert (batches[0][0]["height"], batches[0][0]["width"]) == (64, 96)
+
+
+def test_test_pictures_are_shared_out(toy, cfg, monkeypatch):
+    monkeypatch.setattr(distributed, "world_size", lambda: 2)
+    monkeypatch.setattr(distributed, "rank", lambda: 1)
+    assert [batch[0]["image_id"] for batch in build_test_loader(cfg, "toyworld_val_seen")] == [3]
+
+
+def test_no_training_set(cfg):
+    cfg.DATASETS.TRAIN = []
+    with pytest.raises(ConfigError, match=r"DATASETS\.TRAIN is empty"):
+        build_train_loader(cfg)
+
+
+def test_missing_data_set_is_told_before_anything_runs(cfg, tmp_path, monkeypatch):
+    monkeypatch.setenv("DETECTRON2_DATASETS", str(tmp_path))
+    with pytest.raises(
+        DataError, match=r"panoptic\.json does not exist; make it .* `python tools/make_toyworld\.py --root"
+    ):
+        build_train_loader(cfg)
+
+
+def test_missing_files_are_told_before_anything_runs(damaged, cfg):
+    shutil.rmtree(damaged / "toyworld" / "val_seen" / "semantic")
+    with pytest.raises(DataError, match="sem_seg_file_name of image 1"):
+        build_test_loader(cfg, "toyworld_val_seen")
+    cfg.MODEL.MASK_FORMER.TEST.SEMANTIC_ON = False
+    build_test_loader(cfg, "toyworld_val_seen")  # files that nobody reads may be missing
+
+
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+@pytest.mark.parametrize("workers", [0, 1])
+def test_bad_picture_stops_with_one_sentence(damaged, cfg, workers):
+    cfg.DATALOADER.NUM_WORKERS = workers
+    with pytest.raises(DataError, match=rf"^The image \S+{BROKEN} cannot be decoded [^\n]*$"):
+        list(build_test_loader(cfg, "toyworld_val_seen"))
+    with pytest.raises(DataError, match=BROKEN):
+        list(islice(build_train_loader(cfg), 3))
+
+
+def test_bad_test_picture_is_left_out_and_named(damaged, cfg, caplog):
+    cfg.DATASETS.SKIP_BAD = True
+    with caplog.at_level(logging.WARNING, "frozenseg"):
+        batches = list(build_test_loader(cfg, "toyworld_val_seen"))
+    assert [[sample["image_id"] for sample in batch] for batch in batches] == [[1], [3]]
+    assert caplog.text.count(BROKEN) == 1
+
+
+def test_bad_training_picture_is_replaced_by_the_next(damaged, cfg, caplog):
+    cfg.DATASETS.SKIP_BAD = True
+    with caplog.at_level(logging.WARNING, "frozenseg"):
+        batches = list(islice(build_train_loader(cfg), 3))
+    assert [len(batch) for batch in batches] == [2, 2, 2]
+    assert sorted(sample["image_id"] for batch in batches for sample in batch) == [1, 3, 3, 4, 5, 6]
+    assert BROKEN in caplog.text
+
+
+def test_nothing_but_bad_pictures_stops_training(damaged, cfg):
+    cfg.DATASETS.SKIP_BAD = True
+    for path in (damaged / "toyworld" / "train" / "images").iterdir():
+        path.write_bytes(b"")
+    with pytest.raises(DataError, match="cannot be decoded"):
+        next(iter(build_train_loader(cfg)))
+
+
+def test_filter_looks_at_instance_annotations_only():
+    crowd, single = {"annotations": [{"iscrowd": 1}]}, {"annotations": [{"iscrowd": 1}, {"iscrowd": 0}]}
+    empty, panoptic = {"annotations": []}, {"segments_info": []}
+    assert drop_without_instances([crowd, single, empty, panoptic]) == [single, panoptic]
+
+
+def test_packed_records_are_copies():
+    records = [{"image_id": number, "nested": {"value": [number]}} for number in range(3)]
+    packed = PackedRecords(records)
+    packed[1]["nested"]["value"].append(9)
+    assert list(packed) == records
+    assert len(packed) == 3
+
+
+def test_images_are_ready_for_a_model(toy, cfg):
+    image = next(iter(build_test_loader(cfg, "toyworld_val_seen")))[0]["image"]
+    assert image.dtype == torch.uint8
+    assert image.is_contiguous()

@@ -1,0 +1,165 @@
+"""Record → batch element, by hand, and what is said of bad files."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from frozenseg.data import DatasetCatalog
+from frozenseg.data.mapper import TestMapper, TrainMapper, build_train_mapper, read_image
+from frozenseg.errors import ConfigError, DataError
+from frozenseg.structures.panoptic import id_to_rgb
+
+IDS = np.array([[7, 7, 70000, 70000], [7, 7, 70000, 300]])  # 2×4, three segments
+
+
+@pytest.fixture
+def record(tmp_path) -> dict:
+    image = np.arange(24, dtype=np.uint8).reshape(2, 4, 3)
+    Image.fromarray(image).save(tmp_path / "image.png")
+    Image.fromarray(id_to_rgb(IDS)).save(tmp_path / "ids.png")
+    return {
+        "file_name": str(tmp_path / "image.png"),
+        "pan_seg_file_name": str(tmp_path / "ids.png"),
+        "image_id": 5,
+        "height": 2,
+        "width": 4,
+        "segments_info": [
+            {"id": 300, "category_id": 3, "isthing": True, "iscrowd": 0},
+            {"id": 7, "category_id": 1, "isthing": False, "iscrowd": 0},
+            {"id": 70000, "category_id": 2, "isthing": True, "iscrowd": 1},
+            {"id": 99, "category_id": 9, "isthing": True, "iscrowd": 0},  # nowhere to be seen
+        ],
+    }
+
+
+def test_training_element_by_hand(record):
+    mapper = TrainMapper(4, min_scale=1.0, max_scale=1.0, flip=False)  # 2×4 fits as it is
+    sample = mapper(record, np.random.default_rng(0))
+    assert sample["image"].shape == (3, 4, 4)
+    assert sample["image"].dtype == torch.uint8
+    assert torch.equal(sample["image"][:, :2], torch.arange(24, dtype=torch.uint8).view(2, 4, 3).permute(2, 0, 1))
+    assert (sample["image"][:, 2:] == 128).all()
+    instances = sample["instances"]
+    assert instances.image_size == (4, 4)
+    assert instances.gt_classes.tolist() == [3, 1, 9]  # without the crowd, in the order of the record
+    assert instances.gt_classes.dtype == torch.int64
+    assert instances.gt_masks.dtype == torch.bool
+    assert instances.gt_masks[0].nonzero().tolist() == [[1, 3]]
+    assert instances.gt_masks[1].nonzero().tolist() == [[0, 0], [0, 1], [1, 0], [1, 1]]
+    assert not instances.gt_masks[2].any()
+    assert (sample["height"], sample["width"], sample["image_id"]) == (2, 4, 5)
+    assert "image" not in record  # the record itself stays as it was
+
+
+def test_without_segments_the_mask_tensor_is_empty(record):
+    sample = TrainMapper(8)({**record, "segments_info": []}, np.random.default_rng(0))
+    assert sample["instances"].gt_masks.shape == (0, 8, 8)
+    assert len(sample["instances"]) == 0
+
+
+def test_augmentation_is_a_function_of_the_generator(toy):
+    mapper = TrainMapper(48)
+    record = DatasetCatalog.get("toyworld_train")[0]
+    first, again, other = (mapper(record, np.random.default_rng(seed)) for seed in (1, 1, 2))
+    assert torch.equal(first["image"], again["image"])
+    assert torch.equal(first["instances"].gt_masks, again["instances"].gt_masks)
+    assert not torch.equal(first["image"], other["image"])
+
+
+def test_masks_share_out_the_picture(toy):
+    """Every pixel of the picture belongs to one segment, none of the padding does."""
+    mapper = TrainMapper(96, min_scale=0.5, max_scale=0.5, flip=True)
+    sample = mapper(DatasetCatalog.get("toyworld_train")[1], np.random.default_rng(0))
+    owners = sample["instances"].gt_masks.sum(dim=0)
+    assert (owners[:32, :48] == 1).all()
+    assert owners.sum() == 32 * 48
+
+
+def test_test_element_keeps_the_original_size(record):
+    sample = TestMapper(6, 100)(record)
+    assert sample["image"].shape == (3, 6, 12)
+    assert sample["image"].dtype == torch.uint8
+    assert (sample["height"], sample["width"]) == (2, 4)
+    assert sample["segments_info"] == record["segments_info"]
+
+
+def test_test_element_finds_the_size_itself(record):
+    sample = TestMapper(2, 100)({"file_name": record["file_name"]})
+    assert (sample["height"], sample["width"]) == (2, 4)
+
+
+def test_exif_orientation_is_applied(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turn by 90° to the right to see it upright
+    Image.new("RGB", (6, 2)).save(tmp_path / "turned.jpg", exif=exif)
+    assert read_image(str(tmp_path / "turned.jpg")).size == (2, 6)
+
+
+@pytest.mark.parametrize("mode", ["L", "P", "RGBA", "CMYK"])
+def test_other_modes_become_rgb(tmp_path, mode):
+    path = tmp_path / ("image.jpg" if mode == "CMYK" else "image.png")
+    Image.new(mode, (3, 2)).save(path)
+    image = read_image(str(path))
+    assert (image.mode, image.size) == ("RGB", (3, 2))
+
+
+@pytest.mark.parametrize("content", [b"", b"not a picture"])
+def test_undecodable_image_is_named(tmp_path, content):
+    (tmp_path / "broken.jpg").write_bytes(content)
+    with pytest.raises(DataError, match=r"broken\.jpg cannot be decoded .*--skip-bad"):
+        read_image(str(tmp_path / "broken.jpg"))
+
+
+def test_cut_off_image_is_named(tmp_path, toy):
+    whole = (toy / "toyworld" / "train" / "images" / "000000000001.jpg").read_bytes()
+    (tmp_path / "half.jpg").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(DataError, match=r"half\.jpg cannot be decoded"):
+        read_image(str(tmp_path / "half.jpg"))
+
+
+def test_missing_image_is_named(tmp_path):
+    with pytest.raises(DataError, match=r"none\.jpg does not exist"):
+        read_image(str(tmp_path / "none.jpg"))
+
+
+@pytest.mark.parametrize("mapper", [TrainMapper(8), TestMapper(8, 8)])
+def test_sizes_must_agree_with_the_record(record, mapper):
+    with pytest.raises(DataError, match="is 4×2 pixels, its annotation says 5×2"):
+        mapper({**record, "width": 5}, np.random.default_rng(0))
+
+
+def test_image_and_ids_must_be_of_one_size(record, tmp_path):
+    Image.new("RGB", (4, 3)).save(tmp_path / "ids.png")
+    with pytest.raises(DataError, match=r"ids\.png is 4×3 pixels, its annotation says 4×2"):
+        TrainMapper(8)(record, np.random.default_rng(0))
+
+
+def test_mappers_of_a_config(cfg):
+    mapper = build_train_mapper(cfg)
+    assert (mapper.recipe.side, mapper.recipe.min_scale, mapper.recipe.max_scale, mapper.recipe.flip) == (
+        64,
+        0.5,
+        1.5,
+        True,
+    )
+    recipe = TestMapper.from_config(cfg).recipe
+    assert (recipe.shortest, recipe.longest) == (32, 64)
+    cfg.INPUT.RANDOM_FLIP = "none"
+    assert not build_train_mapper(cfg).recipe.flip
+
+
+def test_wrong_values_of_a_config(cfg):
+    cfg.INPUT.RANDOM_FLIP = "vertical"
+    with pytest.raises(ConfigError, match=r"RANDOM_FLIP is 'vertical': choose 'horizontal' or 'none'"):
+        build_train_mapper(cfg)
+    cfg.INPUT.DATASET_MAPPER_NAME = "coco_panoptic_lsi"
+    with pytest.raises(ConfigError, match="Did you mean 'coco_panoptic_lsj'"):
+        build_train_mapper(cfg)
+
+
+@pytest.mark.parametrize("build", [build_train_mapper, TestMapper.from_config])
+def test_other_channel_orders_are_refused(cfg, build):
+    cfg.INPUT.FORMAT = "BGR"
+    with pytest.raises(ConfigError, match="FORMAT is 'BGR': RGB is the only channel order"):
+        build(cfg)

@@ -1,0 +1,1 @@
+"""The paper's figure, box by box, in pure PyTorch."""

@@ -1,0 +1,1 @@
+"""Parts that several boxes use, one a file."""

@@ -1,0 +1,26 @@
+"""A plain multi-layer perceptron."""
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class MLP(nn.Module):
+    """Linear layers with ReLU between them.
+
+    Args:
+        inputs: channels in.
+        hidden: channels of the hidden layers.
+        outputs: channels out.
+        depth: number of linear layers.
+    """
+
+    def __init__(self, inputs: int, hidden: int, outputs: int, depth: int) -> None:
+        super().__init__()
+        widths = [inputs] + [hidden] * (depth - 1) + [outputs]
+        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in zip(widths[:-1], widths[1:], strict=True))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (…, inputs) to (…, outputs)."""
+        for layer in self.layers[:-1]:
+            x = F.relu(layer(x))
+        return self.layers[-1](x)

@@ -1,0 +1,1 @@
+"""Operators without weights of their own, and the attention built on one of them."""

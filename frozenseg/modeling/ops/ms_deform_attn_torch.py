@@ -1,0 +1,58 @@
+"""Multi-scale deformable attention in PyTorch alone: the readable reference, forward and backward on any device.
+
+Letters: B images, S pixels of all levels together, L queries, h heads, k = d/h channels a head, n levels, P points.
+"""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def ms_deform_attn_torch(
+    value: Tensor, shapes: Sequence[tuple[int, int]], locations: Tensor, weights: Tensor
+) -> Tensor:
+    """Gather values at the sampled places of each level and add them up (Deformable DETR, Zhu et al. 2021, eq. 3).
+
+    Args:
+        value: (B, S, h, k), levels one after the other, each in row-major order.
+        shapes: (height, width) of each of the n levels; their areas sum to S.
+        locations: (B, L, h, n, P, 2) x, y in 0 … 1 of the level's extent; outside counts as zero.
+        weights: (B, L, h, n, P) attention weights.
+
+    Returns:
+        (B, L, h·k).
+    """
+    batch, _, heads, channels = value.shape
+    queries, points = locations.shape[1], locations.shape[4]
+    areas = [height * width for height, width in shapes]
+    output = value.new_zeros(batch * heads, channels, queries)
+    for level, (part, (height, width)) in enumerate(zip(value.split(areas, dim=1), shapes, strict=True)):
+        maps = part.permute(0, 2, 3, 1).reshape(batch * heads, channels, height, width)
+        grid = 2 * locations[:, :, :, level].transpose(1, 2).reshape(batch * heads, queries, points, 2) - 1
+        samples = F.grid_sample(
+            maps, grid, mode="bilinear", padding_mode="zeros", align_corners=False
+        )  # (B·h, k, L, P)
+        level_weights = weights[:, :, :, level].transpose(1, 2).reshape(batch * heads, 1, queries, points)
+        output = output + (samples * level_weights).sum(dim=-1)
+    return output.view(batch, heads * channels, queries).transpose(1, 2)  # (B, L, h·k)
+
+
+def first_level_of_flat_buffer(buffer: Tensor, levels: int) -> Tensor:
+    """Read a buffer laid out for more levels than there are, as the released weights were trained to be read.
+
+    The released model builds its SAM encoder for three levels and feeds it one. Its operator was told "one level" and
+    walked the flat memory accordingly: it took, for each image, the first third of the entries as if they were all.
+    So queries use the sampling places and weights of other queries, and weights do not sum to one.
+
+    Args:
+        buffer: (B, L, h, built, P, …) values for ``built`` levels.
+        levels: how many levels are really there.
+
+    Returns:
+        (B, L, h, levels, P, …): the head of each image's flat buffer.
+    """
+    shape = (*buffer.shape[:3], levels, *buffer.shape[4:])
+    count = torch.Size(shape[1:]).numel()
+    return buffer.flatten(1)[:, :count].reshape(shape)

@@ -1,0 +1,1 @@
+"""The frozen CLIP: one file a family of image trunks."""

@@ -1,0 +1,62 @@
+"""CLIP with one of its own ResNets (open_clip ``RN*``): pooled by its attention, one query a mask.
+
+Letters: B images, Q masks, S = h·w pixels, c channels, n heads.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from frozenseg.modeling.clip.base import FrozenCLIP
+from frozenseg.modeling.layers.mask_pooling import binary_masks
+from frozenseg.modeling.types import ClipFeatures
+from frozenseg.registry import CLIP
+
+
+@CLIP.register()
+class ResNetCLIP(FrozenCLIP):
+    """Pools by CLIP's attention pool, each mask's attention kept inside the mask."""
+
+    @staticmethod
+    def supports(clip_model: nn.Module) -> bool:
+        """Whether the trunk is CLIP's modified ResNet."""
+        return hasattr(clip_model.visual, "attnpool") and hasattr(clip_model.visual, "layer4")
+
+    @torch.no_grad()
+    def forward(self, images: Tensor) -> ClipFeatures:
+        """Return the maps of normalised images (B, 3, H, W); H and W are multiples of 32."""
+        visual = self.clip_model.visual
+        x = visual.stem(images)  # (B, width, H/4, W/4)
+        maps = []
+        for layer in (visual.layer1, visual.layer2, visual.layer3, visual.layer4):
+            x = layer(x)
+            maps.append(x)
+        return ClipFeatures(*maps, dense=x)
+
+    @torch.no_grad()
+    def project(self, dense: Tensor, mask_logits: Tensor) -> Tensor:
+        """Pool (B, c, h, w) under masks (B, Q, …) into (B, Q, E).
+
+        The query is the mean over the whole map. A mask without a pixel attends to nothing: its vector is the output
+        projection's bias.
+        """
+        pool = self.clip_model.visual.attnpool
+        inside = binary_masks(mask_logits, dense.shape[-2:]).flatten(2)  # (B, Q, S)
+        pixels = dense.flatten(2).transpose(1, 2)  # (B, S, c)
+        position = self._spatial_position(dense.shape[-2:])  # (S, c)
+        query = pool.q_proj(pixels.mean(dim=1, keepdim=True) + pool.positional_embedding[0])  # (B, 1, c)
+        key, value = pool.k_proj(pixels + position), pool.v_proj(pixels + position)
+        query, key, value = (x.unflatten(-1, (pool.num_heads, -1)).transpose(1, 2) for x in (query, key, value))
+        scores = query @ key.transpose(-2, -1) / key.shape[-1] ** 0.5  # (B, n, 1, S)
+        scores = scores.masked_fill(~inside[:, None], float("-inf"))  # (B, n, Q, S)
+        weights = scores.softmax(dim=-1).masked_fill(~inside[:, None], 0.0)  # an empty mask's NaN becomes 0
+        pooled = (weights @ value).transpose(1, 2).flatten(2)  # (B, Q, c)
+        return pool.c_proj(pooled)
+
+    def _spatial_position(self, size: torch.Size) -> Tensor:
+        """Return the pool's position embedding, resized to the map: (h·w, c)."""
+        position = self.clip_model.visual.attnpool.positional_embedding[1:]  # (side², c)
+        side = round(len(position) ** 0.5)
+        grid = position.T.reshape(1, -1, side, side)
+        grid = F.interpolate(grid, size=tuple(size), mode="bilinear", align_corners=False)
+        return grid.flatten(2)[0].T

@@ -1,0 +1,82 @@
+"""The text classifier: synonyms × templates → one normalised row a synonym.
+
+Letters: N synonyms of all classes, E the width of CLIP's joint space.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from frozenseg.cache import TensorCache
+from frozenseg.log import get_logger, progress
+from frozenseg.modeling.clip.base import FrozenCLIP
+from frozenseg.modeling.types import Words
+from frozenseg.vocabulary import TEMPLATES, Vocabulary
+
+logger = get_logger(__name__)
+CHUNK = 128
+LONG_WORK = 20  # chunks from which a progress bar is shown
+
+
+class TextClassifier:
+    """Encodes a vocabulary once and remembers it.
+
+    Args:
+        clip: the frozen CLIP.
+        cache: keeps rows on disk between runs; None keeps none.
+    """
+
+    def __init__(self, clip: FrozenCLIP, cache: TensorCache | None = None) -> None:
+        self._clip = clip
+        self._cache = cache
+        self._remembered: dict[tuple[str, ...], Tensor] = {}
+        self._weights_hash: str | None = None
+
+    def __call__(self, vocabulary: Vocabulary, void: Tensor) -> Words:
+        """Return the words of a vocabulary, the void row last.
+
+        Args:
+            vocabulary: C classes with N synonyms.
+            void: (1, E) the learned void embedding, not normalised.
+        """
+        rows = self.rows(vocabulary.synonyms).to(void.device)  # (N, E)
+        class_of_row = [c for c, count in enumerate(vocabulary.synonym_counts) for _ in range(count)]
+        class_of_row.append(len(vocabulary))
+        return Words(
+            torch.cat([rows, F.normalize(void, dim=-1)]),
+            torch.tensor(class_of_row, device=void.device),
+            len(vocabulary) + 1,
+        )
+
+    def rows(self, names: tuple[str, ...]) -> Tensor:
+        """Return one row a name, (N, E) float32: encoded in every template, normalised, averaged, normalised."""
+        if names not in self._remembered:
+            self._remembered[names] = self._from_disk(names)
+        return self._remembered[names]
+
+    def _from_disk(self, names: tuple[str, ...]) -> Tensor:
+        if self._cache is None:
+            return self._encode(names)
+        if self._weights_hash is None:
+            self._weights_hash = self._clip.weights_hash()
+        content = {"weights": self._weights_hash, "names": names, "templates": TEMPLATES}
+        rows = self._cache.load(**content)
+        if rows is None:
+            rows = self._encode(names)
+            self._cache.save(rows, **content)
+        return rows
+
+    def _encode(self, names: tuple[str, ...]) -> Tensor:
+        """Encode every prompt, short ones together: a chunk costs as many tokens as its longest prompt has."""
+        device = self._clip.logit_scale.device
+        tokens = self._clip.tokenizer([template.format(name) for name in names for template in TEMPLATES])
+        order = tokens.argmax(dim=-1).argsort(stable=True)
+        chunks = order.split(CHUNK)
+        if len(chunks) >= LONG_WORK:
+            logger.info("Encoding %d names in %d templates with CLIP's text tower.", len(names), len(TEMPLATES))
+        features = torch.empty(len(tokens), self._clip.embed_dim, device=device)
+        with torch.autocast(device.type, enabled=False):
+            for chunk in progress(chunks, "encoding names", quiet=len(chunks) < LONG_WORK):
+                features[chunk.to(device)] = self._clip.encode_text(tokens[chunk].to(device)).float()
+        features = F.normalize(features, dim=-1).view(len(names), len(TEMPLATES), -1)  # (N, templates, E)
+        return F.normalize(features.mean(dim=1), dim=-1)

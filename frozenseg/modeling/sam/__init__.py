@@ -1,0 +1,1 @@
+"""The frozen SAM: one file a kind of image encoder."""

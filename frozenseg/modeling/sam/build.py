@@ -1,0 +1,75 @@
+"""From a name and a source of weights to a frozen SAM."""
+
+import pickle
+from pathlib import Path
+
+import torch
+
+from frozenseg.errors import CheckpointError, ConfigError
+from frozenseg.log import get_logger
+from frozenseg.modeling.random_weights import random_seed
+from frozenseg.modeling.sam.base import FrozenSAM
+from frozenseg.registry import SAM
+
+logger = get_logger(__name__)
+RELEASE = "https://dl.fbaipublicfiles.com/segment_anything/"
+RELEASED_FILES = {"vit_b": "sam_vit_b_01ec64.pth", "vit_l": "sam_vit_l_0b3195.pth", "vit_h": "sam_vit_h_4b8939.pth"}
+
+
+def build_sam(name: str, weights: str) -> FrozenSAM:
+    """Build a frozen SAM.
+
+    Args:
+        name: registered name, such as ``vit_b``.
+        weights: a file, ``random[:SEED]``, or empty for the released file (downloaded once into torch's hub folder).
+
+    Raises:
+        ConfigError: unknown name.
+        CheckpointError: the weights cannot be had or belong to another SAM.
+    """
+    builder = SAM.look_up(name)
+    seed = random_seed(weights)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed or 0)
+        sam = builder()
+    if seed is None:
+        _load(sam, name, _weights_file(name, weights))
+    return sam
+
+
+def _weights_file(name: str, weights: str) -> Path:
+    if weights:
+        if not Path(weights).is_file():
+            raise CheckpointError(f"MODEL.SAM_WEIGHTS {weights!r} is no file.")
+        return Path(weights)
+    if name not in RELEASED_FILES:
+        raise ConfigError(f"There are no released weights for SAM {name!r}: set MODEL.SAM_WEIGHTS to a file or 'random'.")
+    file = Path(torch.hub.get_dir()) / "checkpoints" / RELEASED_FILES[name]
+    if not file.is_file():
+        _download(RELEASE + RELEASED_FILES[name], file)
+    return file
+
+
+def _download(url: str, file: Path) -> None:
+    """Fetch a released file; its name ends with the first digits of its SHA-256."""
+    logger.info("Downloading %s to %s.", url, file)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        torch.hub.download_url_to_file(url, str(file), hash_prefix=file.stem.rsplit("_", 1)[-1])
+    except (OSError, RuntimeError) as error:
+        raise CheckpointError(
+            f"SAM weights {url} cannot be downloaded ({error}): fetch the file by hand and set MODEL.SAM_WEIGHTS to it, "
+            "or set it to 'random' for an untrained SAM."
+        ) from error
+
+
+def _load(sam: FrozenSAM, name: str, file: Path) -> None:
+    try:
+        state = torch.load(file, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
+        raise CheckpointError(f"{file} cannot be read as SAM weights: damaged, or not only tensors.") from error
+    own = sam.state_dict()
+    for key in [*own, *state]:
+        if key not in state or key not in own or state[key].shape != own[key].shape:
+            raise CheckpointError(f"{file} does not hold SAM {name!r}: they differ first at {key!r}.")
+    sam.load_state_dict(state)

@@ -1,0 +1,1 @@
+"""Frozen maps in, mask features and three scales for the queries out."""

@@ -1,0 +1,125 @@
+"""Deformable transformer encoder over any number of levels (Deformable DETR, Zhu et al. 2021, section 4.2).
+
+Letters: B images, n levels, S pixels of all levels together, d width.
+"""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from frozenseg.modeling.layers.position_encoding import sine_position
+from frozenseg.modeling.ops.ms_deform_attn import MSDeformAttn
+
+
+class DeformableEncoder(nn.Module):
+    """Every pixel attends to learned places of every level; maps keep their sizes.
+
+    Args:
+        width: d.
+        levels: n that the weights are built for.
+        layers: number of layers.
+        heads: attention heads.
+        points: places a head samples on each level.
+        hidden: hidden width of the feed-forward network.
+        dropout: probability, 0-1.
+        released_read: see :class:`MSDeformAttn`.
+    """
+
+    def __init__(
+        self,
+        *,
+        width: int,
+        levels: int,
+        layers: int,
+        heads: int,
+        points: int,
+        hidden: int,
+        dropout: float = 0.0,
+        released_read: bool = False,
+    ) -> None:
+        super().__init__()
+        self.level_embed = nn.Parameter(torch.randn(levels, width))
+        self.encoder = _EncoderLayers(
+            EncoderLayer(
+                attention=MSDeformAttn(
+                    width=width, levels=levels, heads=heads, points=points, released_read=released_read
+                ),
+                width=width,
+                hidden=hidden,
+                dropout=dropout,
+            )
+            for _ in range(layers)
+        )
+
+    def forward(self, maps: Sequence[Tensor]) -> list[Tensor]:
+        """Encode maps.
+
+        Args:
+            maps: n maps (B, d, H_l, W_l).
+
+        Returns:
+            As many maps of the same shapes.
+        """
+        shapes = [(m.shape[-2], m.shape[-1]) for m in maps]
+        features = torch.cat([m.flatten(2).transpose(1, 2) for m in maps], dim=1)  # (B, S, d)
+        position = torch.cat(
+            [
+                sine_position(m).flatten(2).transpose(1, 2) + embedding
+                for m, embedding in zip(maps, self.level_embed, strict=False)  # the released SAM branch has spare levels
+            ],
+            dim=1,
+        )  # (1, S, d)
+        reference_points = pixel_centres(shapes, features)  # (1, S, n, 2)
+        for layer in self.encoder.layers:
+            features = layer(features, position, reference_points, shapes)
+        parts = features.split([height * width for height, width in shapes], dim=1)
+        return [part.transpose(1, 2).unflatten(2, shape) for part, shape in zip(parts, shapes, strict=True)]
+
+
+class EncoderLayer(nn.Module):
+    """Deformable self-attention and a feed-forward network, each with dropout, residual and LayerNorm after it.
+
+    Args:
+        attention: the deformable attention.
+        width: d.
+        hidden: hidden width of the feed-forward network.
+        dropout: probability, 0-1.
+    """
+
+    def __init__(self, *, attention: MSDeformAttn, width: int, hidden: int, dropout: float) -> None:
+        super().__init__()
+        self.self_attn = attention
+        self.norm1 = nn.LayerNorm(width)
+        self.linear1 = nn.Linear(width, hidden)
+        self.linear2 = nn.Linear(hidden, width)
+        self.norm2 = nn.LayerNorm(width)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(
+        self, features: Tensor, position: Tensor, reference_points: Tensor, shapes: Sequence[tuple[int, int]]
+    ) -> Tensor:
+        """Map features (B, S, d) to the same shape, given their position (1, S, d)."""
+        attended = self.self_attn(features + position, reference_points, features, shapes)
+        features = self.norm1(features + self.dropout(attended))
+        hidden = self.dropout(F.relu(self.linear1(features)))
+        return self.norm2(features + self.dropout(self.linear2(hidden)))
+
+
+class _EncoderLayers(nn.Module):
+    """Holds the layers under the name that released checkpoints give them, ``encoder.layers``."""
+
+    def __init__(self, layers: Sequence[EncoderLayer]) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(layers)
+
+
+def pixel_centres(shapes: Sequence[tuple[int, int]], like: Tensor) -> Tensor:
+    """Return where each pixel's centre lies, as a fraction of the map: (1, S, n, 2) x, y, the same on every level."""
+    grids = []
+    for height, width in shapes:
+        y = (torch.arange(height, dtype=like.dtype, device=like.device) + 0.5) / height
+        x = (torch.arange(width, dtype=like.dtype, device=like.device) + 0.5) / width
+        grids.append(torch.stack(torch.meshgrid(x, y, indexing="xy"), dim=-1).flatten(0, 1))  # (H·W, 2)
+    return torch.cat(grids)[None, :, None, :].expand(-1, -1, len(shapes), -1)

@@ -1,0 +1,137 @@
+"""The pixel decoder: CLIP's maps → mask features and three scales; SAM's embedding → SAM map.
+
+Multi-scale deformable attention over strides 32, 16, 8 and one FPN step to stride 4, as in Mask2Former (Cheng et al.
+2022, section 3.2.1), in fp32. Letters: B images, H×W the padded input, d width.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from frozenseg.config import CfgNode
+from frozenseg.modeling.layers.mask_pooling import resize
+from frozenseg.modeling.pixel_decoder.deformable_encoder import DeformableEncoder
+from frozenseg.modeling.pixel_decoder.sam_branch import decode_sam, group_count, halving_convolution
+from frozenseg.modeling.types import ClipFeatures, PixelFeatures
+from frozenseg.registry import PIXEL_DECODER
+
+
+@PIXEL_DECODER.register()
+class MSDeformAttnPixelDecoder(nn.Module):
+    """Deformable encoder and one FPN step.
+
+    Args:
+        channels: of res2 … res5.
+        width: d.
+        mask_width: channels of the mask features.
+        encoder: over res5, res4, res3.
+        sam_encoder: over SAM's embedding; None without SAM.
+        sam_channels: of SAM's embedding; read only with ``sam_encoder``.
+    """
+
+    def __init__(
+        self,
+        *,
+        channels: tuple[int, int, int, int],
+        width: int,
+        mask_width: int,
+        encoder: DeformableEncoder,
+        sam_encoder: DeformableEncoder | None = None,
+        sam_channels: int = 256,
+    ) -> None:
+        super().__init__()
+        res2, res3, res4, res5 = channels
+        self.input_proj = nn.ModuleList(_projection(count, width) for count in (res5, res4, res3))
+        self.transformer = encoder
+        self.adapter_1 = ConvNorm(res2, width, kernel_size=1)
+        self.layer_1 = ConvNorm(width, width, kernel_size=3, padding=1)
+        self.mask_features = nn.Conv2d(width, mask_width, kernel_size=1)
+        self.fpn3 = halving_convolution(sam_channels, width) if sam_encoder is not None else None
+        self.sam_transformer = sam_encoder
+        self._initialise()
+
+    @classmethod
+    def from_config(
+        cls, cfg: CfgNode, channels: tuple[int, int, int, int], sam_channels: int | None
+    ) -> "MSDeformAttnPixelDecoder":
+        """Build from the keys of ``MODEL.SEM_SEG_HEAD``.
+
+        Args:
+            cfg: the whole config.
+            channels: of CLIP's res2 … res5.
+            sam_channels: of SAM's embedding; None without SAM.
+        """
+        head = cfg.MODEL.SEM_SEG_HEAD
+        common = {
+            "width": head.CONVS_DIM,
+            "layers": head.TRANSFORMER_ENC_LAYERS,
+            "heads": head.DEFORMABLE_TRANSFORMER_ENCODER_N_HEADS,
+            "points": head.DEFORMABLE_TRANSFORMER_ENCODER_N_POINTS,
+            "hidden": head.DEFORMABLE_TRANSFORMER_ENCODER_DIM_FEEDFORWARD,
+            "dropout": cfg.MODEL.MASK_FORMER.DROPOUT,
+        }
+        built = head.SAM_ENCODER_LEVELS
+        return cls(
+            channels=channels,
+            width=head.CONVS_DIM,
+            mask_width=head.MASK_DIM,
+            encoder=DeformableEncoder(levels=3, **common),
+            sam_encoder=DeformableEncoder(levels=built, released_read=built != 1, **common) if sam_channels else None,
+            sam_channels=sam_channels or 0,
+        )
+
+    def forward(self, clip: ClipFeatures, space: Tensor | None = None) -> PixelFeatures:
+        """Decode.
+
+        Args:
+            clip: CLIP's maps.
+            space: SAM's embedding (B, c, h, w); None without SAM.
+        """
+        with torch.autocast(clip.res2.device.type, enabled=False):
+            return self._decode(clip, space)
+
+    def _decode(self, clip: ClipFeatures, space: Tensor | None) -> PixelFeatures:
+        levels = [
+            project(features.float())
+            for project, features in zip(self.input_proj, (clip.res5, clip.res4, clip.res3), strict=True)
+        ]
+        scales = self.transformer(levels)  # strides 32, 16, 8
+        fine = self.adapter_1(clip.res2.float())  # (B, d, H/4, W/4)
+        fine = F.relu(self.layer_1(fine + resize(scales[-1], fine.shape[-2:])))
+        sam_map = None
+        if self.sam_transformer is not None and space is not None:
+            sam_map = decode_sam(space.float(), self.fpn3, self.sam_transformer)  # (B, d, h/2, w/2)
+        return PixelFeatures(self.mask_features(fine), tuple(scales), sam_map)
+
+    def _initialise(self) -> None:
+        for module in self.input_proj:
+            nn.init.xavier_uniform_(module[0].weight, gain=1)
+            nn.init.zeros_(module[0].bias)
+        for module in (self.adapter_1, self.layer_1, self.mask_features):
+            nn.init.kaiming_uniform_(module.weight, a=1)
+        nn.init.zeros_(self.mask_features.bias)
+        for encoder in (self.transformer, self.sam_transformer):
+            if encoder is not None:
+                _initialise_encoder(encoder)
+
+
+class ConvNorm(nn.Conv2d):
+    """A convolution without bias, then GroupNorm, under the names of released checkpoints (``weight``, ``norm``)."""
+
+    def __init__(self, channels: int, width: int, *, kernel_size: int, padding: int = 0) -> None:
+        super().__init__(channels, width, kernel_size=kernel_size, padding=padding, bias=False)
+        self.norm = nn.GroupNorm(group_count(width), width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, channels, H, W) to (B, width, H, W)."""
+        return self.norm(super().forward(x))
+
+
+def _projection(channels: int, width: int) -> nn.Sequential:
+    return nn.Sequential(nn.Conv2d(channels, width, kernel_size=1), nn.GroupNorm(group_count(width), width))
+
+
+def _initialise_encoder(encoder: DeformableEncoder) -> None:
+    for layer in encoder.encoder.layers:
+        for linear in (layer.linear1, layer.linear2):
+            nn.init.xavier_uniform_(linear.weight)

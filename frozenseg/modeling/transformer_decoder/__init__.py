@@ -1,0 +1,1 @@
+"""Queries look at the scales, layer by layer, and say a mask and a class after each."""

@@ -1,0 +1,199 @@
+"""The transformer decoder: masked attention over three scales, with both of SAM's injectors (paper, Fig. 2).
+
+Letters: B images, Q queries, C classes, H×W the padded input, d width, E the width of CLIP's joint space.
+"""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from frozenseg.config import CfgNode
+from frozenseg.errors import ConfigError
+from frozenseg.modeling.classification import class_logits
+from frozenseg.modeling.layers.mask_pooling import mask_pooling, resize
+from frozenseg.modeling.layers.mlp import MLP
+from frozenseg.modeling.layers.position_encoding import sine_position
+from frozenseg.modeling.transformer_decoder.attention import CrossAttention, FeedForward, SelfAttention
+from frozenseg.modeling.transformer_decoder.feature_injector import inject_features
+from frozenseg.modeling.transformer_decoder.query_injector import inject_into_queries
+from frozenseg.modeling.types import MaskPredictions, PixelFeatures, Prediction, Words
+from frozenseg.registry import TRANSFORMER_DECODER
+
+SCALES = 3
+NEVER = -1
+
+
+@TRANSFORMER_DECODER.register()
+class MultiScaleMaskedTransformerDecoder(nn.Module):
+    """Queries look at one scale a layer, only where their own mask was (Mask2Former, Cheng et al. 2022, section 3.2).
+
+    Layer i uses scale i mod 3; scale 0 has stride 32.
+
+    Args:
+        width: d.
+        embed_dim: E.
+        queries: Q.
+        layers: decoder layers.
+        heads: attention heads.
+        hidden: hidden width of the feed-forward networks.
+        dropout: probability, 0-1.
+        map_width: channels of the incoming scales; projected where they are not d.
+        mask_width: channels of the mask features.
+        feature_injection_scale: scale whose layers get the feature injector; -1 none.
+        query_injection_scale: scale whose layers get the query injector; -1 none.
+    """
+
+    def __init__(
+        self,
+        *,
+        width: int,
+        embed_dim: int,
+        queries: int,
+        layers: int,
+        heads: int,
+        hidden: int,
+        dropout: float = 0.0,
+        map_width: int | None = None,
+        mask_width: int | None = None,
+        feature_injection_scale: int = NEVER,
+        query_injection_scale: int = NEVER,
+    ) -> None:
+        super().__init__()
+        if (mask_width or width) != width:
+            raise ConfigError(f"MODEL.SEM_SEG_HEAD.MASK_DIM {mask_width} must equal MODEL.MASK_FORMER.HIDDEN_DIM {width}.")
+        self.heads, self.query_injection_scale = heads, query_injection_scale
+        block = {"width": width, "heads": heads, "dropout": dropout}
+        self.transformer_cross_attention_layers = nn.ModuleList(CrossAttention(**block) for _ in range(layers))
+        self.transformer_self_attention_layers = nn.ModuleList(SelfAttention(**block) for _ in range(layers))
+        self.transformer_ffn_layers = nn.ModuleList(
+            FeedForward(width=width, hidden=hidden, dropout=dropout) for _ in range(layers)
+        )
+        self.transformer_cross_attention_layers_sam = nn.ModuleDict(
+            {str(i): CrossAttention(**block) for i in range(layers) if i % SCALES == feature_injection_scale}
+        )
+        self.query_feat = nn.Embedding(queries, width)
+        self.query_embed = nn.Embedding(queries, width)
+        self.level_embed = nn.Embedding(SCALES, width)
+        self.input_proj = nn.ModuleList(_projection(map_width or width, width) for _ in range(SCALES))
+        self.decoder_norm = nn.LayerNorm(width)
+        self.mask_embed = MLP(width, width, width, depth=3)
+        self._mask_pooling_proj = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, width))
+        self.class_embed = MLP(width, width, embed_dim, depth=3)
+        self.logit_scale = nn.Parameter(torch.tensor(math.log(1 / 0.07)))
+
+    @classmethod
+    def from_config(cls, cfg: CfgNode, embed_dim: int, with_sam: bool) -> "MultiScaleMaskedTransformerDecoder":
+        """Build from the keys of ``MODEL.MASK_FORMER``.
+
+        Args:
+            cfg: the whole config.
+            embed_dim: E, as the CLIP model has it.
+            with_sam: whether there is a SAM to inject.
+
+        Raises:
+            ConfigError: an injector at a scale that does not exist.
+        """
+        keys = cfg.MODEL.MASK_FORMER
+        for name in ("SAM_FEATURE_FUSE_LAYER", "SAM_QUERY_FUSE_LAYER"):
+            if keys[name] not in (NEVER, *range(SCALES)):
+                raise ConfigError(f"MODEL.MASK_FORMER.{name} is {keys[name]}; it must be 0, 1 or 2, or -1 for never.")
+        return cls(
+            width=keys.HIDDEN_DIM,
+            embed_dim=embed_dim,
+            queries=keys.NUM_OBJECT_QUERIES,
+            layers=keys.DEC_LAYERS - 1,
+            heads=keys.NHEADS,
+            hidden=keys.DIM_FEEDFORWARD,
+            dropout=keys.DROPOUT,
+            map_width=cfg.MODEL.SEM_SEG_HEAD.CONVS_DIM,
+            mask_width=cfg.MODEL.SEM_SEG_HEAD.MASK_DIM,
+            feature_injection_scale=keys.SAM_FEATURE_FUSE_LAYER if with_sam else NEVER,
+            query_injection_scale=keys.SAM_QUERY_FUSE_LAYER if with_sam else NEVER,
+        )
+
+    def forward(self, pixels: PixelFeatures, space: Tensor | None, words: Words) -> MaskPredictions:
+        """Decode the queries.
+
+        Args:
+            pixels: the pixel decoder's output.
+            space: SAM's embedding (B, d, h, w); None without SAM.
+            words: the text classifier.
+        """
+        maps = [
+            project(scale) + self.level_embed.weight[level][:, None, None]
+            for level, (project, scale) in enumerate(zip(self.input_proj, pixels.scales, strict=True))
+        ]
+        positions = [sine_position(m) for m in maps]  # (1, d, H_l, W_l) each
+        queries = self.query_feat.weight.expand(len(maps[0]), -1, -1)  # (B, Q, d)
+        predictions = [self.predict(queries, pixels.mask_features, words)]
+        for i in range(len(self.transformer_ffn_layers)):
+            queries = self.layer(i, queries, predictions[-1], maps, positions, pixels.sam_map)
+            predictions.append(self.predict(queries, pixels.mask_features, words))
+            if i % SCALES == self.query_injection_scale:
+                queries = inject_into_queries(queries, predictions[-1].masks, space, self._mask_pooling_proj)
+        return MaskPredictions(predictions[-1], tuple(predictions[:-1]))
+
+    def layer(
+        self,
+        i: int,
+        queries: Tensor,
+        previous: Prediction,
+        maps: list[Tensor],
+        positions: list[Tensor],
+        sam_map: Tensor | None,
+    ) -> Tensor:
+        """Run decoder layer i: masked cross-attention, self-attention, feed-forward; returns queries (B, Q, d)."""
+        scale = i % SCALES
+        memory, memory_position = maps[scale], positions[scale]
+        query_position = self.query_embed.weight[None]  # (1, Q, d)
+        if str(i) in self.transformer_cross_attention_layers_sam:
+            memory = self._inject_sam(i, memory, memory_position, sam_map, working_size=maps[0].shape[-2:])
+            memory_position = None  # the released model attends without key position in these layers
+        queries = self.transformer_cross_attention_layers[i](
+            queries,
+            memory.flatten(2).transpose(1, 2),
+            target_position=query_position,
+            memory_position=None if memory_position is None else memory_position.flatten(2).transpose(1, 2),
+            blocked=self._attention_mask(previous.masks, memory.shape[-2:]),
+        )
+        queries = self.transformer_self_attention_layers[i](queries, query_position)
+        return self.transformer_ffn_layers[i](queries)
+
+    def predict(self, queries: Tensor, mask_features: Tensor, words: Words) -> Prediction:
+        """Say a mask and a class for each query (B, Q, d), by FC-CLIP's heads (Yu et al. 2023, section 3.2)."""
+        queries = self.decoder_norm(queries)
+        masks = torch.einsum("bqd,bdhw->bqhw", self.mask_embed(queries), mask_features)  # (B, Q, H/4, W/4)
+        pooled = self._mask_pooling_proj(mask_pooling(mask_features, masks))  # (B, Q, d)
+        embeddings = self.class_embed(pooled + queries)  # (B, Q, E)
+        return Prediction(class_logits(embeddings, words, self.logit_scale), masks)
+
+    def _inject_sam(
+        self, i: int, clip_map: Tensor, clip_position: Tensor, sam_map: Tensor, working_size: torch.Size
+    ) -> Tensor:
+        scale = i % SCALES
+        if not self.training:
+            sam_map = resize(sam_map, clip_map.shape[-2:])
+        return inject_features(
+            self.transformer_cross_attention_layers_sam[str(i)],
+            clip_map,
+            sam_map + self.level_embed.weight[scale][:, None, None],
+            clip_position=clip_position,
+            sam_position=sine_position(sam_map),
+            working_size=working_size if scale else None,
+        )
+
+    def _attention_mask(self, masks: Tensor, size: torch.Size) -> Tensor:
+        """Return (B·h, Q, H·W) bool, true where a query must not look: outside its mask, unless that is empty."""
+        blocked = (resize(masks.detach(), size).sigmoid() < 0.5).flatten(2)  # (B, Q, H·W)
+        blocked = blocked & ~blocked.all(dim=-1, keepdim=True)
+        return blocked[:, None].expand(-1, self.heads, -1, -1).flatten(0, 1)
+
+
+def _projection(channels: int, width: int) -> nn.Module:
+    if channels == width:
+        return nn.Identity()
+    projection = nn.Conv2d(channels, width, kernel_size=1)
+    nn.init.kaiming_uniform_(projection.weight, a=1)
+    nn.init.zeros_(projection.bias)
+    return projection

@@ -1,0 +1,147 @@
+"""Pixel decoder, transformer decoder and both injectors on tiny widths."""
+
+import pytest
+import torch
+
+from frozenseg.errors import ConfigError, ShapeError
+from frozenseg.modeling.build import build_model
+from frozenseg.modeling.layers.mask_pooling import mask_pooling
+from frozenseg.modeling.meta_arch.sem_seg_head import SemSegHead
+from frozenseg.modeling.pixel_decoder.deformable_encoder import DeformableEncoder, pixel_centres
+from frozenseg.modeling.pixel_decoder.sam_branch import group_count
+from frozenseg.modeling.transformer_decoder.attention import CrossAttention
+from frozenseg.modeling.transformer_decoder.feature_injector import inject_features
+from frozenseg.modeling.transformer_decoder.masked_decoder import MultiScaleMaskedTransformerDecoder
+from frozenseg.modeling.transformer_decoder.query_injector import inject_into_queries
+from frozenseg.modeling.types import ClipFeatures, PixelFeatures, Words
+from tests.tiny import TRAINING, tiny_config
+
+CHANNELS = (8, 12, 16, 20)
+WORDS = Words(torch.eye(3, 16), torch.tensor([0, 1, 2]), 3)
+
+
+def head(*options: object, sam_channels: int | None = 64) -> SemSegHead:
+    torch.manual_seed(0)
+    cfg = tiny_config("FrozenSeg", *options)
+    return SemSegHead.from_config(cfg, channels=CHANNELS, embed_dim=16, sam_channels=sam_channels).eval()
+
+
+def clip_maps(batch: int = 2, height: int = 64, width: int = 96, seed: int = 0) -> ClipFeatures:
+    generator = torch.Generator().manual_seed(seed)
+    maps = [
+        torch.randn(batch, channels, height // 2**level, width // 2**level, generator=generator)
+        for level, channels in enumerate(CHANNELS, start=2)
+    ]
+    return ClipFeatures(*maps, dense=maps[-1])
+
+
+def test_pixel_decoder_shapes() -> None:
+    pixels = head().pixel_decoder(clip_maps(), torch.randn(2, 64, 16, 16))
+    assert pixels.mask_features.shape == (2, 64, 16, 24)
+    assert [tuple(scale.shape) for scale in pixels.scales] == [(2, 64, 2, 3), (2, 64, 4, 6), (2, 64, 8, 12)]
+    assert pixels.sam_map.shape == (2, 64, 8, 8)
+
+
+def test_released_sam_branch_reads_three_levels_and_ours_one() -> None:
+    right, released = head(), head("MODEL.SEM_SEG_HEAD.SAM_ENCODER_LEVELS", 3)
+    assert right.pixel_decoder.sam_transformer.level_embed.shape == (1, 64)
+    assert released.pixel_decoder.sam_transformer.level_embed.shape == (3, 64)
+    space = torch.randn(2, 64, 16, 16)
+    together = released.pixel_decoder(clip_maps(), space).sam_map
+    alone = released.pixel_decoder(ClipFeatures(*(m[:1] for m in clip_maps())), space[:1]).sam_map
+    assert torch.allclose(together[:1], alone, atol=1e-5)  # one image at a time: nothing leaks
+
+
+def test_an_encoder_refuses_levels_that_it_was_not_built_for() -> None:
+    encoder = DeformableEncoder(width=8, levels=3, layers=1, heads=2, points=2, hidden=8)
+    with pytest.raises(ShapeError, match="built for 3 levels and got 1"):
+        encoder([torch.rand(1, 8, 4, 4)])
+
+
+def test_pixel_centres_by_hand() -> None:
+    centres = pixel_centres([(1, 2), (2, 1)], torch.zeros(1))
+    expected = torch.tensor([[0.25, 0.5], [0.75, 0.5], [0.5, 0.25], [0.5, 0.75]])
+    assert torch.equal(centres[0, :, 0], expected)
+    assert torch.equal(centres[0, :, 1], expected)
+
+
+@pytest.mark.parametrize(("width", "groups"), [(256, 32), (64, 32), (48, 16), (20, 4), (7, 1)])
+def test_groups_of_narrow_widths(width: int, groups: int) -> None:
+    assert group_count(width) == groups
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize(("feature_scale", "query_scale"), [(0, 2), (1, 0), (2, 1), (-1, -1), (0, -1)])
+def test_decoder_shapes_with_every_injector_place(feature_scale: int, query_scale: int, training: bool) -> None:
+    model = head(
+        "MODEL.MASK_FORMER.SAM_FEATURE_FUSE_LAYER", feature_scale, "MODEL.MASK_FORMER.SAM_QUERY_FUSE_LAYER", query_scale
+    ).train(training)
+    predictions = model(clip_maps(), torch.randn(2, 64, 16, 16), WORDS)
+    assert len(predictions.intermediate) == 3
+    for prediction in (predictions.final, *predictions.intermediate):
+        assert prediction.logits.shape == (2, 6, 3)
+        assert prediction.masks.shape == (2, 6, 16, 24)
+    blocks = list(model.predictor.transformer_cross_attention_layers_sam)
+    assert blocks == ([str(feature_scale)] if feature_scale >= 0 else [])
+
+
+def test_without_sam_nothing_of_it_is_built() -> None:
+    model = head(sam_channels=None)
+    assert not [name for name in model.state_dict() if "sam_" in name or "_sam" in name or "fpn3" in name]
+    assert model(clip_maps(), None, WORDS).final.logits.shape == (2, 6, 3)
+
+
+def test_outputs_of_an_image_do_not_depend_on_its_neighbours() -> None:
+    model, clip, space = head(), clip_maps(), torch.randn(2, 64, 16, 16)
+    with torch.no_grad():
+        both = model(clip, space, WORDS).final
+        alone = model(ClipFeatures(*(m[1:] for m in clip)), space[1:], WORDS).final
+    assert torch.allclose(both.masks[1:], alone.masks, atol=1e-4)
+    assert torch.allclose(both.logits[1:], alone.logits, atol=1e-4)
+
+
+def test_attention_mask_opens_for_an_empty_query() -> None:
+    decoder = MultiScaleMaskedTransformerDecoder(width=8, embed_dim=4, queries=2, layers=1, heads=2, hidden=8)
+    masks = torch.full((1, 2, 4, 4), -5.0)
+    masks[0, 0, :2] = 5.0  # query 0: the upper half; query 1: nothing
+    blocked = decoder._attention_mask(masks, torch.Size((2, 2)))
+    assert blocked.shape == (2, 2, 4)  # (B·h, Q, H·W)
+    assert blocked[0].tolist() == [[False, False, True, True], [False] * 4]
+    assert torch.equal(blocked[0], blocked[1])
+
+
+def test_feature_injector_works_at_the_small_size_and_returns_the_large_one() -> None:
+    torch.manual_seed(0)
+    block = CrossAttention(width=8, heads=2).eval()
+    clip_map, position = torch.randn(1, 8, 4, 6), torch.zeros(1, 8, 4, 6)
+    sam_map, sam_position = torch.randn(1, 8, 3, 3), torch.zeros(1, 8, 3, 3)
+    arguments = {"clip_position": position, "sam_position": sam_position}
+    small = inject_features(block, clip_map, sam_map, working_size=(2, 3), **arguments)
+    assert small.shape == clip_map.shape
+    as_is = inject_features(block, clip_map, sam_map, working_size=None, **arguments)
+    sequence = clip_map.flatten(2).transpose(1, 2)
+    expected = block(
+        sequence,
+        sam_map.flatten(2).transpose(1, 2),
+        target_position=torch.zeros_like(sequence),
+        memory_position=None,
+    )
+    assert torch.allclose(as_is.flatten(2).transpose(1, 2), expected, atol=1e-6)
+
+
+def test_query_injector_adds_the_projected_mean() -> None:
+    queries, masks, space = torch.randn(1, 2, 8), torch.randn(1, 2, 8, 8), torch.randn(1, 8, 4, 4)
+    project = torch.nn.Linear(8, 8)
+    expected = queries + project(mask_pooling(space, masks))
+    assert torch.equal(inject_into_queries(queries, masks, space, project), expected)
+
+
+def test_contradicting_keys_are_refused() -> None:
+    with pytest.raises(ConfigError, match=r"SAM_QUERY_FUSE_LAYER is 3; it must be 0, 1 or 2, or -1"):
+        head("MODEL.MASK_FORMER.SAM_QUERY_FUSE_LAYER", 3)
+    with pytest.raises(ConfigError, match="MASK_DIM 32 must equal MODEL.MASK_FORMER.HIDDEN_DIM 64"):
+        head("MODEL.SEM_SEG_HEAD.MASK_DIM", 32)
+    with pytest.raises(ConfigError, match=r"has 64 channels, but MODEL.MASK_FORMER.HIDDEN_DIM is 32"):
+        build_model(tiny_config("FrozenSeg", "MODEL.MASK_FORMER.HIDDEN_DIM", 32), TRAINING)
+    with pytest.raises(ConfigError, match="Unknown pixel decoder 'MSDeformAttnPixelDecode'. Did you mean"):
+        head("MODEL.SEM_SEG_HEAD.PIXEL_DECODER_NAME", "MSDeformAttnPixelDecode")

@@ -1,0 +1,1 @@
+"""Which query answers for which target, and what its answer costs."""

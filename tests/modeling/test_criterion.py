@@ -1,0 +1,102 @@
+"""Matching and losses on numbers that a hand can check."""
+
+import math
+
+import pytest
+import torch
+
+from frozenseg.modeling.criterion.losses import class_loss, mask_losses, uncertain_points
+from frozenseg.modeling.criterion.matcher import HungarianMatcher
+from frozenseg.modeling.criterion.set_criterion import SetCriterion
+from frozenseg.modeling.types import MaskPredictions, Prediction, Target
+
+
+def matcher(points: int = 256) -> HungarianMatcher:
+    return HungarianMatcher(class_weight=2.0, mask_weight=5.0, dice_weight=5.0, points=points)
+
+
+def criterion(**changes: object) -> SetCriterion:
+    settings = {"classes": 2, "matcher": matcher(), "weights": (2.0, 5.0, 5.0), "void_weight": 0.1}
+    return SetCriterion(**(settings | {"points": 64, "oversample": 3.0, "importance": 0.75} | changes))
+
+
+def halves(size: int = 8) -> torch.Tensor:
+    left = torch.zeros(size, size, dtype=torch.bool)
+    left[:, : size // 2] = True
+    return torch.stack([left, ~left])
+
+
+def perfect(order: tuple[int, int]) -> tuple[Prediction, list[Target]]:
+    """Three queries; the first two say target ``order[0]`` and ``order[1]``, the third says void."""
+    masks, labels = halves(), torch.tensor([0, 1])
+    logits = torch.full((1, 3, 3), -20.0)
+    for query, target in enumerate(order):
+        logits[0, query, labels[target]] = 20.0
+    logits[0, 2, 2] = 20.0
+    predicted = torch.full((1, 3, 8, 8), -20.0)
+    for query, target in enumerate(order):
+        predicted[0, query][masks[target]] = 20.0
+    return Prediction(logits, predicted), [Target(labels, masks)]
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_the_right_queries_are_matched(order: tuple[int, int]) -> None:
+    [match] = matcher()(*perfect(order))
+    assert dict(zip(match.queries.tolist(), match.targets.tolist(), strict=True)) == dict(enumerate(order))
+
+
+def test_nan_costs_do_not_stop_the_matching() -> None:
+    prediction, targets = perfect((0, 1))
+    prediction.masks[0, 2] = float("nan")
+    [match] = matcher()(prediction, targets)
+    assert match.queries.tolist() == [0, 1]
+
+
+def test_perfect_predictions_cost_almost_nothing_and_supervision_is_deep() -> None:
+    prediction, targets = perfect((1, 0))
+    losses = criterion()(MaskPredictions(prediction, (prediction, prediction)), targets)
+    kinds = ("loss_ce", "loss_mask", "loss_dice")
+    assert set(losses) == {f"{kind}{suffix}" for kind in kinds for suffix in ("", "_0", "_1")}
+    assert all(loss < 1e-3 for name, loss in losses.items() if name.startswith("loss_ce"))
+    wrong = Prediction(prediction.logits, -prediction.masks)
+    worse = criterion()(MaskPredictions(wrong, ()), targets)
+    assert losses["loss_dice"] < 0.5 * worse["loss_dice"]
+    assert losses["loss_mask"] < 0.5 * worse["loss_mask"]
+    shallow = criterion(deep_supervision=False)(MaskPredictions(prediction, (prediction,)), targets)
+    assert set(shallow) == set(kinds)
+
+
+def test_an_image_without_targets_trains_the_void_class_only() -> None:
+    logits = torch.zeros(1, 4, 3, requires_grad=True)
+    masks = torch.zeros(1, 4, 8, 8, requires_grad=True)
+    nothing = [Target(torch.zeros(0, dtype=torch.int64), torch.zeros(0, 8, 8, dtype=torch.bool))]
+    losses = criterion()(MaskPredictions(Prediction(logits, masks), ()), nothing)
+    assert losses["loss_ce"].item() == pytest.approx(2 * math.log(3))
+    assert losses["loss_mask"].item() == 0.0
+    sum(losses.values()).backward()
+    assert masks.grad is not None  # every parameter stays in the graph
+    assert not masks.grad.any()
+
+
+def test_class_loss_weighs_void_down() -> None:
+    logits = torch.zeros(1, 2, 2)
+    logits[0, 1, 1] = math.log(3)  # says void with probability 3/4
+    loss = class_loss(logits, torch.tensor([[0, 1]]), torch.tensor([1.0, 0.1]))
+    assert loss.item() == pytest.approx((math.log(2) + 0.1 * math.log(4 / 3)) / 1.1)
+
+
+def test_mask_losses_by_hand() -> None:
+    logits, wanted = torch.zeros(1, 4), torch.tensor([[1.0, 1.0, 0.0, 0.0]])
+    cross_entropy, dice = mask_losses(logits, wanted, torch.tensor(2.0))
+    assert cross_entropy.item() == pytest.approx(math.log(2) / 2)
+    assert dice.item() == pytest.approx((1 - (2 * 1 + 1) / (2 + 2 + 1)) / 2)
+
+
+def test_uncertain_points_lie_where_the_mask_turns() -> None:
+    torch.manual_seed(0)
+    ramp = torch.linspace(-9, 9, 64).expand(1, 1, 64, 64)  # uncertain at x = 0.5
+    points = uncertain_points(ramp, 100, oversample=8.0, importance=0.75)
+    assert points.shape == (1, 100, 2)
+    distance = (points[0, :, 0] - 0.5).abs()
+    assert (distance[:75] < 0.1).all()
+    assert distance[75:].max() > 0.3  # the rest is drawn from everywhere

@@ -1,0 +1,88 @@
+"""All read-outs of one image that are switched on."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+from frozenseg.config import CfgNode
+from frozenseg.errors import ConfigError
+from frozenseg.modeling.readout.instance import instance_readout
+from frozenseg.modeling.readout.panoptic import panoptic_readout
+from frozenseg.modeling.readout.restore_size import restore_size
+from frozenseg.modeling.readout.semantic import semantic_readout
+from frozenseg.structures.image_list import ImageSize
+
+
+@dataclass(frozen=True)
+class ReadOut:
+    """Which outputs are wanted, and their thresholds.
+
+    Attributes:
+        semantic: give ``sem_seg``.
+        panoptic: give ``panoptic_seg``.
+        instance: give ``instances``.
+        masks_first: restore masks to the wanted size before the read-outs; otherwise the semantic scores after.
+        score_threshold: see :func:`panoptic_readout`.
+        overlap_threshold: see :func:`panoptic_readout`.
+        detections: instances kept an image.
+    """
+
+    semantic: bool = True
+    panoptic: bool = True
+    instance: bool = True
+    masks_first: bool = True
+    score_threshold: float = 0.0
+    overlap_threshold: float = 0.8
+    detections: int = 100
+
+    @classmethod
+    def from_config(cls, cfg: CfgNode) -> "ReadOut":
+        """Build from the keys of ``MODEL.MASK_FORMER.TEST``.
+
+        Raises:
+            ConfigError: no read-out is on.
+        """
+        keys = cfg.MODEL.MASK_FORMER.TEST
+        if not (keys.SEMANTIC_ON or keys.PANOPTIC_ON or keys.INSTANCE_ON):
+            raise ConfigError("No read-out is on: set one of MODEL.MASK_FORMER.TEST.{SEMANTIC,PANOPTIC,INSTANCE}_ON.")
+        return cls(
+            semantic=keys.SEMANTIC_ON,
+            panoptic=keys.PANOPTIC_ON,
+            instance=keys.INSTANCE_ON,
+            masks_first=keys.SEM_SEG_POSTPROCESSING_BEFORE_INFERENCE or keys.PANOPTIC_ON or keys.INSTANCE_ON,
+            score_threshold=keys.OBJECT_MASK_THRESHOLD,
+            overlap_threshold=keys.OVERLAP_THRESHOLD,
+            detections=cfg.TEST.DETECTIONS_PER_IMAGE,
+        )
+
+    def __call__(
+        self, logits: Tensor, masks: Tensor, isthing: tuple[bool, ...], *, true_size: ImageSize, wanted: ImageSize
+    ) -> dict[str, Any]:
+        """Read out one image.
+
+        Args:
+            logits: (Q, C + 1) class scores as logits, void last.
+            masks: (Q, H, W) mask logits at the padded input size.
+            isthing: one flag a class.
+            true_size: the image's size inside the padded input.
+            wanted: the size of the outputs.
+
+        Returns:
+            ``sem_seg`` (C, height, width), ``panoptic_seg`` (map, segments), ``instances``: those switched on.
+        """
+        if self.masks_first:
+            masks = restore_size(masks, true_size, wanted)
+        output: dict[str, Any] = {}
+        if self.semantic:
+            scores = semantic_readout(logits, masks)
+            output["sem_seg"] = scores if self.masks_first else restore_size(scores, true_size, wanted)
+        if self.panoptic:
+            output["panoptic_seg"] = panoptic_readout(
+                logits, masks, isthing, self.score_threshold, self.overlap_threshold
+            )
+        if self.instance:
+            output["instances"] = instance_readout(
+                logits, masks, self.detections, isthing if self.panoptic else None
+            )
+        return output

@@ -1,0 +1,104 @@
+"""Semantic, panoptic and instance read-outs on maps of a few pixels."""
+
+import pytest
+import torch
+
+from frozenseg.errors import ConfigError
+from frozenseg.modeling.readout.instance import instance_readout
+from frozenseg.modeling.readout.panoptic import panoptic_readout
+from frozenseg.modeling.readout.read_out import ReadOut
+from frozenseg.modeling.readout.restore_size import restore_size
+from frozenseg.modeling.readout.semantic import semantic_readout
+from frozenseg.structures.image_list import ImageSize
+from tests.tiny import tiny_config
+
+IN, OUT = 9.0, -9.0
+THING, STUFF = True, False
+
+
+def says(*labels: int, classes: int = 2) -> torch.Tensor:
+    """One row a query, nearly certain of its label (``classes`` is void)."""
+    return 20 * torch.nn.functional.one_hot(torch.tensor(labels), classes + 1).float()
+
+
+def row(*pixels: float) -> torch.Tensor:
+    return torch.tensor(pixels)[None]  # (1, W)
+
+
+def test_semantic_adds_votes_under_masks() -> None:
+    logits = torch.tensor([[0.5, 0.25, 0.25], [0.0001, 0.5, 0.4999]]).log()
+    masks = torch.stack([row(0.0, 0.0), row(100.0, -100.0)])  # a half everywhere; the left pixel
+    scores = semantic_readout(logits, masks)
+    assert torch.allclose(scores[:, 0], torch.tensor([[0.2501, 0.25], [0.625, 0.125]]), atol=1e-4)
+
+
+def test_panoptic_things_stay_apart_and_stuff_is_merged() -> None:
+    masks = torch.stack([row(IN, OUT, OUT, OUT), row(OUT, IN, OUT, OUT), row(OUT, OUT, IN, OUT), row(OUT, OUT, OUT, IN)])
+    ids, segments = panoptic_readout(says(0, 1, 0, 1), masks, (THING, STUFF), 0.0, 0.8)
+    assert ids.tolist() == [[1, 2, 3, 2]]
+    assert ids.dtype == torch.int32
+    assert segments == [
+        {"id": 1, "isthing": True, "category_id": 0},
+        {"id": 2, "isthing": False, "category_id": 1},
+        {"id": 3, "isthing": True, "category_id": 0},
+    ]
+
+
+def test_panoptic_drops_void_weak_and_overlapped_queries() -> None:
+    logits = torch.cat([says(0, 0, 2), torch.tensor([[0.6, 0.3, 0.1]]).log()])
+    masks = torch.stack([row(9, 9, OUT, OUT), row(8, 8, IN, OUT), row(OUT, OUT, OUT, IN), row(OUT, OUT, OUT, IN)])
+    # query 0 wins its two pixels; query 1 wins one of its three; query 2 says void; query 3 scores only 0.6
+    ids, segments = panoptic_readout(logits, masks, (THING, STUFF), 0.7, 0.8)
+    assert ids.tolist() == [[1, 1, 0, 0]]
+    assert [segment["id"] for segment in segments] == [1]
+    ids, _ = panoptic_readout(logits, masks, (THING, STUFF), 0.0, 0.0)
+    assert ids.tolist() == [[1, 1, 2, 3]]
+
+
+def test_panoptic_of_nothing() -> None:
+    ids, segments = panoptic_readout(says(2, 2), torch.zeros(2, 3, 4), (THING, STUFF), 0.0, 0.8)
+    assert ids.shape == (3, 4)
+    assert not ids.any()
+    assert segments == []
+
+
+def test_pixels_below_one_half_belong_to_nobody() -> None:
+    ids, _ = panoptic_readout(says(0), torch.stack([row(IN, IN, IN, IN, -0.1)]), (THING, STUFF), 0.0, 0.8)
+    assert ids.tolist() == [[1, 1, 1, 1, 0]]
+
+
+def test_instance_scores_are_class_times_mask_certainty() -> None:
+    logits = torch.tensor([[0.5, 0.25, 0.25], [0.1, 0.6, 0.3]]).log()
+    masks = torch.stack([row(0.0001, OUT), row(OUT, 100.0)])  # barely inside: certainty a half; surely inside: one
+    instances = instance_readout(logits, masks, 3, None)
+    assert sorted(instances.scores.tolist()) == pytest.approx([0.25, 0.25 * 0.5, 0.6][1::-1] + [0.6], abs=1e-3)
+    best = instances[instances.scores.argmax().item()]
+    assert best.pred_classes.tolist() == [1]
+    assert best.pred_masks.tolist() == [[[False, True]]]
+    assert best.pred_boxes.tolist() == [[1.0, 0.0, 2.0, 1.0]]
+
+
+def test_instances_are_things_where_asked() -> None:
+    instances = instance_readout(says(0, 1), torch.ones(2, 2, 2), 4, (THING, STUFF))
+    assert set(instances.pred_classes.tolist()) == {0}
+
+
+def test_restore_size_crops_before_it_resizes() -> None:
+    maps = torch.tensor([[[1.0, 1.0, 7.0], [1.0, 1.0, 7.0], [7.0, 7.0, 7.0]]])
+    assert torch.equal(restore_size(maps, ImageSize(2, 2), ImageSize(4, 6)), torch.ones(1, 4, 6))
+
+
+def test_semantic_only_scores_are_restored_after_the_read_out() -> None:
+    logits, masks = torch.randn(3, 3), torch.randn(3, 8, 8)
+    size, wanted = ImageSize(6, 8), ImageSize(12, 16)
+    after = ReadOut(panoptic=False, instance=False, masks_first=False)
+    output = after(logits, masks, (THING, STUFF), true_size=size, wanted=wanted)
+    assert set(output) == {"sem_seg"}
+    expected = restore_size(semantic_readout(logits, masks), size, wanted)
+    assert torch.equal(output["sem_seg"], expected)
+
+
+def test_a_config_without_any_read_out_is_refused() -> None:
+    off = [item for kind in ("SEMANTIC", "PANOPTIC", "INSTANCE") for item in (f"MODEL.MASK_FORMER.TEST.{kind}_ON", False)]
+    with pytest.raises(ConfigError, match="No read-out is on"):
+        ReadOut.from_config(tiny_config("FCCLIP", *off))

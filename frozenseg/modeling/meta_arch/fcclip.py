@@ -1,0 +1,43 @@
+"""FC-CLIP: the figure without SAM (Yu et al. 2023).
+
+Letters: B images, Q queries, C classes, N text rows, H×W the padded input.
+"""
+
+from typing import Any
+
+from torch import Tensor
+
+from frozenseg.config import CfgNode
+from frozenseg.modeling.meta_arch.base import MaskClassifier, common_parts
+from frozenseg.registry import META_ARCH
+from frozenseg.vocabulary import Vocabulary
+
+
+@META_ARCH.register()
+class FCCLIP(MaskClassifier):
+    """Open-vocabulary segmentation with a frozen CLIP alone."""
+
+    @classmethod
+    def from_config(cls, cfg: CfgNode, vocabulary: Vocabulary) -> "FCCLIP":
+        """Build from a config and the training vocabulary."""
+        return cls(**common_parts(cfg, vocabulary, sam_channels=None))
+
+    def forward(self, batch: list[dict[str, Any]]) -> dict[str, Tensor] | list[dict[str, Any]]:
+        """Train on or segment a batch (Detectron2's contract).
+
+        Args:
+            batch: one dictionary an image: ``image`` (3, h, w) uint8 RGB; ``height``, ``width`` wanted back;
+                in training ``instances`` with ``gt_classes`` (n,) int64 and ``gt_masks`` (n, h, w) bool.
+
+        Returns:
+            In training the weighted losses; in eval mode a dictionary an image with those of ``sem_seg``,
+            ``panoptic_seg`` and ``instances`` that are switched on.
+        """
+        images = self.preprocess(batch, self.pixel_mean, self.pixel_std)  # (B, 3, H, W), true sizes kept
+        clip = self.backbone(images.tensor)  # res2 … res5, dense (B, c5, H/32, W/32)
+        words = self.words()  # (N + 1, E), void last
+        predictions = self.sem_seg_head(clip, None, words)  # logits (B, Q, C + 1), masks (B, Q, H/4, W/4), each layer's
+        if self.training:
+            return self.criterion(predictions, self.targets(batch, images))
+        logits = self.ensemble(predictions.final, clip, words)  # (B, Q, C + 1)
+        return self.outputs(logits, predictions.final.masks, images, batch)

@@ -1,0 +1,45 @@
+"""The trained part: pixel decoder, then transformer decoder (``sem_seg_head`` in checkpoints)."""
+
+from torch import Tensor, nn
+
+from frozenseg.config import CfgNode
+from frozenseg.modeling.types import ClipFeatures, MaskPredictions, Words
+from frozenseg.registry import PIXEL_DECODER, TRANSFORMER_DECODER
+
+
+class SemSegHead(nn.Module):
+    """Pixel decoder and transformer decoder, one after the other.
+
+    Args:
+        pixel_decoder: CLIP's maps and SAM's embedding → pixel features.
+        predictor: pixel features, SAM's embedding and words → mask predictions.
+    """
+
+    def __init__(self, *, pixel_decoder: nn.Module, predictor: nn.Module) -> None:
+        super().__init__()
+        self.pixel_decoder = pixel_decoder
+        self.predictor = predictor
+
+    @classmethod
+    def from_config(
+        cls, cfg: CfgNode, *, channels: tuple[int, int, int, int], embed_dim: int, sam_channels: int | None
+    ) -> "SemSegHead":
+        """Build both decoders by their registered names.
+
+        Args:
+            cfg: the whole config.
+            channels: of CLIP's res2 … res5.
+            embed_dim: width of CLIP's joint space.
+            sam_channels: of SAM's embedding; None without SAM.
+        """
+        pixel_decoder = PIXEL_DECODER.look_up(cfg.MODEL.SEM_SEG_HEAD.PIXEL_DECODER_NAME)
+        predictor = TRANSFORMER_DECODER.look_up(cfg.MODEL.MASK_FORMER.TRANSFORMER_DECODER_NAME)
+        return cls(
+            pixel_decoder=pixel_decoder.from_config(cfg, channels, sam_channels),
+            predictor=predictor.from_config(cfg, embed_dim, with_sam=sam_channels is not None),
+        )
+
+    def forward(self, clip: ClipFeatures, space: Tensor | None, words: Words) -> MaskPredictions:
+        """Predict masks and classes; ``space`` is SAM's embedding (B, c, h, w), None without SAM."""
+        pixels = self.pixel_decoder(clip, space)
+        return self.predictor(pixels, space, words)

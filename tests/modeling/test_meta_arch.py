@@ -1,0 +1,121 @@
+"""Both models, whole and tiny: the contract in, the contract out, what trains and what never does."""
+
+import copy
+
+import pytest
+import torch
+
+from frozenseg.errors import ConfigError
+from frozenseg.modeling.build import build_model
+from frozenseg.modeling.meta_arch.base import MaskClassifier
+from frozenseg.registry import META_ARCH
+from tests.tiny import TEST, TRAINING, tiny_config, training_batch
+
+
+@pytest.fixture(scope="module", params=["FrozenSeg", "FCCLIP"])
+def model(request: pytest.FixtureRequest) -> MaskClassifier:
+    torch.manual_seed(0)
+    return build_model(tiny_config(request.param), TRAINING)
+
+
+def test_both_are_registered() -> None:
+    assert META_ARCH.names() == ["FCCLIP", "FrozenSeg"]
+
+
+def test_training_gives_losses_and_gradients_to_every_trainable_parameter(model: MaskClassifier) -> None:
+    losses = model.train()(training_batch())
+    assert len(losses) == 3 * 4
+    assert all(loss.ndim == 0 and loss.isfinite() for loss in losses.values())
+    sum(losses.values()).backward()
+    missing = [name for name, value in model.named_parameters() if value.requires_grad and value.grad is None]
+    assert missing == []
+    model.zero_grad(set_to_none=True)
+
+
+def test_frozen_parts_hold_still_through_a_training_step(model: MaskClassifier) -> None:
+    hashes = model.frozen_hashes()
+    assert set(hashes) == ({"backbone", "sam"} if hasattr(model, "sam") else {"backbone"})
+    model.train()
+    for part in model.frozen_parts().values():
+        assert not any(module.training for module in part.modules())
+        assert not any(parameter.requires_grad for parameter in part.parameters())
+    optimizer = torch.optim.AdamW([value for value in model.parameters() if value.requires_grad], lr=1e-3)
+    sum(model(training_batch()).values()).backward()
+    optimizer.step()
+    model.zero_grad(set_to_none=True)
+    assert model.frozen_hashes() == hashes
+
+
+def test_outputs_have_the_wanted_size_and_the_contracts_fields(model: MaskClassifier) -> None:
+    model.eval().set_vocabulary(TEST)
+    batch = [{"image": torch.randint(0, 256, (3, 40, 70), dtype=torch.uint8), "height": 80, "width": 140}]
+    with torch.no_grad():
+        [output] = model(batch)
+    assert output["sem_seg"].shape == (4, 80, 140)
+    ids, segments = output["panoptic_seg"]
+    assert ids.shape == (80, 140)
+    assert ids.dtype == torch.int32
+    assert all(set(segment) == {"id", "isthing", "category_id"} for segment in segments)
+    assert set(ids.unique().tolist()) <= {0, *(segment["id"] for segment in segments)}
+    instances = output["instances"]
+    assert instances.image_size == (80, 140)
+    assert instances.pred_masks.shape == (len(instances), 80, 140)
+    assert instances.pred_masks.dtype == torch.bool
+    assert set(instances.get_fields()) == {"pred_masks", "pred_boxes", "scores", "pred_classes"}
+    assert all(TEST.isthing[label] for label in instances.pred_classes.tolist())
+
+
+def test_an_image_of_a_mixed_batch_gets_what_it_gets_alone(model: MaskClassifier) -> None:
+    """The image that fills the batch is padded like alone; the smaller one is not (DETR-style padding is seen)."""
+    model.eval().set_vocabulary(TEST)
+    large, small = training_batch(((64, 96), (32, 64)))
+    with torch.no_grad():
+        [alone], together = model([large]), model([large, small])
+    assert torch.allclose(together[0]["sem_seg"], alone["sem_seg"], atol=1e-4)
+    assert together[1]["sem_seg"].shape == (4, 32, 64)
+
+
+def test_an_image_without_targets_can_be_trained_on(model: MaskClassifier) -> None:
+    batch = training_batch()
+    batch[0]["instances"] = batch[0]["instances"][:0]
+    assert all(loss.isfinite() for loss in model.train()(batch).values())
+
+
+def test_words_can_be_swapped_and_training_keeps_its_own(model: MaskClassifier) -> None:
+    model.set_vocabulary(TEST)
+    assert model.seen == (True, False, False, True)  # kitten is a synonym of cat, sky of sky
+    assert model.eval().active_vocabulary is TEST
+    assert model.train().active_vocabulary is TRAINING
+
+
+def test_swapping_words_swaps_their_scores(model: MaskClassifier) -> None:
+    batch = training_batch()[:1]
+    model.eval()
+    with torch.no_grad():
+        model.set_vocabulary(TRAINING)
+        scores = model(batch)[0]["sem_seg"]
+        reordered = type(TRAINING)(TRAINING.classes[::-1], TRAINING.isthing[::-1])
+        model.set_vocabulary(reordered)
+        assert torch.allclose(model(batch)[0]["sem_seg"], scores.flip(0), atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("MODEL.META_ARCHITECTURE", "FrozenSegg"), "Unknown meta-architecture 'FrozenSegg'. Did you mean 'FrozenSeg'"),
+        (("MODEL.FROZEN_SEG.EMBED_DIM", 768), "EMBED_DIM is 768, but the joint space of toy_convnext has 64"),
+        (("INPUT.FORMAT", "BGR"), "the model reads RGB only"),
+    ],
+)
+def test_contradictions_are_refused(options: tuple[str, object], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        build_model(tiny_config("FrozenSeg", *options), TRAINING)
+
+
+def test_a_vocabulary_may_be_text() -> None:
+    assert build_model(tiny_config("FCCLIP"), "cat,kitten; dog").training_vocabulary.names == ("cat", "dog")
+
+
+def test_a_model_can_be_copied(model: MaskClassifier) -> None:
+    twin = copy.deepcopy(model)
+    assert twin.frozen_hashes() == model.frozen_hashes()

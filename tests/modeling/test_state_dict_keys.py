@@ -1,0 +1,48 @@
+"""Names and shapes of all weights are a contract: released checkpoints load by them.
+
+``tests/data/keys`` holds them as the released models have them (key, shape, dtype, trainable / frozen / buffer).
+"""
+
+import gzip
+from pathlib import Path
+
+import pytest
+
+from frozenseg.config import load_config
+from frozenseg.modeling.build import build_model
+from frozenseg.vocabulary import Vocabulary
+from tests.tiny import ROOT, WithoutInitialisation
+
+KEYS = Path(__file__).parents[1] / "data/keys"
+CONFIGS = ROOT / "configs/coco/panoptic-segmentation"
+AS_RELEASED = ["MODEL.SEM_SEG_HEAD.SAM_ENCODER_LEVELS", 3, "MODEL.SAM_WEIGHTS", "random"]
+COCO = Vocabulary.from_strings([f"class {index}" for index in range(133)])
+
+
+def released(name: str) -> dict[str, tuple[tuple[int, ...], str]]:
+    lines = gzip.decompress((KEYS / f"{name}.tsv.gz").read_bytes()).decode().splitlines()[1:]
+    rows = (line.split("\t") for line in lines)
+    return {
+        key: (() if shape == "scalar" else tuple(map(int, shape.split("x"))), kind) for key, shape, _, kind in rows
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "config", "section", "trainable"),
+    [
+        ("frozenseg_convnext_large", "frozenseg/convnext_large_eval_ade20k.yaml", "FROZEN_SEG", 26_497_153),
+        ("fcclip_convnext_large", "fcclip/fcclip_convnext_large_eval_ade20k.yaml", "FC_CLIP", 20_721_601),
+        ("fcclip_r50", "fcclip/fcclip_convnext_large_eval_ade20k_r50.yaml", "FC_CLIP", 21_033_409),
+        ("fcclip_r101", "fcclip/fcclip_convnext_large_eval_ade20k_r101.yaml", "FC_CLIP", 20_901_313),
+    ],
+)
+def test_keys_shapes_and_what_trains(name: str, config: str, section: str, trainable: int) -> None:
+    cfg = load_config(CONFIGS / config, [f"MODEL.{section}.CLIP_PRETRAINED_WEIGHTS", "random", *AS_RELEASED])
+    with WithoutInitialisation():
+        model = build_model(cfg, COCO)
+    expected = released(name)
+    state = model.state_dict()
+    assert {key: tuple(value.shape) for key, value in state.items()} == {key: row[0] for key, row in expected.items()}
+    trained = {key for key, value in model.named_parameters() if value.requires_grad}
+    assert trained == {key for key, row in expected.items() if row[1] == "trainable"}
+    assert sum(value.numel() for key, value in model.named_parameters() if key in trained) == trainable

@@ -1,0 +1,178 @@
+"""The config: fvcore's CfgNode that knows its keys and answers a wrong one with the right ones."""
+
+import copy
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from fvcore.common.config import CfgNode as FvcoreCfgNode
+
+from frozenseg.config.defaults import KEYS, meaning_of
+from frozenseg.config.legacy import check_legacy, is_legacy
+from frozenseg.config.values import coerce
+from frozenseg.config.yaml_files import Setting, flatten, read_settings
+from frozenseg.errors import ConfigError, did_you_mean
+
+COMMAND_LINE = "command line"
+VERSIONS = (2,)
+
+
+class CfgNode(FvcoreCfgNode):
+    """Nested keys, read as attributes: ``cfg.SOLVER.MAX_ITER``.
+
+    Merging checks everything before it changes anything: unknown keys and values of the wrong kind are errors that
+    name the file, the key and the nearest valid one. Only plain YAML is read; nothing in a file is ever executed.
+
+    Example:
+        >>> cfg = get_cfg()
+        >>> cfg.merge_from_list(["SOLVER.MAX_ITER", "100"])
+        >>> cfg.SOLVER.MAX_ITER
+        100
+    """
+
+    def merge_from_file(self, cfg_filename: str | Path, allow_unsafe: bool = False) -> None:
+        """Take over the values of a YAML file and of the files that its ``_BASE_`` names.
+
+        Args:
+            cfg_filename: the file.
+            allow_unsafe: fvcore's argument; only False is accepted.
+
+        Raises:
+            ConfigError: see :func:`read_settings`; an unknown key; a value of the wrong kind.
+        """
+        _refuse_unsafe(allow_unsafe)
+        self._merge(read_settings(cfg_filename))
+
+    def merge_from_list(self, cfg_list: Sequence[Any]) -> None:
+        """Take over ``[KEY, VALUE, KEY, VALUE, …]``, as from a command line.
+
+        Raises:
+            ConfigError: a key without a value; an unknown key; a value of the wrong kind.
+        """
+        self._merge(_pairs(cfg_list))
+
+    def merge_from_other_cfg(self, cfg_other: Mapping[str, Any]) -> None:
+        """Take over the values of another config.
+
+        Raises:
+            ConfigError: an unknown key; a value of the wrong kind.
+        """
+        origin = "merged config"
+        self._merge({name: Setting(value, origin) for name, value in flatten(dict(cfg_other), origin)})
+
+    def describe(self) -> str:
+        """Return every key with its value and meaning, one a line; the lines are a YAML file that can be loaded."""
+        lines = []
+        for name, value in flatten(self, "config"):
+            text = yaml.safe_dump(value, default_flow_style=True, width=10**6).removesuffix("\n...\n").strip()
+            lines.append(f"{name}: {text}  # {meaning_of(name)}")
+        return "\n".join(lines) + "\n"
+
+    @classmethod
+    def load_yaml_with_base(cls, filename: str, allow_unsafe: bool = False) -> dict[str, Any]:
+        """Return a YAML file with its ``_BASE_`` resolved, as nested dictionaries; see :meth:`merge_from_file`."""
+        _refuse_unsafe(allow_unsafe)
+        tree: dict[str, Any] = {}
+        for name, setting in read_settings(filename).items():
+            *sections, key = name.split(".")
+            node = tree
+            for section in sections:
+                node = node.setdefault(section, {})
+            node[key] = setting.value
+        return tree
+
+    @classmethod
+    def _load_cfg_py_source(cls, filename: str) -> "CfgNode":
+        raise ConfigError(f"{filename} is Python, expected a YAML file: a config is never executed.")
+
+    def __setattr__(self, name: str, val: Any) -> None:
+        """Set an existing key to a value of its kind.
+
+        Raises:
+            AttributeError: the config is frozen.
+            ConfigError: there is no such key, or the value is of the wrong kind.
+        """
+        if not self.is_frozen() and name not in self.__dict__:
+            if name not in self:
+                raise ConfigError(f"Unknown key {name!r}.{did_you_mean(name, self)}")
+            if not isinstance(val, CfgNode):
+                val = coerce(name, Setting(val, "assignment"), self[name])
+        super().__setattr__(name, val)
+
+    def _merge(self, settings: Mapping[str, Setting]) -> None:
+        """Check all settings, then take them over."""
+        if self.is_frozen():
+            raise AttributeError("The config is frozen: defrost() it, or clone() it first.")
+        leaves = dict(flatten(self, "config"))
+        checked: dict[str, Any] = {}
+        legacy: dict[str, Setting] = {}
+        for name, setting in settings.items():
+            if name in leaves:
+                checked[name] = coerce(name, setting, leaves[name])
+            elif is_legacy(name):
+                legacy[name] = setting
+            else:
+                raise ConfigError(_unknown(name, setting, leaves))
+        if (version := checked.get("VERSION", VERSIONS[0])) not in VERSIONS:
+            raise ConfigError(f"{settings['VERSION'].origin}: VERSION is {version}, expected {VERSIONS[0]}.")
+        check_legacy(legacy)
+        for name, value in checked.items():
+            *sections, key = name.split(".")
+            node = self
+            for section in sections:
+                node = node[section]
+            node[key] = value
+
+
+def get_cfg() -> CfgNode:
+    """Return a config with every key at its default; ``describe()`` tells them all."""
+    root = CfgNode()
+    for key in KEYS:
+        *sections, last = key.name.split(".")
+        node = root
+        for section in sections:
+            node = node.setdefault(section, CfgNode())
+        node[last] = copy.deepcopy(key.default)
+    return root
+
+
+def load_config(path: str | Path, opts: Sequence[Any] = ()) -> CfgNode:
+    """Return the defaults, changed by a YAML file, then by ``KEY VALUE`` pairs; frozen.
+
+    Args:
+        path: the file.
+        opts: ``[KEY, VALUE, KEY, VALUE, …]``.
+
+    Raises:
+        ConfigError: a file is missing or not plain YAML, a key is unknown, a value is of the wrong kind.
+    """
+    cfg = get_cfg()
+    cfg._merge({**read_settings(path), **_pairs(opts)})
+    cfg.freeze()
+    return cfg
+
+
+def clip_section(cfg: CfgNode) -> CfgNode:
+    """Return the section about CLIP that the meta-architecture reads: ``MODEL.FC_CLIP`` or ``MODEL.FROZEN_SEG``."""
+    return cfg.MODEL.FC_CLIP if cfg.MODEL.META_ARCHITECTURE == "FCCLIP" else cfg.MODEL.FROZEN_SEG
+
+
+def _pairs(opts: Sequence[Any]) -> dict[str, Setting]:
+    if len(opts) % 2:
+        raise ConfigError(f"{COMMAND_LINE}: {opts[-1]!r} has no value; expected KEY VALUE pairs such as SEED 1.")
+    return {str(name): Setting(value, COMMAND_LINE) for name, value in zip(opts[::2], opts[1::2], strict=True)}
+
+
+def _unknown(name: str, setting: Setting, leaves: Mapping[str, Any]) -> str:
+    if any(leaf.startswith(f"{name}.") for leaf in leaves):
+        return f"{setting.origin}: {name} is a section of keys, received {setting.value!r} for it."
+    tail = name.upper().rpartition(".")[2]
+    same_tail = [leaf for leaf in leaves if leaf.rpartition(".")[2] == tail]
+    hint = did_you_mean(name.upper(), same_tail or leaves) or did_you_mean(tail, leaves)
+    return f"{setting.origin}: unknown key {name!r}.{hint or ' --print-config shows all keys.'}"
+
+
+def _refuse_unsafe(allow_unsafe: bool) -> None:
+    if allow_unsafe:
+        raise ConfigError("allow_unsafe is True, expected False: a config file is never executed.")

@@ -1,0 +1,110 @@
+"""YAML files → settings: plain values only, ``_BASE_`` resolved, every value with the file that it comes from."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+
+from frozenseg.errors import ConfigError
+
+BASE_KEY = "_BASE_"
+
+
+class Setting(NamedTuple):
+    """A value and where it was given."""
+
+    value: Any
+    origin: str
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """Safe YAML in which a key may stand only once."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: dict[str, int] = {}
+        for key_node, _ in node.value:
+            if not isinstance(key_node, yaml.ScalarNode):
+                continue
+            if key_node.value in seen:
+                problem = f"key {key_node.value!r} stands twice, in line {seen[key_node.value]} and"
+                raise yaml.constructor.ConstructorError(problem=problem, problem_mark=key_node.start_mark)
+            seen[key_node.value] = key_node.start_mark.line + 1
+        return super().construct_mapping(node, deep=deep)
+
+
+def read_settings(path: str | Path) -> dict[str, Setting]:
+    """Read a config file and, first, the files that its ``_BASE_`` names; later values win.
+
+    Args:
+        path: a YAML file. ``_BASE_`` is a file or a list of files, relative to the file that names them.
+
+    Returns:
+        Dotted key → setting. Keys are not checked against a table.
+
+    Raises:
+        ConfigError: a file is missing, is not plain YAML, has a key twice, or is its own base.
+    """
+    return _read(Path(path).expanduser(), ())
+
+
+def _read(path: Path, children: tuple[Path, ...]) -> dict[str, Setting]:
+    if path.resolve() in [child.resolve() for child in children]:
+        raise ConfigError(f"{path}: its {BASE_KEY} leads back to itself ({' → '.join(map(str, (*children, path)))}).")
+    if not path.is_file():
+        named_by = f", which {children[-1]} names as its {BASE_KEY}," if children else ""
+        raise ConfigError(f"There is no config file {path}{named_by}: give the path of an existing YAML file.")
+    tree = _parse(path)
+    settings: dict[str, Setting] = {}
+    for base in _bases(tree.pop(BASE_KEY, []), path):
+        settings.update(_read(base, (*children, path)))
+    own: dict[str, Setting] = {}
+    for name, value in flatten(tree, str(path)):
+        if name in own:
+            raise ConfigError(f"{path}: key {name} stands twice, once with dots and once nested.")
+        own[name] = Setting(value, str(path))
+    return settings | own
+
+
+def _parse(path: Path) -> dict[str, Any]:
+    try:
+        # the loader is a SafeLoader: it builds plain values only
+        tree = yaml.load(path.read_text(encoding="utf-8"), Loader=_StrictLoader)  # noqa: S506
+    except yaml.MarkedYAMLError as error:
+        line = f" in line {error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise ConfigError(f"{path} is not plain YAML: {error.problem}{line}.") from error
+    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
+        raise ConfigError(f"{path} cannot be read as YAML ({' '.join(str(error).split())}).") from error
+    if not isinstance(tree, dict):
+        raise ConfigError(f"{path} holds {type(tree).__name__}, expected keys with values such as 'SEED: 1'.")
+    return tree
+
+
+def _bases(value: Any, path: Path) -> list[Path]:
+    names = [value] if isinstance(value, str) else value
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise ConfigError(f"{path}: {BASE_KEY} is {value!r}, expected a file or a list of files.")
+    return [Path(path.parent, Path(name).expanduser()) for name in names]
+
+
+def flatten(tree: dict[str, Any], origin: str, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield dotted keys and their values.
+
+    Args:
+        tree: nested sections.
+        origin: where they were given, for the error.
+        prefix: dotted name of ``tree`` itself, with a dot at its end.
+
+    Yields:
+        Each key that is not a section, and its value.
+
+    Raises:
+        ConfigError: a key is not a word.
+    """
+    for key, value in tree.items():
+        if not isinstance(key, str):
+            raise ConfigError(f"{origin}: key {key!r} under {prefix.rstrip('.') or 'the top'} is not a word.")
+        if isinstance(value, dict):
+            yield from flatten(value, origin, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value

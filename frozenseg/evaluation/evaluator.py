@@ -1,0 +1,187 @@
+"""What every metric is (Detectron2's ``DatasetEvaluator``), and the loop that feeds it."""
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, ClassVar
+
+import torch
+from torch import nn
+
+from frozenseg import distributed
+from frozenseg.errors import DataError
+from frozenseg.evaluation.label_files import image_name
+from frozenseg.log import get_logger, progress
+
+Results = dict[str, dict[str, float]]
+logger = get_logger(__name__)
+
+
+class DatasetEvaluator(ABC):
+    """A metric: fed image by image, it keeps little, and says its result when all have passed.
+
+    Subclasses that are registered in ``registry.EVALUATOR`` are found by :func:`build_evaluators` through their class
+    attributes; there is no list to add them to.
+
+    Attributes:
+        read_out: what it scores: ``semantic``, ``instance`` or ``panoptic``.
+        evaluator_types: the data sets that it serves, by their metadata's ``evaluator_type``.
+        per_class: after :meth:`evaluate`, ``{metric: {class name: percent}}``.
+    """
+
+    read_out: ClassVar[str] = ""
+    evaluator_types: ClassVar[frozenset[str]] = frozenset()
+
+    def __init__(self) -> None:
+        self.per_class: dict[str, dict[str, float]] = {}
+        self.reset()
+
+    @classmethod
+    def from_metadata(cls, metadata: Any, seen: Sequence[bool]) -> "DatasetEvaluator":
+        """Build for a data set.
+
+        Args:
+            metadata: its attributes.
+            seen: one flag a class: whether training has shown it.
+        """
+        raise NotImplementedError(f"{cls.__name__} cannot be built from metadata.")
+
+    @classmethod
+    def lacks(cls, metadata: Any) -> str:
+        """Say what the data set lacks to be scored by this metric; empty where it lacks nothing."""
+        return ""
+
+    @abstractmethod
+    def reset(self) -> None:
+        """Forget all images."""
+
+    @abstractmethod
+    def process(self, inputs: list[dict[str, Any]], outputs: list[dict[str, Any]]) -> None:
+        """Take images in.
+
+        Args:
+            inputs: test batch elements: data set records with ``image``.
+            outputs: the model's output for each of them.
+        """
+
+    @abstractmethod
+    def evaluate(self) -> Results:
+        """Merge all processes and return ``{task: {metric: percent}}``, the same on every process."""
+
+
+class DatasetEvaluators(DatasetEvaluator):
+    """Several metrics as one.
+
+    Args:
+        evaluators: they are fed in this order, and their results stand in it.
+    """
+
+    def __init__(self, evaluators: Iterable[DatasetEvaluator]) -> None:
+        self.evaluators = list(evaluators)
+        super().__init__()
+
+    def reset(self) -> None:
+        """Forget all images."""
+        for evaluator in self.evaluators:
+            evaluator.reset()
+
+    def process(self, inputs: list[dict[str, Any]], outputs: list[dict[str, Any]]) -> None:
+        """Hand the images to every metric."""
+        for evaluator in self.evaluators:
+            evaluator.process(inputs, outputs)
+
+    def evaluate(self) -> Results:
+        """Return all results; ``per_class`` holds those of all metrics."""
+        results: Results = {}
+        self.per_class = {}
+        for evaluator in self.evaluators:
+            for task, metrics in evaluator.evaluate().items():
+                results.setdefault(task, {}).update(metrics)
+            self.per_class.update(evaluator.per_class)
+        return results
+
+
+def inference_on_dataset(
+    model: nn.Module, loader: Iterable[list[dict[str, Any]]], evaluators: DatasetEvaluator
+) -> Results:
+    """Run a model over this process's share of a data set and score it.
+
+    The model is in eval mode meanwhile, and as it was before afterwards.
+
+    Args:
+        model: ``list[dict]`` → ``list[dict]``.
+        loader: batches of data set records with ``image``.
+        evaluators: the metrics; they are reset first.
+
+    Returns:
+        The merged results, the same on every process.
+
+    Raises:
+        DataError: the loader is empty on every process.
+    """
+    evaluators.reset()
+    seconds = {"data": 0.0, "model": 0.0, "metric": 0.0}
+    images, started = 0, time.perf_counter()
+    total = len(loader) if hasattr(loader, "__len__") else None
+    quiet = not distributed.is_main_process()
+    with _eval_mode(model), torch.no_grad():
+        for batch in progress(_timed(loader, seconds), "evaluating", total, quiet):
+            before = time.perf_counter()
+            outputs = model(batch)
+            _wait_for_device()
+            between = time.perf_counter()
+            _check_count(batch, outputs)
+            evaluators.process(batch, outputs)
+            seconds["model"] += between - before
+            seconds["metric"] += time.perf_counter() - between
+            images += len(batch)
+    if sum(distributed.gather(images)) == 0:
+        raise DataError("There was no image to evaluate on: the data set is empty, or no image of it can be decoded.")
+    before = time.perf_counter()
+    results = evaluators.evaluate()
+    seconds["metric"] += time.perf_counter() - before
+    _report_seconds(images, time.perf_counter() - started, seconds)
+    return results
+
+
+def _timed(loader: Iterable[list[dict[str, Any]]], seconds: dict[str, float]) -> Iterator[list[dict[str, Any]]]:
+    """Go through the loader; the seconds that it takes are added to ``seconds["data"]``."""
+    batches = iter(loader)
+    while True:
+        before = time.perf_counter()
+        batch = next(batches, None)
+        seconds["data"] += time.perf_counter() - before
+        if batch is None:
+            return
+        yield batch
+
+
+@contextmanager
+def _eval_mode(model: nn.Module) -> Iterator[None]:
+    training = model.training
+    model.eval()
+    try:
+        yield
+    finally:
+        model.train(training)
+
+
+def _wait_for_device() -> None:
+    # without it the model's seconds would be counted as the metric's, which waits for the outputs
+    if torch.cuda.is_initialized():
+        torch.cuda.synchronize()
+
+
+def _check_count(batch: list[dict[str, Any]], outputs: list[dict[str, Any]]) -> None:
+    if len(batch) != len(outputs):
+        names = ", ".join(image_name(element) for element in batch)
+        raise DataError(
+            f"The model returned {len(outputs)} outputs for {len(batch)} images ({names}): expected one each."
+        )
+
+
+def _report_seconds(images: int, wall: float, seconds: dict[str, float]) -> None:
+    split = ", ".join(f"{name} {value:.1f} s" for name, value in seconds.items())
+    rate = 1000 * wall / max(images, 1)
+    logger.info("Evaluated %d images in %.1f s (%.0f ms an image): %s.", images, wall, rate, split)

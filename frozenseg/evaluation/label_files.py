@@ -1,0 +1,74 @@
+"""Ground-truth pictures: segment ids (panoptic PNG) and class labels (semantic PNG)."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from frozenseg.errors import DataError
+from frozenseg.structures.panoptic import rgb_to_id
+
+
+def read_segment_ids(path: str | Path) -> np.ndarray:
+    """Read a panoptic PNG.
+
+    Args:
+        path: an RGB picture, ``id = R + 256·G + 65536·B``.
+
+    Returns:
+        (H, W) int32 segment ids, 0 is void.
+
+    Raises:
+        DataError: missing or not a picture.
+    """
+    return rgb_to_id(_read(path, "RGB"))
+
+
+def read_labels(path: str | Path) -> np.ndarray:
+    """Read a semantic PNG or TIFF.
+
+    Args:
+        path: a picture of one channel whose values are contiguous class ids, 8 or 16 bits.
+
+    Returns:
+        (H, W) integers.
+
+    Raises:
+        DataError: missing, not a picture, or of several channels.
+    """
+    labels = _read(path)
+    if labels.ndim != 2:
+        raise DataError(
+            f"The label picture {path} has {labels.shape[-1]} channels; expected one, whose values are class ids."
+        )
+    return labels
+
+
+def ground_truth_file(record: dict[str, Any], field: str) -> str:
+    """Return the file that a record names in ``field``.
+
+    Raises:
+        DataError: the record names none.
+    """
+    if not record.get(field):
+        raise DataError(
+            f"The record of image {image_name(record)} has no {field}: the data set lacks the ground truth that this "
+            "metric needs; switch its read-out off."
+        )
+    return record[field]
+
+
+def image_name(record: dict[str, Any]) -> str:
+    """Return what to call a record's image in messages."""
+    return str(record.get("image_id", record.get("file_name", "without id")))
+
+
+def _read(path: str | Path, mode: str | None = None) -> np.ndarray:
+    try:
+        with Image.open(path) as picture:
+            return np.asarray(picture if mode is None else picture.convert(mode))
+    except FileNotFoundError as error:
+        raise DataError(f"The ground truth {path} does not exist: prepare the data set anew.") from error
+    except (OSError, SyntaxError, ValueError) as error:
+        raise DataError(f"The ground truth {path} cannot be decoded: {error}.") from error

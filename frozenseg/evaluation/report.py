@@ -1,0 +1,67 @@
+"""Results for people (a table) and for programs (JSON)."""
+
+import json
+import math
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tabulate import tabulate
+
+TITLES = {"panoptic_seg": "Panoptic", "sem_seg": "Semantic", "segm": "Instances"}
+EMPTY = "–"
+BenchmarkResults = Mapping[str, Mapping[str, Mapping[str, float]]]
+
+
+def results_table(results: BenchmarkResults) -> str:
+    """Lay out results as text: one block a task, one line a benchmark, in percent.
+
+    Args:
+        results: ``{benchmark: {task: {metric: percent}}}``; a dash stands for NaN and for metrics that a benchmark
+            does not have.
+    """
+    tasks = list(dict.fromkeys(task for of_benchmark in results.values() for task in of_benchmark))
+    return "\n\n".join(_task_table(task, results) for task in tasks)
+
+
+def write_results(
+    path: str | Path, results: BenchmarkResults, per_class: Mapping[str, Mapping[str, Any]] | None = None
+) -> None:
+    """Write ``results.json``, whole or not at all.
+
+    Args:
+        path: the file; its folder is made.
+        results: ``{benchmark: {task: {metric: percent}}}``; NaN becomes null.
+        per_class: ``{benchmark: {metric: {class name: percent}}}``, the evaluators' ``per_class``; it is written into
+            each benchmark under that name.
+    """
+    content: dict[str, dict[str, Any]] = {benchmark: dict(tasks) for benchmark, tasks in results.items()}
+    for benchmark, values in (per_class or {}).items():
+        content.setdefault(benchmark, {})["per_class"] = values
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary.write_text(json.dumps(_without_nan(content), indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    temporary.replace(path)
+
+
+def _task_table(task: str, results: BenchmarkResults) -> str:
+    of_task = {benchmark: tasks[task] for benchmark, tasks in results.items() if task in tasks}
+    metrics = list(dict.fromkeys(metric for values in of_task.values() for metric in values))
+    lines = [[benchmark, *(_number(values.get(metric)) for metric in metrics)] for benchmark, values in of_task.items()]
+    headers = [TITLES.get(task, task), *metrics]
+    align = ("left", *["right"] * len(metrics))
+    return tabulate(lines, headers, tablefmt="simple", disable_numparse=True, colalign=align)
+
+
+def _number(value: float | None) -> str:
+    return EMPTY if value is None or math.isnan(value) else f"{value:.1f}"
+
+
+def _without_nan(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _without_nan(item) for key, item in value.items()}
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

@@ -1,0 +1,45 @@
+"""Metadata and read-outs choose the metrics."""
+
+import pytest
+
+from frozenseg.errors import DataError
+from frozenseg.evaluation.build import READ_OUTS, build_evaluators
+from frozenseg.registry import EVALUATOR
+
+ALL = set(READ_OUTS)
+SEEN = [True, True, True]
+
+
+def chosen(evaluators):
+    return [type(evaluator).__name__ for evaluator in evaluators.evaluators]
+
+
+def test_read_outs_and_type_choose(metadata):
+    metadata.json_file = "instances.json"
+    assert chosen(build_evaluators(metadata, ALL, SEEN)) == ["PanopticQuality", "SemanticIoU", "InstanceAP"]
+    assert chosen(build_evaluators(metadata, {"semantic"}, SEEN)) == ["SemanticIoU"]
+    metadata.evaluator_type = "sem_seg"
+    assert chosen(build_evaluators(metadata, ALL, SEEN)) == ["SemanticIoU"]
+
+
+def test_a_metric_without_ground_truth_is_left_out_and_told(metadata, caplog):
+    caplog.set_level("INFO", logger="frozenseg")
+    assert chosen(build_evaluators(metadata, ALL, SEEN)) == ["PanopticQuality", "SemanticIoU"]
+    assert "little_world has no instance annotations" in caplog.text
+
+
+def test_mistakes_are_answered(metadata):
+    with pytest.raises(DataError, match="Unknown read-out 'boxes'"):
+        build_evaluators(metadata, {"boxes"}, SEEN)
+    with pytest.raises(DataError, match=r"Nothing of little_world \(coco_panoptic_seg\) can be scored .* instance"):
+        build_evaluators(metadata, {"instance"}, SEEN)
+    metadata.evaluator_type = "coco_panoptic"
+    with pytest.raises(DataError, match="Unknown evaluator_type 'coco_panoptic' .* Did you mean 'coco_panoptic_seg'"):
+        build_evaluators(metadata, ALL, SEEN)
+
+
+@pytest.mark.parametrize("name", EVALUATOR.names())
+def test_every_registered_metric_says_what_it_scores(name):
+    evaluator = EVALUATOR.look_up(name)
+    assert evaluator.read_out in READ_OUTS
+    assert evaluator.evaluator_types

@@ -1,0 +1,162 @@
+"""AP on squares whose overlaps can be counted; pycocotools does the counting, we do the bookkeeping around it."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from frozenseg import distributed
+from frozenseg.errors import DataError
+from frozenseg.evaluation.instance_ap import InstanceAP
+from frozenseg.structures.instances import Instances
+from frozenseg.structures.masks import encode_rle
+
+SIZE = 120
+
+
+def square(left, top, side):
+    mask = np.zeros((SIZE, SIZE), dtype=bool)
+    mask[top : top + side, left : left + side] = True
+    return mask
+
+
+def annotation(number, image, category, mask):
+    return {
+        "id": number,
+        "image_id": image,
+        "category_id": category,
+        "segmentation": encode_rle(mask[None])[0],
+        "area": int(mask.sum()),
+        "bbox": [0, 0, SIZE, SIZE],
+        "iscrowd": 0,
+    }
+
+
+def write_annotations(path, annotations, images=(1, 2)):
+    content = {
+        "images": [{"id": image, "height": SIZE, "width": SIZE} for image in images],
+        "categories": [{"id": 17, "name": "cat"}, {"id": 18, "name": "dog"}],
+        "annotations": annotations,
+    }
+    path.write_text(json.dumps(content), encoding="utf-8")
+    return str(path)
+
+
+def predict(*instances):
+    masks, labels, scores = zip(*instances, strict=True) if instances else ((), (), ())
+    return [
+        {
+            "instances": Instances(
+                (SIZE, SIZE),
+                pred_masks=torch.from_numpy(np.array(masks).reshape(-1, SIZE, SIZE)).bool(),
+                scores=torch.tensor(scores, dtype=torch.float32),
+                pred_classes=torch.tensor(labels, dtype=torch.int64),
+            )
+        }
+    ]
+
+
+@pytest.fixture
+def evaluator(metadata, tmp_path):
+    metadata.json_file = write_annotations(
+        tmp_path / "instances.json",
+        [
+            annotation(1, 1, 17, square(0, 0, 20)),
+            annotation(2, 1, 18, square(60, 0, 50)),
+            annotation(3, 2, 17, square(0, 0, 20)),
+        ],
+    )
+    return InstanceAP.from_metadata(metadata, seen=[True, False, True])
+
+
+def test_perfect_predictions_score_100(evaluator):
+    evaluator.process([{"image_id": 1}], predict((square(0, 0, 20), 0, 0.9), (square(60, 0, 50), 1, 0.8)))
+    evaluator.process([{"image_id": 2}], predict((square(0, 0, 20), 0, 0.7)))
+    results = evaluator.evaluate()["segm"]
+    assert np.isnan(results.pop("APl"))  # no large object
+    assert list(results) == ["AP", "AP50", "AP75", "APs", "APm", "S_AP", "U_AP", "feline_AP"]
+    assert list(results.values()) == [pytest.approx(100)] * 8
+    assert evaluator.per_class == {"AP": pytest.approx({"cat": 100, "dog": 100})}
+
+
+def test_overlap_and_misses_show_in_the_right_numbers(evaluator):
+    # cat: one of two found, IoU 0.6 (12 of 20 rows): right at thresholds 0.50, 0.55, 0.60; dog: missed
+    shorter = square(0, 0, 20) & (np.arange(SIZE)[:, None] < 12)
+    evaluator.process([{"image_id": 1}], predict((shorter, 0, 0.9)))
+    evaluator.process([{"image_id": 2}], predict())
+    results = evaluator.evaluate()["segm"]
+    half = 51 / 101  # precision 1 at recall 0, 0.01, …, 0.50
+    assert results["S_AP"] == results["feline_AP"] == pytest.approx(100 * half * 3 / 10)
+    assert results["U_AP"] == 0
+    assert results["AP"] == pytest.approx(results["S_AP"] / 2)
+    assert results["AP50"] == pytest.approx(100 * half / 2)
+    assert results["AP75"] == 0
+
+
+def test_only_processed_images_count(evaluator):
+    evaluator.process([{"image_id": 1}], predict((square(0, 0, 20), 0, 0.9), (square(60, 0, 50), 1, 0.8)))
+    assert evaluator.evaluate()["segm"]["AP"] == pytest.approx(100)
+    evaluator.reset()
+    evaluator.process([{"image_id": 1}], predict())
+    assert evaluator.evaluate()["segm"]["AP"] == 0
+
+
+def test_evaluating_twice_gives_the_same(evaluator):
+    evaluator.process([{"image_id": 1}], predict((square(0, 0, 20), 0, 0.9), (square(60, 0, 50), 1, 0.8)))
+    first, second = evaluator.evaluate()["segm"], evaluator.evaluate()["segm"]
+    assert first == pytest.approx(second, nan_ok=True)
+
+
+def test_classes_keep_their_own_ap_when_dataset_ids_run_the_other_way(metadata, tmp_path):
+    metadata.thing_dataset_id_to_contiguous_id = {18: 0, 17: 1}  # contiguous 0 is category 18
+    metadata.json_file = write_annotations(
+        tmp_path / "other.json", [annotation(1, 1, 17, square(0, 0, 20)), annotation(2, 1, 18, square(60, 0, 50))]
+    )
+    evaluator = InstanceAP.from_metadata(metadata, seen=[True, False, True])
+    evaluator.process([{"image_id": 1}], predict((square(60, 0, 50), 0, 0.9)))  # finds category 18 only
+    results = evaluator.evaluate()["segm"]
+    assert (results["S_AP"], results["U_AP"]) == (pytest.approx(100), 0)
+
+
+def test_processes_are_merged_and_all_get_the_result(evaluator, monkeypatch):
+    other = InstanceAP(evaluator.table, evaluator.json_file, evaluator.dataset_ids)
+    evaluator.process([{"image_id": 1}], predict((square(0, 0, 20), 0, 0.9), (square(60, 0, 50), 1, 0.8)))
+    other.process([{"image_id": 2}], predict((square(0, 0, 20), 0, 0.7)))
+    shares = iter([[evaluator._images, other._images], [evaluator._predictions, other._predictions]])
+    monkeypatch.setattr(distributed, "gather", lambda item: next(shares, [item, None]))
+    assert evaluator.evaluate()["segm"]["AP"] == pytest.approx(100)
+
+
+def test_nothing_is_printed(evaluator, capsys):
+    evaluator.process([{"image_id": 1}], predict((square(0, 0, 20), 0, 0.9)))
+    evaluator.evaluate()
+    assert capsys.readouterr().out == ""
+
+
+def test_bad_predictions_and_files_are_named(evaluator, tmp_path):
+    with pytest.raises(DataError, match="no instances: set .*INSTANCE_ON"):
+        evaluator.process([{"image_id": 1}], [{}])
+    with pytest.raises(DataError, match="image 1 has an instance of class 2, which is not a thing"):
+        evaluator.process([{"image_id": 1}], predict((square(0, 0, 9), 2, 0.5)))
+    with pytest.raises(DataError, match="score is not a finite number"):
+        evaluator.process([{"image_id": 1}], predict((square(0, 0, 9), 0, float("nan"))))
+    evaluator.reset()
+    evaluator.process([{"image_id": 404}], predict())
+    with pytest.raises(DataError, match="Image 404 is not among the images of .*instances.json"):
+        evaluator.evaluate()
+    evaluator.json_file = str(tmp_path / "nowhere.json")
+    with pytest.raises(DataError, match="nowhere.json do not exist"):
+        evaluator.evaluate()
+    (tmp_path / "broken.json").write_text("{", encoding="utf-8")
+    evaluator.json_file = str(tmp_path / "broken.json")
+    with pytest.raises(DataError, match="broken.json are not COCO's JSON format"):
+        evaluator.evaluate()
+
+
+def test_what_a_data_set_lacks(metadata):
+    assert InstanceAP.lacks(metadata) == "instance annotations (json_file)"
+    metadata.json_file = "instances.json"
+    assert InstanceAP.lacks(metadata) == ""
+    metadata.thing_dataset_id_to_contiguous_id = {}
+    assert InstanceAP.lacks(metadata) == "thing classes"

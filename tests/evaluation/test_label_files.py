@@ -1,0 +1,39 @@
+"""Reading ground-truth pictures."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from frozenseg.errors import DataError
+from frozenseg.evaluation.label_files import read_labels, read_segment_ids
+
+
+def test_segment_ids_are_rgb_numbers(tmp_path):
+    Image.fromarray(np.array([[[1, 2, 3], [255, 255, 255]]], dtype=np.uint8)).save(tmp_path / "ids.png")
+    assert read_segment_ids(tmp_path / "ids.png").tolist() == [[1 + 2 * 256 + 3 * 65536, 256**3 - 1]]
+
+
+@pytest.mark.parametrize(("dtype", "suffix"), [(np.uint8, "png"), (np.uint16, "tif"), (np.uint16, "png")])
+def test_labels_of_8_and_16_bits(tmp_path, dtype, suffix):
+    labels = np.array([[0, 3], [np.iinfo(dtype).max, 1]], dtype=dtype)
+    Image.fromarray(labels).save(tmp_path / f"labels.{suffix}")
+    np.testing.assert_array_equal(read_labels(tmp_path / f"labels.{suffix}"), labels)
+
+
+def test_a_palette_gives_its_indices(tmp_path):
+    picture = Image.fromarray(np.array([[0, 2]], dtype=np.uint8)).convert("P")
+    picture.putpalette([9, 9, 9] * 256)
+    picture.putdata([0, 2])
+    picture.save(tmp_path / "palette.png")
+    assert read_labels(tmp_path / "palette.png").tolist() == [[0, 2]]
+
+
+def test_files_that_cannot_be_read_are_named(tmp_path):
+    with pytest.raises(DataError, match="nowhere.png does not exist: prepare"):
+        read_labels(tmp_path / "nowhere.png")
+    (tmp_path / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n garbage")
+    with pytest.raises(DataError, match="broken.png cannot be decoded"):
+        read_segment_ids(tmp_path / "broken.png")
+    Image.new("RGB", (2, 2)).save(tmp_path / "colour.png")
+    with pytest.raises(DataError, match="colour.png has 3 channels; expected one"):
+        read_labels(tmp_path / "colour.png")

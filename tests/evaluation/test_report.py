@@ -1,0 +1,42 @@
+"""The table and the JSON file."""
+
+import json
+
+from frozenseg.evaluation.report import results_table, write_results
+
+NAN = float("nan")
+RESULTS = {
+    "world_seen": {"panoptic_seg": {"PQ": 31.25, "U_PQ": NAN}, "sem_seg": {"mIoU": 40.0}},
+    "world_unseen": {"panoptic_seg": {"PQ": 5.0, "U_PQ": 5.0, "word_PQ": 12.345}},
+}
+
+
+def test_the_table_has_a_block_a_task_and_a_line_a_benchmark():
+    assert results_table(RESULTS).splitlines() == [
+        "Panoptic        PQ    U_PQ    word_PQ",
+        "------------  ----  ------  ---------",
+        "world_seen    31.2       –          –",
+        "world_unseen   5.0     5.0       12.3",
+        "",
+        "Semantic      mIoU",
+        "----------  ------",
+        "world_seen    40.0",
+    ]
+    assert results_table({}) == ""
+
+
+def test_the_file_is_strict_json_and_whole(tmp_path):
+    path = tmp_path / "inference" / "results.json"
+    path.parent.mkdir()
+    path.write_text("old", encoding="utf-8")
+    write_results(path, RESULTS, per_class={"world_seen": {"PQ": {"red circle": NAN}}})
+
+    def refuse(constant):
+        raise AssertionError(constant)
+
+    content = json.loads(path.read_text(encoding="utf-8"), parse_constant=refuse)
+    assert content["world_seen"]["panoptic_seg"] == {"PQ": 31.25, "U_PQ": None}
+    assert content["world_seen"]["per_class"] == {"PQ": {"red circle": None}}
+    assert content["world_unseen"]["panoptic_seg"]["word_PQ"] == 12.345
+    assert [entry.name for entry in path.parent.iterdir()] == ["results.json"]
+    assert "per_class" not in RESULTS["world_seen"]

@@ -1,0 +1,84 @@
+"""The command line of ``tools/train_net.py``: Detectron2's flags, and then ``KEY VALUE`` overrides."""
+
+import argparse
+from collections.abc import Sequence
+
+DESCRIPTION = """\
+Train or evaluate a model that a config describes.
+
+Training writes checkpoints, log.txt, metrics.json, TensorBoard files and config.yaml to OUTPUT_DIR, and evaluates on
+DATASETS.TEST at the end. Evaluation writes OUTPUT_DIR/inference/results.json.
+"""
+EXAMPLES = """\
+examples:
+  train on ToyWorld, on a CPU or one GPU:
+    python tools/train_net.py --config-file configs/toyworld/frozenseg_tiny.yaml OUTPUT_DIR output/toyworld
+
+  go on with it after an interruption:
+    python tools/train_net.py --config-file configs/toyworld/frozenseg_tiny.yaml --resume OUTPUT_DIR output/toyworld
+
+  evaluate a checkpoint:
+    python tools/train_net.py --config-file configs/toyworld/frozenseg_tiny.yaml --eval-only \\
+        --weights output/toyworld/model_final.pth OUTPUT_DIR output/toyworld_eval
+
+  the control: every class goes by another class's names:
+    (the line above) TEST.SHUFFLE_CLASS_NAMES True
+
+  on four GPUs of this machine (without GPUs: four CPU processes):
+    python tools/train_net.py --config-file CONFIG --num-gpus 4
+
+  on two machines with eight GPUs each; the second one says --machine-rank 1:
+    python tools/train_net.py --config-file CONFIG --num-gpus 8 --num-machines 2 --machine-rank 0 \\
+        --dist-url tcp://first-machine:29500
+
+  under torchrun:
+    torchrun --nproc-per-node 4 tools/train_net.py --config-file CONFIG
+
+  see every key as it would act:
+    python tools/train_net.py --config-file CONFIG --print-config
+"""
+
+
+def argument_parser() -> argparse.ArgumentParser:
+    """Return the parser of the training tool."""
+    parser = argparse.ArgumentParser(
+        description=DESCRIPTION, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--config-file", required=True, metavar="FILE", help="YAML config, for example from configs/")
+    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint in OUTPUT_DIR")
+    parser.add_argument("--eval-only", action="store_true", help="evaluate on DATASETS.TEST instead of training")
+    parser.add_argument("--weights", metavar="FILE", help="checkpoint to start from or evaluate; sets MODEL.WEIGHTS")
+    parser.add_argument(
+        "--skip-bad", action="store_true", help="leave out images that cannot be decoded; sets DATASETS.SKIP_BAD"
+    )
+    parser.add_argument("--print-config", action="store_true", help="print the resolved config and stop")
+    parser.add_argument("--num-gpus", type=int, default=1, metavar="N", help="processes on each machine (default: 1)")
+    parser.add_argument("--num-machines", type=int, default=1, metavar="N", help="machines (default: 1)")
+    parser.add_argument("--machine-rank", type=int, default=0, metavar="R", help="this machine, from 0 (default: 0)")
+    parser.add_argument(
+        "--dist-url",
+        default="auto",
+        metavar="URL",
+        help="tcp://HOST:PORT of machine 0, where all processes meet; auto: a free port, for one machine",
+    )
+    parser.add_argument("opts", nargs="*", metavar="KEY VALUE", help="config keys to override, such as SEED 1")
+    return parser
+
+
+def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line; flags may stand before and after the ``KEY VALUE`` pairs.
+
+    Args:
+        argv: the arguments; None reads the process's own.
+    """
+    return argument_parser().parse_intermixed_args(argv)
+
+
+def overrides(arguments: argparse.Namespace) -> list[str]:
+    """Return the ``KEY VALUE`` list of a command line, with those flags in it that are short for a key."""
+    opts = list(arguments.opts)
+    if arguments.weights is not None:
+        opts += ["MODEL.WEIGHTS", arguments.weights]
+    if arguments.skip_bad:
+        opts += ["DATASETS.SKIP_BAD", "True"]
+    return opts

@@ -1,0 +1,198 @@
+"""Checkpoints: written at once or not at all, read without running anything in them, resumed to the same run.
+
+A checkpoint holds the trained tensors alone; the frozen encoders are named by the hash of their weights. Between
+training steps it also holds what the trainer needs to go on.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from torch import nn
+
+from frozenseg import distributed
+from frozenseg.engine import random_states
+from frozenseg.errors import CheckpointError
+from frozenseg.log import get_logger
+from frozenseg.modeling.weights import read_checkpoint, trained_tensors
+
+logger = get_logger(__name__)
+LAST = "last_checkpoint"
+FINAL = "model_final.pth"
+MAY_DIFFER = ("OUTPUT_DIR", "MODEL.WEIGHTS", "MODEL.DEVICE", "DATALOADER.NUM_WORKERS")
+
+
+class Checkpointer:
+    """Writes the checkpoints of one run, and puts optimiser, scaler and generators back from one.
+
+    Saving is collective: every process calls, rank 0 writes.
+
+    Args:
+        folder: of the run.
+        model: not wrapped.
+        optimizer: of its trainable parameters.
+        scaler: of mixed precision.
+        config: the resolved config, YAML.
+        seed: of the run.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        model: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        scaler: torch.amp.GradScaler,
+        config: str,
+        seed: int,
+    ) -> None:
+        self.folder, self.model, self.optimizer, self.scaler = folder, model, optimizer, scaler
+        self.config, self.seed = config, seed
+        self.last: Path | None = None
+        self._frozen: dict[str, str] | None = None
+        self._random_states: dict[str, Any] | None = None
+
+    def save(self, iteration: int) -> Path:
+        """Write everything that resuming needs after ``iteration`` steps; returns the file."""
+        states = distributed.gather(random_states.random_states())
+        self.last = self.folder / f"model_{iteration:07d}.pth"
+        if distributed.is_main_process():
+            trainer = {
+                "iteration": iteration,
+                "seed": self.seed,
+                "optimizer": type(self.optimizer).__name__,
+                "optimizer_state": self.optimizer.state_dict(),
+                "scaler_state": self.scaler.state_dict(),
+                "random_states": states,
+            }
+            write_checkpoint(self.last, {**self._content(), "trainer": trainer})
+            _write_text(self.folder / LAST, self.last.name)
+            logger.info("Checkpoint: %s", self.last)
+        return self.last
+
+    def save_final(self) -> Path:
+        """Write the trained tensors alone, to keep and to share; returns the file."""
+        path = self.folder / FINAL
+        if distributed.is_main_process():
+            write_checkpoint(path, self._content())
+            logger.info("Trained weights: %s", path)
+        return path
+
+    def resume(self, checkpoint: Mapping[str, Any], path: Path) -> None:
+        """Put optimiser and scaler back; the generators follow with :meth:`restore_random_states`.
+
+        Args:
+            checkpoint: with ``trainer``; its weights are in the model already.
+            path: where it was read from.
+
+        Raises:
+            CheckpointError: it belongs to another optimiser.
+        """
+        state = checkpoint["trainer"]
+        if state["optimizer"] != type(self.optimizer).__name__:
+            raise CheckpointError(
+                f"{path} was trained with {state['optimizer']}, the config asks for {type(self.optimizer).__name__}: "
+                "resume with the same SOLVER.OPTIMIZER, or start from it by --weights without --resume."
+            )
+        try:
+            self.optimizer.load_state_dict(state["optimizer_state"])
+        except ValueError as error:
+            raise CheckpointError(
+                f"The optimiser state of {path} has other parameter groups than the config makes: resume with the "
+                "same SOLVER keys, or start from it by --weights without --resume."
+            ) from error
+        if state["scaler_state"] and self.scaler.is_enabled():
+            self.scaler.load_state_dict(state["scaler_state"])
+        self.last = path
+        processes = len(state["random_states"])
+        if processes == distributed.world_size():
+            self._random_states = state["random_states"][distributed.rank()]
+        else:
+            logger.warning(
+                "The run had %d processes and has %d now: it goes on with other random numbers.",
+                processes,
+                distributed.world_size(),
+            )
+
+    def restore_random_states(self) -> None:
+        """Put this process's generators back to where the resumed run has left them; nothing to do for a fresh one."""
+        if self._random_states is not None:
+            random_states.restore_random_states(self._random_states)
+
+    def _content(self) -> dict[str, Any]:
+        if self._frozen is None:
+            self._frozen = self.model.frozen_hashes()
+        vocabulary = self.model.training_vocabulary
+        return {
+            "model": trained_tensors(self.model),
+            "frozen": self._frozen,
+            "vocabulary": [",".join(synonyms) for synonyms in vocabulary.classes],
+            "isthing": list(vocabulary.isthing),
+            "config": self.config,
+        }
+
+
+def write_checkpoint(path: Path, content: Mapping[str, Any]) -> None:
+    """Write a checkpoint under a temporary name and rename it, so that the file is whole or absent.
+
+    Raises:
+        CheckpointError: the disk refuses.
+    """
+    temporary = path.with_suffix(".tmp")
+    try:
+        torch.save(dict(content), temporary)
+        temporary.replace(path)
+    except (OSError, RuntimeError) as error:
+        temporary.unlink(missing_ok=True)
+        raise CheckpointError(
+            f"{path} cannot be written ({error}): make room, or choose another OUTPUT_DIR."
+        ) from error
+
+
+def last_checkpoint(folder: Path) -> Path | None:
+    """Return the checkpoint that a run would resume from, or None where there is nothing to resume."""
+    pointer = folder / LAST
+    return folder / pointer.read_text(encoding="utf-8").strip() if pointer.is_file() else None
+
+
+def forget_last_checkpoint(folder: Path) -> None:
+    """Make sure that nobody resumes an earlier run of this folder; its checkpoint files stay."""
+    (folder / LAST).unlink(missing_ok=True)
+
+
+def read_training_checkpoint(path: Path) -> dict[str, Any]:
+    """Read a checkpoint that training can go on from.
+
+    Raises:
+        CheckpointError: missing, damaged, or with trained weights alone.
+    """
+    checkpoint = read_checkpoint(path)
+    if "trainer" not in checkpoint:
+        raise CheckpointError(f"{path} holds trained weights alone: start from it by --weights, without --resume.")
+    return checkpoint
+
+
+def changed_keys(before: str, now: str) -> list[str]:
+    """Name the config keys whose values differ between two resolved configs, but for those that may.
+
+    Args:
+        before: YAML.
+        now: YAML.
+    """
+    flat_before, flat_now = _flat(yaml.safe_load(before) or {}), _flat(yaml.safe_load(now) or {})
+    names = sorted(flat_before.keys() | flat_now.keys())
+    return [name for name in names if name not in MAY_DIFFER and flat_before.get(name) != flat_now.get(name)]
+
+
+def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in tree.items():
+        flat.update(_flat(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {f"{prefix}{name}": value})
+    return flat
+
+
+def _write_text(path: Path, text: str) -> None:
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(text + "\n", encoding="utf-8")
+    temporary.replace(path)

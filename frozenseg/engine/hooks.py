@@ -1,0 +1,194 @@
+"""What happens around the steps of training: learning rate, checkpoints, evaluation, logs. Called in this order."""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import torch
+from tqdm import tqdm
+
+from frozenseg import distributed
+from frozenseg.engine.checkpoint import Checkpointer
+from frozenseg.engine.lr_schedule import LearningRateSchedule
+from frozenseg.engine.metrics import Scalars, Writer, peak_memory, summed_by_kind
+from frozenseg.engine.random_states import undisturbed_random_states
+
+if TYPE_CHECKING:
+    from frozenseg.engine.trainer import Trainer
+
+
+class Hook:
+    """Something that happens around the steps. Override the points that matter; all do nothing here."""
+
+    def before_train(self, trainer: "Trainer") -> None:
+        """Before the first step; the loader runs already."""
+
+    def before_step(self, trainer: "Trainer") -> None:
+        """Before each step; ``trainer.iteration`` steps are done."""
+
+    def after_step(self, trainer: "Trainer") -> None:
+        """After each step; ``trainer.iteration`` counts it and ``trainer.last_step`` tells of it."""
+
+    def after_train(self, trainer: "Trainer") -> None:
+        """After the last step, if training comes so far."""
+
+    def close(self, trainer: "Trainer") -> None:
+        """At the very end, also after an error."""
+
+
+def is_due(trainer: "Trainer", period: int) -> bool:
+    """Tell whether a step ends a period or the training; a period of 0 leaves only the end."""
+    return trainer.iteration == trainer.max_iter or (period > 0 and trainer.iteration % period == 0)
+
+
+class Schedule(Hook):
+    """Sets the learning rate of every parameter group before each step.
+
+    Args:
+        schedule: the factor for each iteration.
+    """
+
+    def __init__(self, schedule: LearningRateSchedule) -> None:
+        self.schedule = schedule
+
+    def before_step(self, trainer: "Trainer") -> None:
+        """Multiply each group's initial learning rate."""
+        factor = self.schedule.factor(trainer.iteration)
+        for group in trainer.optimizer.param_groups:
+            group["lr"] = group["initial_lr"] * factor
+
+
+class SaveCheckpoints(Hook):
+    """Writes a checkpoint every so many steps, and the trained weights alone at the end.
+
+    Args:
+        checkpointer: writes them; where it has resumed a run, its generators are put back before the first step.
+        period: steps between checkpoints.
+    """
+
+    def __init__(self, checkpointer: Checkpointer, period: int) -> None:
+        self.checkpointer, self.period = checkpointer, period
+
+    def before_train(self, trainer: "Trainer") -> None:
+        """Put the random generators back to where the resumed run has left them."""
+        self.checkpointer.restore_random_states()
+        trainer.last_checkpoint = self.checkpointer.last
+
+    def after_step(self, trainer: "Trainer") -> None:
+        """Write where due."""
+        if is_due(trainer, self.period):
+            trainer.last_checkpoint = self.checkpointer.save(trainer.iteration)
+        if trainer.iteration == trainer.max_iter:
+            self.checkpointer.save_final()
+
+
+class Evaluate(Hook):
+    """Evaluates every so many steps and after the last one, without touching the random generators of training.
+
+    Args:
+        evaluate: returns results by name, in percent; they go to the next log line.
+        period: steps between evaluations; 0 for the end only.
+    """
+
+    def __init__(self, evaluate: Callable[[], dict[str, float]], period: int) -> None:
+        self.evaluate, self.period = evaluate, period
+
+    def after_step(self, trainer: "Trainer") -> None:
+        """Evaluate where due."""
+        if is_due(trainer, self.period):
+            with undisturbed_random_states():
+                trainer.results = self.evaluate()
+
+
+class Log(Hook):
+    """Collects what a step tells and hands it to the writers, after the first step, every so many, and the last.
+
+    Losses are the step's own, averaged over the processes; times are averages over the steps since the last line.
+
+    Args:
+        writers: of this process; empty on all but rank 0.
+        device: whose memory is told.
+        period: steps between lines.
+    """
+
+    def __init__(self, writers: Sequence[Writer], device: torch.device, period: int = 20) -> None:
+        self.writers, self.device, self.period = list(writers), device, period
+        self._times: list[tuple[float, float]] = []
+
+    def after_step(self, trainer: "Trainer") -> None:
+        """Write a line where due."""
+        step = trainer.last_step
+        assert step is not None  # noqa: S101 (the trainer sets it before this point)
+        self._times.append((step.data_time, step.time))
+        if trainer.iteration == 1 or trainer.results or is_due(trainer, self.period):
+            scalars = self._scalars(trainer)
+            for writer in self.writers:
+                writer.write(trainer.iteration, scalars)
+
+    def close(self, trainer: "Trainer") -> None:
+        """Close the writers."""
+        for writer in self.writers:
+            writer.close()
+
+    def _scalars(self, trainer: "Trainer") -> Scalars:
+        step = trainer.last_step
+        assert step is not None  # noqa: S101 (see above)
+        values = torch.stack([loss.float() for loss in step.losses.values()])
+        values = distributed.sum_over_ranks(values) / distributed.world_size()
+        losses = summed_by_kind(dict(zip(step.losses, values.tolist(), strict=True)))
+        data_times, times = zip(*self._times, strict=True)
+        self._times.clear()
+        results, trainer.results = trainer.results, {}
+        return {
+            "total_loss": sum(losses.values()),
+            **losses,
+            "lr": step.learning_rate,
+            "grad_norm": step.gradient_norm.item(),
+            "data_time": sum(data_times) / len(data_times),
+            "time": sum(times) / len(times),
+            "memory": peak_memory(self.device),
+            **results,
+        }
+
+
+class ProgressBar(Hook):
+    """A bar on a terminal: steps, time to go, loss, data time, memory. Elsewhere the lines of the log must do.
+
+    Args:
+        device: whose memory is told.
+        quiet: show nothing.
+    """
+
+    def __init__(self, device: torch.device, quiet: bool) -> None:
+        self.device, self.quiet = device, quiet
+        self._bar: tqdm | None = None
+        self._told = 0.0
+
+    def before_train(self, trainer: "Trainer") -> None:
+        """Draw the bar."""
+        self._bar = tqdm(
+            desc="train",
+            total=trainer.max_iter,
+            initial=trainer.iteration,
+            disable=self.quiet,
+            dynamic_ncols=True,
+            unit="step",
+        )
+
+    def after_step(self, trainer: "Trainer") -> None:
+        """Move it on."""
+        step, bar = trainer.last_step, self._bar
+        if bar is None or step is None:
+            return
+        now = time.monotonic()
+        if not bar.disable and now - self._told > 1:
+            self._told = now
+            memory = peak_memory(self.device)
+            size = "" if memory is None else f", {memory:.0f} MiB"
+            bar.set_postfix_str(f"loss {step.total:.3f}, data {step.data_time:.3f} s{size}", refresh=False)
+        bar.update()
+
+    def close(self, trainer: "Trainer") -> None:
+        """Leave the bar as it is."""
+        if self._bar is not None:
+            self._bar.close()

@@ -1,0 +1,83 @@
+"""The learning rate as a function of the iteration alone, so that a resumed run needs no memory of it."""
+
+from collections.abc import Callable
+from typing import Any
+
+from fvcore.common.param_scheduler import (
+    CompositeParamScheduler,
+    CosineParamScheduler,
+    LinearParamScheduler,
+    MultiStepParamScheduler,
+    ParamScheduler,
+)
+
+from frozenseg.errors import ConfigError, did_you_mean
+
+BUILDERS: dict[str, Callable[[Any], ParamScheduler]] = {}
+
+
+class LearningRateSchedule:
+    """The factor on every group's learning rate, for each iteration.
+
+    Args:
+        schedule: fvcore's schedule over training from 0 to 1.
+        max_iter: training steps.
+    """
+
+    def __init__(self, schedule: ParamScheduler, max_iter: int) -> None:
+        self._schedule = schedule
+        self._max_iter = max_iter
+
+    def factor(self, iteration: int) -> float:
+        """Return the factor of the step that comes after ``iteration`` steps."""
+        return self._schedule(min(iteration / self._max_iter, 1.0))
+
+
+def build_lr_schedule(cfg: Any) -> LearningRateSchedule:
+    """Build the schedule that the SOLVER keys describe.
+
+    Args:
+        cfg: reads SOLVER.{LR_SCHEDULER_NAME, MAX_ITER, WARMUP_ITERS, WARMUP_FACTOR} and the schedule's own keys.
+
+    Raises:
+        ConfigError: an unknown schedule, or numbers that make none.
+    """
+    solver = cfg.SOLVER
+    if solver.MAX_ITER < 1:
+        raise ConfigError(f"SOLVER.MAX_ITER is {solver.MAX_ITER}; give the number of training steps, 1 or more.")
+    if solver.LR_SCHEDULER_NAME not in BUILDERS:
+        raise ConfigError(
+            f"Unknown SOLVER.LR_SCHEDULER_NAME {solver.LR_SCHEDULER_NAME!r}."
+            f"{did_you_mean(solver.LR_SCHEDULER_NAME, BUILDERS)} Known: {', '.join(sorted(BUILDERS))}."
+        )
+    schedule = BUILDERS[solver.LR_SCHEDULER_NAME](solver)
+    return LearningRateSchedule(_warmed_up(schedule, solver), solver.MAX_ITER)
+
+
+def _multi_step(solver: Any) -> ParamScheduler:
+    steps = [step for step in solver.STEPS if step < solver.MAX_ITER]
+    if steps != sorted(set(steps)) or any(step < 1 for step in steps):
+        raise ConfigError(f"SOLVER.STEPS is {list(solver.STEPS)}; give iterations above 0 in rising order.")
+    values = [solver.GAMMA**drops for drops in range(len(steps) + 1)]
+    return MultiStepParamScheduler(values, num_updates=solver.MAX_ITER, milestones=steps)
+
+
+def _cosine(solver: Any) -> ParamScheduler:
+    return CosineParamScheduler(1.0, solver.BASE_LR_END / solver.BASE_LR)
+
+
+def _warmed_up(schedule: ParamScheduler, solver: Any) -> ParamScheduler:
+    start, full = solver.WARMUP_FACTOR * schedule(0.0), schedule(0.0)
+    if solver.WARMUP_ITERS <= 0:
+        return schedule
+    share = solver.WARMUP_ITERS / solver.MAX_ITER
+    if share >= 1.0:  # training ends before the warm-up does
+        return LinearParamScheduler(start, start + (full - start) / share)
+    warm_up = LinearParamScheduler(start, schedule(share))
+    return CompositeParamScheduler(
+        [warm_up, schedule], lengths=[share, 1.0 - share], interval_scaling=["rescaled", "fixed"]
+    )
+
+
+BUILDERS["WarmupMultiStepLR"] = _multi_step
+BUILDERS["WarmupCosineLR"] = _cosine

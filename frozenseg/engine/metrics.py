@@ -1,0 +1,180 @@
+"""Scalars of training → console lines, ``metrics.json`` (one object a line), TensorBoard."""
+
+import datetime
+import importlib.util
+import json
+import math
+import re
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol
+
+import torch
+
+from frozenseg.log import get_logger
+
+logger = get_logger(__name__)
+Scalars = dict[str, float | None]
+METRICS_FILE = "metrics.json"
+
+
+class Writer(Protocol):
+    """Somewhere that scalars go."""
+
+    def write(self, iteration: int, scalars: Scalars) -> None:
+        """Take the scalars of a step; None stands for what cannot be known."""
+
+    def close(self) -> None:
+        """Finish."""
+
+
+class JsonLines:
+    """``metrics.json``: one JSON object a line, with ``iteration`` and the scalars.
+
+    A resumed run goes on in the same file, without the lines after the checkpoint that it resumes from. A fresh one
+    puts the file of an earlier run aside, as ``metrics.previous.json``.
+
+    Args:
+        folder: where the file lies.
+        start_iteration: steps done by an earlier run.
+    """
+
+    def __init__(self, folder: Path, start_iteration: int = 0) -> None:
+        self.path = folder / METRICS_FILE
+        if start_iteration == 0 and self.path.exists():
+            self.path.replace(folder / "metrics.previous.json")
+        kept = _lines_up_to(self.path, start_iteration)
+        temporary = self.path.with_suffix(".tmp")
+        temporary.write_text("".join(kept), encoding="utf-8")
+        temporary.replace(self.path)
+        self._file = self.path.open("a", encoding="utf-8")
+
+    def write(self, iteration: int, scalars: Scalars) -> None:
+        """Append a line at once, so that nothing is lost with the process; NaN becomes null."""
+        finite = {
+            name: value if value is not None and math.isfinite(value) else None for name, value in scalars.items()
+        }
+        self._file.write(json.dumps({"iteration": iteration, **finite}) + "\n")
+        self._file.flush()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+class ConsoleLines:
+    """One line of log for each writing, with the time to go.
+
+    Args:
+        max_iter: steps of the whole training.
+        start_iteration: steps done by an earlier run.
+    """
+
+    def __init__(self, max_iter: int, start_iteration: int = 0) -> None:
+        self.max_iter = max_iter
+        self._start_iteration, self._started = start_iteration, time.monotonic()
+
+    def write(self, iteration: int, scalars: Scalars) -> None:
+        """Log the line."""
+        losses = " ".join(
+            f"{name.removeprefix('loss_')} {scalars[name]:.3f}" for name in scalars if name.startswith("loss")
+        )
+        memory = scalars["memory"]
+        size = "" if memory is None else f"  memory {memory:.0f} MiB"
+        logger.info(
+            "iteration %d/%d  eta %s  total_loss %.3f (%s)  lr %.3g  data %.3f s  step %.3f s%s",
+            iteration,
+            self.max_iter,
+            self._time_to_go(iteration),
+            scalars["total_loss"],
+            losses,
+            scalars["lr"],
+            scalars["data_time"],
+            scalars["time"],
+            size,
+        )
+
+    def close(self) -> None:
+        """Do nothing: the logger stays."""
+
+    def _time_to_go(self, iteration: int) -> datetime.timedelta:
+        pace = (time.monotonic() - self._started) / max(iteration - self._start_iteration, 1)
+        return datetime.timedelta(seconds=round(pace * (self.max_iter - iteration)))
+
+
+class TensorBoard:
+    """TensorBoard files in a folder.
+
+    Args:
+        folder: for the event files.
+        start_iteration: steps done by an earlier run; what it has logged after them is hidden.
+    """
+
+    def __init__(self, folder: Path, start_iteration: int = 0) -> None:
+        from torch.utils.tensorboard import SummaryWriter
+
+        self._writer = SummaryWriter(str(folder), purge_step=start_iteration + 1 if start_iteration else None)
+
+    def write(self, iteration: int, scalars: Scalars) -> None:
+        """Add one point to each curve."""
+        for name, value in scalars.items():
+            if value is not None:
+                self._writer.add_scalar(name, value, iteration)
+
+    def close(self) -> None:
+        """Write out what is left."""
+        self._writer.close()
+
+
+def build_writers(folder: Path, max_iter: int, start_iteration: int = 0) -> list[Writer]:
+    """Return the writers of a run: console, ``metrics.json``, and TensorBoard where it is installed.
+
+    Args:
+        folder: the run's output folder.
+        max_iter: steps of the whole training.
+        start_iteration: steps done by an earlier run.
+    """
+    writers: list[Writer] = [ConsoleLines(max_iter, start_iteration), JsonLines(folder, start_iteration)]
+    if importlib.util.find_spec("tensorboard") is None:
+        logger.info("TensorBoard is not installed, so its files are left out; get it by: pip install tensorboard")
+    else:
+        writers.append(TensorBoard(folder / "tensorboard", start_iteration))
+    return writers
+
+
+def summed_by_kind(losses: Mapping[str, float]) -> dict[str, float]:
+    """Sum the losses of all decoder layers: ``loss_dice`` and ``loss_dice_3`` are one kind."""
+    sums: dict[str, float] = {}
+    for name, value in losses.items():
+        kind = re.sub(r"_\d+$", "", name)
+        sums[kind] = sums.get(kind, 0.0) + value
+    return sums
+
+
+def peak_memory(device: torch.device) -> float | None:
+    """Return the most memory held so far in MiB: by tensors on a GPU, or by this process; None where nobody knows."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 2**20
+    if importlib.util.find_spec("resource") is None:  # Windows
+        return None
+    import resource
+
+    unit = 1 if sys.platform == "darwin" else 1024  # bytes there, KiB elsewhere
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
+
+
+def _lines_up_to(path: Path, iteration: int) -> list[str]:
+    if not path.exists():
+        return []
+    return [
+        line for line in path.read_text(encoding="utf-8").splitlines(keepends=True) if _iteration(line) <= iteration
+    ]
+
+
+def _iteration(line: str) -> float:
+    try:
+        return json.loads(line)["iteration"]
+    except json.JSONDecodeError:  # the process was killed while it wrote this line
+        return math.inf

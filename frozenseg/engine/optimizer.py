@@ -1,0 +1,105 @@
+"""Which parameters learn, how fast, and with how much weight decay; and the clipping of their gradients."""
+
+import math
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from frozenseg.errors import ConfigError, did_you_mean
+
+NORM_LAYERS = (
+    nn.modules.batchnorm._BatchNorm,
+    nn.modules.instancenorm._InstanceNorm,
+    nn.GroupNorm,
+    nn.LayerNorm,
+    nn.LocalResponseNorm,
+)
+POSITION_TABLES = ("relative_position_bias_table", "absolute_pos_embed")
+GradientClip = Callable[[Sequence[Tensor]], Tensor]
+
+
+def build_optimizer(cfg: Any, model: nn.Module) -> torch.optim.Optimizer:
+    """Build the optimiser over all parameters that require a gradient.
+
+    Args:
+        cfg: reads SOLVER.{OPTIMIZER, BASE_LR, MOMENTUM} and what :func:`parameter_groups` reads.
+        model: on its device already.
+
+    Raises:
+        ConfigError: an unknown optimiser, or a model with nothing to train.
+    """
+    solver = cfg.SOLVER
+    builders: dict[str, Callable[..., torch.optim.Optimizer]] = {
+        "ADAMW": torch.optim.AdamW,
+        "SGD": partial(torch.optim.SGD, momentum=solver.MOMENTUM),
+    }
+    if solver.OPTIMIZER not in builders:
+        raise ConfigError(
+            f"Unknown SOLVER.OPTIMIZER {solver.OPTIMIZER!r}.{did_you_mean(solver.OPTIMIZER, builders)} "
+            f"Known: {', '.join(builders)}."
+        )
+    groups = parameter_groups(cfg, model)
+    if not groups:
+        raise ConfigError(f"{type(model).__name__} has no parameter that requires a gradient: nothing to train.")
+    return builders[solver.OPTIMIZER](groups, lr=solver.BASE_LR)
+
+
+def parameter_groups(cfg: Any, model: nn.Module) -> list[dict[str, Any]]:
+    """Sort the trainable parameters by learning rate and weight decay (the rules of the released training code).
+
+    Args:
+        cfg: reads SOLVER.{BASE_LR, BACKBONE_MULTIPLIER, WEIGHT_DECAY, WEIGHT_DECAY_NORM, WEIGHT_DECAY_EMBED}.
+        model: any module; a parameter that two modules share counts once, for the first of them.
+
+    Returns:
+        Groups with ``params``, ``lr``, ``initial_lr`` (what the schedule multiplies) and ``weight_decay``, in order of
+        their first parameter.
+    """
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    taken: set[int] = set()
+    for module_name, module in model.named_modules():
+        for name, parameter in module.named_parameters(recurse=False):
+            if not parameter.requires_grad or id(parameter) in taken:
+                continue
+            taken.add(id(parameter))
+            rate = cfg.SOLVER.BASE_LR * (cfg.SOLVER.BACKBONE_MULTIPLIER if "backbone" in module_name else 1.0)
+            groups.setdefault((rate, _weight_decay(cfg.SOLVER, module, name)), []).append(parameter)
+    return [
+        {"params": params, "lr": rate, "initial_lr": rate, "weight_decay": decay}
+        for (rate, decay), params in groups.items()
+    ]
+
+
+def _weight_decay(solver: Any, module: nn.Module, name: str) -> float:
+    if any(table in name for table in POSITION_TABLES):
+        return 0.0
+    if isinstance(module, NORM_LAYERS):
+        return solver.WEIGHT_DECAY_NORM
+    if isinstance(module, nn.Embedding):
+        return solver.WEIGHT_DECAY_EMBED
+    return solver.WEIGHT_DECAY
+
+
+def build_gradient_clip(cfg: Any) -> GradientClip:
+    """Return what clips the gradients of parameters in place and returns their norm before it, a scalar tensor.
+
+    Args:
+        cfg: reads SOLVER.CLIP_GRADIENTS.
+
+    Raises:
+        ConfigError: another kind of clipping than by the norm over the full model.
+    """
+    clipping = cfg.SOLVER.CLIP_GRADIENTS
+    if not clipping.ENABLED:
+        return gradient_norm
+    if clipping.CLIP_TYPE != "full_model":
+        raise ConfigError(f"SOLVER.CLIP_GRADIENTS.CLIP_TYPE is {clipping.CLIP_TYPE!r}; 'full_model' is the only one.")
+    return partial(nn.utils.clip_grad_norm_, max_norm=clipping.CLIP_VALUE, norm_type=clipping.NORM_TYPE)
+
+
+def gradient_norm(parameters: Sequence[Tensor]) -> Tensor:
+    """Return the L2 norm of all gradients together, a scalar tensor, and change nothing."""
+    return nn.utils.clip_grad_norm_(parameters, math.inf)

@@ -1,0 +1,209 @@
+"""From the command line to the end of a run: builds the parts that a config names and sets them to work."""
+
+import inspect
+import sys
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+
+from frozenseg import distributed
+from frozenseg.config import load_config
+from frozenseg.data.catalog import vocabulary_of
+from frozenseg.data.loader import build_train_loader
+from frozenseg.engine.arguments import overrides
+from frozenseg.engine.checkpoint import (
+    Checkpointer,
+    changed_keys,
+    forget_last_checkpoint,
+    last_checkpoint,
+    read_training_checkpoint,
+)
+from frozenseg.engine.evaluate import build_benchmarks, evaluate, flat_results
+from frozenseg.engine.hooks import Evaluate, Hook, Log, ProgressBar, SaveCheckpoints, Schedule
+from frozenseg.engine.launch import Processes, launch
+from frozenseg.engine.lr_schedule import build_lr_schedule
+from frozenseg.engine.metrics import build_writers
+from frozenseg.engine.optimizer import build_gradient_clip, build_optimizer
+from frozenseg.engine.random_states import seed_everything
+from frozenseg.engine.setup import errors_in_log_file, pick_device, prepare_folder, with_seed, write_config
+from frozenseg.engine.trainer import Trainer
+from frozenseg.errors import CheckpointError, ConfigError
+from frozenseg.log import get_logger
+from frozenseg.modeling.build import build_model
+from frozenseg.modeling.weights import load_trained
+from frozenseg.vocabulary import Vocabulary
+
+logger = get_logger(__name__)
+
+
+def start(arguments: Namespace) -> int:
+    """Do what the command line of ``tools/train_net.py`` asks for; returns the exit code.
+
+    Raises:
+        FrozenSegError: a mistake that the user can mend.
+    """
+    cfg = load_config(arguments.config_file, overrides(arguments))
+    if arguments.print_config:
+        sys.stdout.write(cfg.dump())
+        return 0
+    check(cfg, arguments.eval_only)
+    processes = Processes(
+        per_machine=arguments.num_gpus,
+        machines=arguments.num_machines,
+        machine_rank=arguments.machine_rank,
+        url=arguments.dist_url,
+        cuda=pick_device(cfg.MODEL.DEVICE).type == "cuda",
+    )
+    return launch(run, (cfg, arguments.eval_only, arguments.resume), processes)
+
+
+def check(cfg: Any, eval_only: bool) -> None:
+    """Refuse what cannot work, as far as the config alone tells.
+
+    Raises:
+        ConfigError: no data set to train or evaluate on.
+        CheckpointError: MODEL.WEIGHTS does not exist.
+    """
+    if not cfg.DATASETS.TRAIN:
+        raise ConfigError("DATASETS.TRAIN is empty: name the data set whose classes the model is trained on.")
+    if eval_only and not cfg.DATASETS.TEST:
+        raise ConfigError("DATASETS.TEST is empty: name the data sets to evaluate on.")
+    if cfg.MODEL.WEIGHTS and not Path(cfg.MODEL.WEIGHTS).expanduser().is_file():
+        raise CheckpointError(f"There is no checkpoint {cfg.MODEL.WEIGHTS}; give --weights the path of a .pth file.")
+
+
+def run(cfg: Any, eval_only: bool, resume: bool) -> int:
+    """Train or evaluate, as one of the processes; returns the exit code.
+
+    Args:
+        cfg: the resolved config.
+        eval_only: evaluate instead of training.
+        resume: begin from the last checkpoint of OUTPUT_DIR.
+    """
+    torch.backends.cudnn.benchmark = cfg.CUDNN_BENCHMARK
+    folder = prepare_folder(cfg)
+    with errors_in_log_file():
+        checkpoint = _checkpoint_to_resume(folder) if resume else None
+        if eval_only:
+            _evaluate_only(cfg, folder, checkpoint)
+        else:
+            _train(cfg, folder, checkpoint)
+    logger.info("Everything lies in %s", folder)
+    return 0
+
+
+def _checkpoint_to_resume(folder: Path) -> Path | None:
+    path = last_checkpoint(folder)
+    if path is None:
+        logger.warning("--resume: there is nothing to resume in %s; starting afresh.", folder)
+    return path
+
+
+def _evaluate_only(cfg: Any, folder: Path, checkpoint: Path | None) -> None:
+    cfg = with_seed(cfg, None)
+    write_config(cfg, folder)
+    vocabulary = vocabulary_of(cfg.DATASETS.TRAIN[0])
+    benchmarks = build_benchmarks(cfg, vocabulary)
+    weights = checkpoint or cfg.MODEL.WEIGHTS
+    if not weights:
+        logger.warning("No weights are given (--weights FILE): the model that is evaluated is untrained.")
+    evaluate(_build_model(cfg, vocabulary, weights), benchmarks, folder)
+
+
+def _train(cfg: Any, folder: Path, path: Path | None) -> None:
+    checkpoint = None if path is None else read_training_checkpoint(path)
+    done = 0 if checkpoint is None else checkpoint["trainer"]["iteration"]
+    cfg = with_seed(cfg, None if checkpoint is None else checkpoint["trainer"]["seed"])
+    schedule, clip = build_lr_schedule(cfg), build_gradient_clip(cfg)
+    vocabulary = vocabulary_of(cfg.DATASETS.TRAIN[0])
+    benchmarks = build_benchmarks(cfg, vocabulary)
+    loader = build_train_loader(cfg, start_iteration=done)
+
+    model = _build_model(cfg, vocabulary, path or cfg.MODEL.WEIGHTS)
+    optimizer = build_optimizer(cfg, model)
+    device = next(model.parameters()).device
+    scaler = torch.amp.GradScaler("cuda", enabled=cfg.SOLVER.AMP.ENABLED and device.type == "cuda")
+    checkpointer = Checkpointer(folder, model, optimizer, scaler, cfg.dump(), cfg.SEED)
+    if checkpoint is not None and path is not None:
+        checkpointer.resume(checkpoint, path)
+        _tell_changes(checkpoint["config"], cfg.dump())
+    _take_over(folder, resumed=path is not None)
+    write_config(cfg, folder)
+    if done >= cfg.SOLVER.MAX_ITER:
+        logger.info("%s has all %d steps already: nothing is left to train.", path, cfg.SOLVER.MAX_ITER)
+        evaluate(model, benchmarks, folder)
+        return
+
+    _tell_plan(cfg, model, done)
+    seed_everything(cfg.SEED + distributed.rank())
+    hooks: list[Hook] = [Schedule(schedule), SaveCheckpoints(checkpointer, cfg.SOLVER.CHECKPOINT_PERIOD)]
+    if benchmarks:
+        hooks.append(Evaluate(lambda: flat_results(evaluate(model, benchmarks, folder)), cfg.TEST.EVAL_PERIOD))
+    main = distributed.is_main_process()
+    hooks.append(Log(build_writers(folder, cfg.SOLVER.MAX_ITER, done) if main else [], device))
+    hooks.append(ProgressBar(device, quiet=not (main and sys.stderr.isatty())))
+    Trainer(
+        _parallel(model, device),
+        loader,
+        optimizer,
+        max_iter=cfg.SOLVER.MAX_ITER,
+        start_iteration=done,
+        clip=clip,
+        scaler=scaler,
+        hooks=hooks,
+    ).train()
+
+
+def _build_model(cfg: Any, vocabulary: Vocabulary, weights: str | Path) -> nn.Module:
+    seed_everything(cfg.SEED)  # the same on all processes, so that they begin with the same weights
+    model = build_model(cfg, vocabulary)
+    if weights:
+        load_trained(model, Path(weights).expanduser())
+    return model.to(pick_device(cfg.MODEL.DEVICE))
+
+
+def _parallel(model: nn.Module, device: torch.device) -> nn.Module:
+    if distributed.world_size() == 1:
+        return model
+    devices = [device] if device.type == "cuda" else None
+    known = inspect.signature(DistributedDataParallel).parameters
+    sync = "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"  # renamed in torch 2.15
+    return DistributedDataParallel(model, device_ids=devices, **{sync: False})
+
+
+def _take_over(folder: Path, resumed: bool) -> None:
+    distributed.barrier()
+    if resumed or not distributed.is_main_process() or last_checkpoint(folder) is None:
+        return
+    logger.warning(
+        "%s holds an earlier run, which this fresh one replaces; --resume would have gone on with it.", folder
+    )
+    forget_last_checkpoint(folder)
+
+
+def _tell_changes(before: str, now: str) -> None:
+    if changed := changed_keys(before, now):
+        logger.warning("The config has changed since the checkpoint: %s.", ", ".join(changed))
+
+
+def _tell_plan(cfg: Any, model: nn.Module, done: int) -> None:
+    trained = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+    everything = sum(parameter.numel() for parameter in model.parameters())
+    logger.info(
+        "%s: %.2f of %.2f million parameters are trained on %s; steps %d to %d, batch %d, processes %d, "
+        "learning rate %g, %s.",
+        type(model).__name__,
+        trained / 1e6,
+        everything / 1e6,
+        ", ".join(cfg.DATASETS.TRAIN),
+        done + 1,
+        cfg.SOLVER.MAX_ITER,
+        cfg.SOLVER.IMS_PER_BATCH,
+        distributed.world_size(),
+        cfg.SOLVER.BASE_LR,
+        cfg.SOLVER.LR_SCHEDULER_NAME,
+    )

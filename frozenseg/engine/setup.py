@@ -1,0 +1,130 @@
+"""Before anything runs: the device, the output folder, the seed, and a line on what this runs on."""
+
+import importlib.metadata
+import logging
+import os
+import platform
+import shlex
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from frozenseg import distributed
+from frozenseg.engine.random_states import draw_seed
+from frozenseg.errors import ConfigError, FrozenSegError
+from frozenseg.log import ROOT_LOGGER, get_logger, setup_logging
+
+logger = get_logger(__name__)
+TOLD_PACKAGES = ("frozenseg", "torch", "torchvision", "open_clip_torch", "segment-anything", "timm", "numpy")
+
+
+def pick_device(name: str) -> torch.device:
+    """Return the device that MODEL.DEVICE means, for this process.
+
+    Args:
+        name: ``cpu``, ``cuda``, ``cuda:N``, or ``auto`` for cuda where there is one.
+
+    Raises:
+        ConfigError: no such device here.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    kind, _, index = name.partition(":")
+    if kind not in ("cpu", "cuda") or (index and not index.isdigit()):
+        raise ConfigError(f"MODEL.DEVICE is {name!r}; it is one of auto, cpu, cuda.")
+    if kind == "cpu":
+        return torch.device("cpu")
+    if not torch.cuda.is_available():
+        raise ConfigError(f"MODEL.DEVICE is {name!r}, but torch finds no GPU here; set it to cpu or auto.")
+    number = int(index or os.environ.get("LOCAL_RANK", "0"))
+    if number >= torch.cuda.device_count():
+        raise ConfigError(f"GPU {number} is asked for, but this machine has {torch.cuda.device_count()}.")
+    return torch.device("cuda", number)
+
+
+def prepare_folder(cfg: Any) -> Path:
+    """Make the output folder and begin its log, with a line on the environment.
+
+    Args:
+        cfg: reads OUTPUT_DIR.
+
+    Raises:
+        ConfigError: the folder cannot be made or written.
+    """
+    folder = Path(cfg.OUTPUT_DIR).expanduser()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        setup_logging(folder, distributed.rank())
+    except OSError as error:
+        raise ConfigError(f"OUTPUT_DIR {folder} cannot be written ({error}): choose another.") from error
+    logger.info("Command: %s", shlex.join(sys.argv))
+    logger.info("Environment: %s", environment())
+    return folder
+
+
+@contextmanager
+def errors_in_log_file() -> Iterator[None]:
+    """Keep what ends a run in its log file too; on the console the tool tells it."""
+    try:
+        yield
+    except FrozenSegError as error:
+        _to_log_file(str(error))
+        raise
+    except Exception:
+        _to_log_file(traceback.format_exc())
+        raise
+
+
+def environment() -> str:
+    """Return what this runs on, in one line: system, Python, packages, GPU, processes."""
+    packages = ", ".join(f"{name} {_version(name)}" for name in TOLD_PACKAGES)
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "none"
+    return (
+        f"{platform.platform()}, {os.cpu_count()} cores, Python {platform.python_version()}, {packages}, GPU {gpu}, "
+        f"processes {distributed.world_size()}"
+    )
+
+
+def with_seed(cfg: Any, resumed_seed: int | None) -> Any:
+    """Return the config with a seed that all processes share.
+
+    Args:
+        cfg: where SEED is negative, the resumed run's seed takes its place, or a new one is drawn.
+        resumed_seed: of the run that goes on; None for a fresh one.
+    """
+    if cfg.SEED >= 0:
+        return cfg
+    seed = distributed.gather(draw_seed())[0] if resumed_seed is None else resumed_seed
+    seeded = cfg.clone()
+    seeded.defrost()
+    seeded.SEED = seed
+    seeded.freeze()
+    logger.info("Seed: %d", seed)
+    return seeded
+
+
+def write_config(cfg: Any, folder: Path) -> None:
+    """Write the resolved config to ``config.yaml`` (rank 0 only)."""
+    if distributed.is_main_process():
+        temporary = folder / "config.tmp"
+        temporary.write_text(cfg.dump(), encoding="utf-8")
+        temporary.replace(folder / "config.yaml")
+
+
+def _to_log_file(text: str) -> None:
+    record = logger.makeRecord(logger.name, logging.ERROR, "", 0, text, (), None)
+    for handler in logging.getLogger(ROOT_LOGGER).handlers:
+        if isinstance(handler, logging.FileHandler):
+            handler.handle(record)
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"

@@ -1,0 +1,136 @@
+"""A model of one layer with what the engine asks of a model, its data, and work for other processes."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from frozenseg import distributed
+from frozenseg.engine.checkpoint import Checkpointer
+from frozenseg.engine.hooks import Hook, SaveCheckpoints, Schedule
+from frozenseg.engine.lr_schedule import LearningRateSchedule
+from frozenseg.engine.trainer import Trainer
+from frozenseg.errors import DataError
+from frozenseg.vocabulary import Vocabulary
+
+
+class OneLayer(nn.Module):
+    """Learns y = 3x; its dropout draws from torch's generator, so that a wrong random state shows in the loss."""
+
+    def __init__(self, width: int = 4) -> None:
+        super().__init__()
+        self.layer = nn.Linear(width, 1)
+        self.frozen = nn.Linear(width, 1).requires_grad_(False)
+        self.training_vocabulary = Vocabulary.from_strings(["cat,kitten", "sky"], isthing=[True, False])
+        self.vocabulary = self.training_vocabulary
+
+    def forward(self, batch: list[dict[str, Any]]) -> dict[str, Tensor]:
+        """Return a loss in two parts."""
+        x = torch.stack([element["image"] for element in batch])
+        error = nn.functional.dropout(self.layer(x), 0.5) - 3 * x.sum(dim=1, keepdim=True)
+        return {"loss_fit": error.square().mean(), "loss_fit_0": 0.1 * error.abs().mean()}
+
+    def set_vocabulary(self, vocabulary: Vocabulary) -> None:
+        """Remember the words."""
+        self.vocabulary = vocabulary
+
+    def frozen_hashes(self) -> dict[str, str]:
+        """Return a hash that is none."""
+        return {"frozen": "0123"}
+
+
+class Noise:
+    """An endless loader; each batch is a function of its iteration. Starting it draws a number, as torch's does.
+
+    Args:
+        start: the first iteration.
+        poisoned: iteration whose images are NaN; -1 for none.
+    """
+
+    def __init__(self, start: int = 0, poisoned: int = -1) -> None:
+        self.start, self.poisoned = start, poisoned
+
+    def __iter__(self) -> Iterator[list[dict[str, Any]]]:
+        """Yield batches of two."""
+        torch.rand(1)
+        iteration = self.start
+        while True:
+            x = torch.randn(2, 4, generator=torch.Generator().manual_seed(iteration))
+            x = x * float("nan") if iteration == self.poisoned else x
+            yield [{"image": x[i], "image_id": 10 * iteration + i, "file_name": f"{iteration}_{i}.jpg"} for i in (0, 1)]
+            iteration += 1
+
+
+class Halving:
+    """A learning rate that halves with each step, under the name of fvcore's schedules."""
+
+    def __call__(self, where: float) -> float:
+        """Return the factor."""
+        return 0.5 ** (10 * where)
+
+
+class Recorder(Hook):
+    """Keeps the total losses and learning rates, in order."""
+
+    def __init__(self) -> None:
+        self.losses: list[float] = []
+        self.rates: list[float] = []
+
+    def after_step(self, trainer: Trainer) -> None:
+        """Keep those of the step."""
+        assert trainer.last_step is not None
+        self.losses.append(trainer.last_step.total)
+        self.rates.append(trainer.last_step.learning_rate)
+
+
+def adamw(model: nn.Module, rate: float = 0.1) -> torch.optim.Optimizer:
+    """Return an optimiser with the groups that the engine makes."""
+    params = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    return torch.optim.AdamW([{"params": params, "lr": rate, "initial_lr": rate}])
+
+
+def checkpointer(folder: Path, trainer: Trainer, config: str = "SEED: 7\n") -> Checkpointer:
+    """Return what writes a trainer's checkpoints."""
+    return Checkpointer(folder, trainer.model, trainer.optimizer, trainer.scaler, config, seed=7)
+
+
+def trainer(max_iter: int = 10, start: int = 0, poisoned: int = -1, seed: int = 0) -> Trainer:
+    """Return a trainer with a recorder and a halving learning rate."""
+    torch.manual_seed(seed)
+    model = OneLayer()
+    hooks = [Schedule(LearningRateSchedule(Halving(), 10)), Recorder()]
+    loader = Noise(start, poisoned)
+    return Trainer(model, loader, adamw(model), max_iter=max_iter, start_iteration=start, hooks=hooks)
+
+
+def with_checkpoints(made: Trainer, folder: Path, period: int = 3) -> Trainer:
+    """Add checkpoints to a trainer."""
+    made.hooks.append(SaveCheckpoints(checkpointer(folder, made), period))
+    return made
+
+
+def recorder(made: Trainer) -> Recorder:
+    """Return a trainer's recorder."""
+    return next(hook for hook in made.hooks if isinstance(hook, Recorder))
+
+
+def sum_of_ranks(folder: str) -> int:
+    """Work for a process: write the sum over all ranks of rank + 1."""
+    total = distributed.sum_over_ranks(torch.tensor([distributed.rank() + 1.0]))
+    (Path(folder) / f"rank{distributed.rank()}").write_text(f"{total.item():g} of {distributed.world_size()}")
+    return 0
+
+
+def mistake_on_rank_1(folder: str) -> int:
+    """Work for a process: rank 1 meets a bad image while rank 0 waits for it."""
+    if distributed.rank() == 1:
+        raise DataError(f"{folder}/bad.jpg cannot be decoded: repair it.")
+    distributed.barrier()
+    return 0
+
+
+def bug(_: str) -> int:
+    """Work for a process: fails with something that is not the user's mistake."""
+    raise KeyError("of our own making")

@@ -1,0 +1,42 @@
+"""The command line."""
+
+import pytest
+
+from frozenseg.engine.arguments import overrides, parse_arguments
+
+
+def test_detectron2_flags() -> None:
+    arguments = parse_arguments(
+        "--config-file a.yaml --resume --eval-only --num-gpus 4 --num-machines 2 --machine-rank 1 "
+        "--dist-url tcp://host:1 SEED -1".split()
+    )
+    assert vars(arguments) == {
+        "config_file": "a.yaml",
+        "resume": True,
+        "eval_only": True,
+        "weights": None,
+        "skip_bad": False,
+        "print_config": False,
+        "num_gpus": 4,
+        "num_machines": 2,
+        "machine_rank": 1,
+        "dist_url": "tcp://host:1",
+        "opts": ["SEED", "-1"],
+    }
+
+
+def test_flags_may_follow_the_overrides() -> None:
+    arguments = parse_arguments("--config-file a.yaml SOLVER.MAX_ITER 10 --resume SEED 1".split())
+    assert arguments.resume
+    assert arguments.opts == ["SOLVER.MAX_ITER", "10", "SEED", "1"]
+
+
+def test_flags_that_are_short_for_a_key() -> None:
+    arguments = parse_arguments("--config-file a.yaml --weights w.pth --skip-bad SEED 1".split())
+    assert overrides(arguments) == ["SEED", "1", "MODEL.WEIGHTS", "w.pth", "DATASETS.SKIP_BAD", "True"]
+
+
+def test_the_config_is_needed(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        parse_arguments([])
+    assert "--config-file" in capsys.readouterr().err

@@ -1,0 +1,83 @@
+"""Benchmarks: the words are swapped, the control shuffles them, missing files are told at once."""
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from frozenseg.config import CfgNode
+from frozenseg.data.catalog import Metadata
+from frozenseg.engine import evaluate as module
+from frozenseg.engine.evaluate import Benchmark, build_benchmarks, evaluate, flat_results
+from frozenseg.errors import ConfigError, DataError
+from frozenseg.vocabulary import Vocabulary
+from tests.engine.one_layer import OneLayer
+
+WORDS = Vocabulary.from_strings(["cat", "dog", "sky"], isthing=[True, True, False])
+TRAINING = Vocabulary.from_strings(["cat", "sky"])
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch, cfg: CfgNode) -> list[tuple[Any, ...]]:
+    """Stand-ins for data and evaluation; what the evaluators are built from."""
+    kept: list[tuple[Any, ...]] = []
+    metadata = Metadata(name="pets", json_file="missing.json", prepare_command="run prepare_pets")
+    monkeypatch.setattr(module, "MetadataCatalog", SimpleNamespace(get=lambda name: metadata))
+    monkeypatch.setattr(module, "vocabulary_of", lambda name: WORDS)
+    monkeypatch.setattr(module, "build_test_loader", lambda cfg, name: [name])
+    monkeypatch.setattr(module, "build_evaluators", lambda *arguments: kept.append(arguments) or "evaluators")
+    cfg.DATASETS.TEST = ["pets"]
+    cfg.MODEL.MASK_FORMER.TEST.INSTANCE_ON = False
+    return kept
+
+
+def test_seen_classes_are_those_of_training(cfg: CfgNode, asked: list[tuple[Any, ...]]) -> None:
+    (benchmark,) = build_benchmarks(cfg, TRAINING)
+    assert benchmark == Benchmark("pets", WORDS, ["pets"], "evaluators")
+    metadata, read_outs, seen = asked[0]
+    assert metadata.name == "pets"
+    assert read_outs == {"semantic", "panoptic"}
+    assert seen == (True, False, True)
+
+
+def test_the_control_changes_only_the_words(cfg: CfgNode, asked: list[tuple[Any, ...]]) -> None:
+    cfg.TEST.SHUFFLE_CLASS_NAMES = True
+    (benchmark,) = build_benchmarks(cfg, TRAINING)
+    assert benchmark.words.names == ("dog", "cat", "sky")
+    assert asked[0][2] == (True, False, True)
+
+
+def test_what_is_missing_is_told_before_any_work(cfg: CfgNode, asked: list[tuple[Any, ...]]) -> None:
+    test = cfg.MODEL.MASK_FORMER.TEST
+    test.INSTANCE_ON = True
+    with pytest.raises(DataError, match="pets: the instance annotations missing.json do not exist; run prepare_pets"):
+        build_benchmarks(cfg, TRAINING)
+    test.SEMANTIC_ON = test.INSTANCE_ON = test.PANOPTIC_ON = False
+    with pytest.raises(ConfigError, match="Nothing to evaluate"):
+        build_benchmarks(cfg, TRAINING)
+
+
+def test_the_model_keeps_its_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, shown = OneLayer(), []
+    own = model.vocabulary
+
+    def inference(model: OneLayer, loader: list[str], evaluators: Any) -> dict[str, dict[str, float]]:
+        shown.append((model.vocabulary, loader))
+        return {"sem_seg": {"mIoU": 12.5, "S_mIoU": float("nan")}}
+
+    monkeypatch.setattr(module, "inference_on_dataset", inference)
+    evaluators: Any = SimpleNamespace(per_class={"IoU": {"cat": 25.0}}, reset=lambda: shown.append("reset"))
+    results = evaluate(model, [Benchmark("pets", WORDS, ["pets"], evaluators)], tmp_path)
+    assert shown == [(WORDS, ["pets"]), "reset"]
+    assert model.vocabulary is own
+    assert flat_results(results)["pets/sem_seg/mIoU"] == 12.5
+    written = json.loads((tmp_path / "inference" / "results.json").read_text())
+    assert written["pets"]["sem_seg"] == {"mIoU": 12.5, "S_mIoU": None}
+    assert written["pets"]["per_class"] == {"IoU": {"cat": 25.0}}
+
+
+def test_without_benchmarks_nothing_is_written(tmp_path: Path) -> None:
+    assert evaluate(OneLayer(), [], tmp_path) == {}
+    assert list(tmp_path.iterdir()) == []

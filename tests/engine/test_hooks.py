@@ -1,0 +1,119 @@
+"""Hooks, one by one, on the one-layer model."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from frozenseg.engine.hooks import Evaluate, Hook, Log, ProgressBar, is_due
+from frozenseg.engine.metrics import Scalars
+from frozenseg.engine.trainer import Trainer
+from tests.engine.one_layer import checkpointer, recorder, trainer, with_checkpoints
+
+CPU = torch.device("cpu")
+
+
+class Kept:
+    """A writer that keeps what it gets."""
+
+    def __init__(self) -> None:
+        self.lines: dict[int, Scalars] = {}
+        self.closed = False
+
+    def write(self, iteration: int, scalars: Scalars) -> None:
+        self.lines[iteration] = scalars
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def test_is_due() -> None:
+    made = trainer(max_iter=7)
+    due = []
+    for made.iteration in range(1, 8):
+        due.append((is_due(made, 3), is_due(made, 0)))
+    assert [iteration for iteration, (three, _) in enumerate(due, 1) if three] == [3, 6, 7]
+    assert [iteration for iteration, (_, zero) in enumerate(due, 1) if zero] == [7]
+
+
+def test_schedule_sets_the_rate_of_each_step() -> None:
+    made = trainer(max_iter=3)
+    made.train()
+    assert recorder(made).rates == pytest.approx([0.1, 0.05, 0.025])
+
+
+def test_checkpoints_are_written_when_due_and_at_the_end(tmp_path: Path) -> None:
+    made = with_checkpoints(trainer(max_iter=5), tmp_path, period=2)
+    made.train()
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == ["last_checkpoint", *(f"model_000000{i}.pth" for i in (2, 4, 5)), "model_final.pth"]
+    assert made.last_checkpoint == tmp_path / "model_0000005.pth"
+
+
+def test_evaluation_does_not_change_the_losses() -> None:
+    called: list[int] = []
+
+    def evaluate() -> dict[str, float]:
+        called.append(evaluating.iteration)
+        torch.rand(5)
+        return {"set/sem_seg/mIoU": 50.0}
+
+    plain = trainer(max_iter=6)
+    plain.train()
+    evaluating = with_hooks(trainer(max_iter=6), Evaluate(evaluate, period=4))
+    evaluating.train()
+    assert called == [4, 6]
+    assert recorder(evaluating).losses == recorder(plain).losses
+
+
+def with_hooks(made: Trainer, *hooks: Hook) -> Trainer:
+    made.hooks += hooks
+    return made
+
+
+def test_log_lines() -> None:
+    kept = Kept()
+    evaluate = Evaluate(lambda: {"set/sem_seg/mIoU": 50.0}, period=5)
+    made = with_hooks(trainer(max_iter=8), evaluate, Log([kept], CPU, period=3))
+    made.train()
+    assert list(kept.lines) == [1, 3, 5, 6, 8]  # the first, each third, those with results, the last
+    assert kept.closed
+    line = kept.lines[3]
+    assert line["total_loss"] == pytest.approx(recorder(made).losses[2])
+    assert line["loss_fit"] == pytest.approx(line["total_loss"])  # both layers' losses are of one kind
+    assert line["lr"] == pytest.approx(0.025)
+    assert {"grad_norm", "data_time", "time", "memory"} <= line.keys()
+    assert [i for i, line in kept.lines.items() if "set/sem_seg/mIoU" in line] == [5, 8]
+
+
+def test_writers_are_closed_after_an_error() -> None:
+    kept = Kept()
+    made = with_hooks(trainer(poisoned=1), Log([kept], CPU))
+    with pytest.raises(ValueError, match="iteration 2"):
+        made.train()
+    assert kept.closed
+
+
+def test_progress_bar_tells_loss_and_memory(capsys: pytest.CaptureFixture[str]) -> None:
+    with_hooks(trainer(max_iter=4, start=1), ProgressBar(CPU, quiet=False)).train()
+    told = capsys.readouterr().err
+    assert "4/4" in told
+    assert "loss " in told
+    assert "data 0." in told
+    assert "MiB" in told
+
+
+def test_a_quiet_progress_bar_is_quiet(capsys: pytest.CaptureFixture[str]) -> None:
+    with_hooks(trainer(max_iter=2), ProgressBar(CPU, quiet=True)).train()
+    assert capsys.readouterr().err == ""
+
+
+def test_checkpointer_without_a_resumed_run_leaves_the_generators_alone(tmp_path: Path) -> None:
+    torch.manual_seed(3)
+    expected = torch.rand(1)
+    torch.manual_seed(3)
+    state = torch.get_rng_state()
+    writes = checkpointer(tmp_path, trainer())
+    torch.set_rng_state(state)
+    writes.restore_random_states()
+    assert torch.equal(torch.rand(1), expected)

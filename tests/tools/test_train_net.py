@@ -1,0 +1,216 @@
+"""The training tool from end to end, on a ToyWorld of eight pictures."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+
+from frozenseg.toyworld.export import Recipe, export_split
+from tests.tiny import NARROW, ROOT
+from tools.train_net import main
+
+CONFIG = str(ROOT / "configs/toyworld/frozenseg_tiny.yaml")
+FCCLIP = str(ROOT / "configs/toyworld/fcclip_tiny.yaml")
+SMALL = [
+    *map(str, NARROW), "SOLVER.IMS_PER_BATCH", "2", "SOLVER.WARMUP_ITERS", "1", "SOLVER.CHECKPOINT_PERIOD", "2",
+    "INPUT.IMAGE_SIZE", "64", "INPUT.MIN_SIZE_TEST", "64", "MODEL.DEVICE", "cpu",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("data")
+    for split, count in (("train", 8), ("val_seen", 3), ("val_unseen", 3)):
+        export_split(root / "toyworld" / split, Recipe(split, 0, count, 64, 64), quiet=True)
+    return root
+
+
+@pytest.fixture(autouse=True)
+def _where_data_are(pictures: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("DETECTRON2_DATASETS", str(pictures))
+    yield
+    from frozenseg.log import ROOT_LOGGER, get_logger
+
+    logger = get_logger(ROOT_LOGGER)
+    for handler in list(logger.handlers):
+        logger.removeHandler(handler)
+        handler.close()
+    logger.propagate = True
+
+
+def train_net(*arguments: Any, config: str = CONFIG) -> int:
+    return main(["--config-file", config, *map(str, arguments), *SMALL])
+
+
+def metrics(folder: Path) -> dict[int, dict[str, float]]:
+    lines = map(json.loads, (folder / "metrics.json").read_text().splitlines())
+    return {line["iteration"]: line for line in lines}
+
+
+@pytest.fixture(scope="module")
+def trained(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("run")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DETECTRON2_DATASETS", str(pictures))
+        assert train_net("OUTPUT_DIR", folder, "SOLVER.MAX_ITER", 4, "TEST.EVAL_PERIOD", 3) == 0
+    return folder
+
+
+def test_a_run_leaves_everything_in_its_folder(trained: Path) -> None:
+    names = {path.relative_to(trained).as_posix() for path in trained.rglob("*") if path.is_file()}
+    checkpoints = {"model_0000002.pth", "model_0000004.pth", "model_final.pth", "last_checkpoint"}
+    assert checkpoints | {"config.yaml", "log.txt", "metrics.json", "inference/results.json"} <= names
+    assert yaml.safe_load((trained / "config.yaml").read_text())["SOLVER"]["MAX_ITER"] == 4
+    log = (trained / "log.txt").read_text()
+    assert "Environment: " in log
+    assert f"Everything lies in {trained}" in log
+
+
+def test_results_have_the_fixed_form(trained: Path) -> None:
+    results = json.loads((trained / "inference" / "results.json").read_text())
+    assert list(results) == ["toyworld_val_seen", "toyworld_val_unseen"]
+    for tasks in results.values():
+        assert {"PQ", "PQ_th", "S_PQ", "U_PQ"} <= tasks["panoptic_seg"].keys()
+        assert "mIoU" in tasks["sem_seg"]
+        assert "AP" in tasks["segm"]
+    assert "material_PQ" in results["toyworld_val_unseen"]["panoptic_seg"]
+
+
+def test_metrics_have_the_fixed_form(trained: Path) -> None:
+    lines = metrics(trained)
+    assert list(lines) == [1, 3, 4]
+    for line in lines.values():
+        assert line["total_loss"] == pytest.approx(line["loss_ce"] + line["loss_mask"] + line["loss_dice"])
+        assert {"lr", "data_time", "time", "memory"} <= line.keys()
+    assert "toyworld_val_seen/panoptic_seg/PQ" in lines[3]
+
+
+def test_the_checkpoint_holds_no_frozen_weights(trained: Path) -> None:
+    final = torch.load(trained / "model_final.pth", weights_only=True)
+    assert sorted(final["frozen"]) == ["backbone", "sam"]
+    assert not [name for name in final["model"] if name.startswith(("backbone", "sam."))]
+    assert len(final["vocabulary"]) == len(final["isthing"])
+
+
+def test_a_killed_run_resumes_to_the_same_losses(trained: Path, tmp_path: Path) -> None:
+    for name in ("model_0000002.pth", "metrics.json"):
+        (tmp_path / name).write_bytes((trained / name).read_bytes())
+    (tmp_path / "last_checkpoint").write_text("model_0000002.pth\n")
+    assert train_net("--resume", "OUTPUT_DIR", tmp_path, "SOLVER.MAX_ITER", 4, "TEST.EVAL_PERIOD", 3) == 0
+    measured = {"data_time", "time", "memory"}
+    before, after = metrics(trained), metrics(tmp_path)
+    for iteration, line in before.items():
+        assert {k: v for k, v in after[iteration].items() if k not in measured} == {
+            k: v for k, v in line.items() if k not in measured
+        }
+    for name, value in torch.load(trained / "model_final.pth", weights_only=True)["model"].items():
+        assert torch.equal(torch.load(tmp_path / "model_final.pth", weights_only=True)["model"][name], value)
+
+
+def test_a_finished_run_is_only_evaluated(trained: Path, tmp_path: Path) -> None:
+    (tmp_path / "model_0000004.pth").write_bytes((trained / "model_0000004.pth").read_bytes())
+    (tmp_path / "last_checkpoint").write_text("model_0000004.pth\n")
+    options = ["SOLVER.MAX_ITER", 4, "TEST.EVAL_PERIOD", 3, "SOLVER.BASE_LR", 0.5]
+    assert train_net("--resume", "OUTPUT_DIR", tmp_path, *options) == 0
+    log = (tmp_path / "log.txt").read_text()
+    assert "has all 4 steps already" in log
+    assert "The config has changed since the checkpoint: SOLVER.BASE_LR." in log
+    assert (tmp_path / "inference" / "results.json").read_text() == (trained / "inference" / "results.json").read_text()
+
+
+def test_eval_only_gives_the_results_of_training(trained: Path, tmp_path: Path) -> None:
+    assert train_net("--eval-only", "--weights", trained / "model_final.pth", "OUTPUT_DIR", tmp_path) == 0
+    assert (tmp_path / "inference" / "results.json").read_text() == (trained / "inference" / "results.json").read_text()
+    assert not (tmp_path / "metrics.json").exists()
+
+
+def test_eval_only_with_shuffled_names_says_so(trained: Path, tmp_path: Path) -> None:
+    assert train_net("--eval-only", "TEST.SHUFFLE_CLASS_NAMES", True, "OUTPUT_DIR", tmp_path) == 0
+    log = (tmp_path / "log.txt").read_text()
+    assert "Control: every class of toyworld_val_seen goes by another class's names" in log
+    assert "the model that is evaluated is untrained" in log
+
+
+def test_nothing_to_resume_starts_afresh(tmp_path: Path) -> None:
+    options = ["DATASETS.TEST", "[]", "SOLVER.MAX_ITER", 1, "SEED", -1]
+    assert train_net("--resume", "OUTPUT_DIR", tmp_path, *options) == 0
+    log = (tmp_path / "log.txt").read_text()
+    assert "there is nothing to resume" in log
+    assert "Seed: " in log
+    assert train_net("OUTPUT_DIR", tmp_path, *options) == 0
+    assert "holds an earlier run, which this fresh one replaces" in (tmp_path / "log.txt").read_text()
+    assert (tmp_path / "metrics.previous.json").exists()
+
+
+def test_two_processes_train_and_evaluate(tmp_path: Path) -> None:
+    options = ["OUTPUT_DIR", tmp_path, "SOLVER.MAX_ITER", 1, "DATASETS.TEST", "['toyworld_val_seen']"]
+    assert train_net("--num-gpus", 2, *options) == 0
+    assert list(metrics(tmp_path)) == [1]
+    assert (tmp_path / "log.txt.rank1").is_file()
+    assert list(json.loads((tmp_path / "inference" / "results.json").read_text())) == ["toyworld_val_seen"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["SOLVER.MAX_ITERS", 3], "SOLVER.MAX_ITER"),
+        (["DATASETS.TRAIN", "[]"], "DATASETS.TRAIN is empty"),
+        (["--eval-only", "DATASETS.TEST", "[]"], "DATASETS.TEST is empty"),
+        (["DATASETS.TEST", "['toyworld_val']"], "Did you mean 'toyworld_val_seen'"),
+        (["--weights", "nowhere.pth"], "There is no checkpoint nowhere.pth"),
+        (["--num-gpus", 2, "SOLVER.IMS_PER_BATCH", 3], "IMS_PER_BATCH is 3"),
+        (["SOLVER.LR_SCHEDULER_NAME", "Poly"], "LR_SCHEDULER_NAME"),
+        (["MODEL.DEVICE", "tpu"], "MODEL.DEVICE is 'tpu'"),
+    ],
+)
+def test_a_mistake_is_one_sentence_and_exit_code_2(
+    arguments: list[Any], message: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    # the mistake stands last, so that it wins over SMALL
+    assert main(["--config-file", CONFIG, *SMALL, "OUTPUT_DIR", str(tmp_path / "run"), *map(str, arguments)]) == 2
+    errors = [line for line in capfd.readouterr().err.splitlines() if " I " not in line]
+    assert len(errors) == 1
+    assert errors[0].startswith("error: ")
+    assert message in errors[0]
+
+
+def test_a_missing_config_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    assert train_net(config="configs/toyworld/nothing.yaml") == 2
+    assert "configs/toyworld/nothing.yaml" in capsys.readouterr().err
+
+
+def test_missing_data_tell_how_to_make_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DETECTRON2_DATASETS", str(tmp_path / "nowhere"))
+    assert train_net("OUTPUT_DIR", tmp_path / "run") == 2
+    errors = capsys.readouterr().err
+    assert "tools/make_toyworld.py" in errors
+    assert "million parameters" not in errors  # told before the model is built
+
+
+def test_a_checkpoint_of_another_architecture_is_refused(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["--eval-only", "--weights", trained / "model_final.pth", "OUTPUT_DIR", tmp_path]
+    assert train_net(*arguments, config=FCCLIP) == 2
+    assert "is of another architecture than the config: " in capsys.readouterr().err
+
+
+def test_print_config(capsys: pytest.CaptureFixture[str]) -> None:
+    assert train_net("--print-config", "SEED", 5) == 0
+    resolved = yaml.safe_load(capsys.readouterr().out)
+    assert resolved["SEED"] == 5
+    assert resolved["MODEL"]["META_ARCHITECTURE"] == "FrozenSeg"
+
+
+def test_help_teaches(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        main(["--help"])
+    text = capsys.readouterr().out
+    for word in ("--resume", "--num-gpus", "--print-config", "torchrun", "configs/toyworld/frozenseg_tiny.yaml"):
+        assert word in text

@@ -54,12 +54,13 @@ def test_nan_costs_do_not_stop_the_matching() -> None:
 
 def test_perfect_predictions_cost_almost_nothing_and_supervision_is_deep() -> None:
     prediction, targets = perfect((1, 0))
-    losses = criterion()(MaskPredictions(prediction, (prediction, prediction)), targets)
+    uniform = criterion(importance=0.0)  # uncertain points would all lie on the border
+    losses = uniform(MaskPredictions(prediction, (prediction, prediction)), targets)
     kinds = ("loss_ce", "loss_mask", "loss_dice")
     assert set(losses) == {f"{kind}{suffix}" for kind in kinds for suffix in ("", "_0", "_1")}
     assert all(loss < 1e-3 for name, loss in losses.items() if name.startswith("loss_ce"))
-    wrong = Prediction(prediction.logits, -prediction.masks)
-    worse = criterion()(MaskPredictions(wrong, ()), targets)
+    blank = Prediction(prediction.logits, torch.full_like(prediction.masks, -20.0))
+    worse = uniform(MaskPredictions(blank, ()), targets)
     assert losses["loss_dice"] < 0.5 * worse["loss_dice"]
     assert losses["loss_mask"] < 0.5 * worse["loss_mask"]
     shallow = criterion(deep_supervision=False)(MaskPredictions(prediction, (prediction,)), targets)

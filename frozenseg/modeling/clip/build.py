@@ -1,6 +1,9 @@
 """From a name and a source of weights to a frozen CLIP, through open_clip."""
 
+import logging
 import pickle
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import open_clip
@@ -39,7 +42,7 @@ def build_clip(model_name: str, weights: str, family: str = ANY_FAMILY) -> Froze
 def _create(model_name: str, weights: str) -> nn.Module:
     seed = random_seed(weights)
     if seed is not None:
-        with torch.random.fork_rng(devices=[]):
+        with torch.random.fork_rng(devices=[]), _without_warnings():  # that it is untrained is what was asked for
             torch.manual_seed(seed)
             return open_clip.create_model(model_name, pretrained=None, pretrained_text=False)
     tags = open_clip.list_pretrained_tags_by_model(model_name)
@@ -56,6 +59,16 @@ def _create(model_name: str, weights: str) -> nn.Module:
             f"CLIP weights {weights!r} of {model_name} cannot be loaded ({_first_line(error)}): check the network, or set "
             "CLIP_PRETRAINED_WEIGHTS to a local file, or to 'random' for an untrained CLIP."
         ) from error
+
+
+@contextmanager
+def _without_warnings() -> Iterator[None]:
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(before)
 
 
 def _family_of(model: nn.Module, model_name: str, family: str) -> type[FrozenCLIP]:

@@ -181,7 +181,8 @@ class ProgressBar(Hook):
         if bar is None or step is None:
             return
         now = time.monotonic()
-        if not bar.disable and now - self._told > 1:
+        last = trainer.iteration == trainer.max_iter
+        if not bar.disable and (last or now - self._told > 1):
             self._told = now
             memory = peak_memory(self.device)
             size = "" if memory is None else f", {memory:.0f} MiB"

@@ -1,0 +1,25 @@
+"""What every test may rely on: two threads, and no network."""
+
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import torch
+
+torch.set_num_threads(2)
+LOCAL = ("127.0.0.1", "::1", "localhost")
+
+
+@pytest.fixture(autouse=True)
+def no_network(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Refuse connections to other machines: tests are offline."""
+    connect = socket.socket.connect
+
+    def only_here(self: socket.socket, address: Any) -> None:
+        if self.family != socket.AF_UNIX and address[0] not in LOCAL:
+            raise AssertionError(f"A test wants to talk to {address}.")
+        connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", only_here)
+    yield

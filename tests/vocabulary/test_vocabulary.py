@@ -1,0 +1,65 @@
+"""Words: parsing, synonyms, seen and unseen, the shuffled control."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from frozenseg.errors import DataError
+from frozenseg.vocabulary import TEMPLATES, Vocabulary
+
+
+def test_text_becomes_classes_and_synonyms() -> None:
+    words = Vocabulary.parse(" cat, kitten;traffic light ;", stuff=["traffic light"])
+    assert words.classes == (("cat", "kitten"), ("traffic light",))
+    assert words.isthing == (True, False)
+    assert words.names == ("cat", "traffic light")
+    assert words.synonyms == ("cat", "kitten", "traffic light")
+    assert words.synonym_counts == (2, 1)
+    assert len(words) == 2
+
+
+def test_prompts_are_name_by_name() -> None:
+    prompts = Vocabulary.parse("cat,kitten").prompts()
+    assert len(prompts) == 28
+    assert prompts[0] == "a photo of a cat."
+    assert prompts[14:16] == ["a photo of a kitten.", "This is a photo of a kitten"]
+    assert len(set(TEMPLATES)) == 14
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "The vocabulary is empty"),
+        (" ; ", "The vocabulary is empty"),
+        (";;", "Class 1 of the vocabulary has an empty name"),
+        ("cat;;dog", "Class 2 of the vocabulary has an empty name"),
+        ("cat,,kitten", r"Class 1 .*received 'cat,,kitten'"),
+    ],
+)
+def test_what_names_nothing_is_refused(text: str, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        Vocabulary.parse(text)
+
+
+def test_stuff_must_be_in_the_vocabulary() -> None:
+    with pytest.raises(DataError, match="not in the vocabulary: sky"):
+        Vocabulary.parse("cat", stuff=["sky"])
+    with pytest.raises(DataError, match="2 classes but 1 thing/stuff flags"):
+        Vocabulary.from_strings(["cat", "dog"], [True])
+
+
+def test_seen_means_a_shared_name_to_the_letter() -> None:
+    training = Vocabulary.parse("car,automobile; sky")
+    assert Vocabulary.parse("automobile; Sky; sky,cloud; cars").seen_by(training) == (True, False, True, False)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.integers(2, 6), st.integers(2, 6), st.integers(0, 100))
+def test_shuffling_moves_every_name_within_its_kind(things: int, stuff: int, seed: int) -> None:
+    names = [f"class {index}" for index in range(things + stuff)]
+    words = Vocabulary.from_strings(names, [True] * things + [False] * stuff)
+    shuffled = words.shuffled(seed)
+    assert shuffled == words.shuffled(seed)
+    assert all(before != after for before, after in zip(words.classes, shuffled.classes, strict=True))
+    assert set(shuffled.classes[:things]) == set(words.classes[:things])
+    assert shuffled.isthing == words.isthing

@@ -1,0 +1,42 @@
+# make quickstart   install, make a small world, train on it, evaluate, draw pictures
+# make test         install, run the whole test suite (PYTEST_ADDOPTS passes through)
+# make lint         install, check style, types and spelling
+# make clean        remove the virtual environment and caches
+
+PYTHON ?= python3
+VENV ?= .venv
+ifeq ($(OS),Windows_NT)
+BIN := $(VENV)/Scripts
+else
+BIN := $(VENV)/bin
+endif
+
+.PHONY: quickstart test lint clean
+
+quickstart: $(VENV)/installed-quickstart
+	$(BIN)/python tools/quickstart.py
+
+test: $(VENV)/installed-dev
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/installed-dev
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m ruff format --check .
+	$(BIN)/python -m mypy
+	$(BIN)/python -m codespell_lib
+
+clean:
+	rm -rf $(VENV) build *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis
+
+$(VENV)/created:
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	touch $@
+
+$(VENV)/installed-quickstart: $(VENV)/created setup.py
+	$(BIN)/python -m pip install --quiet -e ".[demo,train]"
+	touch $@
+
+$(VENV)/installed-dev: $(VENV)/created setup.py
+	$(BIN)/python -m pip install --quiet -e ".[dev]"
+	touch $@

@@ -1,0 +1,45 @@
+"""Packaging: what FrozenSeg needs, and what it needs for more."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+ROOT = Path(__file__).parent
+VERSION = re.search(r'^__version__ = "(.+)"$', (ROOT / "frozenseg/__init__.py").read_text("utf-8"), re.MULTILINE)[1]
+
+# The eight libraries that the project stands on, and SciPy for the Hungarian assignment. What they bring themselves
+# (numpy, pillow, tqdm, PyYAML, safetensors, tabulate) is used too.
+REQUIRED = [
+    "torch>=2.6",
+    "torchvision>=0.21",
+    "open_clip_torch>=3.0",
+    "segment-anything>=1.0",
+    "timm>=1.0",
+    "fvcore>=0.1.5",
+    "iopath>=0.1.9",
+    "pycocotools>=2.0.7",
+    "scipy>=1.10",
+]
+DEMO = ["matplotlib>=3.7"]
+TRAIN = ["tensorboard>=2.14"]
+
+setup(
+    name="frozenseg",
+    version=VERSION,
+    description="Open-vocabulary segmentation with frozen CLIP and frozen SAM",
+    long_description=(ROOT / "README.md").read_text("utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.10",
+    packages=find_packages(include=["frozenseg", "frozenseg.*"]),
+    package_data={"frozenseg": ["py.typed", "data/categories/*.tsv", "modeling/clip/model_configs/*.json"]},
+    install_requires=REQUIRED,
+    extras_require={
+        "demo": DEMO,
+        "train": TRAIN,
+        "eval": ["cityscapesscripts>=2.2", "lvis>=0.5.3"],
+        "detectron2": [],  # not on PyPI: INSTALL.md says where it comes from
+        "dev": ["pytest>=8", "hypothesis>=6", "ruff>=0.6", "mypy>=1.10", "codespell>=2.2", *DEMO, *TRAIN],
+    },
+)

@@ -1,0 +1,161 @@
+"""Pictures and words in, masks out: the model without data sets, configs to write, or training."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from torchvision.transforms.v2 import functional as tvf
+
+from frozenseg.config import load_config
+from frozenseg.data.mapper import read_image
+from frozenseg.data.transforms.recipes import ShortestEdge
+from frozenseg.errors import ConfigError, DataError, did_you_mean
+from frozenseg.log import get_logger
+from frozenseg.modeling.build import build_model
+from frozenseg.modeling.meta_arch.base import MaskClassifier
+from frozenseg.modeling.weights import load_trained, read_checkpoint, trained_vocabulary
+from frozenseg.structures.instances import Instances
+from frozenseg.vocabulary import Vocabulary
+
+logger = get_logger(__name__)
+Picture = str | Path | Image.Image | np.ndarray
+KINDS = ("panoptic", "instance", "semantic")
+ALL_READ_OUTS = [
+    item for kind in ("SEMANTIC_ON", "INSTANCE_ON", "PANOPTIC_ON") for item in (f"MODEL.MASK_FORMER.TEST.{kind}", True)
+]
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a model saw in one picture.
+
+    Attributes:
+        image: the picture, RGB.
+        vocabulary: what it was asked for.
+        panoptic: (H, W) int32 map of segment ids, 0 where nothing is, and ``{"id", "isthing", "category_id"}`` of each.
+        instances: ``pred_masks`` (n, H, W) bool, ``pred_boxes`` (n, 4), ``scores`` (n,), ``pred_classes`` (n,) int64.
+        semantic: (H, W) int64, the class of every pixel.
+    """
+
+    image: Image.Image
+    vocabulary: Vocabulary
+    panoptic: tuple[Tensor, list[dict[str, Any]]]
+    instances: Instances
+    semantic: Tensor
+
+    def draw(self, kind: str = "panoptic") -> Image.Image:
+        """Return the picture under its masks, with a legend.
+
+        Args:
+            kind: ``panoptic``, ``instance`` or ``semantic``.
+        """
+        from frozenseg.inference import draw
+
+        if kind == "panoptic":
+            return draw.draw_panoptic(self.image, self.panoptic, self.vocabulary)
+        if kind == "instance":
+            return draw.draw_instances(self.image, self.instances, self.vocabulary)
+        if kind == "semantic":
+            return draw.draw_semantic(self.image, self.semantic, self.vocabulary)
+        raise ConfigError(f"Cannot draw {kind!r}.{did_you_mean(kind, KINDS)} Kinds: {', '.join(KINDS)}.")
+
+    def save(self, folder: str | Path, name: str) -> list[Path]:
+        """Write ``NAME_panoptic.png``, ``NAME_instance.png`` and ``NAME_semantic.png``; returns the files."""
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        paths = [folder / f"{name}_{kind}.png" for kind in KINDS]
+        for path, kind in zip(paths, KINDS, strict=True):
+            self.draw(kind).save(path)
+        return paths
+
+
+class Segmenter:
+    """A model ready for pictures and words.
+
+    Example::
+
+        segmenter = Segmenter.from_config("configs/frozenseg/convnext_large.yaml", weights="frozenseg.pth")
+        segmenter("picture.jpg", "cat,kitten; dog").draw("panoptic").save("masks.png")
+
+    Args:
+        model: a trained model.
+        resize: how pictures are brought to the model's test size.
+    """
+
+    def __init__(self, model: MaskClassifier, resize: ShortestEdge) -> None:
+        self.model = model.eval()
+        self.resize = resize
+
+    @classmethod
+    def from_config(
+        cls, config: str | Path, weights: str | Path | None = None, device: str = "auto", options: Sequence[Any] = ()
+    ) -> "Segmenter":
+        """Build a model and load its weights.
+
+        Args:
+            config: YAML file of the model.
+            weights: checkpoint; None for the config's ``MODEL.WEIGHTS``.
+            device: ``cpu``, ``cuda``, or ``auto``: cuda where there is one.
+            options: ``KEY VALUE`` pairs on top of the config.
+
+        Raises:
+            ConfigError: something is wrong with the config.
+            CheckpointError: the weights are missing, damaged or of another model.
+        """
+        cfg = load_config(config, [*options, *ALL_READ_OUTS])
+        weights = weights or cfg.MODEL.WEIGHTS
+        training = trained_vocabulary(read_checkpoint(weights)) if weights else None
+        model = build_model(cfg, training or Vocabulary.parse("object"))
+        if weights:
+            load_trained(model, weights)
+        else:
+            logger.warning("No weights are given: the model is untrained and its masks mean nothing.")
+        if device == "auto":
+            device = "cuda" if torch.cuda.is_available() else "cpu"
+        return cls(model.to(device), ShortestEdge(cfg.INPUT.MIN_SIZE_TEST, cfg.INPUT.MAX_SIZE_TEST))
+
+    def __call__(self, image: Picture, vocabulary: str | Vocabulary, stuff: Sequence[str] = ()) -> Result:
+        """Segment one picture.
+
+        Args:
+            image: file, PIL image, or (H, W, 3) uint8 RGB array.
+            vocabulary: ``"cat,kitten; dog"``: classes separated by ``;``, synonyms by ``,``.
+            stuff: first names of the classes that are not countable; read only with a vocabulary in text.
+
+        Raises:
+            DataError: the picture cannot be read, or a class has no name.
+        """
+        words = Vocabulary.parse(vocabulary, stuff) if isinstance(vocabulary, str) else vocabulary
+        picture = read_picture(image)
+        resized = tvf.pil_to_tensor(self.resize.transform_image(picture))  # (3, h, w) uint8
+        self.model.set_vocabulary(words)
+        with torch.no_grad():
+            [output] = self.model([{"image": resized, "height": picture.height, "width": picture.width}])
+        ids, segments = output["panoptic_seg"]
+        return Result(
+            image=picture,
+            vocabulary=words,
+            panoptic=(ids.cpu(), segments),
+            instances=output["instances"].to("cpu"),
+            semantic=output["sem_seg"].argmax(dim=0).cpu(),
+        )
+
+
+def read_picture(image: Picture) -> Image.Image:
+    """Return a picture as an RGB image, upright.
+
+    Raises:
+        DataError: it cannot be decoded, or the array is no picture.
+    """
+    if isinstance(image, (str, Path)):
+        return read_image(str(image))
+    if isinstance(image, Image.Image):
+        return image.convert("RGB")
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+        raise DataError(f"An image array must be (H, W, 3) uint8 RGB; received {image.shape} {image.dtype}.")
+    return Image.fromarray(image)

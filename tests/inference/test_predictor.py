@@ -1,0 +1,85 @@
+"""Pictures and words in, masks out, on an untrained tiny model."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from frozenseg.errors import CheckpointError, ConfigError, DataError
+from frozenseg.inference.predictor import KINDS, Segmenter
+from frozenseg.modeling.build import build_model
+from frozenseg.modeling.weights import trained_tensors
+from frozenseg.vocabulary import Vocabulary
+from tests.tiny import NARROW, ROOT, TRAINING, tiny_config
+
+CONFIG = ROOT / "configs/toyworld/fcclip_tiny.yaml"
+WORDS = "cat,kitten; boat; grass"
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.manual_seed(0)
+    model = build_model(tiny_config("FCCLIP"), TRAINING)
+    path = tmp_path_factory.mktemp("weights") / "model.pth"
+    classes = {"vocabulary": [",".join(names) for names in TRAINING.classes], "isthing": list(TRAINING.isthing)}
+    torch.save({"model": trained_tensors(model), "frozen": model.frozen_hashes(), **classes}, path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def segmenter(weights: Path) -> Segmenter:
+    return Segmenter.from_config(CONFIG, weights=weights, device="cpu", options=NARROW)
+
+
+@pytest.fixture
+def picture() -> Image.Image:
+    return Image.fromarray(np.random.default_rng(0).integers(0, 256, (60, 90, 3), dtype=np.uint8))
+
+
+def test_every_read_out_has_the_pictures_size(segmenter: Segmenter, picture: Image.Image) -> None:
+    result = segmenter(picture, WORDS, stuff=["grass"])
+    assert result.vocabulary.isthing == (True, True, False)
+    assert result.panoptic[0].shape == result.semantic.shape == (60, 90)
+    assert result.instances.image_size == (60, 90)
+    assert set(result.semantic.unique().tolist()) <= {0, 1, 2}
+
+
+def test_the_training_words_come_from_the_checkpoint(segmenter: Segmenter, picture: Image.Image) -> None:
+    segmenter(picture, WORDS)
+    assert segmenter.model.training_vocabulary == TRAINING
+    assert segmenter.model.seen == (True, False, False)
+
+
+def test_a_file_an_image_and_an_array_are_the_same(segmenter: Segmenter, picture: Image.Image, tmp_path: Path) -> None:
+    picture.save(tmp_path / "picture.png")
+    results = [segmenter(image, WORDS) for image in (tmp_path / "picture.png", picture, np.asarray(picture))]
+    assert all(torch.equal(result.semantic, results[0].semantic) for result in results)
+
+
+def test_a_vocabulary_may_be_ready_made(segmenter: Segmenter, picture: Image.Image) -> None:
+    assert segmenter(picture, Vocabulary.parse(WORDS)).vocabulary.names == ("cat", "boat", "grass")
+
+
+def test_drawings_are_saved_by_kind(segmenter: Segmenter, picture: Image.Image, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib", reason="drawing needs the demo extra")
+    paths = segmenter(picture, WORDS).save(tmp_path / "new", "picture")
+    assert [path.name for path in paths] == [f"picture_{kind}.png" for kind in KINDS]
+    assert all(Image.open(path).width > picture.width for path in paths)  # there is a legend
+
+
+def test_bad_input_is_named(segmenter: Segmenter, picture: Image.Image, weights: Path, tmp_path: Path) -> None:
+    (tmp_path / "broken.jpg").write_bytes(b"no picture")
+    with pytest.raises(DataError, match=r"broken\.jpg"):
+        segmenter(tmp_path / "broken.jpg", WORDS)
+    with pytest.raises(DataError, match=r"received \(4, 4\) float64"):
+        segmenter(np.zeros((4, 4)), WORDS)
+    with pytest.raises(DataError, match="vocabulary is empty"):
+        segmenter(picture, "")
+    with pytest.raises(ConfigError, match="Cannot draw 'panoptics'. Did you mean 'panoptic'"):
+        segmenter(picture, WORDS).draw("panoptics")
+    with pytest.raises(CheckpointError, match=r"no checkpoint .*gone\.pth"):
+        Segmenter.from_config(CONFIG, weights=tmp_path / "gone.pth", options=NARROW)
+    with pytest.raises(CheckpointError, match="another architecture"):
+        Segmenter.from_config(ROOT / "configs/toyworld/frozenseg_tiny.yaml", weights=weights, options=NARROW)

@@ -1,0 +1,59 @@
+"""The demo's refusals, before any model is built, and one whole run."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from frozenseg.modeling.build import build_model
+from frozenseg.modeling.weights import trained_tensors
+from tests.tiny import NARROW, ROOT, TRAINING, tiny_config
+from tools.demo import main
+
+
+@pytest.fixture
+def arguments(tmp_path: Path) -> list[str]:
+    torch.manual_seed(0)
+    model = build_model(tiny_config("FCCLIP"), TRAINING)
+    torch.save({"model": trained_tensors(model), "frozen": model.frozen_hashes()}, tmp_path / "model.pth")
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "picture.png")
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    config = str(ROOT / "configs/toyworld/fcclip_tiny.yaml")
+    return ["--config-file", config, "--weights", str(tmp_path / "model.pth"), "--output", str(tmp_path / "masks")]
+
+
+def options() -> list[str]:
+    return [str(option) for option in NARROW]
+
+
+def test_drawings_of_every_kind(arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("matplotlib", reason="drawing needs the demo extra")
+    pictures = ["--input", str(tmp_path / "broken.png"), str(tmp_path / "picture.png"), "--skip-bad"]
+    words = ["--vocabulary", "cat,kitten; sky", "--stuff", "sky"]
+    assert main([*pictures, *words, *arguments, *options()]) == 0
+    assert "1 pictures segmented" in capsys.readouterr().out
+    names = sorted(path.name for path in (tmp_path / "masks").iterdir())
+    assert names == ["picture_instance.png", "picture_panoptic.png", "picture_semantic.png"]
+
+
+@pytest.mark.parametrize(
+    ("picture", "words", "message"),
+    [
+        ("picture.png", "", "The vocabulary is empty"),
+        ("picture.png", "cat;;dog", "Class 2 of the vocabulary has an empty name"),
+        ("broken.png", "cat", "broken.png"),
+        ("gone.png", "cat", "gone.png"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_exit_code_2(
+    picture: str, words: str, message: str, arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--input", str(tmp_path / picture), "--vocabulary", words, *arguments]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert message in error
+    assert error.count("\n") == 1
+    assert not (tmp_path / "masks").exists()

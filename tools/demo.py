@@ -1,0 +1,93 @@
+r"""Segment pictures with your own words, and draw what was found.
+
+Example:
+    python tools/demo.py --input picture.jpg --vocabulary "cat,kitten; dog; grass" --stuff "grass" --output masks \
+        --config-file configs/frozenseg/convnext_large.yaml --weights frozenseg.pth
+
+Classes are separated by ';', synonyms by ','. For each picture NAME.ext the folder given by --output gets
+NAME_panoptic.png, NAME_instance.png and NAME_semantic.png, each with a legend.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from frozenseg.errors import DataError, FrozenSegError
+from frozenseg.vocabulary import Vocabulary
+
+
+def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    description, _, epilog = (__doc__ or "").partition("\n")
+    formatter = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=description, epilog=epilog, formatter_class=formatter)
+    parser.add_argument("--input", type=Path, nargs="+", required=True, help="pictures")
+    parser.add_argument("--vocabulary", required=True, help='words, such as "cat,kitten; dog"')
+    parser.add_argument("--stuff", default="", help='those classes that are not countable, by first name: "sky; grass"')
+    parser.add_argument("--output", type=Path, required=True, help="folder for the drawings")
+    parser.add_argument("--config-file", type=Path, required=True, help="YAML file of the model")
+    parser.add_argument("--weights", type=Path, help="its checkpoint (default: the config's MODEL.WEIGHTS)")
+    parser.add_argument("--device", default="auto", help="cpu, cuda, or auto (default)")
+    parser.add_argument("--skip-bad", action="store_true", help="leave out pictures that cannot be decoded")
+    parser.add_argument("options", nargs=argparse.REMAINDER, metavar="KEY VALUE", help="config overrides")
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the tool; returns the exit code: 0, or 2 for a mistake that the user can mend."""
+    arguments = parse_arguments(argv)
+    try:
+        count = segment(arguments)
+    except FrozenSegError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    print(f"{count} pictures segmented; drawings: {arguments.output}")
+    return 0
+
+
+def segment(arguments: argparse.Namespace) -> int:
+    """Segment and draw all pictures; returns their number. Words and pictures are checked before the model is built."""
+    stuff = [name.strip() for name in arguments.stuff.split(";") if name.strip()]
+    vocabulary = Vocabulary.parse(arguments.vocabulary, stuff)
+    from frozenseg.inference.predictor import Segmenter
+    from frozenseg.log import progress, setup_logging
+
+    setup_logging()
+    pictures = readable(arguments.input, arguments.skip_bad)
+    segmenter = Segmenter.from_config(
+        arguments.config_file, arguments.weights, arguments.device, options=arguments.options
+    )
+    for path in progress(pictures, "segmenting"):
+        segmenter(path, vocabulary).save(arguments.output, path.stem)
+    return len(pictures)
+
+
+def readable(paths: Sequence[Path], skip_bad: bool) -> list[Path]:
+    """Return the pictures that can be decoded.
+
+    Raises:
+        DataError: one cannot (unless ``skip_bad``), none can, or two would be drawn into the same files.
+    """
+    from frozenseg.inference.predictor import read_picture
+    from frozenseg.log import get_logger
+
+    good: list[Path] = []
+    for path in paths:
+        try:
+            read_picture(path)
+        except DataError as error:
+            if not skip_bad:
+                raise DataError(f"{error} --skip-bad goes on without it.") from error
+            get_logger("frozenseg.demo").warning("Left out: %s", error)
+            continue
+        if path.stem in (other.stem for other in good):
+            raise DataError(f"Two pictures are called {path.stem!r}; their drawings would have the same names.")
+        good.append(path)
+    if not good:
+        raise DataError("None of the pictures can be decoded.")
+    return good
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,109 @@
+r"""Draw a model's panoptic predictions beside the ground truth, for the first pictures of every benchmark.
+
+Example:
+    python tools/draw_predictions.py --config-file configs/toyworld/frozenseg_tiny.yaml --output output/pictures \
+        MODEL.WEIGHTS output/toyworld/frozenseg_tiny/model_final.pth
+
+writes ``output/pictures/BENCHMARK.png``: image, ground truth and prediction, one row a picture.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from frozenseg.errors import ConfigError, FrozenSegError
+
+
+def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    description, _, epilog = (__doc__ or "").partition("\n")
+    formatter = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=description, epilog=epilog, formatter_class=formatter)
+    parser.add_argument("--config-file", type=Path, required=True, help="the model and its benchmarks")
+    parser.add_argument("--output", type=Path, required=True, help="folder for the pictures")
+    parser.add_argument("--count", type=int, default=6, help="pictures of each benchmark (default: 6)")
+    parser.add_argument(
+        "options", nargs="*", metavar="KEY VALUE", help="config overrides; MODEL.WEIGHTS FILE is needed"
+    )
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the tool; returns the exit code."""
+    arguments = parse_arguments(argv)
+    try:
+        for path in draw_predictions(arguments):
+            print(f"Pictures: {path}")
+    except FrozenSegError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def draw_predictions(arguments: argparse.Namespace) -> list[Path]:
+    """Draw every benchmark of the config; returns the pictures' files."""
+    from frozenseg.config import load_config
+    from frozenseg.data import vocabulary_of
+    from frozenseg.data.loader import build_test_loader
+    from frozenseg.engine.setup import pick_device
+    from frozenseg.log import setup_logging
+    from frozenseg.modeling.build import build_model
+    from frozenseg.modeling.weights import load_trained
+
+    setup_logging()
+    cfg = load_config(arguments.config_file, arguments.options)
+    if not cfg.MODEL.WEIGHTS:
+        raise ConfigError("Nothing to draw with: give the trained model as MODEL.WEIGHTS FILE.")
+    loaders = {name: build_test_loader(cfg, name) for name in cfg.DATASETS.TEST}
+    model = build_model(cfg, vocabulary_of(cfg.DATASETS.TRAIN[0])).eval()
+    load_trained(model, cfg.MODEL.WEIGHTS)
+    model.to(pick_device(cfg.MODEL.DEVICE))
+    arguments.output.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for name, loader in loaders.items():
+        model.set_vocabulary(vocabulary_of(name))
+        paths.append(arguments.output / f"{name}.png")
+        draw_benchmark(model, islice(loader, arguments.count)).save(paths[-1])
+    return paths
+
+
+def draw_benchmark(model: Any, batches: Any) -> Any:
+    """Return a sheet with image, ground truth and prediction of each batch's one picture."""
+    import torch
+
+    from frozenseg.data.mapper import read_image
+    from frozenseg.inference.draw import contact_sheet, draw_panoptic
+
+    rows = []
+    for [element] in batches:
+        with torch.no_grad():
+            [output] = model([element])
+        image = read_image(element["file_name"])
+        truth, prediction = ground_truth(element), output["panoptic_seg"]
+        rows.append(
+            [
+                ("image", image),
+                ("ground truth", draw_panoptic(image, truth, model.vocabulary)),
+                ("prediction", draw_panoptic(image, prediction, model.vocabulary)),
+            ]
+        )
+    return contact_sheet(rows)
+
+
+def ground_truth(element: dict[str, Any]) -> tuple[Any, list[dict[str, Any]]]:
+    """Return a record's ground truth in the form of ``panoptic_seg``."""
+    import numpy as np
+    import torch
+    from PIL import Image
+
+    from frozenseg.structures.panoptic import rgb_to_id
+
+    ids = rgb_to_id(np.asarray(Image.open(element["pan_seg_file_name"])))
+    return torch.from_numpy(ids), element["segments_info"]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

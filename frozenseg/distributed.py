@@ -1,4 +1,4 @@
-"""Who am I among the processes: rank, world size, gather, reduce, barrier; right with and without ``torch.distributed``."""
+"""Who am I among the processes: rank, world size, gather, sum, barrier; right with and without a started group."""
 
 from typing import Any
 

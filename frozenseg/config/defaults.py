@@ -109,7 +109,11 @@ KEYS: tuple[Key, ...] = (
     Key("DATASETS.SKIP_BAD", False, "leave out images that cannot be decoded, named in the log, instead of stopping"),
     Key("DATALOADER.NUM_WORKERS", 4, "processes that load images, for each GPU"),
     Key("DATALOADER.ASPECT_RATIO_GROUPING", True, "batch wide images with wide ones"),
-    Key("DATALOADER.FILTER_EMPTY_ANNOTATIONS", True, "leave out training images that have instance annotations, all crowd"),
+    Key(
+        "DATALOADER.FILTER_EMPTY_ANNOTATIONS",
+        True,
+        "leave out training images that have instance annotations, all crowd",
+    ),
     # Optimisation
     Key("SOLVER.OPTIMIZER", "ADAMW", "ADAMW or SGD"),
     Key("SOLVER.IMS_PER_BATCH", 16, "images a step, over all GPUs"),

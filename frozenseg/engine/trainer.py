@@ -1,4 +1,6 @@
-"""The training loop::
+"""The training loop and its hook points.
+
+In full::
 
     before_train
     until max_iter:

@@ -2,7 +2,7 @@
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Sized
 from contextlib import contextmanager
 from typing import Any, ClassVar
 
@@ -123,7 +123,7 @@ def inference_on_dataset(
     evaluators.reset()
     seconds = {"data": 0.0, "model": 0.0, "metric": 0.0}
     images, started = 0, time.perf_counter()
-    total = len(loader) if hasattr(loader, "__len__") else None
+    total = len(loader) if isinstance(loader, Sized) else None
     quiet = not distributed.is_main_process()
     with _eval_mode(model), torch.no_grad():
         for batch in progress(_timed(loader, seconds), "evaluating", total, quiet):
@@ -169,7 +169,7 @@ def _eval_mode(model: nn.Module) -> Iterator[None]:
 
 def _wait_for_device() -> None:
     # without it the model's seconds would be counted as the metric's, which waits for the outputs
-    if torch.cuda.is_initialized():
+    if torch.cuda.is_available():
         torch.cuda.synchronize()
 
 

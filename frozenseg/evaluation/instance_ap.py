@@ -84,7 +84,7 @@ class InstanceAP(DatasetEvaluator):
         """Return ``{"segm": {"AP": …, "AP50": …, …, "S_AP": …}}``; the work is done on the first process."""
         images = [image for share in distributed.gather(self._images) for image in share]
         predictions = [line for share in distributed.gather(self._predictions) for line in share]
-        outcome = None
+        outcome: Any = None
         if distributed.is_main_process():
             try:
                 outcome = self._score(images, predictions)

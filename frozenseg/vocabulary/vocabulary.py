@@ -95,7 +95,7 @@ class Vocabulary:
         for kind in (True, False):
             places = [index for index, isthing in enumerate(self.isthing) if isthing == kind]
             order = list(places)
-            random.Random(seed).shuffle(order)
+            random.Random(seed).shuffle(order)  # noqa: S311 (a shuffle, no secret)
             for place, following in zip(order, order[1:] + order[:1], strict=True):  # one cycle: nothing stays
                 names[place] = self.classes[following]
         return Vocabulary(tuple(names), self.isthing)

@@ -47,7 +47,10 @@ def test_a_resolved_config_reads_back_the_same(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["MODEL.MASK_FORMER.NUM_OBJECT_QUERYS", "5"], "unknown key .* Did you mean 'MODEL.MASK_FORMER.NUM_OBJECT_QUERIES'"),
+        (
+            ["MODEL.MASK_FORMER.NUM_OBJECT_QUERYS", "5"],
+            "unknown key .* Did you mean 'MODEL.MASK_FORMER.NUM_OBJECT_QUERIES'",
+        ),
         (["SOLVER.MAX_ITER"], "'SOLVER.MAX_ITER' has no value"),
         (["SOLVER.MAX_ITER", "many"], r"SOLVER.MAX_ITER is 'many' \(str\), expected a whole number such as 368750"),
         (["SOLVER.MAX_ITER", "True"], "expected a whole number"),

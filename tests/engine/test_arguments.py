@@ -7,8 +7,22 @@ from frozenseg.engine.arguments import overrides, parse_arguments
 
 def test_detectron2_flags() -> None:
     arguments = parse_arguments(
-        "--config-file a.yaml --resume --eval-only --num-gpus 4 --num-machines 2 --machine-rank 1 "
-        "--dist-url tcp://host:1 SEED -1".split()
+        [
+            "--config-file",
+            "a.yaml",
+            "--resume",
+            "--eval-only",
+            "--num-gpus",
+            "4",
+            "--num-machines",
+            "2",
+            "--machine-rank",
+            "1",
+            "--dist-url",
+            "tcp://host:1",
+            "SEED",
+            "-1",
+        ]
     )
     assert vars(arguments) == {
         "config_file": "a.yaml",
@@ -26,13 +40,13 @@ def test_detectron2_flags() -> None:
 
 
 def test_flags_may_follow_the_overrides() -> None:
-    arguments = parse_arguments("--config-file a.yaml SOLVER.MAX_ITER 10 --resume SEED 1".split())
+    arguments = parse_arguments(["--config-file", "a.yaml", "SOLVER.MAX_ITER", "10", "--resume", "SEED", "1"])
     assert arguments.resume
     assert arguments.opts == ["SOLVER.MAX_ITER", "10", "SEED", "1"]
 
 
 def test_flags_that_are_short_for_a_key() -> None:
-    arguments = parse_arguments("--config-file a.yaml --weights w.pth --skip-bad SEED 1".split())
+    arguments = parse_arguments(["--config-file", "a.yaml", "--weights", "w.pth", "--skip-bad", "SEED", "1"])
     assert overrides(arguments) == ["SEED", "1", "MODEL.WEIGHTS", "w.pth", "DATASETS.SKIP_BAD", "True"]
 
 

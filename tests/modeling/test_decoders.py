@@ -11,9 +11,9 @@ from frozenseg.modeling.pixel_decoder.deformable_encoder import DeformableEncode
 from frozenseg.modeling.pixel_decoder.sam_branch import group_count
 from frozenseg.modeling.transformer_decoder.attention import CrossAttention
 from frozenseg.modeling.transformer_decoder.feature_injector import inject_features
-from frozenseg.modeling.transformer_decoder.masked_decoder import MultiScaleMaskedTransformerDecoder
+from frozenseg.modeling.transformer_decoder.masked_decoder import LayerSize, MultiScaleMaskedTransformerDecoder
 from frozenseg.modeling.transformer_decoder.query_injector import inject_into_queries
-from frozenseg.modeling.types import ClipFeatures, PixelFeatures, Words
+from frozenseg.modeling.types import ClipFeatures, Words
 from tests.tiny import TRAINING, tiny_config
 
 CHANNELS = (8, 12, 16, 20)
@@ -101,7 +101,7 @@ def test_outputs_of_an_image_do_not_depend_on_its_neighbours() -> None:
 
 
 def test_attention_mask_opens_for_an_empty_query() -> None:
-    decoder = MultiScaleMaskedTransformerDecoder(width=8, embed_dim=4, queries=2, layers=1, heads=2, hidden=8)
+    decoder = MultiScaleMaskedTransformerDecoder(size=LayerSize(8, 2, 8), embed_dim=4, queries=2, layers=1)
     masks = torch.full((1, 2, 4, 4), -5.0)
     masks[0, 0, :2] = 5.0  # query 0: the upper half; query 1: nothing
     blocked = decoder._attention_mask(masks, torch.Size((2, 2)))

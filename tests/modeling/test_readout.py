@@ -33,7 +33,9 @@ def test_semantic_adds_votes_under_masks() -> None:
 
 
 def test_panoptic_things_stay_apart_and_stuff_is_merged() -> None:
-    masks = torch.stack([row(IN, OUT, OUT, OUT), row(OUT, IN, OUT, OUT), row(OUT, OUT, IN, OUT), row(OUT, OUT, OUT, IN)])
+    masks = torch.stack(
+        [row(IN, OUT, OUT, OUT), row(OUT, IN, OUT, OUT), row(OUT, OUT, IN, OUT), row(OUT, OUT, OUT, IN)]
+    )
     ids, segments = panoptic_readout(says(0, 1, 0, 1), masks, (THING, STUFF), 0.0, 0.8)
     assert ids.tolist() == [[1, 2, 3, 2]]
     assert ids.dtype == torch.int32
@@ -99,6 +101,8 @@ def test_semantic_only_scores_are_restored_after_the_read_out() -> None:
 
 
 def test_a_config_without_any_read_out_is_refused() -> None:
-    off = [item for kind in ("SEMANTIC", "PANOPTIC", "INSTANCE") for item in (f"MODEL.MASK_FORMER.TEST.{kind}_ON", False)]
+    off = [
+        item for kind in ("SEMANTIC", "PANOPTIC", "INSTANCE") for item in (f"MODEL.MASK_FORMER.TEST.{kind}_ON", False)
+    ]
     with pytest.raises(ConfigError, match="No read-out is on"):
         ReadOut.from_config(tiny_config("FCCLIP", *off))

@@ -22,9 +22,7 @@ COCO = Vocabulary.from_strings([f"class {index}" for index in range(133)])
 def released(name: str) -> dict[str, tuple[tuple[int, ...], str]]:
     lines = gzip.decompress((KEYS / f"{name}.tsv.gz").read_bytes()).decode().splitlines()[1:]
     rows = (line.split("\t") for line in lines)
-    return {
-        key: (() if shape == "scalar" else tuple(map(int, shape.split("x"))), kind) for key, shape, _, kind in rows
-    }
+    return {key: (() if shape == "scalar" else tuple(map(int, shape.split("x"))), kind) for key, shape, _, kind in rows}
 
 
 @pytest.mark.parametrize(

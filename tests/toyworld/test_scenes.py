@@ -34,7 +34,7 @@ def test_ids_and_segments_tell_the_same(some_scenes):
         assert scene.image.dtype == np.uint8
         assert scene.ids.dtype == np.int32
         assert set(np.unique(scene.ids)) == {segment.id for segment in scene.segments}
-        assert 0 < scene.ids.min()
+        assert scene.ids.min() > 0
         assert scene.ids.max() < 1 << 24
 
 

@@ -29,7 +29,7 @@ class FrozenCLIP(Frozen):
         super().__init__()
         if not hasattr(clip_model, "token_embedding"):
             raise ConfigError(
-                f"{type(clip_model).__name__} keeps its text tower apart; only open_clip models of class CLIP are supported."
+                f"{type(clip_model).__name__} keeps its text tower apart; only open_clip's own class CLIP is supported."
             )
         self.clip_model = clip_model
         self.tokenizer = tokenizer

@@ -56,8 +56,8 @@ def _create(model_name: str, weights: str) -> nn.Module:
         return open_clip.create_model(model_name, pretrained=weights, force_quick_gelu=openai)
     except (RuntimeError, OSError, pickle.UnpicklingError) as error:
         raise CheckpointError(
-            f"CLIP weights {weights!r} of {model_name} cannot be loaded ({_first_line(error)}): check the network, or set "
-            "CLIP_PRETRAINED_WEIGHTS to a local file, or to 'random' for an untrained CLIP."
+            f"CLIP weights {weights!r} of {model_name} cannot be loaded ({_first_line(error)}): check the network, "
+            "or set CLIP_PRETRAINED_WEIGHTS to a local file, or to 'random' for an untrained CLIP."
         ) from error
 
 

@@ -69,8 +69,9 @@ class SetCriterion(nn.Module):
         )
 
     def forward(self, predictions: MaskPredictions, targets: list[Target]) -> dict[str, Tensor]:
-        """Return the weighted losses, scalars: ``loss_ce``, ``loss_mask``, ``loss_dice``, and each with ``_0`` … for
-        the intermediate predictions.
+        """Return the weighted losses, scalars: ``loss_ce``, ``loss_mask``, ``loss_dice``.
+
+        Those of the intermediate predictions have ``_0``, ``_1``, … after their names.
 
         Args:
             predictions: of all images.

@@ -19,7 +19,11 @@ class EnsembleWeights(NamedTuple):
 
 
 def geometric_ensemble(
-    in_vocabulary: Tensor, out_of_vocabulary: Tensor, seen: Tensor, weights: EnsembleWeights, valid: Tensor | None = None
+    in_vocabulary: Tensor,
+    out_of_vocabulary: Tensor,
+    seen: Tensor,
+    weights: EnsembleWeights,
+    valid: Tensor | None = None,
 ) -> Tensor:
     """Combine two sets of class scores: p_in^(1-w) · p_out^w, with w = α for seen and β for unseen classes.
 

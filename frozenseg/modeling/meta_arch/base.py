@@ -34,6 +34,14 @@ class EnsembleSetting(NamedTuple):
     on_valid_mask: bool  # ask CLIP only where a query's mask is not empty
 
 
+class PixelSetting(NamedTuple):
+    """How images are normalised and padded."""
+
+    mean: tuple[float, float, float]  # RGB, 0-255
+    std: tuple[float, float, float]  # RGB, 0-255
+    size_divisibility: int = 32  # of padded height and width
+
+
 class MaskClassifier(nn.Module):
     """A model that says masks and names them by words. Subclasses write ``forward``.
 
@@ -45,9 +53,7 @@ class MaskClassifier(nn.Module):
         text_classifier: names → rows.
         ensemble: weights of the geometric ensemble.
         read_out: the outputs at test.
-        pixel_mean: CLIP's channel means, RGB, 0-255.
-        pixel_std: CLIP's channel deviations, RGB, 0-255.
-        size_divisibility: batches are padded to a multiple of it.
+        pixels: how images are made ready for CLIP.
     """
 
     def __init__(
@@ -60,9 +66,7 @@ class MaskClassifier(nn.Module):
         text_classifier: TextClassifier,
         ensemble: EnsembleSetting,
         read_out: ReadOut,
-        pixel_mean: tuple[float, float, float],
-        pixel_std: tuple[float, float, float],
-        size_divisibility: int = 32,
+        pixels: PixelSetting,
     ) -> None:
         super().__init__()
         self.backbone = backbone
@@ -71,9 +75,9 @@ class MaskClassifier(nn.Module):
         self.void_embedding = nn.Embedding(1, backbone.embed_dim)
         self.text_classifier = text_classifier
         self.ensemble_setting, self.read_out = ensemble, read_out
-        self.size_divisibility = size_divisibility
-        self.register_buffer("pixel_mean", torch.tensor(pixel_mean).view(3, 1, 1), persistent=False)
-        self.register_buffer("pixel_std", torch.tensor(pixel_std).view(3, 1, 1), persistent=False)
+        self.size_divisibility = pixels.size_divisibility
+        self.register_buffer("pixel_mean", torch.tensor(pixels.mean).view(3, 1, 1), persistent=False)
+        self.register_buffer("pixel_std", torch.tensor(pixels.std).view(3, 1, 1), persistent=False)
         self.training_vocabulary = vocabulary
         self.set_vocabulary(vocabulary)
 
@@ -141,9 +145,7 @@ class MaskClassifier(nn.Module):
             wanted = ImageSize(element.get("height", true_size.height), element.get("width", true_size.width))
             full = resize(masks[index][None], images.padded_size)[0]  # (Q, H, W)
             results.append(
-                self.read_out(
-                    logits[index], full, self.vocabulary.isthing, true_size=true_size, wanted=wanted
-                )
+                self.read_out(logits[index], full, self.vocabulary.isthing, true_size=true_size, wanted=wanted)
             )
         return results
 
@@ -190,7 +192,7 @@ def common_parts(cfg: CfgNode, vocabulary: Vocabulary, sam_channels: int | None)
             section.ENSEMBLE_ON_VALID_MASK,
         ),
         "read_out": ReadOut.from_config(cfg),
-        "pixel_mean": tuple(cfg.MODEL.PIXEL_MEAN),
-        "pixel_std": tuple(cfg.MODEL.PIXEL_STD),
-        "size_divisibility": cfg.MODEL.MASK_FORMER.SIZE_DIVISIBILITY,
+        "pixels": PixelSetting(
+            tuple(cfg.MODEL.PIXEL_MEAN), tuple(cfg.MODEL.PIXEL_STD), cfg.MODEL.MASK_FORMER.SIZE_DIVISIBILITY
+        ),
     }

@@ -64,7 +64,9 @@ class FrozenSeg(MaskClassifier):
         clip = self.backbone(images.tensor)  # res2 … res5, dense (B, c5, H/32, W/32)
         space = self.sam(self.preprocess(batch, self.sam_mean, self.sam_std).tensor)  # (B, c, h, w)
         words = self.words()  # (N + 1, E), void last
-        predictions = self.sem_seg_head(clip, space, words)  # logits (B, Q, C + 1), masks (B, Q, H/4, W/4), each layer's
+        predictions = self.sem_seg_head(
+            clip, space, words
+        )  # logits (B, Q, C + 1), masks (B, Q, H/4, W/4), each layer's
         if self.training:
             return self.criterion(predictions, self.targets(batch, images))
         logits = self.ensemble(predictions.final, clip, words)  # (B, Q, C + 1)

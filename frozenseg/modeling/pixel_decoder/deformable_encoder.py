@@ -67,7 +67,9 @@ class DeformableEncoder(nn.Module):
         position = torch.cat(
             [
                 sine_position(m).flatten(2).transpose(1, 2) + embedding
-                for m, embedding in zip(maps, self.level_embed, strict=False)  # the released SAM branch has spare levels
+                for m, embedding in zip(
+                    maps, self.level_embed, strict=False
+                )  # the released SAM branch has spare levels
             ],
             dim=1,
         )  # (1, S, d)

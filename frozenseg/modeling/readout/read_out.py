@@ -82,7 +82,5 @@ class ReadOut:
                 logits, masks, isthing, self.score_threshold, self.overlap_threshold
             )
         if self.instance:
-            output["instances"] = instance_readout(
-                logits, masks, self.detections, isthing if self.panoptic else None
-            )
+            output["instances"] = instance_readout(logits, masks, self.detections, isthing if self.panoptic else None)
         return output

@@ -43,7 +43,9 @@ def _weights_file(name: str, weights: str) -> Path:
             raise CheckpointError(f"MODEL.SAM_WEIGHTS {weights!r} is no file.")
         return Path(weights)
     if name not in RELEASED_FILES:
-        raise ConfigError(f"There are no released weights for SAM {name!r}: set MODEL.SAM_WEIGHTS to a file or 'random'.")
+        raise ConfigError(
+            f"There are no released weights for SAM {name!r}: set MODEL.SAM_WEIGHTS to a file or 'random'."
+        )
     file = Path(torch.hub.get_dir()) / "checkpoints" / RELEASED_FILES[name]
     if not file.is_file():
         _download(RELEASE + RELEASED_FILES[name], file)
@@ -58,8 +60,8 @@ def _download(url: str, file: Path) -> None:
         torch.hub.download_url_to_file(url, str(file), hash_prefix=file.stem.rsplit("_", 1)[-1])
     except (OSError, RuntimeError) as error:
         raise CheckpointError(
-            f"SAM weights {url} cannot be downloaded ({error}): fetch the file by hand and set MODEL.SAM_WEIGHTS to it, "
-            "or set it to 'random' for an untrained SAM."
+            f"SAM weights {url} cannot be downloaded ({error}): fetch the file by hand and set MODEL.SAM_WEIGHTS to "
+            "it, or set it to 'random' for an untrained SAM."
         ) from error
 
 

@@ -85,6 +85,4 @@ def vit_h() -> FrozenSAM:
 @SAM.register()
 def vit_toy() -> FrozenSAM:
     """ToyWorld's SAM: 128×128 images, a 16×16 embedding of 64 channels."""
-    return vit_sam(
-        width=64, depth=4, heads=4, global_attention=(1, 3), image_size=128, patch=8, window=8, channels=64
-    )
+    return vit_sam(width=64, depth=4, heads=4, global_attention=(1, 3), image_size=128, patch=8, window=8, channels=64)

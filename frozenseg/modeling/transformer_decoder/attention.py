@@ -24,7 +24,13 @@ class CrossAttention(nn.Module):
         _xavier(self)
 
     def forward(
-        self, target: Tensor, memory: Tensor, *, target_position: Tensor, memory_position: Tensor | None, blocked: Tensor | None = None
+        self,
+        target: Tensor,
+        memory: Tensor,
+        *,
+        target_position: Tensor,
+        memory_position: Tensor | None,
+        blocked: Tensor | None = None,
     ) -> Tensor:
         """Attend.
 
@@ -39,9 +45,7 @@ class CrossAttention(nn.Module):
             (B, Q, d).
         """
         keys = memory if memory_position is None else memory + memory_position
-        attended, _ = self.multihead_attn(
-            target + target_position, keys, memory, attn_mask=blocked, need_weights=False
-        )
+        attended, _ = self.multihead_attn(target + target_position, keys, memory, attn_mask=blocked, need_weights=False)
         return self.norm(target + self.dropout(attended))
 
 

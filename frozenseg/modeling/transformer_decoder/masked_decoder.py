@@ -4,6 +4,7 @@ Letters: B images, Q queries, C classes, H×W the padded input, d width, E the w
 """
 
 import math
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -24,6 +25,15 @@ SCALES = 3
 NEVER = -1
 
 
+class LayerSize(NamedTuple):
+    """The size of a decoder layer."""
+
+    width: int  # d
+    heads: int
+    hidden: int  # of the feed-forward network
+    dropout: float = 0.0  # probability, 0-1
+
+
 @TRANSFORMER_DECODER.register()
 class MultiScaleMaskedTransformerDecoder(nn.Module):
     """Queries look at one scale a layer, only where their own mask was (Mask2Former, Cheng et al. 2022, section 3.2).
@@ -31,15 +41,11 @@ class MultiScaleMaskedTransformerDecoder(nn.Module):
     Layer i uses scale i mod 3; scale 0 has stride 32.
 
     Args:
-        width: d.
+        size: of every layer.
         embed_dim: E.
         queries: Q.
         layers: decoder layers.
-        heads: attention heads.
-        hidden: hidden width of the feed-forward networks.
-        dropout: probability, 0-1.
         map_width: channels of the incoming scales; projected where they are not d.
-        mask_width: channels of the mask features.
         feature_injection_scale: scale whose layers get the feature injector; -1 none.
         query_injection_scale: scale whose layers get the query injector; -1 none.
     """
@@ -47,21 +53,16 @@ class MultiScaleMaskedTransformerDecoder(nn.Module):
     def __init__(
         self,
         *,
-        width: int,
+        size: LayerSize,
         embed_dim: int,
         queries: int,
         layers: int,
-        heads: int,
-        hidden: int,
-        dropout: float = 0.0,
         map_width: int | None = None,
-        mask_width: int | None = None,
         feature_injection_scale: int = NEVER,
         query_injection_scale: int = NEVER,
     ) -> None:
         super().__init__()
-        if (mask_width or width) != width:
-            raise ConfigError(f"MODEL.SEM_SEG_HEAD.MASK_DIM {mask_width} must equal MODEL.MASK_FORMER.HIDDEN_DIM {width}.")
+        width, heads, hidden, dropout = size
         self.heads, self.query_injection_scale = heads, query_injection_scale
         block = {"width": width, "heads": heads, "dropout": dropout}
         self.transformer_cross_attention_layers = nn.ModuleList(CrossAttention(**block) for _ in range(layers))
@@ -92,22 +93,23 @@ class MultiScaleMaskedTransformerDecoder(nn.Module):
             with_sam: whether there is a SAM to inject.
 
         Raises:
-            ConfigError: an injector at a scale that does not exist.
+            ConfigError: an injector at a scale that does not exist, or widths that contradict each other.
         """
         keys = cfg.MODEL.MASK_FORMER
         for name in ("SAM_FEATURE_FUSE_LAYER", "SAM_QUERY_FUSE_LAYER"):
             if keys[name] not in (NEVER, *range(SCALES)):
                 raise ConfigError(f"MODEL.MASK_FORMER.{name} is {keys[name]}; it must be 0, 1 or 2, or -1 for never.")
+        mask_width = cfg.MODEL.SEM_SEG_HEAD.MASK_DIM
+        if mask_width != keys.HIDDEN_DIM:
+            raise ConfigError(
+                f"MODEL.SEM_SEG_HEAD.MASK_DIM {mask_width} must equal MODEL.MASK_FORMER.HIDDEN_DIM {keys.HIDDEN_DIM}."
+            )
         return cls(
-            width=keys.HIDDEN_DIM,
+            size=LayerSize(keys.HIDDEN_DIM, keys.NHEADS, keys.DIM_FEEDFORWARD, keys.DROPOUT),
             embed_dim=embed_dim,
             queries=keys.NUM_OBJECT_QUERIES,
             layers=keys.DEC_LAYERS - 1,
-            heads=keys.NHEADS,
-            hidden=keys.DIM_FEEDFORWARD,
-            dropout=keys.DROPOUT,
             map_width=cfg.MODEL.SEM_SEG_HEAD.CONVS_DIM,
-            mask_width=cfg.MODEL.SEM_SEG_HEAD.MASK_DIM,
             feature_injection_scale=keys.SAM_FEATURE_FUSE_LAYER if with_sam else NEVER,
             query_injection_scale=keys.SAM_QUERY_FUSE_LAYER if with_sam else NEVER,
         )

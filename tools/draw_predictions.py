@@ -75,7 +75,7 @@ def draw_benchmark(model: Any, batches: Any) -> Any:
     import torch
 
     from frozenseg.data.mapper import read_image
-    from frozenseg.inference.draw import contact_sheet, draw_panoptic
+    from frozenseg.inference.draw import contact_sheet, draw_panoptic, enlarged
 
     rows = []
     for [element] in batches:
@@ -85,7 +85,7 @@ def draw_benchmark(model: Any, batches: Any) -> Any:
         truth, prediction = ground_truth(element), output["panoptic_seg"]
         rows.append(
             [
-                ("image", image),
+                ("image", enlarged(image)),
                 ("ground truth", draw_panoptic(image, truth, model.vocabulary)),
                 ("prediction", draw_panoptic(image, prediction, model.vocabulary)),
             ]

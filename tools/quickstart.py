@@ -101,7 +101,8 @@ def write_results(output: Path) -> None:
         results = json.loads((output / folder / "inference/results.json").read_text(encoding="utf-8"))
         for benchmark, tasks in results.items():
             rows.append([benchmark, title, *(_percent(tasks.get(task, {}).get(name)) for task, name in COLUMNS)])
-            rows.extend(_parts(benchmark, title, tasks))
+            if folder == "train":
+                rows.extend(_parts(benchmark, title, tasks))
     headers = ["benchmark", "class names", *(name for _, name in COLUMNS)]
     table = tabulate(rows, headers=headers, tablefmt="github", disable_numparse=True)
     (output / "quickstart.md").write_text(f"{table}\n", encoding="utf-8")

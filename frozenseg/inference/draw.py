@@ -95,16 +95,22 @@ def contact_sheet(rows: Sequence[Sequence[tuple[str, Image.Image]]]) -> Image.Im
     return _rendered(figure)
 
 
+def enlarged(image: Image.Image) -> Image.Image:
+    """Return the picture (RGB), a small one a whole number of times as large, as all drawings are."""
+    factor = max(1, -(-SMALL // min(image.size)))
+    return image.convert("RGB").resize((image.width * factor, image.height * factor))
+
+
 def _overlay(image: Image.Image, masks: Sequence[Tensor], labels: Sequence[int]) -> Image.Image:
     """Tint masks, later ones on top, and draw a line along their borders."""
     owner = torch.full((image.height, image.width), -1)  # (H, W): which mask is on top
     for index, mask in enumerate(masks):
         owner[mask] = index
-    factor = max(1, -(-SMALL // min(image.size)))
-    image = image.convert("RGB").resize((image.width * factor, image.height * factor))
+    large = enlarged(image)
+    factor = large.width // image.width
     if not masks:
-        return image
-    picture = tvf.pil_to_tensor(image)  # (3, H, W) uint8
+        return large
+    picture = tvf.pil_to_tensor(large)  # (3, H, W) uint8
     owner = owner.repeat_interleave(factor, dim=0).repeat_interleave(factor, dim=1)
     tops = torch.stack([owner == index for index in range(len(masks))])  # (n, H, W)
     colours = [class_colour(label) for label in labels]

@@ -1,0 +1,83 @@
+"""The commands of README and GETTING_STARTED are run, or at least understood, as printed.
+
+Commands on ToyWorld run whole, on a world of a few pictures and a training of a few steps; for the others their
+scripts, flags and config files are checked.
+"""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.tiny import ROOT
+
+PAGES = ("README.md", "GETTING_STARTED.md", "INSTALL.md", "datasets/README.md")
+SHORT = ["SOLVER.MAX_ITER", "2", "SOLVER.IMS_PER_BATCH", "2", "MODEL.MASK_FORMER.NUM_OBJECT_QUERIES", "6"]
+
+
+def blocks(page: str, language: str) -> list[str]:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    return re.findall(rf"^```{language}\n(.*?)^```", text, flags=re.DOTALL | re.MULTILINE)
+
+
+def commands(page: str, script: str = "") -> list[list[str]]:
+    lines = "\n".join(blocks(page, "bash") + blocks(page, "text")).replace("\\\n", " ").splitlines()
+    return [shlex.split(line, comments=True) for line in lines if line.startswith("python ") and script in line]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_scripts_and_configs_that_are_named_exist(page: str) -> None:
+    for command in commands(page):
+        script = command[1]
+        if script.startswith("-"):
+            continue
+        assert (ROOT / script).is_file(), script
+        if "--config-file" in command:
+            config = command[command.index("--config-file") + 1]
+            assert (ROOT / config).is_file(), config
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_make_targets_exist(page: str) -> None:
+    targets = re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE)
+    for block in blocks(page, "bash"):
+        assert set(re.findall(r"^make (\w+)", block, flags=re.MULTILINE)) <= set(targets)
+
+
+@pytest.mark.parametrize("page", ["README.md", "GETTING_STARTED.md"])
+def test_relative_links_lead_somewhere(page: str) -> None:
+    for target in re.findall(r"\]\(([^)#:]+)\)", (ROOT / page).read_text(encoding="utf-8")):
+        assert (ROOT / target).exists(), target
+
+
+def run(arguments: list[str], folder: Path) -> None:
+    environment = {**os.environ, "DETECTRON2_DATASETS": str(folder / "datasets"), "OMP_NUM_THREADS": "1"}
+    environment["PYTHONPATH"] = str(ROOT)
+    done = subprocess.run(
+        [sys.executable, *arguments], cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, f"{shlex.join(arguments)}\n{done.stdout}\n{done.stderr}"
+
+
+def test_getting_started_runs_as_printed_only_shorter(tmp_path: Path) -> None:
+    for name in ("configs", "tools"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    for command in commands("GETTING_STARTED.md"):
+        arguments = command[1:]
+        if "make_toyworld.py" in arguments[0]:
+            run([*arguments, "--train", "4", "--val", "2", "--workers", "1"], tmp_path)
+        elif "configs/toyworld" in " ".join(arguments):
+            expanded = [str(path) for word in arguments for path in expand(word, tmp_path)]
+            options = SHORT if "train_net.py" in arguments[0] else SHORT[4:]
+            run([*expanded, *options], tmp_path)
+    assert (tmp_path / "output/toyworld/frozenseg_tiny/inference/results.json").is_file()
+    assert list((tmp_path / "output/demo").glob("*.png"))
+
+
+def expand(word: str, folder: Path) -> list[str | Path]:
+    """Return a word, or the files that a shell would put in its place."""
+    return sorted(folder.glob(word)) if "*" in word else [word]

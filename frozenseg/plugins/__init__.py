@@ -1,1 +1,1 @@
-"""Doors to other frameworks; nobody imports them."""
+"""Bridges to other frameworks; nobody imports them."""

@@ -80,4 +80,4 @@ def test_getting_started_runs_as_printed_only_shorter(tmp_path: Path) -> None:
 
 def expand(word: str, folder: Path) -> list[str | Path]:
     """Return a word, or the files that a shell would put in its place."""
-    return sorted(folder.glob(word)) if "*" in word else [word]
+    return sorted(folder.glob(word)) if set("*[") & set(word) else [word]

@@ -1,0 +1,91 @@
+"""The project's own source, parsed once for the tests beside this file."""
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from tests.tiny import ROOT
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+TOP_LEVEL, WITHIN = "top level", "within a function"
+
+
+@dataclass(frozen=True)
+class Source:
+    """One file.
+
+    Attributes:
+        path: relative to the project's folder.
+        text: all of it.
+        tree: the parsed module.
+    """
+
+    path: Path
+    text: str
+    tree: ast.Module
+
+    @property
+    def module(self) -> str:
+        """Dotted name, such as ``frozenseg.data.loader``."""
+        parts = self.path.with_suffix("").parts
+        return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+    @property
+    def folder(self) -> str:
+        """First name below the package: ``data``, or ``errors`` for ``frozenseg/errors.py``; empty for the top."""
+        return (*self.module.split("."), "")[1]
+
+    def imports(self) -> Iterator[tuple[str, str]]:
+        """Yield every absolute module name that is imported, with the place: at the top level or within a function."""
+        inner = {id(node) for function in functions(self.tree) for node in ast.walk(function)}
+        for node in ast.walk(self.tree):
+            place = WITHIN if id(node) in inner else TOP_LEVEL
+            if isinstance(node, ast.Import):
+                yield from ((alias.name, place) for alias in node.names)
+            elif isinstance(node, ast.ImportFrom):
+                assert node.level == 0, f"{self.path}:{node.lineno}: relative import"
+                # `from frozenseg import distributed` names a module too
+                joined = [f"{node.module}.{alias.name}" for alias in node.names] if node.module == "frozenseg" else []
+                yield from ((name, place) for name in joined or [str(node.module)])
+
+
+@cache
+def sources(*folders: str) -> tuple[Source, ...]:
+    """Return all Python files under some of the project's folders."""
+    paths = sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py"))
+    texts = [path.read_text(encoding="utf-8") for path in paths]
+    return tuple(Source(path.relative_to(ROOT), text, ast.parse(text)) for path, text in zip(paths, texts, strict=True))
+
+
+def functions(tree: ast.AST) -> Iterator[Function]:
+    """Yield all functions and methods, nested ones too."""
+    return (node for node in ast.walk(tree) if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)))
+
+
+def public(tree: ast.Module) -> Iterator[tuple[str, Function | ast.ClassDef]]:
+    """Yield the public functions, classes and methods, each with its name inside the module."""
+    for node in _public_definitions(tree.body):
+        yield node.name, node
+        if isinstance(node, ast.ClassDef):
+            yield from ((f"{node.name}.{method.name}", method) for method in _public_definitions(node.body))
+
+
+def _public_definitions(body: list[ast.stmt]) -> Iterator[Function | ast.ClassDef]:
+    for node in body:
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)) and not node.name.startswith("_"):
+            yield node
+
+
+def body_lines(function: Function) -> int:
+    """Count the lines of a function from its first statement on; the docstring is not one."""
+    body = function.body[1:] if ast.get_docstring(function, clean=False) is not None else function.body
+    return max(int(body[-1].end_lineno or 0) - body[0].lineno + 1, 0) if body else 0
+
+
+def parameters(function: Function) -> list[ast.arg]:
+    """Return what a caller gives: all parameters but ``self`` and ``cls``."""
+    given = function.args
+    own = [*given.posonlyargs, *given.args, *given.kwonlyargs, *filter(None, (given.vararg, given.kwarg))]
+    return [argument for argument in own if argument.arg not in ("self", "cls")]

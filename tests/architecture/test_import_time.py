@@ -1,0 +1,69 @@
+"""``import frozenseg`` is quick, loads no torch and reads no file; no optional package is needed to import anything."""
+
+import subprocess
+import sys
+
+import pytest
+
+import frozenseg
+from tests.architecture.source import TOP_LEVEL, sources
+from tests.tiny import ROOT
+
+SECONDS = 0.2
+OPTIONAL = ("matplotlib", "tensorboard", "triton", "cityscapesscripts", "lvis", "detectron2")
+MODULES = [source.module for source in sources("frozenseg") if source.module != "frozenseg.plugins.detectron2"]
+
+TIMED = "import time; start = time.perf_counter(); import frozenseg; print(time.perf_counter() - start)"
+LOADED = "import sys; from frozenseg import {}; print(*sorted({{name.split('.')[0] for name in sys.modules}}))"
+WATCHED = """
+import os, sys
+opened = []
+sys.addaudithook(lambda event, arguments: opened.append(os.path.abspath(str(arguments[0]))) if event == "open" else None)
+import {modules}
+code = (".py", ".pyc", ".pyi")
+print(*[path for path in opened if path.startswith({root!r}) and not path.endswith(code) and "pycache" not in path])
+"""
+
+
+def python(program: str) -> str:
+    """Run a program in a fresh interpreter; returns what it printed."""
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def test_importing_is_quick() -> None:
+    assert min(float(python(TIMED)) for _ in range(3)) < SECONDS
+
+
+@pytest.mark.parametrize("name", ["__version__", "Vocabulary", "get_cfg"])
+def test_light_names_load_no_torch(name: str) -> None:
+    assert "torch" not in python(LOADED.format(name)).split()
+
+
+def test_importing_reads_no_file_but_code() -> None:
+    assert python(WATCHED.format(modules="frozenseg", root=str(ROOT))) == ""
+
+
+def test_no_module_reads_a_file_but_code() -> None:
+    assert python(WATCHED.format(modules=", ".join(MODULES), root=str(ROOT))) == ""
+
+
+def test_optional_packages_are_imported_where_they_are_used() -> None:
+    found = [
+        f"{source.path} imports {name} at its {place}"
+        for source in sources("frozenseg", "tools")
+        for name, place in source.imports()
+        if name.split(".")[0] in OPTIONAL and place == TOP_LEVEL and source.folder != "plugins"
+    ]
+    assert found == []
+
+
+def test_all_public_names_can_be_had() -> None:
+    assert all(getattr(frozenseg, name) is not None for name in frozenseg.__all__)
+    assert set(frozenseg.__all__) <= set(dir(frozenseg))
+
+
+def test_an_unknown_name_is_answered_with_the_known_ones() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'Segmentor'; it has Segmenter, Vocabulary"):
+        _ = frozenseg.Segmentor

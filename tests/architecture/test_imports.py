@@ -1,0 +1,86 @@
+"""Who may import whom: lower levels know nothing of higher ones, and neighbours nothing of each other.
+
+The table is the one of CONTRIBUTING.md. A new folder of the package must be given its level here.
+"""
+
+import re
+
+import pytest
+
+from tests.architecture.source import Source, sources
+from tests.tiny import ROOT
+
+LEVELS = (
+    ("errors", "log", "registry", "distributed", "config", "cache"),
+    ("structures", "vocabulary", "toyworld"),
+    ("modeling", "data", "evaluation"),
+    ("engine", "inference"),
+    ("plugins",),
+)
+LEVEL = {name: level for level, names in enumerate(LEVELS) for name in names}
+PACKAGE = [source for source in sources("frozenseg") if source.module != "frozenseg"]
+# foundations know each other; they are small enough to be read together
+FOUNDATIONS = set(LEVELS[0])
+WITHOUT_TORCH = ("errors", "log", "registry", "config", "vocabulary", "toyworld")
+BANNED_NAMES = {"utils", "util", "misc", "common", "helpers", "helper"}
+
+
+def own_imports(source: Source) -> set[str]:
+    """Return the folders of this package that a file imports from."""
+    names = [name.split(".") for name, _ in source.imports()]
+    return {parts[1] for parts in names if parts[0] == "frozenseg" and len(parts) > 1} - {source.folder}
+
+
+def test_every_folder_has_a_level() -> None:
+    assert {source.folder for source in PACKAGE} <= set(LEVEL)
+
+
+@pytest.mark.parametrize("folder", LEVEL)
+def test_imports_go_down(folder: str) -> None:
+    found = [
+        f"{source.path} imports frozenseg.{name}"
+        for source in PACKAGE
+        if source.folder == folder
+        for name in own_imports(source)
+        if LEVEL[name] >= LEVEL[folder] and not {folder, name} <= FOUNDATIONS
+    ]
+    assert found == []
+
+
+def test_the_top_of_the_package_and_the_tools_are_imported_by_nobody() -> None:
+    found = [
+        f"{source.path} imports {name}"
+        for source in sources("frozenseg", "tools")
+        for name, _ in source.imports()
+        if name.split(".")[0] in ("tools", "tests", "datasets", "configs") or name == "frozenseg"
+    ]
+    assert found == []
+
+
+def test_detectron2_is_met_in_one_file() -> None:
+    met = {str(source.path) for source in sources("frozenseg", "tools") for name, _ in source.imports()
+           if name.split(".")[0] == "detectron2"}  # fmt: skip
+    assert met <= {"frozenseg/plugins/detectron2.py"}
+
+
+def test_words_and_settings_need_no_torch() -> None:
+    found = [
+        f"{source.path} imports {name}"
+        for source in PACKAGE
+        if source.folder in WITHOUT_TORCH
+        for name, _ in source.imports()
+        if name.split(".")[0] in ("torch", "torchvision", "open_clip", "timm", "segment_anything")
+    ]
+    assert found == []
+
+
+def test_the_model_reads_neither_environment_nor_command_line() -> None:
+    for source in PACKAGE:
+        if source.folder in ("modeling", "evaluation", "structures", "vocabulary"):
+            assert "argparse" not in {name for name, _ in source.imports()}, source.path
+            assert not re.search(r"\bos\.(environ|getenv)\b", source.text), source.path
+
+
+def test_names_say_what_a_file_holds() -> None:
+    paths = [path.relative_to(ROOT) for folder in ("frozenseg", "tools") for path in (ROOT / folder).rglob("*")]
+    assert [str(path) for path in paths if path.stem in BANNED_NAMES] == []

@@ -18,7 +18,10 @@ LOADED = "import sys; from frozenseg import {}; print(*sorted({{name.split('.')[
 WATCHED = """
 import os, sys
 opened = []
-sys.addaudithook(lambda event, arguments: opened.append(os.path.abspath(str(arguments[0]))) if event == "open" else None)
+def listen(event, arguments):
+    if event == "open":
+        opened.append(os.path.abspath(str(arguments[0])))
+sys.addaudithook(listen)
 import {modules}
 code = (".py", ".pyc", ".pyi")
 print(*[path for path in opened if path.startswith({root!r}) and not path.endswith(code) and "pycache" not in path])

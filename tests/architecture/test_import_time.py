@@ -19,8 +19,8 @@ WATCHED = """
 import os, sys
 opened = []
 def listen(event, arguments):
-    if event == "open":
-        opened.append(os.path.abspath(str(arguments[0])))
+    if event == "open" and isinstance(arguments[0], str):  # a number is an open file, not a path
+        opened.append(os.path.abspath(arguments[0]))
 sys.addaudithook(listen)
 import {modules}
 code = (".py", ".pyc", ".pyi")

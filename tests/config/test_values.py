@@ -1,0 +1,109 @@
+"""Values of the right kind, however they are spelled; assignments are held to the same."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from frozenseg.config import get_cfg, load_config
+from frozenseg.config.values import coerce
+from frozenseg.config.yaml_files import Setting
+from frozenseg.errors import ConfigError
+
+
+@pytest.mark.parametrize(
+    ("given", "default", "expected"),
+    [
+        ("1e-4", 0.1, 1e-4),  # YAML and the command line give it as text
+        (3, 0.1, 3.0),
+        ("3", 5, 3),
+        ("true", False, True),
+        ("False", True, False),
+        ("123", "", "123"),  # text stays text
+        ("('a', 'b')", [], ["a", "b"]),
+        ("[a, b]", [], ["a", "b"]),  # a shell has taken the quotes away
+        ((1, 2), [1.5], [1.0, 2.0]),
+        ([], [1.5], []),
+    ],
+)
+def test_spellings(given: Any, default: Any, expected: Any) -> None:
+    value = coerce("KEY", Setting(given, "here"), default)
+    assert value == expected
+    assert type(value) is type(default)
+
+
+@pytest.mark.parametrize(
+    ("given", "default", "message"),
+    [
+        (1, False, r"here: KEY is 1 \(int\), expected True or False such as False"),
+        (True, 1, r"KEY is True \(bool\), expected a whole number such as 1"),
+        (1.5, 1, r"KEY is 1.5 \(float\), expected a whole number"),
+        ("x", 0.5, r"KEY is 'x' \(str\), expected a number such as 0.5"),
+        (None, "", "KEY is nothing, expected text such as ''"),
+        (5, "", r"KEY is 5 \(int\), expected text"),
+        ("toyworld_train", [], r'expected a list such as \["first", "second"\]'),
+        (["a"], [1.5], "expected a list such as"),
+        ("__import__('os').getcwd()", 1, "expected a whole number"),
+    ],
+)
+def test_what_is_no_such_value(given: Any, default: Any, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        coerce("KEY", Setting(given, "here"), default)
+
+
+def test_assignments_are_checked_too() -> None:
+    cfg = get_cfg()
+    cfg.SOLVER.BASE_LR = 1
+    assert cfg.SOLVER.BASE_LR == 1.0
+    with pytest.raises(ConfigError, match="Unknown key 'BASE_LRR'. Did you mean 'BASE_LR'"):
+        cfg.SOLVER.BASE_LRR = 1
+    with pytest.raises(ConfigError, match="MAX_ITER is 'x'"):
+        cfg.SOLVER.MAX_ITER = "x"
+
+
+def test_a_frozen_config_stays() -> None:
+    cfg = get_cfg()
+    cfg.freeze()
+    with pytest.raises(AttributeError, match="frozen"):
+        cfg.merge_from_list(["SEED", 1])
+    with pytest.raises(AttributeError):
+        cfg.SEED = 1
+    thawed = cfg.clone()
+    thawed.defrost()
+    thawed.merge_from_list(["SEED", 1])
+    assert (cfg.SEED, thawed.SEED) == (-1, 1)
+
+
+def test_a_merge_that_fails_changes_nothing() -> None:
+    cfg = get_cfg()
+    with pytest.raises(ConfigError):
+        cfg.merge_from_list(["SEED", 1, "SOLVER.MAX_ITER", "x"])
+    assert cfg == get_cfg()
+
+
+def test_configs_merge_with_each_other() -> None:
+    cfg, other = get_cfg(), get_cfg()
+    other.SEED = 4
+    cfg.merge_from_other_cfg(other)
+    assert cfg == other
+
+
+@pytest.mark.parametrize(
+    ("wrong", "offered"),
+    [
+        ("MODEL.MAX_ITER", "SOLVER.MAX_ITER"),  # the right name in the wrong section
+        ("solver.max_iter", "SOLVER.MAX_ITER"),
+        ("SOLVER.IMS_PER_BATCHES", "SOLVER.IMS_PER_BATCH"),
+    ],
+)
+def test_the_nearest_key_is_offered(wrong: str, offered: str) -> None:
+    with pytest.raises(ConfigError, match=f"unknown key '{wrong}'. Did you mean '{offered}'"):
+        get_cfg().merge_from_list([wrong, 1])
+
+
+def test_the_description_is_a_config(tmp_path: Path) -> None:
+    cfg = get_cfg()
+    cfg.merge_from_list(["SEED", 3, "DATASETS.TEST", ["a", "b"], "MODEL.WEIGHTS", "x: #y"])
+    (tmp_path / "all.yaml").write_text(cfg.describe(), encoding="utf-8")
+    assert load_config(tmp_path / "all.yaml") == cfg
+    assert "SOLVER.MAX_ITER: 368750  # training steps\n" in cfg.describe()

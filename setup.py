@@ -40,6 +40,6 @@ setup(
         "train": TRAIN,
         "eval": ["cityscapesscripts>=2.2", "lvis>=0.5.3"],
         "detectron2": [],  # not on PyPI: INSTALL.md says where it comes from
-        "dev": ["pytest>=8", "hypothesis>=6", "ruff>=0.6", "mypy>=1.10", "codespell>=2.2", *DEMO, *TRAIN],
+        "dev": ["pytest>=8", "hypothesis>=6", "ruff>=0.17,<0.18", "mypy>=2,<3", "codespell>=2.2", *DEMO, *TRAIN],
     },
 )

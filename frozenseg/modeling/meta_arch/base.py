@@ -3,6 +3,7 @@
 Letters: B images, Q queries, C classes, N text rows, H×W the padded input, d width, E the width of CLIP's joint space.
 """
 
+from abc import abstractmethod
 from typing import Any, NamedTuple
 
 import torch
@@ -85,6 +86,19 @@ class MaskClassifier(nn.Module):
         """Choose what is segmented in eval mode. Which classes count as seen follows from the training vocabulary."""
         self.vocabulary = vocabulary
         self.seen = vocabulary.seen_by(self.training_vocabulary)
+
+    @abstractmethod
+    def forward(self, batch: list[dict[str, Any]]) -> dict[str, Tensor] | list[dict[str, Any]]:
+        """Train on or segment a batch (Detectron2's contract).
+
+        Args:
+            batch: one dictionary an image: ``image`` (3, h, w) uint8 RGB; ``height``, ``width`` wanted back;
+                in training ``instances`` with ``gt_classes`` (n,) int64 and ``gt_masks`` (n, h, w) bool.
+
+        Returns:
+            In training the weighted losses; in eval mode a dictionary an image with those of ``sem_seg``,
+            ``panoptic_seg`` and ``instances`` that are switched on.
+        """
 
     @property
     def active_vocabulary(self) -> Vocabulary:

@@ -50,16 +50,7 @@ class FrozenSeg(MaskClassifier):
         return cls(sam=sam, **common_parts(cfg, vocabulary, sam_channels=sam.channels))
 
     def forward(self, batch: list[dict[str, Any]]) -> dict[str, Tensor] | list[dict[str, Any]]:
-        """Train on or segment a batch (Detectron2's contract).
-
-        Args:
-            batch: one dictionary an image: ``image`` (3, h, w) uint8 RGB; ``height``, ``width`` wanted back;
-                in training ``instances`` with ``gt_classes`` (n,) int64 and ``gt_masks`` (n, h, w) bool.
-
-        Returns:
-            In training the weighted losses; in eval mode a dictionary an image with those of ``sem_seg``,
-            ``panoptic_seg`` and ``instances`` that are switched on.
-        """
+        """Train on or segment a batch; see :meth:`MaskClassifier.forward`."""
         images = self.preprocess(batch, self.pixel_mean, self.pixel_std)  # (B, 3, H, W), true sizes kept
         clip = self.backbone(images.tensor)  # res2 … res5, dense (B, c5, H/32, W/32)
         space = self.sam(self.preprocess(batch, self.sam_mean, self.sam_std).tensor)  # (B, c, h, w)

@@ -41,6 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run all steps; returns the exit code of the first that fails, or 0."""
     arguments = parse_arguments(argv)
     started = time.perf_counter()
+    os.chdir(ROOT)  # relative paths are the project's, as in the commands that are printed
     output = Path(arguments.output)
     for title, command in steps(arguments, output):
         sys.stdout.write(f"\n── {title}\n$ {shlex.join(['python', *command])}\n")
@@ -89,9 +90,9 @@ def steps(arguments: argparse.Namespace, output: Path) -> list[tuple[str, list[s
 
 
 def run(command: Sequence[str], root: str) -> int:
-    """Run one of the project's scripts with this interpreter, from the project's folder; returns its exit code."""
+    """Run one of the project's scripts with this interpreter; returns its exit code."""
     environment = {**os.environ, "DETECTRON2_DATASETS": str(Path(root).absolute())}
-    return subprocess.run([sys.executable, *command], cwd=ROOT, env=environment, check=False).returncode
+    return subprocess.run([sys.executable, *command], env=environment, check=False).returncode
 
 
 def write_results(output: Path) -> None:

@@ -32,6 +32,16 @@ def test_training_gives_losses_and_gradients_to_every_trainable_parameter(model:
     model.zero_grad(set_to_none=True)
 
 
+@pytest.mark.parametrize(("feature_scale", "query_scale"), [(-1, 2), (0, -1), (-1, -1), (2, 0)])
+def test_no_switch_leaves_a_parameter_without_gradient(feature_scale: int, query_scale: int) -> None:
+    """Several processes wait for every gradient, so a part that is not used must not be built."""
+    keys = ("MODEL.MASK_FORMER.SAM_FEATURE_FUSE_LAYER", "MODEL.MASK_FORMER.SAM_QUERY_FUSE_LAYER")
+    options = [item for pair in zip(keys, (feature_scale, query_scale), strict=True) for item in pair]
+    model = build_model(tiny_config("FrozenSeg", *options), TRAINING).train()
+    sum(model(training_batch()).values()).backward()
+    assert [name for name, value in model.named_parameters() if value.requires_grad and value.grad is None] == []
+
+
 def test_frozen_parts_hold_still_through_a_training_step(model: MaskClassifier) -> None:
     hashes = model.frozen_hashes()
     assert set(hashes) == ({"backbone", "sam"} if hasattr(model, "sam") else {"backbone"})

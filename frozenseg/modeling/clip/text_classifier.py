@@ -29,7 +29,7 @@ class TextClassifier:
     def __init__(self, clip: FrozenCLIP, cache: TensorCache | None = None) -> None:
         self._clip = clip
         self._cache = cache
-        self._remembered: dict[tuple[str, ...], Tensor] = {}
+        self._remembered: dict[tuple[tuple[str, ...], ...], tuple[Tensor, Tensor]] = {}
         self._weights_hash: str | None = None
 
     def __call__(self, vocabulary: Vocabulary, void: Tensor) -> Words:
@@ -39,22 +39,11 @@ class TextClassifier:
             vocabulary: C classes with N synonyms.
             void: (1, E) the learned void embedding, not normalised.
         """
-        rows = self.rows(vocabulary.synonyms).to(void.device)  # (N, E)
-        class_of_row = [c for c, count in enumerate(vocabulary.synonym_counts) for _ in range(count)]
-        class_of_row.append(len(vocabulary))
-        return Words(
-            torch.cat([rows, F.normalize(void, dim=-1)]),
-            torch.tensor(class_of_row, device=void.device),
-            len(vocabulary) + 1,
-        )
+        rows, class_of_row = self._rows_and_classes(vocabulary, void.device)
+        return Words(torch.cat([rows, F.normalize(void, dim=-1)]), class_of_row, len(vocabulary) + 1)
 
     def rows(self, names: tuple[str, ...]) -> Tensor:
         """Return one row a name, (N, E) float32: encoded in every template, normalised, averaged, normalised."""
-        if names not in self._remembered:
-            self._remembered[names] = self._from_disk(names)
-        return self._remembered[names]
-
-    def _from_disk(self, names: tuple[str, ...]) -> Tensor:
         if self._cache is None:
             return self._encode(names)
         if self._weights_hash is None:
@@ -65,6 +54,18 @@ class TextClassifier:
             rows = self._encode(names)
             self._cache.save(rows, **content)
         return rows
+
+    def _rows_and_classes(self, vocabulary: Vocabulary, device: torch.device) -> tuple[Tensor, Tensor]:
+        """Return a vocabulary's rows (N, E) and the class of each, void's last (N + 1,), on the device."""
+        remembered = self._remembered.get(vocabulary.classes)
+        if remembered is None or remembered[0].device != device:
+            class_of_row = [index for index, names in enumerate(vocabulary.classes) for _ in names]
+            remembered = (
+                self.rows(vocabulary.synonyms).to(device),
+                torch.tensor([*class_of_row, len(vocabulary)], device=device),
+            )
+            self._remembered[vocabulary.classes] = remembered
+        return remembered
 
     def _encode(self, names: tuple[str, ...]) -> Tensor:
         """Encode every prompt, short ones together: a chunk costs as many tokens as its longest prompt has."""

@@ -3,6 +3,7 @@
 from torch import Tensor, nn
 
 from frozenseg.config import CfgNode
+from frozenseg.modeling.transformer_decoder.masked_decoder import NEVER
 from frozenseg.modeling.types import ClipFeatures, MaskPredictions, Words
 from frozenseg.registry import PIXEL_DECODER, TRANSFORMER_DECODER
 
@@ -34,8 +35,9 @@ class SemSegHead(nn.Module):
         """
         pixel_decoder = PIXEL_DECODER.look_up(cfg.MODEL.SEM_SEG_HEAD.PIXEL_DECODER_NAME)
         predictor = TRANSFORMER_DECODER.look_up(cfg.MODEL.MASK_FORMER.TRANSFORMER_DECODER_NAME)
+        injects_features = sam_channels is not None and cfg.MODEL.MASK_FORMER.SAM_FEATURE_FUSE_LAYER != NEVER
         return cls(
-            pixel_decoder=pixel_decoder.from_config(cfg, channels, sam_channels),
+            pixel_decoder=pixel_decoder.from_config(cfg, channels, sam_channels if injects_features else None),
             predictor=predictor.from_config(cfg, embed_dim, with_sam=sam_channels is not None),
         )
 

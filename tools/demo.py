@@ -13,7 +13,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from frozenseg.errors import DataError, FrozenSegError
+from frozenseg.errors import ConfigError, DataError, FrozenSegError
 from frozenseg.vocabulary import Vocabulary
 
 
@@ -28,10 +28,12 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--output", type=Path, required=True, help="folder for the drawings")
     parser.add_argument("--config-file", type=Path, required=True, help="YAML file of the model")
     parser.add_argument("--weights", type=Path, help="its checkpoint (default: the config's MODEL.WEIGHTS)")
-    parser.add_argument("--device", default="auto", help="cpu, cuda, or auto (default)")
+    parser.add_argument("--device", help="cpu, cuda, or auto (default: the config's MODEL.DEVICE)")
     parser.add_argument("--skip-bad", action="store_true", help="leave out pictures that cannot be decoded")
-    parser.add_argument("options", nargs=argparse.REMAINDER, metavar="KEY VALUE", help="config overrides")
-    return parser.parse_args(argv)
+    parser.add_argument(
+        "options", nargs="*", metavar="KEY VALUE", help="config overrides, such as INPUT.MIN_SIZE_TEST 640"
+    )
+    return parser.parse_intermixed_args(argv)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -42,25 +44,40 @@ def main(argv: Sequence[str] | None = None) -> int:
     except FrozenSegError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    print(f"{count} pictures segmented; drawings: {arguments.output}")
+    print(f"{count} {'picture' if count == 1 else 'pictures'} segmented; drawings: {arguments.output}")
     return 0
 
 
 def segment(arguments: argparse.Namespace) -> int:
-    """Segment and draw all pictures; returns their number. Words and pictures are checked before the model is built."""
+    """Segment and draw all pictures; returns their number. What can be wrong is checked before the model is built."""
     stuff = [name.strip() for name in arguments.stuff.split(";") if name.strip()]
     vocabulary = Vocabulary.parse(arguments.vocabulary, stuff)
+    from frozenseg.inference.page import check_matplotlib
     from frozenseg.inference.predictor import Segmenter
     from frozenseg.log import progress, setup_logging
 
     setup_logging()
+    check_matplotlib()
     pictures = readable(arguments.input, arguments.skip_bad)
+    make_folder(arguments.output)
     segmenter = Segmenter.from_config(
         arguments.config_file, arguments.weights, arguments.device, options=arguments.options
     )
     for path in progress(pictures, "segmenting"):
         segmenter(path, vocabulary).save(arguments.output, path.stem)
     return len(pictures)
+
+
+def make_folder(path: Path) -> None:
+    """Make the folder for the drawings.
+
+    Raises:
+        ConfigError: it cannot be made.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"--output {path} cannot be made a folder ({error.strerror}): choose another.") from error
 
 
 def readable(paths: Sequence[Path], skip_bad: bool) -> list[Path]:
@@ -78,7 +95,7 @@ def readable(paths: Sequence[Path], skip_bad: bool) -> list[Path]:
             read_picture(path)
         except DataError as error:
             if not skip_bad:
-                raise DataError(f"{error} --skip-bad goes on without it.") from error
+                raise
             get_logger("frozenseg.demo").warning("Left out: %s", error)
             continue
         if path.stem in (other.stem for other in good):

@@ -13,7 +13,7 @@ Colour = tuple[int, int, int]
 LIGHTNESS = (0.56, 0.66, 0.76, 0.86)  # neither black nor white, so that the picture below shows through
 CHROMA = (0.09, 0.14, 0.19)  # no greys
 HUES = 36
-FIRST = 20  # entry with which the choice begins: a strong blue
+FIRST = 20  # entry with which the choice begins: a deep teal
 # OKLab → cube roots of cone responses → linear sRGB
 LAB_TO_CONES = np.array(
     [[1.0, 0.3963377774, 0.2158037573], [1.0, -0.1055613458, -0.0638541728], [1.0, -0.0894841775, -1.2914855480]]
@@ -31,19 +31,6 @@ def class_colour(index: int) -> Colour:
     """Return the RGB colour (0-255) of a class, by its place in the vocabulary; hundreds differ, then they repeat."""
     colours = _palette()
     return colours[index % len(colours)]
-
-
-def shade(colour: Colour, step: int) -> Colour:
-    """Return a lighter or darker relative of a colour, to tell neighbours of one class apart.
-
-    Args:
-        colour: RGB, 0-255.
-        step: 0 is the colour itself; 1, 2, … alternate between lighter and darker, and repeat after five.
-    """
-    amount = (0.0, 0.28, -0.2, 0.14, -0.32)[step % 5]
-    target = 255.0 if amount > 0 else 0.0
-    red, green, blue = (round(channel + abs(amount) * (target - channel)) for channel in colour)
-    return red, green, blue
 
 
 @functools.cache

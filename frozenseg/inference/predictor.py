@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 from torch import Tensor
 from torchvision.transforms.v2 import functional as tvf
 
@@ -64,7 +64,7 @@ class Result:
             return draw.draw_semantic(self.image, self.semantic, self.vocabulary)
         raise ConfigError(f"Cannot draw {kind!r}.{did_you_mean(kind, KINDS)} Kinds: {', '.join(KINDS)}.")
 
-    def save(self, folder: str | Path, name: str) -> list[Path]:
+    def save(self, folder: str | Path, name: str = "picture") -> list[Path]:
         """Write ``NAME_panoptic.png``, ``NAME_instance.png`` and ``NAME_semantic.png``; returns the files."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
@@ -93,21 +93,28 @@ class Segmenter:
 
     @classmethod
     def from_config(
-        cls, config: str | Path, weights: str | Path | None = None, device: str = "auto", options: Sequence[Any] = ()
+        cls,
+        config: str | Path,
+        weights: str | Path | None = None,
+        device: str | None = None,
+        options: Sequence[Any] = (),
     ) -> "Segmenter":
         """Build a model and load its weights.
 
         Args:
             config: YAML file of the model.
             weights: checkpoint; None for the config's ``MODEL.WEIGHTS``.
-            device: ``cpu``, ``cuda``, or ``auto``: cuda where there is one.
+            device: ``cpu``, ``cuda``, or ``auto``: cuda where there is one; None for the config's ``MODEL.DEVICE``.
             options: ``KEY VALUE`` pairs on top of the config.
 
         Raises:
-            ConfigError: something is wrong with the config.
+            ConfigError: something is wrong with the config, or there is no such device here.
             CheckpointError: the weights are missing, damaged or of another model.
         """
-        cfg = load_config(config, [*options, *ALL_READ_OUTS])
+        cfg = load_config(config, options).clone()
+        cfg.defrost()
+        cfg.merge_from_list(ALL_READ_OUTS)
+        place = _find_device(device or cfg.MODEL.DEVICE)
         weights = weights or cfg.MODEL.WEIGHTS
         training = trained_vocabulary(read_checkpoint(weights)) if weights else None
         model = build_model(cfg, training or Vocabulary.parse("object"))
@@ -115,9 +122,7 @@ class Segmenter:
             load_trained(model, weights)
         else:
             logger.warning("No weights are given: the model is untrained and its masks mean nothing.")
-        if device == "auto":
-            device = "cuda" if torch.cuda.is_available() else "cpu"
-        return cls(model.to(device), ShortestEdge(cfg.INPUT.MIN_SIZE_TEST, cfg.INPUT.MAX_SIZE_TEST))
+        return cls(model.to(place), ShortestEdge(cfg.INPUT.MIN_SIZE_TEST, cfg.INPUT.MAX_SIZE_TEST))
 
     def __call__(self, image: Picture, vocabulary: str | Vocabulary, stuff: Sequence[str] = ()) -> Result:
         """Segment one picture.
@@ -146,6 +151,18 @@ class Segmenter:
         )
 
 
+def _find_device(name: str) -> torch.device:
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:  # torch says either, by how it was built
+        reason = str(error).splitlines()[0]
+        raise ConfigError(f"The device {name!r} cannot be used here ({reason}): choose cpu, cuda or auto.") from error
+    return device
+
+
 def read_picture(image: Picture) -> Image.Image:
     """Return a picture as an RGB image, upright.
 
@@ -155,7 +172,11 @@ def read_picture(image: Picture) -> Image.Image:
     if isinstance(image, (str, Path)):
         return read_image(str(image))
     if isinstance(image, Image.Image):
-        return image.convert("RGB")
-    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+        try:
+            return ImageOps.exif_transpose(image).convert("RGB")
+        except (OSError, SyntaxError, ValueError) as error:  # Pillow decodes when the pixels are first needed
+            name = getattr(image, "filename", "") or "that was given"
+            raise DataError(f"The image {name} cannot be decoded ({error}): replace it.") from error
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or image.size == 0:
         raise DataError(f"An image array must be (H, W, 3) uint8 RGB; received {image.shape} {image.dtype}.")
     return Image.fromarray(image)

@@ -5,6 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
+from frozenseg.inference import draw
 from frozenseg.inference.draw import contact_sheet, draw_instances, draw_panoptic, draw_semantic
 from frozenseg.inference.palette import class_colour
 from frozenseg.structures.instances import Instances
@@ -61,9 +62,55 @@ def test_semantic_takes_scores_or_labels(black: Image.Image) -> None:
     assert is_tinted_by(pixel(from_scores, 300, 100), 1)
 
 
+def test_names_stand_where_there_is_room(black: Image.Image) -> None:
+    ids = torch.zeros(SIDE, SIDE, dtype=torch.int32)
+    ids[:, :200], ids[:10, 250:] = 1, 2
+    segments = [{"id": 1, "category_id": 0}, {"id": 2, "category_id": 0}]
+    drawing = np.asarray(draw_panoptic(black, (ids, segments), WORDS)).astype(int)
+    tint = 0.55 * np.array(class_colour(0))
+    inked = np.abs(drawing - tint).max(axis=-1) > 20
+    assert inked[140:180, 80:120].any()  # the name, in the midst of the large segment
+    assert not inked[20:120, 5:195].any()
+    assert not inked[1:8, 255:315].any()  # the small one has none
+
+
 def test_nothing_found_is_said(black: Image.Image) -> None:
-    drawing = draw_panoptic(black, (torch.zeros(SIDE, SIDE, dtype=torch.int32), []), WORDS)
-    assert drawing.width > SIDE
+    drawing = np.asarray(draw_panoptic(black, (torch.zeros(SIDE, SIDE, dtype=torch.int32), []), WORDS))
+    assert not drawing[:, :SIDE].any()
+    assert drawing[:, SIDE:].min() < 100  # words in the legend
+
+
+def test_every_class_is_in_the_legend(black: Image.Image) -> None:
+    count = 60
+    words = Vocabulary.parse(";".join(f"class {index}" for index in range(count)))
+    labels = (torch.arange(SIDE) * count // SIDE).expand(SIDE, SIDE)
+    legend = np.asarray(draw_semantic(black, labels, words))[:, SIDE:].reshape(-1, 3)
+    shown = set(map(tuple, legend.tolist()))
+    assert {class_colour(index) for index in range(count)} <= shown
+
+
+def test_large_pictures_have_large_letters() -> None:
+    labels = torch.zeros(800, 1600, dtype=torch.int64)
+    small = draw_semantic(Image.new("RGB", (SIDE, SIDE)), torch.zeros(SIDE, SIDE, dtype=torch.int64), WORDS)
+    large = draw_semantic(Image.new("RGB", (1600, 800)), labels, WORDS)
+    assert large.width - 1600 > 2 * (small.width - SIDE)
+
+
+def test_borders_have_the_width_that_is_asked_for() -> None:
+    owner = torch.zeros(8, 20, dtype=torch.int64)
+    owner[:, 10:] = 1
+    for width in (1, 2, 3):
+        assert draw._borders(owner, width)[4].sum() == width
+
+
+def test_the_callers_matplotlib_is_left_alone(black: Image.Image) -> None:
+    import matplotlib as mpl
+    from matplotlib import pyplot
+
+    mpl.use("svg")
+    draw_semantic(black, torch.zeros(SIDE, SIDE, dtype=torch.int64), WORDS)
+    assert mpl.get_backend().lower() == "svg"
+    assert pyplot.get_fignums() == []
 
 
 def test_small_pictures_are_enlarged() -> None:
@@ -78,6 +125,17 @@ def test_colours_differ_and_stay() -> None:
 
 
 def test_a_sheet_holds_rows_of_different_length(black: Image.Image) -> None:
-    sheet = contact_sheet([[("image", black), ("prediction", black)], [("image", black)]])
-    assert sheet.mode == "RGB"
-    assert sheet.width > sheet.height / 2
+    grey = Image.new("RGB", (2 * SIDE, SIDE), (120, 120, 120))
+    sheet = np.asarray(contact_sheet([[("image", black), ("prediction", grey)], [("image", black)]]))
+    first, second = draw.GAP, 2 * draw.GAP + SIDE
+    top = 2 * draw.TITLE
+    assert not sheet[top : top + SIDE, first : first + SIDE].any()
+    assert (sheet[top : top + SIDE, second : second + 2 * SIDE] == 120).all()
+    assert sheet[:top, first:].min() < 100  # a title
+    below = top + SIDE + draw.GAP
+    assert sheet[below : below + 2 * draw.TITLE, first : first + 60].min() < 100  # and in the second row
+    assert (sheet[below:, second:] == 255).all()
+
+
+def test_a_wide_sheet_is_made_smaller(black: Image.Image) -> None:
+    assert contact_sheet([[(str(index), black) for index in range(9)]]).width <= draw.WIDEST_SHEET

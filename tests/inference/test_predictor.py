@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from frozenseg.errors import CheckpointError, ConfigError, DataError
-from frozenseg.inference.predictor import KINDS, Segmenter
+from frozenseg.inference.predictor import KINDS, Segmenter, read_picture
 from frozenseg.modeling.build import build_model
 from frozenseg.modeling.weights import trained_tensors
 from frozenseg.vocabulary import Vocabulary
@@ -85,3 +85,27 @@ def test_bad_input_is_named(segmenter: Segmenter, picture: Image.Image, weights:
         Segmenter.from_config(CONFIG, weights=tmp_path / "gone.pth", options=NARROW)
     with pytest.raises(CheckpointError, match="another architecture"):
         Segmenter.from_config(ROOT / "configs/toyworld/frozenseg_tiny.yaml", weights=weights, options=NARROW)
+
+
+def test_a_device_that_is_not_there_is_refused_before_the_model_is_built(weights: Path) -> None:
+    with pytest.raises(ConfigError, match="device 'gpu' cannot be used here .*choose cpu, cuda or auto"):
+        Segmenter.from_config(CONFIG, weights=weights, device="gpu", options=NARROW)
+    with pytest.raises(ConfigError, match="device 'tpu'"):
+        Segmenter.from_config(CONFIG, weights=weights, options=[*NARROW, "MODEL.DEVICE", "tpu"])
+
+
+def test_an_option_without_a_value_is_named(weights: Path) -> None:
+    with pytest.raises(ConfigError, match="'SEED' has no value"):
+        Segmenter.from_config(CONFIG, weights=weights, options=["SEED"])
+
+
+def test_pictures_are_turned_upright_and_decoded_when_they_are_read(picture: Image.Image, tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned by a quarter
+    picture.save(tmp_path / "turned.jpg", exif=exif)
+    with Image.open(tmp_path / "turned.jpg") as turned:
+        assert read_picture(turned).size == read_picture(tmp_path / "turned.jpg").size == (60, 90)
+    picture.save(tmp_path / "short.png")
+    (tmp_path / "short.png").write_bytes((tmp_path / "short.png").read_bytes()[:2000])
+    with Image.open(tmp_path / "short.png") as short, pytest.raises(DataError, match=r"short\.png cannot be decoded"):
+        read_picture(short)

@@ -1,5 +1,6 @@
 """The demo's refusals, before any model is built, and one whole run."""
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -33,8 +34,8 @@ def test_drawings_of_every_kind(arguments: list[str], tmp_path: Path, capsys: py
     pytest.importorskip("matplotlib", reason="drawing needs the demo extra")
     pictures = ["--input", str(tmp_path / "broken.png"), str(tmp_path / "picture.png"), "--skip-bad"]
     words = ["--vocabulary", "cat,kitten; sky", "--stuff", "sky"]
-    assert main([*pictures, *words, *arguments, *options()]) == 0
-    assert "1 pictures segmented" in capsys.readouterr().out
+    assert main([*words, *arguments, *options(), *pictures]) == 0  # flags may follow KEY VALUE
+    assert "1 picture segmented" in capsys.readouterr().out
     names = sorted(path.name for path in (tmp_path / "masks").iterdir())
     assert names == ["picture_instance.png", "picture_panoptic.png", "picture_semantic.png"]
 
@@ -57,3 +58,22 @@ def test_bad_input_is_one_sentence_and_exit_code_2(
     assert message in error
     assert error.count("\n") == 1
     assert not (tmp_path / "masks").exists()
+
+
+def test_a_folder_that_cannot_be_made_is_refused_before_the_model_is_built(
+    arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "masks").write_text("a file", encoding="utf-8")
+    words = ["--vocabulary", "cat", "--weights", "gone.pth"]
+    assert main(["--input", str(tmp_path / "picture.png"), *arguments, *words]) == 2
+    assert "masks cannot be made a folder" in capsys.readouterr().err
+
+
+def test_missing_matplotlib_is_told_before_the_model_is_built(
+    arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    words = ["--vocabulary", "cat", "--weights", "gone.pth"]
+    assert main(["--input", str(tmp_path / "picture.png"), *arguments, *words]) == 2
+    assert "Drawing needs matplotlib" in capsys.readouterr().err

@@ -89,7 +89,8 @@ def _work_in_group(work: Work, arguments: tuple[Any, ...], cuda: bool) -> int:
     elif "OMP_NUM_THREADS" not in os.environ:
         # each process would otherwise take all cores
         torch.set_num_threads(max(1, (os.cpu_count() or 1) // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))))
-    dist.init_process_group("nccl" if cuda else "gloo")
+    # metrics are summed where they are kept, on the CPU, which nccl alone cannot do
+    dist.init_process_group("cpu:gloo,cuda:nccl" if cuda else "gloo")
     code = work(*arguments)
     dist.barrier()
     dist.destroy_process_group()

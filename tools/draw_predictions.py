@@ -48,7 +48,7 @@ def draw_predictions(arguments: argparse.Namespace) -> list[Path]:
     from frozenseg.config import load_config
     from frozenseg.data import vocabulary_of
     from frozenseg.data.loader import build_test_loader
-    from frozenseg.engine.setup import pick_device
+    from frozenseg.device import pick_device
     from frozenseg.log import setup_logging
     from frozenseg.modeling.build import build_model
     from frozenseg.modeling.weights import load_trained

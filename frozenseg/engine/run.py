@@ -14,6 +14,7 @@ from frozenseg import distributed
 from frozenseg.config import load_config
 from frozenseg.data.catalog import vocabulary_of
 from frozenseg.data.loader import build_train_loader
+from frozenseg.device import pick_device
 from frozenseg.engine.arguments import overrides
 from frozenseg.engine.checkpoint import (
     Checkpointer,
@@ -29,7 +30,7 @@ from frozenseg.engine.lr_schedule import build_lr_schedule
 from frozenseg.engine.metrics import build_writers
 from frozenseg.engine.optimizer import build_gradient_clip, build_optimizer
 from frozenseg.engine.random_states import seed_everything
-from frozenseg.engine.setup import errors_in_log_file, pick_device, prepare_folder, with_seed, write_config
+from frozenseg.engine.setup import errors_in_log_file, prepare_folder, with_seed, write_config
 from frozenseg.engine.trainer import Trainer
 from frozenseg.errors import CheckpointError, ConfigError
 from frozenseg.log import get_logger

@@ -14,6 +14,7 @@ from torchvision.transforms.v2 import functional as tvf
 from frozenseg.config import load_config
 from frozenseg.data.mapper import read_image
 from frozenseg.data.transforms.recipes import ShortestEdge
+from frozenseg.device import pick_device
 from frozenseg.errors import ConfigError, DataError, did_you_mean
 from frozenseg.log import get_logger
 from frozenseg.modeling.build import build_model
@@ -114,7 +115,7 @@ class Segmenter:
         cfg = load_config(config, options).clone()
         cfg.defrost()
         cfg.merge_from_list(ALL_READ_OUTS)
-        place = _find_device(device or cfg.MODEL.DEVICE)
+        place = pick_device(device or cfg.MODEL.DEVICE)
         weights = weights or cfg.MODEL.WEIGHTS
         training = trained_vocabulary(read_checkpoint(weights)) if weights else None
         model = build_model(cfg, training or Vocabulary.parse("object"))
@@ -149,18 +150,6 @@ class Segmenter:
             instances=output["instances"].to("cpu"),
             semantic=output["sem_seg"].argmax(dim=0).cpu(),
         )
-
-
-def _find_device(name: str) -> torch.device:
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        device = torch.device(name)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:  # torch says either, by how it was built
-        reason = str(error).splitlines()[0]
-        raise ConfigError(f"The device {name!r} cannot be used here ({reason}): choose cpu, cuda or auto.") from error
-    return device
 
 
 def read_picture(image: Picture) -> Image.Image:

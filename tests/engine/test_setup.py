@@ -1,4 +1,4 @@
-"""Device, folder, seed, environment."""
+"""Device, folder, seed, environment: what is settled before anything runs."""
 
 import logging
 from pathlib import Path
@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from frozenseg.config import CfgNode
+from frozenseg.device import pick_device
 from frozenseg.engine import setup
-from frozenseg.engine.setup import environment, errors_in_log_file, pick_device, prepare_folder, with_seed, write_config
+from frozenseg.engine.setup import environment, errors_in_log_file, prepare_folder, with_seed, write_config
 from frozenseg.errors import ConfigError, DataError
 
 

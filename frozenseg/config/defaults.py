@@ -60,6 +60,11 @@ KEYS: tuple[Key, ...] = (
         1,
         "levels that the SAM branch is built for: 1 is right, 3 reads as the released weights were trained",
     ),
+    Key(
+        "MODEL.SEM_SEG_HEAD.SAM_READ_ACROSS_IMAGES",
+        False,
+        "with 3 levels: read through the whole batch as released, so that its images leak into each other",
+    ),
     # Transformer decoder
     Key("MODEL.MASK_FORMER.TRANSFORMER_DECODER_NAME", "MultiScaleMaskedTransformerDecoder", "registered decoder"),
     Key("MODEL.MASK_FORMER.HIDDEN_DIM", 256, "width of queries and attention, channels"),

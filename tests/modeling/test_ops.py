@@ -7,7 +7,7 @@ import torch
 
 from frozenseg.errors import ShapeError
 from frozenseg.modeling.ops.ms_deform_attn import MSDeformAttn
-from frozenseg.modeling.ops.ms_deform_attn_torch import first_level_of_flat_buffer, ms_deform_attn_torch
+from frozenseg.modeling.ops.ms_deform_attn_torch import ms_deform_attn_torch
 from frozenseg.modeling.ops.point_sample import point_sample
 
 
@@ -42,21 +42,6 @@ def test_deformable_attention_equals_its_definition() -> None:
                         x, y = locations[b, q, h, level, p].tolist()
                         expected = expected + weights[b, q, h, level, p] * bilinear(grid, x, y)
                 assert torch.allclose(output[b, q, h * channels : (h + 1) * channels], expected, atol=1e-5)
-
-
-def test_first_level_of_flat_buffer_is_the_head_of_each_image() -> None:
-    buffer = torch.arange(2 * 3 * 1 * 3 * 2).view(2, 3, 1, 3, 2)  # 2 images, 3 queries, 1 head, built for 3, 2 points
-    read = first_level_of_flat_buffer(buffer, 1)
-    assert read.shape == (2, 3, 1, 1, 2)
-    assert read[0].flatten().tolist() == [0, 1, 2, 3, 4, 5]
-    assert read[1].flatten().tolist() == [18, 19, 20, 21, 22, 23]
-
-
-def test_another_number_of_levels_is_refused_unless_the_released_read_is_asked_for() -> None:
-    inputs = (torch.rand(1, 4, 8), torch.rand(1, 4, 1, 2), torch.rand(1, 4, 8), [(2, 2)])
-    with pytest.raises(ShapeError, match="built for 3 levels and got 1"):
-        MSDeformAttn(width=8, levels=3, heads=2, points=2)(*inputs)
-    assert MSDeformAttn(width=8, levels=3, heads=2, points=2, released_read=True)(*inputs).shape == (1, 4, 8)
 
 
 def test_offsets_start_as_rings_and_weights_equal() -> None:

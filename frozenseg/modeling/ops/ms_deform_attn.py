@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from frozenseg.errors import ShapeError
-from frozenseg.modeling.ops.ms_deform_attn_torch import first_level_of_flat_buffer, ms_deform_attn_torch
+from frozenseg.modeling.ops.ms_deform_attn_torch import ms_deform_attn_torch
+from frozenseg.modeling.ops.released_read import ReleasedRead, read_as_released
 
 
 class MSDeformAttn(nn.Module):
@@ -18,11 +19,13 @@ class MSDeformAttn(nn.Module):
         levels: n, feature levels that the offsets and weights are predicted for.
         heads: h.
         points: P, places a head samples on each level.
-        released_read: admit fewer levels than built for, read as the released weights were trained
-            (:func:`first_level_of_flat_buffer`).
+        released_read: admit fewer levels than built for, and read them as the released weights were trained; None
+            admits no fewer.
     """
 
-    def __init__(self, *, width: int, levels: int, heads: int, points: int, released_read: bool = False) -> None:
+    def __init__(
+        self, *, width: int, levels: int, heads: int, points: int, released_read: ReleasedRead | None = None
+    ) -> None:
         super().__init__()
         if width % heads:
             raise ShapeError(f"Deformable attention of width {width} cannot be split among {heads} heads.")
@@ -51,7 +54,7 @@ class MSDeformAttn(nn.Module):
         Raises:
             ShapeError: as many levels are not what the module was built for.
         """
-        if len(shapes) != self.levels and not self.released_read:
+        if len(shapes) != self.levels and self.released_read is None:
             raise ShapeError(f"Deformable attention was built for {self.levels} levels and got {len(shapes)}.")
         batch, length, _ = query.shape
         value = self.value_proj(value).unflatten(-1, (self.heads, -1))  # (B, S, h, k)
@@ -61,8 +64,8 @@ class MSDeformAttn(nn.Module):
         sizes = offsets.new_tensor([(width, height) for height, width in shapes])  # (n, 2) x before y
         locations = reference_points[:, :, None, :, None, :] + offsets / sizes[:, None, :]  # (B, L, h, n, P, 2)
         if len(shapes) != self.levels:
-            locations = first_level_of_flat_buffer(locations, len(shapes))
-            weights = first_level_of_flat_buffer(weights, len(shapes))
+            locations = read_as_released(locations, len(shapes), self.released_read)
+            weights = read_as_released(weights, len(shapes), self.released_read)
         return self.output_proj(ms_deform_attn_torch(value, shapes, locations, weights))
 
     def _initialise(self) -> None:

@@ -37,22 +37,3 @@ def ms_deform_attn_torch(
         level_weights = weights[:, :, :, level].transpose(1, 2).reshape(batch * heads, 1, queries, points)
         output = output + (samples * level_weights).sum(dim=-1)
     return output.view(batch, heads * channels, queries).transpose(1, 2)  # (B, L, h·k)
-
-
-def first_level_of_flat_buffer(buffer: Tensor, levels: int) -> Tensor:
-    """Read a buffer laid out for more levels than there are, as the released weights were trained to be read.
-
-    The released model builds its SAM encoder for three levels and feeds it one. Its operator was told "one level" and
-    walked the flat memory accordingly: it took, for each image, the first third of the entries as if they were all.
-    So queries use the sampling places and weights of other queries, and weights do not sum to one.
-
-    Args:
-        buffer: (B, L, h, built, P, …) values for ``built`` levels.
-        levels: how many levels are really there.
-
-    Returns:
-        (B, L, h, levels, P, …): the head of each image's flat buffer.
-    """
-    shape = (*buffer.shape[:3], levels, *buffer.shape[4:])
-    count = torch.Size(shape[1:]).numel()
-    return buffer.flatten(1)[:, :count].reshape(shape)

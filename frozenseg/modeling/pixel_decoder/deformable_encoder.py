@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from frozenseg.modeling.layers.position_encoding import sine_position
 from frozenseg.modeling.ops.ms_deform_attn import MSDeformAttn
+from frozenseg.modeling.ops.released_read import ReleasedRead
 
 
 class DeformableEncoder(nn.Module):
@@ -37,7 +38,7 @@ class DeformableEncoder(nn.Module):
         points: int,
         hidden: int,
         dropout: float = 0.0,
-        released_read: bool = False,
+        released_read: ReleasedRead | None = None,
     ) -> None:
         super().__init__()
         self.level_embed = nn.Parameter(torch.randn(levels, width))

@@ -9,7 +9,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from frozenseg.config import CfgNode
+from frozenseg.errors import ConfigError
 from frozenseg.modeling.layers.mask_pooling import resize
+from frozenseg.modeling.ops.released_read import ReleasedRead
 from frozenseg.modeling.pixel_decoder.deformable_encoder import DeformableEncoder
 from frozenseg.modeling.pixel_decoder.sam_branch import decode_sam, group_count, halving_convolution
 from frozenseg.modeling.types import ClipFeatures, PixelFeatures
@@ -70,13 +72,15 @@ class MSDeformAttnPixelDecoder(nn.Module):
             "hidden": head.DEFORMABLE_TRANSFORMER_ENCODER_DIM_FEEDFORWARD,
             "dropout": cfg.MODEL.MASK_FORMER.DROPOUT,
         }
-        built = head.SAM_ENCODER_LEVELS
+        sam_encoder = None
+        if sam_channels:
+            sam_encoder = DeformableEncoder(levels=head.SAM_ENCODER_LEVELS, released_read=_released_read(cfg), **common)
         return cls(
             channels=channels,
             width=head.CONVS_DIM,
             mask_width=head.MASK_DIM,
             encoder=DeformableEncoder(levels=3, **common),
-            sam_encoder=DeformableEncoder(levels=built, released_read=built != 1, **common) if sam_channels else None,
+            sam_encoder=sam_encoder,
             sam_channels=sam_channels or 0,
         )
 
@@ -129,6 +133,23 @@ class ConvNorm(nn.Conv2d):
 
 def _projection(channels: int, width: int) -> nn.Sequential:
     return nn.Sequential(nn.Conv2d(channels, width, kernel_size=1), nn.GroupNorm(group_count(width), width))
+
+
+def _released_read(cfg: CfgNode) -> ReleasedRead | None:
+    """Return how the SAM branch is read; None for the right way.
+
+    Raises:
+        ConfigError: a read across images, which only the released layout has.
+    """
+    head = cfg.MODEL.SEM_SEG_HEAD
+    if head.SAM_ENCODER_LEVELS != 1:
+        return ReleasedRead.ACROSS_IMAGES if head.SAM_READ_ACROSS_IMAGES else ReleasedRead.PER_IMAGE
+    if head.SAM_READ_ACROSS_IMAGES:
+        raise ConfigError(
+            "MODEL.SEM_SEG_HEAD.SAM_READ_ACROSS_IMAGES acts only in the released layout: set SAM_ENCODER_LEVELS to 3 "
+            "with it, or leave it False."
+        )
+    return None
 
 
 def _initialise_encoder(encoder: DeformableEncoder) -> None:

@@ -14,7 +14,7 @@ LEVELS = (
     ("errors", "log", "registry", "distributed", "device", "config", "cache"),
     ("structures", "vocabulary", "toyworld"),
     ("modeling", "data", "evaluation"),
-    ("engine", "inference"),
+    ("engine", "inference", "parity"),
     ("plugins",),
 )
 LEVEL = {name: level for level, names in enumerate(LEVELS) for name in names}

@@ -1,5 +1,6 @@
 """The mask-proposal ensemble, with numbers that can be worked out by hand."""
 
+import pytest
 import torch
 
 from frozenseg.modeling.ensemble.mask_proposals import mask_proposal_ensemble
@@ -10,27 +11,36 @@ MASKS = torch.tensor([[[0.0, 100.0]], [[100.0, 100.0]]])  # probabilities ½, 1 
 
 
 def logits(*probabilities: list[float]) -> torch.Tensor:
-    """Return logits of class probabilities, with a void so likely that it would win were it not dropped."""
-    return torch.cat([torch.tensor(probabilities).log(), torch.full((len(probabilities), 1), 9.0)], dim=1)
+    """Return logits of class probabilities, void last."""
+    return torch.tensor(probabilities).log() + 3.0
 
 
 def test_confident_proposals_vote_for_unseen_classes() -> None:
-    mixed = mask_proposal_ensemble(SEMANTIC, logits([0.1, 0.6, 0.3], [0.2, 0.4, 0.4]), MASKS, SEEN, alpha=0.2)
+    mixed = mask_proposal_ensemble(SEMANTIC, logits([0.1, 0.6, 0.2, 0.1], [0.1, 0.4, 0.4, 0.1]), MASKS, SEEN, alpha=0.2)
     # the second proposal's best unseen class has 0.4: no vote
     expected = [
         [0.0, 1.0],
         [0.8 * 2 + 0.2 * 0.6 / 2, 0.8 * 3 + 0.2 * 0.6],
-        [0.8 * 4 + 0.2 * 0.3 / 2, 0.8 * 5 + 0.2 * 0.3],
+        [0.8 * 4 + 0.2 * 0.2 / 2, 0.8 * 5 + 0.2 * 0.2],
     ]
     assert torch.allclose(mixed[:, 0], torch.tensor(expected))
 
 
-def test_a_proposal_of_a_seen_class_does_not_vote() -> None:
-    assert torch.equal(mask_proposal_ensemble(SEMANTIC, logits([0.9, 0.05, 0.05]), MASKS[:1], SEEN, 0.2), SEMANTIC)
+@pytest.mark.parametrize(
+    "probabilities",
+    [
+        [0.9, 0.04, 0.03, 0.03],  # a seen class
+        [0.1, 0.45, 0.05, 0.4],  # void takes its share: without it the second class would have three quarters
+    ],
+)
+def test_where_no_proposal_votes_unseen_scores_shrink(probabilities: list[float]) -> None:
+    mixed = mask_proposal_ensemble(SEMANTIC, logits(probabilities), MASKS[:1], SEEN, alpha=0.2)
+    assert torch.equal(mixed[0], SEMANTIC[0])
+    assert torch.allclose(mixed[1:], 0.8 * SEMANTIC[1:])
 
 
 def test_nothing_changes_without_proposals_or_without_unseen_classes() -> None:
     nothing = torch.zeros(0, 4), torch.zeros(0, 1, 2)
     assert torch.equal(mask_proposal_ensemble(SEMANTIC, *nothing, SEEN, 0.2), SEMANTIC)
-    confident = logits([0.1, 0.6, 0.3])
+    confident = logits([0.1, 0.6, 0.2, 0.1])
     assert torch.equal(mask_proposal_ensemble(SEMANTIC, confident, MASKS[:1], torch.ones(3).bool(), 0.2), SEMANTIC)

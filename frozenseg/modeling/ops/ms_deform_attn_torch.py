@@ -5,7 +5,6 @@ Letters: B images, S pixels of all levels together, L queries, h heads, k = d/h 
 
 from collections.abc import Sequence
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 

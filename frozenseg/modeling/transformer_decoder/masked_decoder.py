@@ -122,11 +122,7 @@ class MultiScaleMaskedTransformerDecoder(nn.Module):
             space: SAM's embedding (B, d, h, w); None without SAM.
             words: the text classifier.
         """
-        maps = [
-            project(scale) + self.level_embed.weight[level][:, None, None]
-            for level, (project, scale) in enumerate(zip(self.input_proj, pixels.scales, strict=True))
-        ]
-        positions = [sine_position(m) for m in maps]  # (1, d, H_l, W_l) each
+        maps, positions = self.levels(pixels)
         queries = self.query_feat.weight.expand(len(maps[0]), -1, -1)  # (B, Q, d)
         predictions = [self.predict(queries, pixels.mask_features, words)]
         for i in range(len(self.transformer_ffn_layers)):
@@ -135,6 +131,14 @@ class MultiScaleMaskedTransformerDecoder(nn.Module):
             if i % SCALES == self.query_injection_scale:
                 queries = inject_into_queries(queries, predictions[-1].masks, space, self._mask_pooling_proj)
         return MaskPredictions(predictions[-1], tuple(predictions[:-1]))
+
+    def levels(self, pixels: PixelFeatures) -> tuple[list[Tensor], list[Tensor]]:
+        """Return the maps that queries attend to, (B, d, H_l, W_l) each, and their positions, (1, d, H_l, W_l) each."""
+        maps = [
+            project(scale) + self.level_embed.weight[level][:, None, None]
+            for level, (project, scale) in enumerate(zip(self.input_proj, pixels.scales, strict=True))
+        ]
+        return maps, [sine_position(m) for m in maps]
 
     def layer(
         self,

@@ -1,0 +1,148 @@
+"""Maps, segments and instances: equal to the reference's, but where its own margin is below the tolerance.
+
+Letters: Q queries, C classes, H×W the image, n instances.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from frozenseg.modeling.readout.panoptic import INSIDE, panoptic_readout
+from frozenseg.modeling.readout.read_out import ReadOut
+from frozenseg.parity.compare import Array, Comparer, Row
+from frozenseg.structures.instances import Instances
+
+
+class Scored(NamedTuple):
+    """What read-outs start from, and how exact it is."""
+
+    logits: Tensor  # (Q, C + 1) log-probabilities, void last
+    masks: Tensor  # (Q, H, W) logits
+    logit_tolerance: float
+    mask_tolerance: float
+
+    @property
+    def relative(self) -> float:
+        """How far two products of class and mask probability may be apart and still tie, as a share of them."""
+        return 2 * (self.logit_tolerance + self.mask_tolerance)
+
+
+def compare_label_counts(compare: Comparer, stage: str, scores: Tensor, counts: Sequence[int], margin: float) -> Row:
+    """Compare how many pixels each class has in the label map.
+
+    Args:
+        compare: of the case.
+        stage: what it is.
+        scores: (C, H, W) semantic scores.
+        counts: C of them, the reference's.
+        margin: of scores that tie.
+    """
+    best = scores.topk(2, dim=0).values if len(scores) > 1 else scores.expand(2, -1, -1)
+    tied = int((best[0] - best[1] <= margin).sum())
+    own = torch.bincount(scores.argmax(dim=0).flatten(), minlength=len(scores))
+    moved = int((own - torch.tensor(counts)).abs().sum()) // 2
+    return compare.equal(stage, max(moved - tied, 0), ties=min(moved, tied))
+
+
+def compare_panoptic(
+    compare: Comparer,
+    stage: str,
+    scored: Scored,
+    read_out: ReadOut,
+    isthing: tuple[bool, ...],
+    golden: Array,
+    segments: Sequence[Mapping[str, Any]],
+) -> Row:
+    """Compare a panoptic map (H, W) and its segments.
+
+    Args:
+        compare: of the case.
+        stage: what it is.
+        scored: class scores and masks at the output's size.
+        read_out: the thresholds.
+        isthing: one flag a class.
+        golden: (H, W) the reference's map.
+        segments: the reference's.
+    """
+    thresholds = read_out.score_threshold, read_out.overlap_threshold
+    ids, own_segments = panoptic_readout(scored.logits, scored.masks, isthing, *thresholds)
+    tied, undecided = _panoptic_ties(scored, *thresholds)
+    if own_segments != list(segments):
+        wrong = sum(own not in segments for own in own_segments) + sum(seg not in own_segments for seg in segments)
+        return compare.equal(stage, 0 if undecided else max(wrong, 1), ties=undecided)
+    different = torch.from_numpy(golden.astype(np.int32)) != ids
+    return compare.equal(stage, int((different & ~tied).sum()), ties=int((different & tied).sum()))
+
+
+def compare_instances(
+    compare: Comparer,
+    stage: str,
+    instances: Instances,
+    golden: tuple[Array, Array, Array],
+    scored: Scored,
+    detections: int,
+) -> Row:
+    """Compare instances as a set.
+
+    Args:
+        compare: of the case.
+        stage: what it is.
+        instances: ours.
+        golden: scores (n,), classes (n,) and masks (n, H, W) bool of the reference.
+        scored: class scores and masks at the output's size.
+        detections: pairs that were chosen.
+    """
+    near_threshold = (scored.masks.abs() <= scored.mask_tolerance).flatten(1).sum(dim=1)
+    left = list(range(len(instances)))
+    missing, ties = 0, 0
+    for score, label, mask in zip(*golden, strict=True):
+        found = None
+        for index in left:
+            close = abs(float(instances.scores[index]) - score) <= scored.relative * abs(score) + 1e-6
+            if close and int(instances.pred_classes[index]) == label:
+                pixels = int((instances.pred_masks[index].numpy() != mask).sum())
+                if pixels <= int(near_threshold.max()):
+                    found, ties = index, ties + pixels
+                    break
+        if found is None:
+            missing += 1
+        else:
+            left.remove(found)
+    at_the_cut = _pairs_at_the_cut(scored, detections)
+    different = max(missing, len(left))
+    return compare.equal(stage, max(different - at_the_cut, 0), ties=ties + min(different, at_the_cut))
+
+
+def _panoptic_ties(scored: Scored, score_threshold: float, overlap_threshold: float) -> tuple[Tensor, int]:
+    """Return the pixels (H, W) whose segment is a tie, and how many queries may or may not become a segment."""
+    scores, labels = scored.logits.softmax(dim=-1).max(dim=-1)  # (Q,)
+    kept = (labels != scored.logits.shape[-1] - 1) & (scores > score_threshold)
+    masks, scores = scored.masks[kept], scores[kept]
+    if len(scores) == 0:
+        return torch.zeros(masks.shape[-2:], dtype=torch.bool), 0
+    probabilities = masks.sigmoid()
+    votes = scores[:, None, None] * probabilities
+    best, winner = votes.topk(min(2, len(votes)), dim=0)
+    tied = best[0] - best[-1] <= scored.relative * best[0] if len(votes) > 1 else torch.zeros_like(best[0]).bool()
+    tied = tied | (masks.gather(0, winner[:1])[0].abs() <= scored.mask_tolerance)
+    won = torch.bincount(winner[0].flatten(), minlength=len(votes))
+    own = (probabilities >= INSIDE).flatten(1).sum(dim=1)
+    pixels = torch.bincount(winner[:, tied].flatten(), minlength=len(votes))  # tied ones that a query may win or lose
+    overlap_tied = (won - overlap_threshold * own).abs() <= pixels + (masks.abs() <= scored.mask_tolerance).flatten(
+        1
+    ).sum(dim=1)
+    top = scored.logits[kept].topk(2, dim=-1).values
+    class_tied = top[:, 0] - top[:, 1] <= 2 * scored.logit_tolerance
+    return tied, int(((overlap_tied | class_tied) & (won > 0)).sum())
+
+
+def _pairs_at_the_cut(scored: Scored, detections: int) -> int:
+    """Return how many (query, class) pairs score like the last chosen one."""
+    scores = scored.logits.softmax(dim=-1)[:, :-1].flatten().sort(descending=True).values
+    if len(scores) <= detections:
+        return 0
+    last = scores[detections - 1]
+    return int(((scores - last).abs() <= scored.relative * last).sum()) - 1

@@ -1,0 +1,125 @@
+"""Inputs of the goldens, made from seeds: smooth pictures, blobs, labels, and random numbers that have no order."""
+
+import ast
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from frozenseg.errors import DataError
+
+Array = NDArray[Any]
+DRAW = torch.rand  # the real one, while StatelessRand stands in its place
+
+
+def make_image(seed: int, height: int, width: int, cell: int = 24) -> Tensor:
+    """Return a picture of smooth noise, (3, height, width) uint8: blobs of ``cell`` pixels, and finer ones of 6."""
+    generator = torch.Generator().manual_seed(seed)
+    coarse, fine = (
+        torch.rand(3, height // size + 2, width // size + 2, generator=generator).double().numpy() for size in (cell, 6)
+    )
+    image = 0.75 * _enlarge(coarse, height, width) + 0.25 * _enlarge(fine, height, width)
+    image = (image - 0.5) * 1.6 + 0.5  # so that all of 0 … 255 occurs
+    return torch.from_numpy(np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8))
+
+
+def make_blob_masks(seed: int, n: int, h: int, w: int, cell: int | None = None) -> Tensor:
+    """Return n masks of random blobs, (n, h, w) bool, each covering 5 to 30 % of the picture."""
+    cell = cell or max(8, min(h, w) // 4)
+    generator = torch.Generator().manual_seed(seed)
+    outside = 0.70 + 0.25 * torch.rand(n, generator=generator).double().numpy()
+    masks = np.zeros((n, h, w), dtype=bool)
+    for mask, share in zip(masks, outside, strict=True):
+        noise = torch.rand(1, h // cell + 2, w // cell + 2, generator=generator).double().numpy()
+        field = _enlarge(noise, h, w)[0]
+        mask[:] = field > np.quantile(field, share)
+    return torch.from_numpy(masks)
+
+
+def make_labels(seed: int, n: int, num_classes: int) -> Tensor:
+    """Return n labels, (n,) int64."""
+    return torch.randint(0, num_classes, (n,), generator=torch.Generator().manual_seed(seed))
+
+
+def randn(seed: int, *shape: int) -> Tensor:
+    """Return normal float32 numbers."""
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def rand(seed: int, *shape: int) -> Tensor:
+    """Return uniform float32 numbers."""
+    return DRAW(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+class StatelessRand:
+    """Stands in for ``torch.rand``: the same shape always gives the same numbers, whatever was drawn before.
+
+    Args:
+        seed: of every draw.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+
+    def __call__(self, *size: Any, device: torch.device | None = None) -> Tensor:
+        """Return uniform float32 numbers of a shape, given as ``torch.rand`` takes it."""
+        shape = size[0] if len(size) == 1 and isinstance(size[0], (tuple, list)) else size
+        return rand(self.seed, *shape).to(device=device)
+
+
+@contextmanager
+def stateless_rand(seed: int) -> Iterator[None]:
+    """Let :class:`StatelessRand` stand in for ``torch.rand``."""
+    torch.rand = StatelessRand(seed)
+    try:
+        yield
+    finally:
+        torch.rand = DRAW
+
+
+RECIPES = {recipe.__name__: recipe for recipe in (make_image, make_blob_masks, make_labels, randn, rand)}
+
+
+def follow(recipe: str) -> Tensor:
+    """Return what a recipe such as ``"recipe.make_image(111, 192, 256)"`` makes.
+
+    Raises:
+        DataError: it is no call of a known recipe with numbers.
+    """
+    try:
+        call = ast.parse(recipe, mode="eval").body
+        name = call.func.attr if isinstance(call.func, ast.Attribute) else call.func.id
+        arguments = [ast.literal_eval(argument) for argument in call.args]
+        named = {keyword.arg: ast.literal_eval(keyword.value) for keyword in call.keywords}
+        return RECIPES[name](*arguments, **named)
+    except (SyntaxError, AttributeError, KeyError, TypeError, ValueError) as error:
+        raise DataError(f"{recipe!r} is no recipe; known are {', '.join(RECIPES)}, with numbers.") from error
+
+
+def check_crc(case: str, image: Tensor, crc32: int) -> None:
+    """Make sure that an image (3, h, w) uint8 is the one that the reference saw.
+
+    Raises:
+        DataError: it is not.
+    """
+    if zlib.crc32(image.numpy().tobytes()) != crc32:
+        raise DataError(f"{case}: an image does not have the checksum of the reference's; copy the golden again.")
+
+
+def _enlarge(grids: Array, height: int, width: int) -> Array:
+    """Resize (c, h, w) float64 grids bilinearly, half-pixel centres, edges repeated."""
+
+    def neighbours(size: int, grid: int) -> tuple[Array, Array, Array]:
+        place = np.clip((np.arange(size) + 0.5) * grid / size - 0.5, 0, grid - 1)
+        first = np.floor(place).astype(np.int64)
+        return first, np.minimum(first + 1, grid - 1), place - first
+
+    top, bottom, down = neighbours(height, grids.shape[1])
+    left, right, across = neighbours(width, grids.shape[2])
+    rows = grids[:, top] * (1 - down)[:, None] + grids[:, bottom] * down[:, None]
+    return rows[:, :, left] * (1 - across) + rows[:, :, right] * across

@@ -1,0 +1,108 @@
+"""The model of a golden: built from the reference's config values, filled by the rule."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from frozenseg.config import CfgNode, clip_section, get_cfg
+from frozenseg.config.legacy import is_legacy
+from frozenseg.modeling.build import build_model
+from frozenseg.modeling.criterion.set_criterion import SetCriterion
+from frozenseg.modeling.ensemble.geometric import EnsembleWeights
+from frozenseg.modeling.meta_arch.base import EnsembleSetting, MaskClassifier
+from frozenseg.modeling.ops.ms_deform_attn import MSDeformAttn
+from frozenseg.modeling.ops.released_read import ReleasedRead
+from frozenseg.modeling.readout.read_out import ReadOut
+from frozenseg.parity.fill import fill
+from frozenseg.vocabulary import Vocabulary
+
+ARCHITECTURES = {"frozenseg": ("FrozenSeg", "FROZEN_SEG"), "fcclip": ("FCCLIP", "FC_CLIP")}
+AS_RELEASED = {"MODEL.SEM_SEG_HEAD.SAM_ENCODER_LEVELS": 3, "MODEL.SEM_SEG_HEAD.SAM_READ_ACROSS_IMAGES": True}
+
+
+class Models:
+    """Builds the model of each case, and keeps it while cases want the same one."""
+
+    def __init__(self) -> None:
+        self._model: MaskClassifier | None = None
+        self._architecture: tuple[str, ...] = ()
+        self.filled = 0  # tensors
+
+    def model_of(self, about: Mapping[str, Any]) -> MaskClassifier:
+        """Return the filled model of a case, in eval mode, with its vocabularies, thresholds and read-outs.
+
+        Args:
+            about: the case's JSON.
+        """
+        cfg = config_of(about)
+        training = Vocabulary.from_strings(about["train_classes"], [bool(flag) for flag in about["train_thing"]])
+        architecture = _architecture(cfg)
+        if self._model is None or self._architecture != architecture:
+            self._model = None  # gone before the next one comes
+            self._model = build_model(cfg, training)
+            self._architecture = architecture
+            self.filled = fill(self._model)
+        _adapt(self._model, cfg, training)
+        self._model.set_vocabulary(
+            Vocabulary.from_strings(about["test_classes"], [bool(flag) for flag in about["test_thing"]])
+        )
+        return self._model.eval()
+
+
+def config_of(about: Mapping[str, Any]) -> CfgNode:
+    """Return our config of a case; SAM's branch is read as released unless the case says otherwise.
+
+    Args:
+        about: the case's JSON.
+    """
+    meta_architecture, section = ARCHITECTURES[about["project"]]
+    given = about["config"]
+    options = {"MODEL.META_ARCHITECTURE": meta_architecture, "MODEL.SAM_WEIGHTS": "random"}
+    options |= {"MODEL.PIXEL_MEAN": given["PIXEL_MEAN"], "MODEL.PIXEL_STD": given["PIXEL_STD"]}
+    if given.get("SAM_NAME"):
+        options |= {"MODEL.SAM_NAME": given["SAM_NAME"], **AS_RELEASED}
+    for name, prefix in (
+        ("CLIP", f"MODEL.{section}"),
+        ("MASK_FORMER", "MODEL.MASK_FORMER"),
+        ("SEM_SEG_HEAD", "MODEL.SEM_SEG_HEAD"),
+        ("TEST", "TEST"),
+    ):
+        options |= {key: value for key, value in _flat(given[name], prefix) if not is_legacy(key)}
+    clip = given["CLIP"]
+    if clip["CLIP_PRETRAINED_WEIGHTS"] == "openai" and not clip["CLIP_MODEL_NAME"].endswith("-quickgelu"):
+        options[f"MODEL.{section}.CLIP_MODEL_NAME"] += "-quickgelu"  # what these weights were trained with
+    options[f"MODEL.{section}.CLIP_PRETRAINED_WEIGHTS"] = "random"
+    cfg = get_cfg()
+    cfg.merge_from_list([part for option in options.items() for part in option])
+    return cfg
+
+
+def read_sam_branch(model: MaskClassifier, read: ReleasedRead) -> None:
+    """Choose how the SAM branch, built in the released layout, is read."""
+    for module in model.sem_seg_head.pixel_decoder.sam_transformer.modules():
+        if isinstance(module, MSDeformAttn):
+            module.released_read = read
+
+
+def _architecture(cfg: CfgNode) -> tuple[str, ...]:
+    """Return all values that weights depend on, and a few more."""
+    parts = (clip_section(cfg).CLIP_MODEL_NAME, cfg.MODEL.META_ARCHITECTURE, cfg.MODEL.SAM_NAME)
+    masks = {name: value for name, value in cfg.MODEL.MASK_FORMER.items() if name != "TEST"}
+    return (*parts, str(cfg.MODEL.SEM_SEG_HEAD), str(masks))
+
+
+def _adapt(model: MaskClassifier, cfg: CfgNode, training: Vocabulary) -> None:
+    """Give a built model all that does not touch its weights."""
+    section = clip_section(cfg)
+    weights = EnsembleWeights(section.GEOMETRIC_ENSEMBLE_ALPHA, section.GEOMETRIC_ENSEMBLE_BETA)
+    model.ensemble_setting = EnsembleSetting(weights, section.ENSEMBLE_ON_VALID_MASK)
+    model.criterion = SetCriterion.from_config(cfg, len(training))
+    model.read_out = ReadOut.from_config(cfg)
+    model.training_vocabulary = training
+
+
+def _flat(tree: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
+    for name, value in tree.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}.{name}")
+        else:
+            yield f"{prefix}.{name}", value

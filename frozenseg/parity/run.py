@@ -1,0 +1,77 @@
+"""Runs goldens of every kind."""
+
+from collections.abc import Callable, Iterator
+
+import torch
+
+from frozenseg.parity.compare import Comparer, Row
+from frozenseg.parity.components import decoders, encoders, layers, outputs
+from frozenseg.parity.components.part import Part
+from frozenseg.parity.fill import checksum
+from frozenseg.parity.goldens import COMPONENTS, TRAINING, Golden
+from frozenseg.parity.models import Models
+from frozenseg.parity.segmentation import Segmentation
+from frozenseg.parity.training import Training
+
+PARTS: dict[str, Callable[[Part], Iterator[Row]]] = {
+    "sine_pos": layers.sine_pos,
+    "msdeformattn": layers.msdeformattn,
+    "pixel_decoder": layers.pixel_decoder,
+    "mask_pooling": layers.pooling,
+    "classification_logits": layers.classification_logits,
+    "feature_injector": decoders.feature_injector,
+    "prediction_heads": decoders.prediction_heads,
+    "transformer_decoder": decoders.transformer_decoder,
+    "text_classifier": encoders.text_classifier,
+    "inference": outputs.inference,
+    "criterion": outputs.criterion,
+    "sam_prompt": encoders.sam_prompt,
+    "resnet_mask_attnpool": encoders.resnet_mask_attnpool,
+    "resnet_features": encoders.resnet_features,
+}
+# what the reference can do and its released models never ask for
+NOT_IN_THE_MODEL = {
+    "sine_pos/c": "positions that are not normalised",
+    "sine_pos/masked": "positions of a map with a padding mask",
+    "msdeformattn/padding_mask": "deformable attention with a padding mask",
+    "msdeformattn/ref_boxes": "deformable attention around reference boxes",
+    "pixel_decoder/b1/sam_out_level0": "a reading of the SAM branch that no release has",
+    "pixel_decoder/b2/sam_out_level0": "a reading of the SAM branch that no release has",
+}
+WEIGHTS_AGREE = 1e-9  # relative difference of the sums of all weights
+
+
+def run_golden(golden: Golden, models: Models) -> Iterator[Row]:
+    """Yield a row for every stage of a case, in the order of the computation.
+
+    Args:
+        golden: the case.
+        models: keeps the model of the case before, where this one has the same.
+    """
+    if golden.kind == COMPONENTS:
+        yield from _components(golden)
+        return
+    model = models.model_of(golden.about)
+    yield from _weights(golden, model, models.filled)
+    yield from (Training if golden.kind == TRAINING else Segmentation)(golden, model).run()
+
+
+def _weights(golden: Golden, model: torch.nn.Module, filled: int) -> Iterator[Row]:
+    """Yield rows for the number of tensors, which are the reference's by name, and for all their values."""
+    compare = Comparer(golden.name)
+    yield compare.equal("weights (tensors)", abs(filled - golden.about["tensors_filled"]))
+    wanted, own = golden.about["weight_checksum"], checksum(model)
+    relative = max(abs(own[name] - wanted[name]) / abs(wanted[name]) for name in wanted)
+    yield Row(golden.name, "weights (sums, relative)", relative, relative, WEIGHTS_AGREE, 0, relative <= WEIGHTS_AGREE)
+
+
+@torch.no_grad()
+def _components(golden: Golden) -> Iterator[Row]:
+    """Yield rows for every part, and one that fails for each output that nothing was compared with."""
+    for name in golden.about["components"]:
+        part = Part(golden, name)
+        if name in PARTS:
+            yield from PARTS[name](part)
+        for output in part.left():
+            if f"{name}/{output}" not in NOT_IN_THE_MODEL:
+                yield part.compare.equal(f"{name}/{output} (nothing to compare with)", 1)

@@ -1,0 +1,168 @@
+"""A batch of images through the whole model, compared stage by stage.
+
+Letters: B images, Q queries, C classes, M proposals, H×W the padded input.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from frozenseg.modeling.classification import class_logits
+from frozenseg.modeling.ensemble.mask_proposals import mask_proposal_ensemble
+from frozenseg.modeling.layers.mask_pooling import resize
+from frozenseg.modeling.meta_arch.base import MaskClassifier
+from frozenseg.modeling.readout.restore_size import restore_size
+from frozenseg.modeling.types import Prediction, Words
+from frozenseg.parity.compare import Comparer, Row, tolerance
+from frozenseg.parity.discrete import Scored, compare_instances, compare_label_counts, compare_panoptic
+from frozenseg.parity.goldens import Golden
+from frozenseg.parity.inputs import check_crc, follow, make_blob_masks, randn
+from frozenseg.parity.predictions import compare_maps, compare_predictions, decode, mask_margin
+from frozenseg.parity.recorder import Recorder
+from frozenseg.parity.ties import differing, pooled_otherwise
+from frozenseg.structures.image_list import ImageSize
+
+KEPT_MASKS = 5  # goldens keep the masks of every fifth query
+
+
+class Segmentation:
+    """Runs one golden.
+
+    Args:
+        golden: the case.
+        model: its model, filled, in eval mode.
+    """
+
+    def __init__(self, golden: Golden, model: MaskClassifier) -> None:
+        self.golden, self.model = golden, model
+        self.compare = Comparer(golden.name)
+        self.batch = [_element(golden, index) for index in range(len(golden.about["images"]))]
+
+    @torch.no_grad()
+    def run(self) -> Iterator[Row]:
+        """Yield a row for every stage, in the order of the computation."""
+        golden, compare = self.golden, self.compare
+        with Recorder(self.model) as record:
+            outputs = self.model(self.batch)
+        words = self.model.words()
+        floor = golden.floor("text_classifier", "max")
+        yield compare.close("text_classifier", words.rows, golden.arrays["text_classifier"], floor=floor)
+        yield from compare_maps(compare, golden, record.stages())
+        decoded = decode(self.model, golden, record, words)
+        yield from compare_predictions(compare, golden, decoded)
+        last = decoded.predictions[-1]
+        floor = golden.floor("pred_masks", "max")
+        yield compare.close("pred_masks", last.masks[:, ::KEPT_MASKS], golden.arrays["pred_masks_q5"], floor=floor)
+        own, dense_masks, ties = self._out_of_vocabulary(record, last, words)
+        floor = golden.floor("out_vocab_logits", "max")
+        yield compare.close("out_vocab_logits", own, golden.arrays["out_vocab_logits"], floor=floor, ties=ties)
+        logits = self.model.ensemble(Prediction(last.logits, dense_masks), record.clip, words)  # (B, Q, C + 1)
+        if ties + sum(decoded.ties):
+            images = self.model.preprocess(self.batch, self.model.pixel_mean, self.model.pixel_std)
+            outputs = self.model.outputs(logits, last.masks, images, self.batch)
+        for index, output in enumerate(outputs):
+            if "sam_out_vocab_logits" in golden.arrays:
+                yield from self._add_proposals(index, output, record, words)
+            yield from self._read_outs(index, output, logits[index], self._full_size(index, last.masks))
+
+    def _out_of_vocabulary(self, record: Recorder, last: Prediction, words: Words) -> tuple[Tensor, Tensor, int]:
+        """Return CLIP's logits under each mask, the masks at the dense map's size, and how many ties they had."""
+        dense, golden = record.clip.dense, torch.from_numpy(self.golden.arrays["out_vocab_logits"])
+        masks = resize(last.masks, dense.shape[-2:]).clone()
+        logits = self._classify(dense, masks, words)
+        wanted = tolerance(golden.numpy(), 0.0)
+        ties = 0
+        for place in differing(logits, golden, wanted):
+            image = dense[place[0] : place[0] + 1]
+            turned = pooled_otherwise(
+                lambda variants, image=image: self._classify(image, variants[None], words)[0],
+                masks[place],
+                golden[place],
+                tolerance=wanted,
+                margin=mask_margin(last.masks),
+            )
+            if turned is not None:
+                logits[place], masks[place] = turned.logits, turned.mask
+                ties += turned.pixels
+        return logits, masks, ties
+
+    def _classify(self, dense: Tensor, masks: Tensor, words: Words) -> Tensor:
+        backbone = self.model.backbone
+        return class_logits(backbone.project(dense, masks), words, backbone.logit_scale)
+
+    def _add_proposals(self, index: int, output: dict[str, Any], record: Recorder, words: Words) -> Iterator[Row]:
+        """Compare the classes of SAM's masks, and let these vote in the semantic output."""
+        golden = self.golden.arrays["sam_out_vocab_logits"][index]
+        masks = _proposals(self.golden.about["images"][index], len(golden))
+        logits = self._classify(record.clip.dense[index : index + 1], masks[None], words)[0]
+        yield self.compare.close(f"sam_out_vocab_logits{index}", logits, golden)
+        seen = torch.tensor(self.model.seen)
+        alpha = self.golden.about["config"]["TEST"]["SAM_MASK_PRED_ALPHA"]
+        output["sem_seg"] = mask_proposal_ensemble(output["sem_seg"], logits, masks, seen, alpha)
+
+    def _full_size(self, index: int, masks: Tensor) -> Tensor:
+        """Return an image's masks (Q, height, width) at the size of its outputs."""
+        element = self.batch[index]
+        images = self.model.preprocess(self.batch, self.model.pixel_mean, self.model.pixel_std)
+        full = resize(masks[index][None], images.padded_size)[0]
+        return restore_size(full, images.sizes[index], ImageSize(element["height"], element["width"]))
+
+    def _read_outs(self, index: int, output: dict[str, Any], logits: Tensor, masks: Tensor) -> Iterator[Row]:
+        arrays, about = self.golden.arrays, self.golden.about["images"][index]
+        name = f"final_cls{index}"
+        yield self.compare.close(name, logits, arrays[name], floor=self.golden.floor(name, "max"))
+        if f"sem_seg{index}" in arrays:
+            yield from self._semantic(index, output["sem_seg"])
+        scored = Scored(logits, masks, tolerance(arrays[name], 0.0), mask_margin(masks))
+        for stage in sorted(arrays):
+            match = re.fullmatch(rf"panoptic{index}(_ot(.+))?", stage)
+            if match:
+                read_out = self.model.read_out
+                if match[2]:
+                    read_out = replace(read_out, overlap_threshold=float(match[2]))
+                segments = about[f"segments_info{match[1] or ''}"]
+                yield compare_panoptic(
+                    self.compare, stage, scored, read_out, self.model.vocabulary.isthing, arrays[stage], segments
+                )
+        if f"inst_scores{index}" in arrays:
+            shape = about["inst_masks_shape"]
+            packed = np.unpackbits(arrays[f"inst_masks{index}"], count=int(np.prod(shape))).reshape(shape)
+            golden = (arrays[f"inst_scores{index}"], arrays[f"inst_classes{index}"], packed.astype(bool))
+            yield compare_instances(
+                self.compare, f"instances{index}", output["instances"], golden, scored, self.model.read_out.detections
+            )
+
+    def _semantic(self, index: int, scores: Tensor) -> Iterator[Row]:
+        arrays, about, name = self.golden.arrays, self.golden.about["images"][index], f"sem_seg{index}"
+        floor = self.golden.floor(name, "max")
+        yield self.compare.close(name, scores[:, ::2, ::2], arrays[name], floor=floor)
+        mean = f"sem_seg_mean{index}"
+        yield self.compare.close(mean, scores.double().mean(dim=(1, 2)), arrays[mean], floor=floor)
+        margin = 2 * tolerance(arrays[name], 0.0)
+        yield compare_label_counts(self.compare, f"labels{index}", scores, about["sem_seg_argmax_hist"], margin)
+
+
+def _element(golden: Golden, index: int) -> dict[str, Any]:
+    """Return an image of the batch.
+
+    Raises:
+        DataError: it is not the one that the reference saw.
+    """
+    about = golden.about["images"][index]
+    kept = golden.arrays.get(f"image{index}")
+    image = follow(about["recipe"]) if kept is None else torch.from_numpy(kept)
+    check_crc(golden.name, image, about["crc32"])
+    return {"image": image, "height": about["height"], "width": about["width"]}
+
+
+def _proposals(about: dict[str, Any], count: int) -> Tensor:
+    """Return made-up masks for SAM's, (M, height, width) logits, as the goldens with proposals describe them."""
+    seed = int(re.search(r"make_image\((\d+)", about["recipe"])[1])
+    size = (count, about["height"], about["width"])
+    blobs = make_blob_masks(seed + 5000, *size, cell=16)
+    return torch.where(blobs, 4.0, -4.0) + 0.5 * randn(seed + 6000, *size)

@@ -5,7 +5,7 @@ computed. Weights are deterministic, so nothing is downloaded. A stage agrees if
 times the noise of the reference itself, or 1e-4 of the values' standard deviation. Where a mask pixel lies so near to
 the threshold that the reference's side of it is chance (a tie), that side is looked for, taken, and counted.
 
-examples:
+Examples:
   all cases of a folder (the exit code is 0 only if every stage of every case agrees):
     python tools/parity.py --goldens ../shared/parity
 

@@ -36,7 +36,7 @@ class Training:
     def run(self) -> Iterator[Row]:
         """Yield a row for every stage, in the order of the computation; leaves no gradient behind."""
         golden, compare, model = self.golden, self.compare, self.model.train()
-        targets, record = self._predict()
+        targets, record = self.predict()
         words = model.words()
         yield compare.close("text_classifier", words.rows, golden.arrays["text_classifier"])
         yield from compare_maps(compare, golden, record.stages())
@@ -57,7 +57,7 @@ class Training:
         yield from self._gradients()
         model.zero_grad(set_to_none=True)
 
-    def _predict(self) -> tuple[list[Target], Recorder]:
+    def predict(self) -> tuple[list[Target], Recorder]:
         """Run the model up to its criterion; returns what this would compare with."""
         criterion = self.model.criterion
         self.model.criterion = kept = _Keep()

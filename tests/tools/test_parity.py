@@ -1,0 +1,71 @@
+"""The command that says whether the model is the reference's."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from frozenseg.parity.components.part import Part
+from frozenseg.parity.goldens import read_golden
+from frozenseg.parity.run import PARTS
+from tests.parity.record import FOLDER
+from tests.parity.test_fill import REFERENCE
+from tools.parity import main
+
+QUICK = (
+    "sine_pos",
+    "msdeformattn",
+    "mask_pooling",
+    "classification_logits",
+    "feature_injector",
+    "criterion",
+    "inference",
+)
+
+
+def test_all_cases_of_a_folder(capsys: pytest.CaptureFixture) -> None:
+    assert main(["--goldens", str(FOLDER), "--case", "tiny_frozenseg", "tiny_training"]) == 0
+    printed = capsys.readouterr().out
+    assert "pixel/sam_out" in printed
+    assert "losses seeded" in printed
+    assert "Every stage of every case agrees." in printed
+
+
+def test_a_difference_is_named_and_is_the_exit_code(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    copy(tmp_path)
+    about = json.loads((tmp_path / "tiny_frozenseg.json").read_text())
+    about["config"]["CLIP"]["GEOMETRIC_ENSEMBLE_BETA"] = 0.7
+    (tmp_path / "tiny_frozenseg.json").write_text(json.dumps(about))
+    assert main(["--goldens", str(tmp_path), "--quiet"]) == 1
+    printed = capsys.readouterr().out
+    assert "First difference: final_cls0 of tiny_frozenseg" in printed
+    assert "clip/res2" not in printed
+
+
+def test_a_damaged_case_fails_and_the_others_go_on(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    copy(tmp_path)
+    copy(tmp_path, "tiny_fcclip_resnet")
+    (tmp_path / "tiny_fcclip_resnet.npz").write_bytes(b"")
+    assert main(["--goldens", str(tmp_path), "--quiet"]) == 1
+    printed = capsys.readouterr()
+    assert "error: tiny_fcclip_resnet: The golden" in printed.err
+    assert "tiny_frozenseg: agrees" in printed.out
+
+
+def test_no_goldens(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    assert main(["--goldens", str(tmp_path / "nowhere")]) == 2
+    assert "There are no goldens in" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not REFERENCE.is_dir(), reason="the goldens in ../shared/parity are not here")
+@pytest.mark.parametrize("name", QUICK)
+def test_quick_parts_agree_with_the_reference(name: str) -> None:
+    rows = list(PARTS[name](Part(read_golden(REFERENCE / "components.json"), name)))
+    assert rows
+    assert [row.stage for row in rows if not row.passed] == []
+
+
+def copy(folder: Path, name: str = "tiny_frozenseg") -> None:
+    for suffix in (".json", ".npz"):
+        shutil.copy(FOLDER / f"{name}{suffix}", folder)

@@ -69,7 +69,7 @@ def training_points(mask: np.ndarray, candidates: np.ndarray, uniform: np.ndarra
 
 
 def class_loss(logits: np.ndarray, labels: np.ndarray, void_weight: float) -> float:
-    """Cross-entropy over all queries, (B, Q, C + 1) against (B, Q): weight 1 for classes, 0.1 for void, weighted mean."""
+    """Mean cross-entropy of all queries, (B, Q, C + 1) against (B, Q): weight 1 for a class, less for void."""
     weight = np.where(labels == logits.shape[-1] - 1, void_weight, 1.0)
     chosen = np.take_along_axis(softmax(logits), labels[..., None], axis=-1)[..., 0]
     return float((weight * -np.log(chosen)).sum() / weight.sum())
@@ -103,9 +103,7 @@ def losses_of(
     )
 
 
-def criterion(
-    predictions: list[Predicted], truths: list[Truth], draw: Draw, setting: LossSetting
-) -> dict[str, float]:
+def criterion(predictions: list[Predicted], truths: list[Truth], draw: Draw, setting: LossSetting) -> dict[str, float]:
     """Return all losses by name: the last prediction's without a number, ``_0`` from the initial queries and so on."""
     named = {}
     for number, prediction in enumerate(predictions):

@@ -1,6 +1,7 @@
 """The one file here that knows torch: the model in float64, its weights as arrays, and random numbers by shape."""
 
 import math
+import re
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -11,6 +12,14 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+LEARNED_VECTORS = (
+    *("query_feat.weight", "query_embed.weight", "level_embed.weight", "level_embed", "void_embedding.weight"),
+    *("token_embedding.weight", "positional_embedding", "pos_embed"),
+)
+GAINS = (
+    (r"clip_model\.transformer\..*in_proj_weight$", 4.0),  # the end token looks at words, not at all alike
+    (r"predictor\.transformer_.*(out_proj|linear2)\.weight$", 0.4),  # queries stay different from each other
+)
 TIGHT = 1e-9  # both sides compute in float64: what is left is the order of sums
 
 
@@ -70,9 +79,9 @@ def value_for(name: str, shape: tuple[int, ...], seed: int) -> np.ndarray:
         return 0.1 * numbers
     if len(shape) == 1:
         return 1 + 0.2 * numbers
-    if "embed" in name or name.endswith("query_feat.weight"):
-        return numbers if "mask_embed" not in name and "class_embed" not in name else _matrix(numbers)
-    return _matrix(numbers)
+    if name.endswith(LEARNED_VECTORS):
+        return numbers
+    return next((gain for pattern, gain in GAINS if re.search(pattern, name)), 1.0) * _matrix(numbers)
 
 
 def _matrix(numbers: np.ndarray) -> np.ndarray:

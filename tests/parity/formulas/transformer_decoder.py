@@ -76,7 +76,9 @@ def inject_features(
     return unsequence(layer_norm(target + attended, under(weights, "norm")), clip.shape[-2:])
 
 
-def injected_map(scales: list[np.ndarray], sam_map: np.ndarray, layer: int, weights: Weights, how: Decoding) -> np.ndarray:
+def injected_map(
+    scales: list[np.ndarray], sam_map: np.ndarray, layer: int, weights: Weights, how: Decoding
+) -> np.ndarray:
     """Return the map that layer ``layer`` attends to instead of its CLIP map.
 
     In training both maps keep their sizes. At test "the SAM map is first resized to that scale's size; both maps are
@@ -97,14 +99,18 @@ def injected_map(scales: list[np.ndarray], sam_map: np.ndarray, layer: int, weig
 
 
 def decoder_layer(
-    queries: np.ndarray, key: np.ndarray, value: np.ndarray, blocked: np.ndarray, layer: int, weights: Weights, heads: int
+    queries: np.ndarray,
+    key: np.ndarray,
+    value: np.ndarray,
+    blocked: np.ndarray,
+    layer: int,
+    weights: Weights,
+    heads: int,
 ) -> np.ndarray:
     """Masked cross-attention, self-attention, FFN: each with residual and LayerNorm after it."""
     position = weights["query_embed.weight"]
     own = under(weights, f"transformer_cross_attention_layers.{layer}")
-    attended = multi_head_attention(
-        queries + position, key, value, under(own, "multihead_attn"), heads, blocked
-    )
+    attended = multi_head_attention(queries + position, key, value, under(own, "multihead_attn"), heads, blocked)
     queries = layer_norm(queries + attended, under(own, "norm"))
     own = under(weights, f"transformer_self_attention_layers.{layer}")
     placed = queries + position

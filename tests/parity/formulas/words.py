@@ -21,6 +21,12 @@ def text_classifier(encoded: np.ndarray, void: np.ndarray, synonyms: Sequence[in
     return TextRows(np.concatenate([rows, normalise(void)]), (*synonyms, 1))
 
 
+def seen(test: Sequence[Sequence[str]], training: Sequence[Sequence[str]]) -> list[bool]:
+    """Tell of each test class whether one of its synonyms is, to the letter, a synonym of a training class (§4)."""
+    known = {synonym for synonyms in training for synonym in synonyms}
+    return [any(synonym in known for synonym in synonyms) for synonyms in test]
+
+
 def class_logits(x: np.ndarray, words: TextRows, logit_scale: float) -> np.ndarray:
     """Score vectors (…, E) against every class: scaled cosine, best synonym, void last; (…, C + 1) (§4)."""
     cosine = min(np.exp(logit_scale), 100.0) * normalise(x) @ words.rows.T

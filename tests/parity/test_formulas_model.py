@@ -49,7 +49,9 @@ class Case(NamedTuple):
         return Decoding(keys.NHEADS, *places, self.model.training)
 
 
-@pytest.fixture(scope="module", params=[(name, seed) for name in CASES for seed in (0, 1)], ids=str)
+@pytest.fixture(
+    scope="module", params=[(name, seed) for name in CASES for seed in (0, 1)], ids=lambda p: f"{p[0]}-{p[1]}"
+)
 def case(request: pytest.FixtureRequest) -> Case:
     name, seed = request.param
     architecture, clip, options = CASES[name]
@@ -121,7 +123,7 @@ def same_predictions(actual: MaskPredictions, expected: list[Predicted]) -> None
 
 
 def same_inputs(case: Case, batch: list[dict[str, Any]], seen: Seen) -> None:
-    """Compare what the encoders were given (§2)."""
+    """Compare what the encoders were given (§2); the model keeps means and deviations in float32."""
     images = [element["image"].numpy() for element in batch]
     keys = case.cfg.MODEL
     agree(seen.inputs["backbone"][0], read_out.batch_of(images, keys.PIXEL_MEAN, keys.PIXEL_STD, 32), 1e-6)
@@ -178,6 +180,7 @@ def test_a_training_step(case: Case) -> None:
     case.model.train()
     batch = training_batch(((64, 96), (40, 64)))
     result, seen = run(case, batch)
+    same_inputs(case, batch, seen)
     _, predictions = model.predictions(features(seen), text_rows(case, TRAINING), case.weights, case.setting, case.how)
     same_predictions(seen.outputs["sem_seg_head"], predictions)
     truths = [Truth(one["instances"].gt_classes.numpy(), padded(one["instances"].gt_masks.numpy())) for one in batch]

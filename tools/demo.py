@@ -27,7 +27,9 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--stuff", default="", help='those classes that are not countable, by first name: "sky; grass"')
     parser.add_argument("--output", type=Path, required=True, help="folder for the drawings")
     parser.add_argument("--config-file", type=Path, required=True, help="YAML file of the model")
-    parser.add_argument("--weights", type=Path, help="its checkpoint (default: the config's MODEL.WEIGHTS)")
+    parser.add_argument(
+        "--weights", type=Path, help="its weights, ours or released (default: the config's MODEL.WEIGHTS)"
+    )
     parser.add_argument("--device", help="cpu, cuda, or auto (default: the config's MODEL.DEVICE)")
     parser.add_argument("--skip-bad", action="store_true", help="leave out pictures that cannot be decoded")
     parser.add_argument(

@@ -59,7 +59,7 @@ def draw_predictions(arguments: argparse.Namespace) -> list[Path]:
         raise ConfigError("Nothing to draw with: give the trained model as MODEL.WEIGHTS FILE.")
     loaders = {name: build_test_loader(cfg, name) for name in cfg.DATASETS.TEST}
     model = build_model(cfg, vocabulary_of(cfg.DATASETS.TRAIN[0])).eval()
-    load_trained(model, cfg.MODEL.WEIGHTS)
+    load_trained(model, cfg.MODEL.WEIGHTS, allow_partial=cfg.MODEL.ALLOW_PARTIAL_WEIGHTS)
     model.to(pick_device(cfg.MODEL.DEVICE))
     arguments.output.mkdir(parents=True, exist_ok=True)
     paths = []

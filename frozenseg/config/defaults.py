@@ -23,7 +23,12 @@ KEYS: tuple[Key, ...] = (
     # The model as a whole
     Key("MODEL.META_ARCHITECTURE", "FrozenSeg", "FrozenSeg (CLIP and SAM) or FCCLIP (CLIP alone)"),
     Key("MODEL.DEVICE", "auto", "cpu, cuda, or auto: cuda where there is one"),
-    Key("MODEL.WEIGHTS", "", "checkpoint to start from or to evaluate; empty: freshly initialised decoder"),
+    Key(
+        "MODEL.WEIGHTS",
+        "",
+        "file of weights to start from or to evaluate, ours or released; empty: freshly initialised decoder",
+    ),
+    Key("MODEL.ALLOW_PARTIAL_WEIGHTS", False, "load what fits of MODEL.WEIGHTS and warn of the rest"),
     Key("MODEL.PIXEL_MEAN", [122.7709383, 116.7460125, 104.09373615], "CLIP's channel means, RGB, 0-255"),
     Key("MODEL.PIXEL_STD", [68.5005327, 66.6321579, 70.32316305], "CLIP's channel standard deviations, RGB, 0-255"),
     Key("MODEL.BACKBONE.NAME", "CLIP", "CLIP picks the family from CLIP_MODEL_NAME; a family's name insists on it"),

@@ -47,7 +47,12 @@ def argument_parser() -> argparse.ArgumentParser:
     parser.add_argument("--config-file", required=True, metavar="FILE", help="YAML config, for example from configs/")
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint in OUTPUT_DIR")
     parser.add_argument("--eval-only", action="store_true", help="evaluate on DATASETS.TEST instead of training")
-    parser.add_argument("--weights", metavar="FILE", help="checkpoint to start from or evaluate; sets MODEL.WEIGHTS")
+    parser.add_argument("--weights", metavar="FILE", help="weights to start from or evaluate; sets MODEL.WEIGHTS")
+    parser.add_argument(
+        "--allow-partial",
+        action="store_true",
+        help="load what fits of the weights and warn of the rest; sets MODEL.ALLOW_PARTIAL_WEIGHTS",
+    )
     parser.add_argument(
         "--skip-bad", action="store_true", help="leave out images that cannot be decoded; sets DATASETS.SKIP_BAD"
     )
@@ -79,6 +84,8 @@ def overrides(arguments: argparse.Namespace) -> list[str]:
     opts = list(arguments.opts)
     if arguments.weights is not None:
         opts += ["MODEL.WEIGHTS", arguments.weights]
+    if arguments.allow_partial:
+        opts += ["MODEL.ALLOW_PARTIAL_WEIGHTS", "True"]
     if arguments.skip_bad:
         opts += ["DATASETS.SKIP_BAD", "True"]
     return opts

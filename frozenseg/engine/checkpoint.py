@@ -16,12 +16,15 @@ from frozenseg import distributed
 from frozenseg.engine import random_states
 from frozenseg.errors import CheckpointError
 from frozenseg.log import get_logger
-from frozenseg.modeling.weights import read_checkpoint, trained_tensors
+from frozenseg.modeling.checkpoint_file import read_checkpoint, write_checkpoint
+from frozenseg.modeling.weights import checkpoint_content
 
 logger = get_logger(__name__)
 LAST = "last_checkpoint"
 FINAL = "model_final.pth"
-MAY_DIFFER = ("OUTPUT_DIR", "MODEL.WEIGHTS", "MODEL.DEVICE", "DATALOADER.NUM_WORKERS")
+MAY_DIFFER = (
+    "OUTPUT_DIR", "MODEL.WEIGHTS", "MODEL.ALLOW_PARTIAL_WEIGHTS", "MODEL.DEVICE", "DATALOADER.NUM_WORKERS",
+)  # fmt: skip
 
 
 class Checkpointer:
@@ -123,31 +126,7 @@ class Checkpointer:
     def _content(self) -> dict[str, Any]:
         if self._frozen is None:
             self._frozen = self.model.frozen_hashes()
-        vocabulary = self.model.training_vocabulary
-        return {
-            "model": trained_tensors(self.model),
-            "frozen": self._frozen,
-            "vocabulary": [",".join(synonyms) for synonyms in vocabulary.classes],
-            "isthing": list(vocabulary.isthing),
-            "config": self.config,
-        }
-
-
-def write_checkpoint(path: Path, content: Mapping[str, Any]) -> None:
-    """Write a checkpoint under a temporary name and rename it, so that the file is whole or absent.
-
-    Raises:
-        CheckpointError: the disk refuses.
-    """
-    temporary = path.with_suffix(".tmp")
-    try:
-        torch.save(dict(content), temporary)
-        temporary.replace(path)
-    except (OSError, RuntimeError) as error:
-        temporary.unlink(missing_ok=True)
-        raise CheckpointError(
-            f"{path} cannot be written ({error}): make room, or choose another OUTPUT_DIR."
-        ) from error
+        return checkpoint_content(self.model, self._frozen, self.config)
 
 
 def last_checkpoint(folder: Path) -> Path | None:

@@ -74,7 +74,7 @@ def check(cfg: Any, eval_only: bool) -> None:
     if eval_only and not cfg.DATASETS.TEST:
         raise ConfigError("DATASETS.TEST is empty: name the data sets to evaluate on.")
     if cfg.MODEL.WEIGHTS and not Path(cfg.MODEL.WEIGHTS).expanduser().is_file():
-        raise CheckpointError(f"There is no checkpoint {cfg.MODEL.WEIGHTS}; give --weights the path of a .pth file.")
+        raise CheckpointError(f"There is no checkpoint {cfg.MODEL.WEIGHTS}; give --weights the path of a file.")
 
 
 def run(cfg: Any, eval_only: bool, resume: bool) -> int:
@@ -109,10 +109,9 @@ def _evaluate_only(cfg: Any, folder: Path, checkpoint: Path | None) -> None:
     write_config(cfg, folder)
     vocabulary = vocabulary_of(cfg.DATASETS.TRAIN[0])
     benchmarks = build_benchmarks(cfg, vocabulary)
-    weights = checkpoint or cfg.MODEL.WEIGHTS
-    if not weights:
+    if checkpoint is None and not cfg.MODEL.WEIGHTS:
         logger.warning("No weights are given (--weights FILE): the model that is evaluated is untrained.")
-    evaluate(_build_model(cfg, vocabulary, weights), benchmarks, folder)
+    evaluate(_build_model(cfg, vocabulary, checkpoint), benchmarks, folder)
 
 
 def _train(cfg: Any, folder: Path, path: Path | None) -> None:
@@ -124,7 +123,7 @@ def _train(cfg: Any, folder: Path, path: Path | None) -> None:
     benchmarks = build_benchmarks(cfg, vocabulary)
     loader = build_train_loader(cfg, start_iteration=done)
 
-    model = _build_model(cfg, vocabulary, path or cfg.MODEL.WEIGHTS)
+    model = _build_model(cfg, vocabulary, path)
     optimizer = build_optimizer(cfg, model)
     device = next(model.parameters()).device
     scaler = torch.amp.GradScaler("cuda", enabled=cfg.SOLVER.AMP.ENABLED and device.type == "cuda")
@@ -159,11 +158,13 @@ def _train(cfg: Any, folder: Path, path: Path | None) -> None:
     ).train()
 
 
-def _build_model(cfg: Any, vocabulary: Vocabulary, weights: str | Path) -> nn.Module:
+def _build_model(cfg: Any, vocabulary: Vocabulary, resumed: Path | None) -> nn.Module:
     seed_everything(cfg.SEED)  # the same on all processes, so that they begin with the same weights
     model = build_model(cfg, vocabulary)
-    if weights:
-        load_trained(model, Path(weights).expanduser())
+    if resumed is not None:
+        load_trained(model, resumed)
+    elif cfg.MODEL.WEIGHTS:
+        load_trained(model, cfg.MODEL.WEIGHTS, allow_partial=cfg.MODEL.ALLOW_PARTIAL_WEIGHTS)
     return model.to(pick_device(cfg.MODEL.DEVICE))
 
 

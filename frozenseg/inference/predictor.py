@@ -11,15 +11,17 @@ from PIL import Image, ImageOps
 from torch import Tensor
 from torchvision.transforms.v2 import functional as tvf
 
-from frozenseg.config import load_config
+from frozenseg.config import CfgNode, load_config
+from frozenseg.data.catalog import vocabulary_of
 from frozenseg.data.mapper import read_image
 from frozenseg.data.transforms.recipes import ShortestEdge
 from frozenseg.device import pick_device
 from frozenseg.errors import ConfigError, DataError, did_you_mean
 from frozenseg.log import get_logger
 from frozenseg.modeling.build import build_model
+from frozenseg.modeling.checkpoint_file import read_checkpoint, trained_vocabulary
 from frozenseg.modeling.meta_arch.base import MaskClassifier
-from frozenseg.modeling.weights import load_trained, read_checkpoint, trained_vocabulary
+from frozenseg.modeling.weights import load_checkpoint
 from frozenseg.structures.instances import Instances
 from frozenseg.vocabulary import Vocabulary
 
@@ -104,7 +106,7 @@ class Segmenter:
 
         Args:
             config: YAML file of the model.
-            weights: checkpoint; None for the config's ``MODEL.WEIGHTS``.
+            weights: file of weights, ours or released; None for the config's ``MODEL.WEIGHTS``.
             device: ``cpu``, ``cuda``, or ``auto``: cuda where there is one; None for the config's ``MODEL.DEVICE``.
             options: ``KEY VALUE`` pairs on top of the config.
 
@@ -117,10 +119,10 @@ class Segmenter:
         cfg.merge_from_list(ALL_READ_OUTS)
         place = pick_device(device or cfg.MODEL.DEVICE)
         weights = weights or cfg.MODEL.WEIGHTS
-        training = trained_vocabulary(read_checkpoint(weights)) if weights else None
-        model = build_model(cfg, training or Vocabulary.parse("object"))
+        checkpoint = read_checkpoint(weights) if weights else {}
+        model = build_model(cfg, trained_vocabulary(checkpoint) or _training_words(cfg))
         if weights:
-            load_trained(model, weights)
+            load_checkpoint(model, checkpoint, weights, allow_partial=cfg.MODEL.ALLOW_PARTIAL_WEIGHTS)
         else:
             logger.warning("No weights are given: the model is untrained and its masks mean nothing.")
         return cls(model.to(place), ShortestEdge(cfg.INPUT.MIN_SIZE_TEST, cfg.INPUT.MAX_SIZE_TEST))
@@ -150,6 +152,11 @@ class Segmenter:
             instances=output["instances"].to("cpu"),
             semantic=output["sem_seg"].argmax(dim=0).cpu(),
         )
+
+
+def _training_words(cfg: CfgNode) -> Vocabulary:
+    """Return the words of the config's training set; they decide which of the asked ones count as seen."""
+    return vocabulary_of(cfg.DATASETS.TRAIN[0]) if cfg.DATASETS.TRAIN else Vocabulary.parse("object")
 
 
 def read_picture(image: Picture) -> Image.Image:

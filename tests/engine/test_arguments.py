@@ -29,6 +29,7 @@ def test_detectron2_flags() -> None:
         "resume": True,
         "eval_only": True,
         "weights": None,
+        "allow_partial": False,
         "skip_bad": False,
         "print_config": False,
         "num_gpus": 4,
@@ -48,6 +49,9 @@ def test_flags_may_follow_the_overrides() -> None:
 def test_flags_that_are_short_for_a_key() -> None:
     arguments = parse_arguments(["--config-file", "a.yaml", "--weights", "w.pth", "--skip-bad", "SEED", "1"])
     assert overrides(arguments) == ["SEED", "1", "MODEL.WEIGHTS", "w.pth", "DATASETS.SKIP_BAD", "True"]
+    assert overrides(parse_arguments(["--config-file", "a.yaml", "--allow-partial"])) == [
+        "MODEL.ALLOW_PARTIAL_WEIGHTS", "True",
+    ]  # fmt: skip
 
 
 def test_the_config_is_needed(capsys: pytest.CaptureFixture[str]) -> None:

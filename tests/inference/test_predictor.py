@@ -7,6 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
+from frozenseg.data.catalog import vocabulary_of
 from frozenseg.errors import CheckpointError, ConfigError, DataError
 from frozenseg.inference.predictor import KINDS, Segmenter, read_picture
 from frozenseg.modeling.build import build_model
@@ -50,6 +51,12 @@ def test_the_training_words_come_from_the_checkpoint(segmenter: Segmenter, pictu
     segmenter(picture, WORDS)
     assert segmenter.model.training_vocabulary == TRAINING
     assert segmenter.model.seen == (True, False, False)
+
+
+def test_a_file_that_does_not_say_was_trained_on_the_configs_words(weights: Path, tmp_path: Path) -> None:
+    torch.save(torch.load(weights, weights_only=True)["model"], tmp_path / "bare.pth")
+    bare = Segmenter.from_config(CONFIG, weights=tmp_path / "bare.pth", device="cpu", options=NARROW)
+    assert bare.model.training_vocabulary == vocabulary_of("toyworld_train")
 
 
 def test_a_file_an_image_and_an_array_are_the_same(segmenter: Segmenter, picture: Image.Image, tmp_path: Path) -> None:

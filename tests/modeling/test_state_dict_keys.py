@@ -7,9 +7,11 @@ import gzip
 from pathlib import Path
 
 import pytest
+import torch
 
 from frozenseg.config import load_config
 from frozenseg.modeling.build import build_model
+from frozenseg.modeling.weights import compare
 from frozenseg.vocabulary import Vocabulary
 from tests.tiny import ROOT, WithoutInitialisation
 
@@ -44,3 +46,7 @@ def test_keys_shapes_and_what_trains(name: str, config: str, section: str, train
     trained = {key for key, value in model.named_parameters() if value.requires_grad}
     assert trained == {key for key, row in expected.items() if row[1] == "trainable"}
     assert sum(value.numel() for key, value in model.named_parameters() if key in trained) == trainable
+    report = compare(model, {key: torch.empty(()).expand(shape) for key, (shape, _) in expected.items()})
+    assert report.complete
+    assert len(report.loaded) == len(expected) - 1
+    assert report.ignored == ("criterion.empty_weight",)

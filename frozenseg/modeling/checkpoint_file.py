@@ -1,0 +1,172 @@
+"""Weights on disk: any file with weights in it → one dictionary, without running anything in it; and back.
+
+Read are files of ``torch.save`` (.pth, .pth.tar), plain pickles (.pkl, as in Detectron2's model zoo) and .safetensors.
+The weights stand in them bare, or under ``model`` or ``state_dict``. A file is known by its first bytes, not by its
+name.
+"""
+
+import json
+import pickle
+import re
+import struct
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from frozenseg.errors import CheckpointError
+from frozenseg.modeling.safe_pickle import ForeignClassError, PickledArray, load_pickle, load_torch
+from frozenseg.vocabulary import Vocabulary
+
+SAFETENSORS = ".safetensors"
+METADATA = "frozenseg"  # our one entry in the metadata of a safetensors file, JSON
+FORMAT = 1  # of that entry
+DESCRIPTION = ("frozen", "vocabulary", "isthing", "config")  # of our own checkpoints, beside the weights
+WRAPPED = "module."  # what parallel training puts before every name
+DAMAGED = (
+    pickle.UnpicklingError, SafetensorError, struct.error, EOFError, OSError, RuntimeError, MemoryError,
+    ArithmeticError, AttributeError, LookupError, TypeError, ValueError,
+)  # fmt: skip
+NO_WEIGHTS = (
+    (b"version https://git-lfs", "is a Git LFS pointer, not the file itself: fetch that with 'git lfs pull'"),
+    (b"<", "is a web page, not the file that you wanted: download it again, by its direct link"),
+    (b"{", "is text, not weights: download or copy the file again"),
+    (b"\x1f\x8b", "is compressed: unpack it with gunzip first"),
+)
+SAVE_AGAIN = (
+    "load the file in the program that wrote it and keep the weights alone: "
+    "torch.save({'model': model.state_dict()}, 'weights.pth')"
+)
+
+
+def read_checkpoint(path: str | Path) -> dict[str, Any]:
+    """Read a file of weights without running anything in it.
+
+    Args:
+        path: .pth, .pth.tar, .pkl or .safetensors; ours, or any with tensors or numpy arrays by name.
+
+    Returns:
+        ``model`` (tensors by name on the CPU, as they are stored). From our own checkpoints also ``frozen`` (hash by
+        part), ``vocabulary``, ``isthing``, ``config``, and ``trainer`` where it holds what resuming needs.
+
+    Raises:
+        CheckpointError: missing, damaged, without weights, or not to be read without running it.
+    """
+    path = Path(path).expanduser()
+    if not path.is_file():
+        raise CheckpointError(f"There is no checkpoint {path}; give the path of a .pth, .pkl or .safetensors file.")
+    try:
+        content = _read(path)
+        weights = _weights(content, path)
+    except CheckpointError:
+        raise
+    except DAMAGED as error:
+        raise CheckpointError(_why(path, error)) from error
+    ours = isinstance(content.get("frozen"), dict)
+    return {"model": weights, **{key: content[key] for key in (*DESCRIPTION, "trainer") if ours and key in content}}
+
+
+def trained_vocabulary(checkpoint: Mapping[str, Any]) -> Vocabulary | None:
+    """Return the vocabulary that a checkpoint was trained on, or None where it does not say."""
+    if "vocabulary" not in checkpoint:
+        return None
+    return Vocabulary.from_strings(checkpoint["vocabulary"], checkpoint["isthing"])
+
+
+def write_checkpoint(path: Path, content: Mapping[str, Any]) -> None:
+    """Write a checkpoint under a temporary name and rename it, so that the file is whole or absent.
+
+    Args:
+        path: ``.safetensors`` takes weights and their description, any other name all of ``content``.
+        content: as :func:`read_checkpoint` returns it.
+
+    Raises:
+        CheckpointError: the disk refuses.
+    """
+    temporary = path.with_name(f"{path.name}.tmp")
+    try:
+        if path.suffix == SAFETENSORS:
+            description = {key: content[key] for key in DESCRIPTION if key in content}
+            metadata = {METADATA: json.dumps({"format": FORMAT, **description}, sort_keys=True, ensure_ascii=False)}
+            tensors = {name: tensor.contiguous() for name, tensor in content["model"].items()}
+            save_file(tensors, temporary, metadata if description else None)
+        else:
+            torch.save(dict(content), temporary)
+        temporary.replace(path)
+    except (OSError, RuntimeError, SafetensorError) as error:
+        temporary.unlink(missing_ok=True)
+        raise CheckpointError(f"{path} cannot be written ({error}): make room, or choose another folder.") from error
+
+
+def _read(path: Path) -> Any:
+    with path.open("rb") as file:
+        head = file.read(32)
+    if not head:
+        raise CheckpointError(f"{path} is empty: download or copy it again.")
+    if head[4:9] == b"\0\0\0\0{":  # the length of its header, less than 4 GiB, and the header
+        return _read_safetensors(path)
+    if head.startswith(b"PK\3\4") or head.startswith(b"\x80\2\x8a\n"):  # torch's archive, and its older stream
+        return load_torch(path)
+    if head.startswith(b"\x80"):
+        with path.open("rb") as file:
+            return load_pickle(file)
+    for start, what in NO_WEIGHTS:
+        if head.lstrip().startswith(start):
+            raise CheckpointError(f"{path} {what}.")
+    raise CheckpointError(f"{path} is no file of weights: expected .pth, .pkl or .safetensors.")
+
+
+def _read_safetensors(path: Path) -> dict[str, Any]:
+    with safe_open(path, framework="pt") as file:
+        content: dict[str, Any] = {"model": {name: file.get_tensor(name) for name in file.keys()}}  # noqa: SIM118
+        metadata = file.metadata() or {}
+    if METADATA in metadata:
+        described = json.loads(metadata[METADATA])
+        if described["format"] > FORMAT:
+            raise CheckpointError(
+                f"{path} is of format {described['format']}, this version reads up to {FORMAT}: update FrozenSeg."
+            )
+        content |= {key: described[key] for key in DESCRIPTION if key in described}
+    return content
+
+
+def _weights(content: Any, path: Path) -> dict[str, Tensor]:
+    names = sorted(map(str, content)) if isinstance(content, Mapping) else [type(content).__name__]
+    state: Any = content if isinstance(content, Mapping) else {}
+    for wrapper in ("model", "state_dict"):
+        if isinstance(state.get(wrapper), Mapping):
+            state = state[wrapper]
+            break
+    tensors = {str(name): _tensor(value) for name, value in state.items() if _is_weight(value)}
+    if not tensors:
+        raise CheckpointError(
+            f"{path} holds no weights: expected tensors by name, bare or under 'model' or 'state_dict', received "
+            f"{', '.join(names[:5]) or 'nothing'}."
+        )
+    if all(name.startswith(WRAPPED) for name in tensors):
+        tensors = {name.removeprefix(WRAPPED): tensor for name, tensor in tensors.items()}
+    return tensors
+
+
+def _is_weight(value: Any) -> bool:
+    return isinstance(value, Tensor) or (isinstance(value, PickledArray) and value.value.dtype.kind in "biufc")
+
+
+def _tensor(value: Tensor | PickledArray) -> Tensor:
+    if isinstance(value, Tensor):
+        return value.detach()
+    return torch.tensor(value.value.astype(value.value.dtype.newbyteorder("="), copy=False))
+
+
+def _why(path: Path, error: Exception) -> str:
+    asked = re.search(r"\bGLOBAL (\S+)", str(error))  # torch's reader names it in its message
+    name = error.name if isinstance(error, ForeignClassError) else asked and asked[1]
+    if name:
+        return f"{path} cannot be read without running code that it names ({name}), so it was not read: {SAVE_AGAIN}."
+    if isinstance(error, pickle.UnpicklingError):
+        return f"{path} cannot be read: it is damaged, or holds more than tensors. Copy it again, or {SAVE_AGAIN}."
+    return f"{path} cannot be read: it is cut short or damaged; download or copy it again."

@@ -79,7 +79,7 @@ def read_golden(path: Path) -> Golden:
     """
     try:
         about = json.loads(path.read_text(encoding="utf-8"))
-        with np.load(path.with_suffix(".npz"), allow_pickle=False) as file:
+        with path.with_suffix(".npz").open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             return Golden(path.stem, about, {name: file[name] for name in file.files})
     except (json.JSONDecodeError, zipfile.BadZipFile, ValueError, EOFError) as error:
         raise DataError(f"The golden {path} or its .npz cannot be read ({error}): copy both files again.") from error

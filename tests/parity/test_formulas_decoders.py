@@ -7,26 +7,24 @@ import pytest
 import torch
 
 from frozenseg.modeling.ops.ms_deform_attn import MSDeformAttn
+from frozenseg.modeling.ops.released_read import ReleasedRead
 from frozenseg.modeling.pixel_decoder.deformable_encoder import DeformableEncoder
 from frozenseg.modeling.pixel_decoder.deformable_fpn import MSDeformAttnPixelDecoder
 from frozenseg.modeling.transformer_decoder.masked_decoder import LayerSize, MultiScaleMaskedTransformerDecoder
 from frozenseg.modeling.types import ClipFeatures, PixelFeatures, Words
 from tests.parity.formulas import pixel_decoder, primitives, transformer_decoder, words
 from tests.parity.formulas.pixel_decoder import Deformable, Pixels
-from tests.parity.formulas.torch_side import agree, arrays, filled, float64, normal, single_thread, tensor, tensors
+from tests.parity.formulas.torch_side import agree, arrays, filled, float64, normal, tensor, tensors
 from tests.parity.formulas.transformer_decoder import Decoding
 
 SEEDS = (0, 1, 2)
-IN_TRAINING = "ours brings both maps to stride 32 in training too, where the feature injector is not at scale 0"
 CHANNELS = (8, 12, 20, 24)
 SIZES = ((3, 5), (6, 10), (12, 20))  # coarse to fine
 WIDTH, HEADS, POINTS, EMBED, QUERIES = 32, 4, 3, 16, 5
 
-one_thread = pytest.fixture(autouse=True)(single_thread)
-
 
 def deformable(levels: int, *, built: int | None = None, layers: int = 2) -> DeformableEncoder:
-    released = built is not None and built != levels
+    released = ReleasedRead.PER_IMAGE if built not in (None, levels) else None
     sizes = {"width": WIDTH, "heads": HEADS, "points": POINTS, "layers": layers, "hidden": 40}
     return DeformableEncoder(levels=built or levels, released_read=released, **sizes)
 
@@ -46,7 +44,7 @@ def test_deformable_attention(sizes: tuple[tuple[int, int], ...], seed: int) -> 
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_the_released_read_of_one_level_by_a_module_built_for_three(seed: int) -> None:
-    attention = MSDeformAttn(width=WIDTH, levels=3, heads=HEADS, points=POINTS, released_read=True)
+    attention = MSDeformAttn(width=WIDTH, levels=3, heads=HEADS, points=POINTS, released_read=ReleasedRead.PER_IMAGE)
     attention = filled(attention, seed)
     query, value = normal(seed, 2, 12, WIDTH), normal(seed + 1, 2, 12, WIDTH)
     reference = np.random.default_rng(seed).random((2, 12, 1, 2))
@@ -129,16 +127,8 @@ def test_injectors_at_every_place(feature_scale: int, query_scale: int) -> None:
     compare(module, 1, Decoding(HEADS, feature_scale, query_scale))
 
 
-@pytest.mark.parametrize(
-    "feature_scale",
-    [
-        -1,
-        0,
-        pytest.param(1, marks=pytest.mark.xfail(strict=True, raises=AssertionError, reason=IN_TRAINING)),
-        pytest.param(2, marks=pytest.mark.xfail(strict=True, raises=AssertionError, reason=IN_TRAINING)),
-    ],
-)
-def test_in_training_maps_meet_at_their_own_sizes(feature_scale: int) -> None:
+@pytest.mark.parametrize("feature_scale", [-1, 0, 1, 2])
+def test_injectors_in_training(feature_scale: int) -> None:
     compare(decoder(1, feature_scale, 1).train(), 1, Decoding(HEADS, feature_scale, 1, training=True))
 
 

@@ -18,10 +18,9 @@ from frozenseg.modeling.transformer_decoder.attention import CrossAttention, Fee
 from frozenseg.modeling.types import Words
 from frozenseg.vocabulary import TEMPLATES, Vocabulary
 from tests.parity.formulas import primitives, words
-from tests.parity.formulas.torch_side import agree, arrays, filled, float64, normal, single_thread, tensor, tensors
+from tests.parity.formulas.torch_side import agree, arrays, filled, float64, normal, tensor, tensors
 
 SEEDS = (0, 1, 2)
-one_thread = pytest.fixture(autouse=True)(single_thread)
 
 
 def text(seed: int, width: int, *counts: int) -> tuple[words.TextRows, Words]:

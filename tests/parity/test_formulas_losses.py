@@ -11,13 +11,12 @@ from frozenseg.modeling.types import MaskPredictions, Prediction, Target
 from tests.parity.formulas import losses
 from tests.parity.formulas.losses import LossSetting, Truth
 from tests.parity.formulas.primitives import resize, sample
-from tests.parity.formulas.torch_side import TIGHT, agree, draw, float64, normal, single_thread, tensor, tensors
+from tests.parity.formulas.torch_side import TIGHT, agree, draw, float64, normal, tensor, tensors
 from tests.parity.formulas.transformer_decoder import Predicted
 
 SEEDS = (0, 1, 2)
 CLASSES, QUERIES = 5, 7
 SETTING = LossSetting(2.0, 5.0, 5.0, 0.125, 50, 3.0, 0.75)  # an eighth: the model keeps this weight in float32
-one_thread = pytest.fixture(autouse=True)(single_thread)
 
 
 def predicted(seed: int, batch: int) -> Predicted:

@@ -14,7 +14,7 @@ from frozenseg.vocabulary import TEMPLATES, Vocabulary
 from tests.parity.formulas import losses, model, primitives, read_out, words
 from tests.parity.formulas.losses import LossSetting, Truth
 from tests.parity.formulas.pixel_decoder import Deformable
-from tests.parity.formulas.torch_side import TIGHT, agree, arrays, draw, filled, float64, single_thread
+from tests.parity.formulas.torch_side import TIGHT, agree, arrays, draw, filled, float64
 from tests.parity.formulas.transformer_decoder import Decoding, Predicted
 from tests.parity.test_formulas_layers import projected
 from tests.parity.test_formulas_readouts import same_instances
@@ -27,7 +27,6 @@ CASES = {
     "fcclip-convnext": ("FCCLIP", "toy_convnext", ()),
     "fcclip-resnet": ("FCCLIP", "toy_resnet", ()),
 }
-one_thread = pytest.fixture(autouse=True)(single_thread)
 
 
 class Case(NamedTuple):

@@ -13,13 +13,12 @@ from frozenseg.structures.image_list import ImageList, ImageSize
 from frozenseg.structures.instances import Instances
 from tests.parity.formulas import read_out
 from tests.parity.formulas.primitives import resize
-from tests.parity.formulas.torch_side import agree, float64, normal, single_thread, tensor, tensors
+from tests.parity.formulas.torch_side import agree, float64, normal, tensor, tensors
 from tests.tiny import tiny_config
 
 SEEDS = (0, 1, 2)
 ISTHING = (True, False, True, False, False)
 AREA_EPSILON = 2e-6  # of an instance's score: ours adds 1e-6 to its area in pixels
-one_thread = pytest.fixture(autouse=True)(single_thread)
 
 
 def blobs(seed: int, queries: int = 20, size: tuple[int, int] = (13, 18)) -> np.ndarray:

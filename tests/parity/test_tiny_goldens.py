@@ -1,4 +1,4 @@
-"""Our small goldens: the model still computes them, they are what the formulas say, and a mistake is found where it is."""
+"""Our small goldens: the model still computes them, and a mistake is found where it is."""
 
 import pytest
 import torch

@@ -81,8 +81,9 @@ def injected_map(
 ) -> np.ndarray:
     """Return the map that layer ``layer`` attends to instead of its CLIP map.
 
-    In training both maps keep their sizes. At test "the SAM map is first resized to that scale's size; both maps are
-    processed at the stride-32 size and the result is resized back"; positions go with their maps.
+    At test the SAM map is first resized to that scale's size. Where the scale is not 0, both maps are processed at the
+    stride-32 size and the result is resized back; positions go with their maps. At scale 0 a SAM map in training keeps
+    its size, as the reference's golden shows.
     """
     scale = layer % 3
     clip, width = scales[scale], sam_map.shape[1]
@@ -91,7 +92,7 @@ def injected_map(
     sam = sam_map if how.training else resize(sam_map, size)
     sam = sam + weights["level_embed.weight"][scale][:, None, None]
     positions = sine_position(width, size), sine_position(width, sam.shape[-2:])
-    if how.training:
+    if scale == 0:
         return inject_features(clip, sam, positions, own, how.heads)
     small = scales[0].shape[-2:]
     shrunk = [resize(one, small) for one in (clip, sam, *positions)]

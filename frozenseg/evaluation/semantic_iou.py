@@ -65,7 +65,9 @@ class SemanticIoU(DatasetEvaluator):
         self._confusion = np.zeros((len(self.table), len(self.table)), dtype=np.int64)
 
     def process(self, inputs: list[dict[str, Any]], outputs: list[dict[str, Any]]) -> None:
-        """Compare the best class of ``sem_seg`` (C, H, W) with the record's ``sem_seg_file_name``.
+        """Compare the best class of ``sem_seg`` with the record's ``sem_seg_file_name``.
+
+        ``sem_seg`` is either the scores (C, H, W) or the best class itself, (H, W) int64.
 
         Raises:
             DataError: truth or prediction is missing or wrong.
@@ -77,7 +79,7 @@ class SemanticIoU(DatasetEvaluator):
                     f"The output for {name} has no sem_seg: set MODEL.MASK_FORMER.TEST.SEMANTIC_ON to True."
                 )
             truth = read_labels(ground_truth_file(record, "sem_seg_file_name"))
-            predicted = self._best_class(output["sem_seg"], truth.shape, name)
+            predicted = self._best_class(output["sem_seg"], truth.shape, name)  # (H, W)
             labelled = truth != self.ignore_label
             truth, predicted = truth[labelled], predicted[labelled]
             wrong = truth[(truth < 0) | (truth >= len(self.table))]
@@ -109,6 +111,8 @@ class SemanticIoU(DatasetEvaluator):
         return {"sem_seg": {**results, **self.table.subset_means("mIoU", iou)}}
 
     def _best_class(self, scores: Tensor, size: tuple[int, int], name: str) -> np.ndarray:
+        if tuple(scores.shape) == size:
+            return scores.cpu().numpy()
         expected = (len(self.table), *size)
         if tuple(scores.shape) != expected:
             raise DataError(

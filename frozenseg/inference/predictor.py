@@ -92,6 +92,7 @@ class Segmenter:
 
     def __init__(self, model: MaskClassifier, resize: ShortestEdge) -> None:
         self.model = model.eval()
+        self.model.give_labels()
         self.resize = resize
 
     @classmethod
@@ -150,7 +151,7 @@ class Segmenter:
             vocabulary=words,
             panoptic=(ids.cpu(), segments),
             instances=output["instances"].to("cpu"),
-            semantic=output["sem_seg"].argmax(dim=0).cpu(),
+            semantic=output["sem_seg"].cpu(),
         )
 
 

@@ -16,6 +16,7 @@ from frozenseg.parity.goldens import statistics
 Array = NDArray[Any]
 FLOORS = 4.0  # a run may be as many noise floors away
 DEVIATIONS = 1e-4  # or this share of the array's standard deviation
+SUSPICIOUS = DEVIATIONS / 2  # a difference of this share may come from a tie, and is looked into
 ROUNDING = 1e-6  # or this share of its greatest value, for arrays that hardly vary
 
 
@@ -78,6 +79,14 @@ class Comparer:
             step: see ``golden``.
             ties: decisions before this stage that were taken the reference's way.
 
+        """
+        return self.within(stage, actual, golden, tolerance(golden, floor), step=step, ties=ties)
+
+    def within(
+        self, stage: str, actual: Tensor | Array, golden: Array, allowed: float, *, step: int = 1, ties: int = 0
+    ) -> Row:
+        """Compare continuous values, as :meth:`close` does, with a tolerance of their own.
+
         Raises:
             ShapeError: as many values as the reference's are not there.
         """
@@ -86,7 +95,6 @@ class Comparer:
         if values.shape != wanted.shape:
             raise ShapeError(f"{self.case}, {stage}: {values.size} values, the reference has {wanted.size}.")
         difference = np.abs(values - wanted) if values.size else np.zeros(1)
-        allowed = tolerance(wanted, floor)
         greatest = float(difference.max())  # NaN fails
         return Row(self.case, stage, greatest, float(difference.mean()), allowed, ties, greatest <= allowed)
 

@@ -18,11 +18,11 @@ from frozenseg.modeling.layers.mask_pooling import resize
 from frozenseg.modeling.meta_arch.base import MaskClassifier
 from frozenseg.modeling.readout.restore_size import restore_size
 from frozenseg.modeling.types import Prediction, Words
-from frozenseg.parity.compare import Comparer, Row, tolerance
+from frozenseg.parity.compare import SUSPICIOUS, Comparer, Row, tolerance
 from frozenseg.parity.discrete import Scored, compare_instances, compare_label_counts, compare_panoptic
 from frozenseg.parity.goldens import Golden
 from frozenseg.parity.inputs import check_crc, follow, make_blob_masks, randn
-from frozenseg.parity.predictions import compare_maps, compare_predictions, decode, mask_margin
+from frozenseg.parity.predictions import compare_maps, compare_predictions, decode, mask_floor, mask_margin
 from frozenseg.parity.recorder import Recorder
 from frozenseg.parity.ties import differing, pooled_otherwise
 from frozenseg.structures.image_list import ImageSize
@@ -56,8 +56,8 @@ class Segmentation:
         decoded = decode(self.model, golden, record, words)
         yield from compare_predictions(compare, golden, decoded)
         last = decoded.predictions[-1]
-        floor = golden.floor("pred_masks", "max")
-        yield compare.close("pred_masks", last.masks[:, ::KEPT_MASKS], golden.arrays["pred_masks_q5"], floor=floor)
+        kept = last.masks[:, ::KEPT_MASKS]
+        yield compare.close("pred_masks", kept, golden.arrays["pred_masks_q5"], floor=mask_floor(golden))
         own, dense_masks, ties = self._out_of_vocabulary(record, last, words)
         floor = golden.floor("out_vocab_logits", "max")
         yield compare.close("out_vocab_logits", own, golden.arrays["out_vocab_logits"], floor=floor, ties=ties)
@@ -75,15 +75,15 @@ class Segmentation:
         dense, golden = record.clip.dense, torch.from_numpy(self.golden.arrays["out_vocab_logits"])
         masks = resize(last.masks, dense.shape[-2:]).clone()
         logits = self._classify(dense, masks, words)
-        wanted = tolerance(golden.numpy(), 0.0)
+        suspicious = SUSPICIOUS * float(golden.std())
         ties = 0
-        for place in differing(logits, golden, wanted):
+        for place, difference in differing(logits, golden, suspicious).items():
             image = dense[place[0] : place[0] + 1]
             turned = pooled_otherwise(
                 lambda variants, image=image: self._classify(image, variants[None], words)[0],
                 masks[place],
                 golden[place],
-                tolerance=wanted,
+                difference=difference,
                 margin=mask_margin(last.masks),
             )
             if turned is not None:

@@ -10,11 +10,21 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from frozenseg.modeling.layers.mask_pooling import resize
+from frozenseg.modeling.layers.mask_pooling import EPSILON, resize
 from frozenseg.modeling.transformer_decoder.masked_decoder import SCALES, MultiScaleMaskedTransformerDecoder
 from frozenseg.modeling.transformer_decoder.query_injector import inject_into_queries
 from frozenseg.modeling.types import PixelFeatures, Prediction, Words
-from frozenseg.parity.ties import MOST_TIED_PIXELS, Place, Turned, differing, pooled_otherwise, subsets, tied, turn
+from frozenseg.parity.ties import (
+    EXPLAINED,
+    MOST_TIED_PIXELS,
+    Place,
+    Turned,
+    differing,
+    pooled_otherwise,
+    subsets,
+    tied,
+    turn,
+)
 
 MOST_TURNED = 2  # pixels of a query at once, as the whole layer must be run for each attempt
 ATTEND, POOL = "attend", "pool"  # what a pixel decides: where the layer looks, where SAM's embedding is pooled
@@ -102,8 +112,8 @@ class TiedDecoder:
         """Find the reference's side of the ties of class pooling; returns the prediction."""
         sides, golden = self.sides[index], self.goldens[index]
         prediction = self.decoder.predict(queries, self.pixels.mask_features, self.words)
-        for place in differing(prediction.logits, golden, self.tolerance):
-            found = self._pooled_otherwise(queries, prediction, golden, place)
+        for place, difference in differing(prediction.logits, golden, self.tolerance).items():
+            found = self._pooled_otherwise(queries, prediction.masks[place], golden[place], place, difference)
             if found is not None:
                 sides.pooled[place] = found.mask
                 sides.ties += found.pixels
@@ -123,17 +133,17 @@ class TiedDecoder:
     def _turned(self, i: int, queries: Tensor, previous: Prediction) -> list[Pixel]:
         """Return the tied pixels before layer i that the reference had on the other side.
 
-        An attempt turns pixels of every query that differs; each query keeps what makes it agree.
+        An attempt turns pixels of every query that differs; each query keeps what explains its difference.
         """
         turned: list[Pixel] = []
-        left = self._unexplained(i, self._layer(i, queries, previous, turned))
-        attempts = {place: subsets(self._tied(i, previous, place), MOST_TURNED) for place in left}
+        before = self._unexplained(i, self._layer(i, queries, previous, turned))
+        attempts = {place: subsets(self._tied(i, previous, place), MOST_TURNED) for place in before}
         while attempts:
             attempt = {place: next(pixels, None) for place, pixels in attempts.items()}
             attempts = {place: attempts[place] for place, pixels in attempt.items() if pixels is not None}
             trial = [pixel for place in attempts for pixel in attempt[place]]
-            left = self._unexplained(i, self._layer(i, queries, previous, turned + trial)) if trial else set()
-            for place in attempts.keys() - left:
+            left = self._unexplained(i, self._layer(i, queries, previous, turned + trial)) if trial else {}
+            for place in [place for place in attempts if left.get(place, 0.0) <= EXPLAINED * before[place]]:
                 turned.extend(attempt[place])
                 del attempts[place]
         return turned
@@ -150,14 +160,14 @@ class TiedDecoder:
     def _injects_before(self, i: int) -> bool:
         return i > 0 and (i - 1) % SCALES == self.decoder.query_injection_scale
 
-    def _unexplained(self, i: int, queries: Tensor) -> set[Place]:
-        """Return the queries that differ after layer i, and not by ties of class pooling alone."""
+    def _unexplained(self, i: int, queries: Tensor) -> dict[Place, float]:
+        """Return how far the queries are off after layer i that differ not by ties of class pooling alone."""
         golden = self.goldens[i + 1]
         prediction = self.decoder.predict(queries, self.pixels.mask_features, self.words)
         return {
-            place
-            for place in differing(prediction.logits, golden, self.tolerance)
-            if self._pooled_otherwise(queries, prediction, golden, place) is None
+            place: difference
+            for place, difference in differing(prediction.logits, golden, self.tolerance).items()
+            if self._pooled_otherwise(queries, prediction.masks[place], golden[place], place, difference) is None
         }
 
     def _tied(self, i: int, previous: Prediction, place: Place) -> list[Pixel]:
@@ -171,12 +181,14 @@ class TiedDecoder:
             found += [(float(logits[at].abs()), Pixel(use, *place, at)) for at in tied(logits, self.margin)]
         return [pixel for _, pixel in sorted(found)[:MOST_TIED_PIXELS]]
 
-    def _pooled_otherwise(self, queries: Tensor, prediction: Prediction, golden: Tensor, place: Place) -> Turned | None:
+    def _pooled_otherwise(
+        self, queries: Tensor, mask: Tensor, golden: Tensor, place: Place, difference: float
+    ) -> Turned | None:
         return pooled_otherwise(
             lambda masks: self._classify(queries, place, masks),
-            prediction.masks[place],
-            golden[place],
-            tolerance=self.tolerance,
+            mask,
+            golden,
+            difference=difference,
             margin=self.margin,
         )
 
@@ -184,8 +196,20 @@ class TiedDecoder:
         """Return the class logits (V, C + 1) of a query with other masks (V, h, w)."""
         image, query = place
         normalised = self.decoder.decoder_norm(queries[image : image + 1, query : query + 1])  # (1, 1, d)
-        same = normalised.expand(-1, len(masks), -1)
-        return self.decoder.classify(same, masks[None], self.pixels.mask_features[image : image + 1], self.words)[0]
+        pooled = _pool_alike(self.pixels.mask_features[image], masks)[None]  # (1, V, d)
+        return self.decoder.classify(normalised.expand(-1, len(masks), -1), pooled, self.words)[0]
+
+
+def _pool_alike(features: Tensor, masks: Tensor) -> Tensor:
+    """Average features (d, h, w) under masks (V, h, w) that are almost the same: (V, d).
+
+    The sum under the first is taken once; the others add and subtract the few pixels in which they differ from it.
+    """
+    features, inside = features.flatten(1), masks.flatten(1) > 0  # (d, h·w), (V, h·w)
+    moved = (inside != inside[0]).any(dim=0).nonzero()[:, 0]
+    change = inside[:, moved].to(features.dtype) - inside[0, moved].to(features.dtype)  # (V, moved)
+    sums = features @ inside[0].to(features.dtype) + change @ features[:, moved].T  # (V, d)
+    return sums / (inside.sum(dim=1, keepdim=True) + EPSILON)
 
 
 def _turn(masks: Tensor, pixels: Sequence[Pixel], use: str) -> Tensor:

@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-MOST_TIED_PIXELS = 6  # of one query; the nearest to the threshold are tried
+MOST_TIED_PIXELS = 8  # of one query; the nearest to the threshold are tried
+EXPLAINED = 0.5  # a turned pixel explains a difference if at most this share of it is left
 SIDE = 1e-3  # logit given to a turned pixel; only its sign acts
 Place = tuple[int, int]  # image, query
 
@@ -29,7 +30,7 @@ class Turned(NamedTuple):
 
 
 def pooled_otherwise(
-    classify: Callable[[Tensor], Tensor], mask: Tensor, golden: Tensor, *, tolerance: float, margin: float
+    classify: Callable[[Tensor], Tensor], mask: Tensor, golden: Tensor, *, difference: float, margin: float
 ) -> Turned | None:
     """Turn tied pixels of one mask until what is pooled under it has the golden class logits.
 
@@ -37,11 +38,11 @@ def pooled_otherwise(
         classify: masks (V, h, w) → class logits (V, C + 1) of what lies under each.
         mask: (h, w) logits.
         golden: (C + 1,) the reference's class logits.
-        tolerance: how near they must come.
+        difference: how far the logits are from the golden ones as it is.
         margin: mask logits nearer to 0 are ties.
 
     Returns:
-        None where no tie explains the difference.
+        None where ties do not explain most of the difference.
     """
     flat = mask.flatten()
     attempts = list(subsets(tied(flat, margin)[:MOST_TIED_PIXELS], MOST_TIED_PIXELS))
@@ -52,15 +53,16 @@ def pooled_otherwise(
         turn(variant, places)
     logits = classify(variants.view(-1, *mask.shape))
     best = int((logits - golden).abs().amax(dim=-1).argmin())
-    if apart(logits[best], golden) > tolerance:
+    if apart(logits[best], golden) > EXPLAINED * difference:
         return None
     return Turned(logits[best], variants[best].view_as(mask), len(attempts[best]))
 
 
-def differing(logits: Tensor, golden: Tensor, tolerance: float) -> list[Place]:
-    """Return the queries whose logits (B, Q, C + 1) are further than the tolerance from the golden ones."""
+def differing(logits: Tensor, golden: Tensor, tolerance: float) -> dict[Place, float]:
+    """Return how far logits (B, Q, C + 1) are from the golden ones, of queries that are further than a tolerance."""
     difference = (logits - golden).abs().amax(dim=-1)  # (B, Q)
-    return [(image, query) for image, query in (difference > tolerance).nonzero().tolist()]
+    places = (difference > tolerance).nonzero().tolist()
+    return {(image, query): float(difference[image, query]) for image, query in places}
 
 
 def apart(logits: Tensor, golden: Tensor) -> float:

@@ -13,7 +13,7 @@ from frozenseg.parity.compare import DEVIATIONS, FLOORS, Array, Comparer, Row
 from frozenseg.parity.goldens import Golden
 from frozenseg.parity.inputs import check_crc, follow, stateless_rand
 from frozenseg.parity.matching import RecordingMatcher, compare_matchings, recorded
-from frozenseg.parity.predictions import compare_maps, compare_predictions, decode
+from frozenseg.parity.predictions import compare_maps, compare_predictions, decode, mask_floor
 from frozenseg.parity.recorder import Recorder
 from frozenseg.structures.instances import Instances
 
@@ -31,31 +31,33 @@ class Training:
     def __init__(self, golden: Golden, model: MaskClassifier) -> None:
         self.golden, self.model = golden, model
         self.compare = Comparer(golden.name)
+        self.with_gradients = "grad_l2" in golden.arrays
         self.batch = [_element(golden.name, about) for about in golden.about["images"]]
 
     def run(self) -> Iterator[Row]:
         """Yield a row for every stage, in the order of the computation; leaves no gradient behind."""
         golden, compare, model = self.golden, self.compare, self.model.train()
-        targets, record = self.predict()
-        words = model.words()
+        with torch.set_grad_enabled(self.with_gradients):
+            targets, record = self.predict()
+            words = model.words()
+            decoded = decode(model, golden, record, words)
         yield compare.close("text_classifier", words.rows, golden.arrays["text_classifier"])
         yield from compare_maps(compare, golden, record.stages())
-        decoded = decode(model, golden, record, words)
         yield from compare_predictions(compare, golden, decoded)
-        floor = golden.floor("pred_masks_trace_max")
-        yield from compare_maps(compare, golden, {"pred_masks": decoded.predictions[-1].masks}, floor)
+        yield from compare_maps(compare, golden, {"pred_masks": decoded.predictions[-1].masks}, mask_floor(golden))
         predictions = MaskPredictions(decoded.predictions[-1], tuple(decoded.predictions[:-1]))
         seed = golden.about["rng"]["seed"]
-        with recorded(model.criterion) as matcher:
+        with recorded(model.criterion) as matcher, torch.no_grad():
             torch.manual_seed(seed)
             losses = model.criterion(predictions, targets)
-            yield from self._losses("seeded", losses, matcher)
-        with recorded(model.criterion) as matcher, stateless_rand(seed):
+        yield from self._losses("seeded", losses, matcher)
+        with recorded(model.criterion) as matcher, torch.set_grad_enabled(self.with_gradients), stateless_rand(seed):
             losses = model.criterion(predictions, targets)
-            yield from self._losses("stateless", losses, matcher)
-        sum(losses.values()).backward()
-        yield from self._gradients()
-        model.zero_grad(set_to_none=True)
+        yield from self._losses("stateless", losses, matcher)
+        if self.with_gradients:
+            sum(losses.values()).backward()
+            yield from self._gradients()
+            model.zero_grad(set_to_none=True)
 
     def predict(self) -> tuple[list[Target], Recorder]:
         """Run the model up to its criterion; returns what this would compare with."""

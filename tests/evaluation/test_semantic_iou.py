@@ -19,6 +19,16 @@ def scores(labels):
     return [{"sem_seg": torch.nn.functional.one_hot(torch.tensor(labels), 3).permute(2, 0, 1).float()}]
 
 
+def test_labels_count_like_scores(metadata, write_labels):
+    truth, guess = [[0, 0, 0], [1, 1, IGNORE]], [[0, 0, 1], [1, 0, 2]]
+    results = []
+    for outputs in (scores(guess), [{"sem_seg": torch.tensor(guess)}]):
+        evaluator = SemanticIoU.from_metadata(metadata, seen=[True, True, False])
+        evaluator.process([write_labels(truth)], outputs)
+        results.append(evaluator.evaluate()["sem_seg"]["mIoU"])
+    assert results[0] == results[1] > 0
+
+
 @pytest.fixture
 def evaluator(metadata):
     return SemanticIoU.from_metadata(metadata, seen=[True, True, False])

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 
 from frozenseg.cache import TensorCache
 from frozenseg.errors import CheckpointError, ConfigError
+from frozenseg.modeling.clip import text_classifier
 from frozenseg.modeling.clip.base import FrozenCLIP
 from frozenseg.modeling.clip.build import build_clip
 from frozenseg.modeling.clip.text_classifier import TextClassifier
@@ -109,6 +110,13 @@ def test_rows_from_disk_are_the_rows(tmp_path: Path) -> None:
 
     clip.encode_text = refuse
     assert torch.equal(TextClassifier(clip, TensorCache(tmp_path)).rows(("cat", "dog")), fresh)
+
+
+def test_rows_of_a_block_do_not_depend_on_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    clip, names = build_clip("toy_convnext", "random"), ("cat", "a very long name of a dog", "sea", "big tree", "x")
+    together = TextClassifier(clip).rows(names)
+    monkeypatch.setattr(text_classifier, "BLOCK", 2)
+    assert torch.allclose(TextClassifier(clip).rows(names), together, atol=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,17 @@
 """Semantic, panoptic and instance read-outs on maps of a few pixels."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from frozenseg.errors import ConfigError
+from frozenseg.modeling.readout import semantic
 from frozenseg.modeling.readout.instance import instance_readout
 from frozenseg.modeling.readout.panoptic import panoptic_readout
 from frozenseg.modeling.readout.read_out import ReadOut
 from frozenseg.modeling.readout.restore_size import restore_size
-from frozenseg.modeling.readout.semantic import semantic_readout
+from frozenseg.modeling.readout.semantic import semantic_labels, semantic_readout
 from frozenseg.structures.image_list import ImageSize
 from tests.tiny import tiny_config
 
@@ -30,6 +33,30 @@ def test_semantic_adds_votes_under_masks() -> None:
     masks = torch.stack([row(0.0, 0.0), row(100.0, -100.0)])  # a half everywhere; the left pixel
     scores = semantic_readout(logits, masks)
     assert torch.allclose(scores[:, 0], torch.tensor([[0.2501, 0.25], [0.625, 0.125]]), atol=1e-4)
+
+
+@pytest.mark.parametrize("at_once", [1, 100, 10**9])
+def test_labels_are_the_best_class_of_every_pixel(at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(semantic, "SCORES_AT_ONCE", at_once)
+    generator = torch.Generator().manual_seed(0)
+    logits, masks = torch.randn(5, 8, generator=generator), torch.randn(5, 9, 11, generator=generator)
+    labels = semantic_labels(logits, masks.sigmoid())
+    assert labels.dtype == torch.int64
+    assert torch.equal(labels, semantic_readout(logits, masks).argmax(dim=0))
+
+
+@pytest.mark.parametrize("masks_first", [True, False])
+def test_labels_and_scores_are_of_one_map(masks_first: bool) -> None:
+    generator = torch.Generator().manual_seed(0)
+    logits, masks = torch.randn(5, 8, generator=generator), 3 * torch.randn(5, 12, 16, generator=generator)
+    sizes = {"true_size": ImageSize(10, 13), "wanted": ImageSize(23, 29)}
+    read_out = ReadOut(panoptic=False, instance=False, masks_first=masks_first)
+    scores = read_out(logits, masks, (True,) * 7, **sizes)["sem_seg"]
+    labels = replace(read_out, labels=True)(logits, masks, (True,) * 7, **sizes)["sem_seg"]
+    best = scores.topk(2, dim=0).values
+    sure = best[0] - best[1] > 1e-5
+    assert torch.equal(labels[sure], scores.argmax(dim=0)[sure])
+    assert sure.float().mean() > 0.99
 
 
 def test_panoptic_things_stay_apart_and_stuff_is_merged() -> None:

@@ -14,8 +14,9 @@ from frozenseg.modeling.types import Words
 from frozenseg.vocabulary import TEMPLATES, Vocabulary
 
 logger = get_logger(__name__)
-CHUNK = 128
-LONG_WORK = 20  # chunks from which a progress bar is shown
+BLOCK = 64  # names encoded together
+CHUNK = 128  # prompts that go through the text tower at once
+LONG_WORK = 3  # blocks from which a progress bar is shown
 
 
 class TextClassifier:
@@ -68,16 +69,21 @@ class TextClassifier:
         return remembered
 
     def _encode(self, names: tuple[str, ...]) -> Tensor:
+        """Encode one block of names after the other: the memory for prompts does not grow with the vocabulary."""
+        blocks = [names[start : start + BLOCK] for start in range(0, len(names), BLOCK)]
+        quiet = len(blocks) < LONG_WORK
+        if not quiet:
+            logger.info("Encoding %d names in %d templates with CLIP's text tower.", len(names), len(TEMPLATES))
+        return torch.cat([self._encode_block(block) for block in progress(blocks, "encoding names", quiet=quiet)])
+
+    def _encode_block(self, names: tuple[str, ...]) -> Tensor:
         """Encode every prompt, short ones together: a chunk costs as many tokens as its longest prompt has."""
         device = self._clip.logit_scale.device
         tokens = self._clip.tokenizer([template.format(name) for name in names for template in TEMPLATES])
         order = tokens.argmax(dim=-1).argsort(stable=True)
-        chunks = order.split(CHUNK)
-        if len(chunks) >= LONG_WORK:
-            logger.info("Encoding %d names in %d templates with CLIP's text tower.", len(names), len(TEMPLATES))
         features = torch.empty(len(tokens), self._clip.embed_dim, device=device)
         with torch.autocast(device.type, enabled=False):
-            for chunk in progress(chunks, "encoding names", quiet=len(chunks) < LONG_WORK):
+            for chunk in order.split(CHUNK):
                 features[chunk.to(device)] = self._clip.encode_text(tokens[chunk].to(device)).float()
         features = F.normalize(features, dim=-1).view(len(names), len(TEMPLATES), -1)  # (N, templates, E)
         return F.normalize(features.mean(dim=1), dim=-1)

@@ -4,6 +4,7 @@ Letters: B images, Q queries, C classes, N text rows, H×W the padded input, d w
 """
 
 from abc import abstractmethod
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import torch
@@ -86,6 +87,13 @@ class MaskClassifier(nn.Module):
         """Choose what is segmented in eval mode. Which classes count as seen follows from the training vocabulary."""
         self.vocabulary = vocabulary
         self.seen = vocabulary.seen_by(self.training_vocabulary)
+
+    def give_labels(self) -> None:
+        """Give the best class of every pixel, ``sem_seg`` (height, width) int64, instead of a score for each class.
+
+        The memory of a large vocabulary's scores is not needed then.
+        """
+        self.read_out = replace(self.read_out, labels=True)
 
     @abstractmethod
     def forward(self, batch: list[dict[str, Any]]) -> dict[str, Tensor] | list[dict[str, Any]]:

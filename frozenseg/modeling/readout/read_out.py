@@ -10,7 +10,7 @@ from frozenseg.errors import ConfigError
 from frozenseg.modeling.readout.instance import instance_readout
 from frozenseg.modeling.readout.panoptic import panoptic_readout
 from frozenseg.modeling.readout.restore_size import restore_size
-from frozenseg.modeling.readout.semantic import semantic_readout
+from frozenseg.modeling.readout.semantic import semantic_labels, semantic_readout
 from frozenseg.structures.image_list import ImageSize
 
 
@@ -20,6 +20,7 @@ class ReadOut:
 
     Attributes:
         semantic: give ``sem_seg``.
+        labels: ``sem_seg`` is the best class of each pixel instead of the scores of all.
         panoptic: give ``panoptic_seg``.
         instance: give ``instances``.
         masks_first: restore masks to the wanted size before the read-outs; otherwise the semantic scores after.
@@ -35,6 +36,7 @@ class ReadOut:
     score_threshold: float = 0.0
     overlap_threshold: float = 0.8
     detections: int = 100
+    labels: bool = False
 
     @classmethod
     def from_config(cls, cfg: CfgNode) -> "ReadOut":
@@ -69,12 +71,17 @@ class ReadOut:
             wanted: the size of the outputs.
 
         Returns:
-            ``sem_seg`` (C, height, width), ``panoptic_seg`` (map, segments), ``instances``: those switched on.
+            ``sem_seg`` (C, height, width), or (height, width) int64 with ``labels``; ``panoptic_seg`` (map, segments);
+            ``instances``: those switched on.
         """
         if self.masks_first:
             masks = restore_size(masks, true_size, wanted)
         output: dict[str, Any] = {}
-        if self.semantic:
+        if self.semantic and self.labels:
+            # resizing and voting are both linear, so they may change places
+            inside = masks.sigmoid() if self.masks_first else restore_size(masks.sigmoid(), true_size, wanted)
+            output["sem_seg"] = semantic_labels(logits, inside)
+        elif self.semantic:
             scores = semantic_readout(logits, masks)
             output["sem_seg"] = scores if self.masks_first else restore_size(scores, true_size, wanted)
         if self.panoptic:

@@ -6,6 +6,8 @@ Letters: Q queries, C classes, H×W the image.
 import torch
 from torch import Tensor
 
+SCORES_AT_ONCE = 2**24  # numbers of one strip: 64 MiB
+
 
 def semantic_readout(logits: Tensor, masks: Tensor) -> Tensor:
     """Add up votes.
@@ -18,3 +20,19 @@ def semantic_readout(logits: Tensor, masks: Tensor) -> Tensor:
         (C, H, W) class scores; their argmax is the label map.
     """
     return torch.einsum("qc,qhw->chw", logits.softmax(dim=-1)[:, :-1], masks.sigmoid())
+
+
+def semantic_labels(logits: Tensor, inside: Tensor) -> Tensor:
+    """Return the class with the most votes at every pixel, a few rows at a time: memory does not grow with C.
+
+    Args:
+        logits: (Q, C + 1) class scores as logits, void last.
+        inside: (Q, H, W) mask probabilities.
+
+    Returns:
+        (H, W) int64, the argmax of :func:`semantic_readout`.
+    """
+    probabilities = logits.softmax(dim=-1)[:, :-1]  # (Q, C)
+    rows = max(1, SCORES_AT_ONCE // (probabilities.shape[1] * inside.shape[2]))
+    labels = [torch.einsum("qc,qhw->chw", probabilities, strip).argmax(dim=0) for strip in inside.split(rows, dim=1)]
+    return torch.cat(labels)

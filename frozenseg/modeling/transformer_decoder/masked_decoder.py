@@ -170,12 +170,11 @@ class MultiScaleMaskedTransformerDecoder(nn.Module):
         """Say a mask and a class for each query (B, Q, d), by FC-CLIP's heads (Yu et al. 2023, section 3.2)."""
         queries = self.decoder_norm(queries)
         masks = torch.einsum("bqd,bdhw->bqhw", self.mask_embed(queries), mask_features)  # (B, Q, H/4, W/4)
-        return Prediction(self.classify(queries, masks, mask_features, words), masks)
+        return Prediction(self.classify(queries, mask_pooling(mask_features, masks), words), masks)
 
-    def classify(self, queries: Tensor, masks: Tensor, mask_features: Tensor, words: Words) -> Tensor:
-        """Say a class for each normalised query (B, Q, d) and what lies under its mask: (B, Q, C + 1)."""
-        pooled = self._mask_pooling_proj(mask_pooling(mask_features, masks))  # (B, Q, d)
-        embeddings = self.class_embed(pooled + queries)  # (B, Q, E)
+    def classify(self, queries: Tensor, pooled: Tensor, words: Words) -> Tensor:
+        """Say a class for each normalised query (B, Q, d) and what lies under its mask (B, Q, d): (B, Q, C + 1)."""
+        embeddings = self.class_embed(self._mask_pooling_proj(pooled) + queries)  # (B, Q, E)
         return class_logits(embeddings, words, self.logit_scale)
 
     def _inject_sam(

@@ -13,7 +13,7 @@ from frozenseg.modeling.transformer_decoder.feature_injector import inject_featu
 from frozenseg.modeling.transformer_decoder.masked_decoder import LayerSize, MultiScaleMaskedTransformerDecoder
 from frozenseg.modeling.transformer_decoder.query_injector import inject_into_queries
 from frozenseg.modeling.types import PixelFeatures, Words
-from frozenseg.parity.compare import DEVIATIONS, Row
+from frozenseg.parity.compare import SUSPICIOUS, Row
 from frozenseg.parity.components.layers import words_of
 from frozenseg.parity.components.part import Part, draws, value
 from frozenseg.parity.fill import fill
@@ -79,7 +79,7 @@ def transformer_decoder(part: Part) -> Iterator[Row]:
         space=space,
         words=words,
         goldens=goldens,
-        tolerance=DEVIATIONS * float(goldens[-1].std()),
+        tolerance=SUSPICIOUS * float(goldens[-1].std()),
         margin=mask_margin(own.final.masks),
     )
     ties = tied.settle()

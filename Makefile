@@ -1,23 +1,28 @@
 # make quickstart   install, make a small world, train on it, evaluate, draw pictures
 # make test         install, run the whole test suite (PYTEST_ADDOPTS passes through)
+# make parity       install, compare the full-size models with the reference's numbers (GOLDENS: their folder)
 # make lint         install, check style, types and spelling
 # make clean        remove the virtual environment and caches
 
 PYTHON ?= python3
 VENV ?= .venv
+GOLDENS ?= ../shared/parity
 ifeq ($(OS),Windows_NT)
 BIN := $(VENV)/Scripts
 else
 BIN := $(VENV)/bin
 endif
 
-.PHONY: quickstart test lint clean
+.PHONY: quickstart test parity lint clean
 
 quickstart: $(VENV)/installed-quickstart
 	$(BIN)/python tools/quickstart.py
 
 test: $(VENV)/installed-dev
 	$(BIN)/python -m pytest
+
+parity: $(VENV)/installed-dev
+	$(BIN)/python tools/parity.py --goldens $(GOLDENS)
 
 lint: $(VENV)/installed-dev
 	$(BIN)/python -m ruff check .

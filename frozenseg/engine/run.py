@@ -161,6 +161,7 @@ def _train(cfg: Any, folder: Path, path: Path | None) -> None:
 def _build_model(cfg: Any, vocabulary: Vocabulary, resumed: Path | None) -> nn.Module:
     seed_everything(cfg.SEED)  # the same on all processes, so that they begin with the same weights
     model = build_model(cfg, vocabulary)
+    model.give_labels()  # all that the evaluators look at
     if resumed is not None:
         load_trained(model, resumed)
     elif cfg.MODEL.WEIGHTS:

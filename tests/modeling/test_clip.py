@@ -1,4 +1,4 @@
-"""Frozen CLIPs: every family on a tiny stand-in with the real code path, text rows, weights and their errors."""
+"""Frozen CLIPs: names, random weights, and the rows of text."""
 
 import math
 from pathlib import Path
@@ -8,72 +8,13 @@ import torch
 import torch.nn.functional as F
 
 from frozenseg.cache import TensorCache
-from frozenseg.errors import CheckpointError, ConfigError
+from frozenseg.errors import ConfigError
 from frozenseg.modeling.clip import text_classifier
-from frozenseg.modeling.clip.base import FrozenCLIP
 from frozenseg.modeling.clip.build import build_clip
 from frozenseg.modeling.clip.text_classifier import TextClassifier
+from frozenseg.modeling.weightless import weightless
 from frozenseg.registry import CLIP
 from frozenseg.vocabulary import TEMPLATES, Vocabulary
-
-STAND_INS = {"ConvNeXtCLIP": "toy_convnext", "ResNetCLIP": "toy_resnet"}
-
-
-@pytest.fixture(scope="module", params=sorted(STAND_INS))
-def clip(request: pytest.FixtureRequest) -> FrozenCLIP:
-    return build_clip(STAND_INS[request.param], "random:1")
-
-
-def test_every_family_has_a_stand_in() -> None:
-    assert CLIP.names() == sorted(STAND_INS)
-
-
-def test_the_family_is_recognised(clip: FrozenCLIP) -> None:
-    assert STAND_INS[type(clip).__name__] in ("toy_convnext", "toy_resnet")
-    others = [CLIP.get(name) for name in CLIP.names() if CLIP.get(name) is not type(clip)]
-    assert type(clip).supports(clip.clip_model)
-    assert not any(other.supports(clip.clip_model) for other in others)
-
-
-def test_maps_have_the_strides_and_channels_that_they_say(clip: FrozenCLIP) -> None:
-    features = clip(torch.randn(2, 3, 64, 96))
-    for level, stride in enumerate((4, 8, 16, 32)):
-        assert features[level].shape == (2, clip.channels[level], 64 // stride, 96 // stride)
-    assert features.dense.shape == features.res5.shape
-
-
-def test_projecting_the_whole_map_is_clips_own_image_embedding(clip: FrozenCLIP) -> None:
-    size = clip.clip_model.visual.image_size
-    side = size if isinstance(size, int) else size[0]
-    images = torch.randn(2, 3, side, side)
-    dense = clip(images).dense
-    everywhere = torch.ones(2, 1, *dense.shape[-2:])
-    if hasattr(clip.clip_model.visual, "attnpool"):
-        expected = clip.clip_model.encode_image(images)
-        # CLIP's own pool also attends to the mean; ours attends to the pixels inside the mask only
-        assert F.cosine_similarity(clip.project(dense, everywhere)[:, 0], expected).min() > 0.9
-    else:
-        pooled = clip.clip_model.visual.trunk.head(dense.mean((2, 3), keepdim=True)).flatten(1)
-        assert torch.allclose(clip.project(dense, everywhere)[:, 0], clip.clip_model.visual.head(pooled), atol=1e-5)
-
-
-def test_an_empty_mask_gives_a_finite_vector(clip: FrozenCLIP) -> None:
-    dense = clip(torch.randn(1, 3, 64, 64)).dense
-    vector = clip.project(dense, -torch.ones(1, 2, *dense.shape[-2:]))
-    assert vector.shape == (1, 2, clip.embed_dim)
-    assert vector.isfinite().all()
-
-
-def test_cutting_after_the_last_end_token_changes_nothing(clip: FrozenCLIP) -> None:
-    tokens = clip.tokenizer(["a cat", "a photo of a very long striped blue star in the scene"])
-    assert torch.allclose(clip.encode_text(tokens), clip.clip_model.encode_text(tokens), atol=1e-5)
-
-
-def test_it_stays_frozen(clip: FrozenCLIP) -> None:
-    clip.train()
-    assert not any(module.training for module in clip.modules())
-    assert not any(parameter.requires_grad for parameter in clip.parameters())
-    assert not clip(torch.randn(1, 3, 32, 32, requires_grad=True)).res5.requires_grad
 
 
 def test_random_weights_are_the_same_every_time_and_differ_by_seed() -> None:
@@ -120,21 +61,21 @@ def test_rows_of_a_block_do_not_depend_on_the_others(monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize(
-    ("model", "weights", "error", "message"),
+    ("model", "weights", "message"),
     [
-        ("convnext_larg_d_320", "random", ConfigError, "Did you mean 'convnext_large_d_320'"),
-        ("RN50", "opena", ConfigError, "Did you mean 'openai'"),
-        ("RN50", "random:x", ConfigError, "must be a whole number"),
-        ("ViT-B-32", "random", ConfigError, "No CLIP family reads the trunk"),
+        ("convnext_larg_d_320", "random", "Did you mean 'convnext_large_d_320'.* 'hf-hub:ORG/REPO'"),
+        ("RN50", "random:x", "must be a whole number"),
+        ("ViT-B-32", "random", "No CLIP family reads the trunk"),
+        ("coca_base", "random", "keeps its text tower apart"),
+        ("roberta-ViT-B-32", "random", "keeps its text tower apart"),
     ],
 )
-def test_wrong_names(model: str, weights: str, error: type[Exception], message: str) -> None:
-    with pytest.raises(error, match=message):
+def test_wrong_architectures(model: str, weights: str, message: str) -> None:
+    with weightless(), pytest.raises(ConfigError, match=message):
         build_clip(model, weights)
 
 
-def test_a_damaged_file_is_named(tmp_path: Path) -> None:
-    file = tmp_path / "clip.pt"
-    file.write_bytes(b"not weights")
-    with pytest.raises(CheckpointError, match=r"clip\.pt.*cannot be loaded"):
-        build_clip("toy_convnext", str(file))
+def test_a_family_can_be_insisted_on() -> None:
+    assert type(build_clip("toy_resnet", "random", "ResNetCLIP")) is CLIP.get("ResNetCLIP")
+    with pytest.raises(ConfigError, match="Unknown CLIP family 'ResNet'"):
+        build_clip("toy_resnet", "random", "ResNet")

@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
-from frozenseg.errors import ConfigError
 from frozenseg.modeling.frozen import Frozen
 from frozenseg.modeling.types import ClipFeatures
 
@@ -21,16 +20,12 @@ class FrozenCLIP(Frozen):
     """An open_clip model, frozen. A family of trunks is a subclass with three methods.
 
     Args:
-        clip_model: the open_clip model.
+        clip_model: an ``open_clip.CLIP``.
         tokenizer: sentences → (N, T) int64 token ids, zero after the end token, which has the largest id.
     """
 
     def __init__(self, clip_model: nn.Module, tokenizer: Tokenizer) -> None:
         super().__init__()
-        if not hasattr(clip_model, "token_embedding"):
-            raise ConfigError(
-                f"{type(clip_model).__name__} keeps its text tower apart; only open_clip's own class CLIP is supported."
-            )
         self.clip_model = clip_model
         self.tokenizer = tokenizer
         self.freeze()

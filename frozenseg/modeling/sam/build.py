@@ -1,6 +1,5 @@
 """From a name and a source of weights to a frozen SAM."""
 
-import pickle
 from pathlib import Path
 
 import torch
@@ -9,11 +8,13 @@ from frozenseg.errors import CheckpointError, ConfigError
 from frozenseg.log import get_logger
 from frozenseg.modeling.random_weights import random_seed
 from frozenseg.modeling.sam.base import FrozenSAM
+from frozenseg.modeling.sam.weights import load_weights
 from frozenseg.registry import SAM
 
 logger = get_logger(__name__)
 RELEASE = "https://dl.fbaipublicfiles.com/segment_anything/"
 RELEASED_FILES = {"vit_b": "sam_vit_b_01ec64.pth", "vit_l": "sam_vit_l_0b3195.pth", "vit_h": "sam_vit_h_4b8939.pth"}
+BY_HAND = {"vit_t": "weights/mobile_sam.pt of https://github.com/ChaoningZhang/MobileSAM"}
 
 
 def build_sam(name: str, weights: str) -> FrozenSAM:
@@ -21,7 +22,8 @@ def build_sam(name: str, weights: str) -> FrozenSAM:
 
     Args:
         name: registered name, such as ``vit_b``.
-        weights: a file, ``random[:SEED]``, or empty for the released file (downloaded once into torch's hub folder).
+        weights: a file, ``random[:SEED]``, or empty for the released file (downloaded once into torch's hub folder;
+            not for ``vit_t``).
 
     Raises:
         ConfigError: unknown name.
@@ -29,11 +31,12 @@ def build_sam(name: str, weights: str) -> FrozenSAM:
     """
     builder = SAM.look_up(name)
     seed = random_seed(weights)
+    file = _weights_file(name, weights) if seed is None else None
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed or 0)
         sam = builder()
-    if seed is None:
-        _load(sam, name, _weights_file(name, weights))
+    if file is not None:
+        load_weights(sam, name, file)
     return sam
 
 
@@ -43,8 +46,10 @@ def _weights_file(name: str, weights: str) -> Path:
             raise CheckpointError(f"MODEL.SAM_WEIGHTS {weights!r} is no file.")
         return Path(weights)
     if name not in RELEASED_FILES:
+        source = BY_HAND.get(name)
+        file = f"a copy of {source}" if source else "a file"
         raise ConfigError(
-            f"There are no released weights for SAM {name!r}: set MODEL.SAM_WEIGHTS to a file or 'random'."
+            f"There are no released weights to fetch for SAM {name!r}: set MODEL.SAM_WEIGHTS to {file}, or to 'random'."
         )
     file = Path(torch.hub.get_dir()) / "checkpoints" / RELEASED_FILES[name]
     if not file.is_file():
@@ -63,15 +68,3 @@ def _download(url: str, file: Path) -> None:
             f"SAM weights {url} cannot be downloaded ({error}): fetch the file by hand and set MODEL.SAM_WEIGHTS to "
             "it, or set it to 'random' for an untrained SAM."
         ) from error
-
-
-def _load(sam: FrozenSAM, name: str, file: Path) -> None:
-    try:
-        state = torch.load(file, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
-        raise CheckpointError(f"{file} cannot be read as SAM weights: damaged, or not only tensors.") from error
-    own = sam.state_dict()
-    for key in [*own, *state]:
-        if key not in state or key not in own or state[key].shape != own[key].shape:
-            raise CheckpointError(f"{file} does not hold SAM {name!r}: they differ first at {key!r}.")
-    sam.load_state_dict(state)

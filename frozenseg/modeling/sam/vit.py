@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from segment_anything.modeling import ImageEncoderViT, MaskDecoder, PromptEncoder, TwoWayTransformer
+from segment_anything.modeling import ImageEncoderViT
 from torch import nn
 
 from frozenseg.modeling.sam.base import FrozenSAM
@@ -33,35 +33,19 @@ def vit_sam(
         channels: of the embedding.
     """
     side = image_size // patch
-    return FrozenSAM(
-        image_encoder=ImageEncoderViT(
-            depth=depth,
-            embed_dim=width,
-            img_size=image_size,
-            norm_layer=partial(nn.LayerNorm, eps=1e-6),
-            num_heads=heads,
-            patch_size=patch,
-            use_rel_pos=True,
-            global_attn_indexes=global_attention,
-            window_size=window,
-            out_chans=channels,
-        ),
-        prompt_encoder=PromptEncoder(
-            embed_dim=channels,
-            image_embedding_size=(side, side),
-            input_image_size=(image_size, image_size),
-            mask_in_chans=16,
-        ),
-        mask_decoder=MaskDecoder(
-            num_multimask_outputs=3,
-            transformer=TwoWayTransformer(depth=2, embedding_dim=channels, mlp_dim=8 * channels, num_heads=8),
-            transformer_dim=channels,
-            iou_head_depth=3,
-            iou_head_hidden_dim=channels,
-        ),
-        image_size=image_size,
-        channels=channels,
+    encoder = ImageEncoderViT(
+        depth=depth,
+        embed_dim=width,
+        img_size=image_size,
+        norm_layer=partial(nn.LayerNorm, eps=1e-6),
+        num_heads=heads,
+        patch_size=patch,
+        use_rel_pos=True,
+        global_attn_indexes=global_attention,
+        window_size=window,
+        out_chans=channels,
     )
+    return FrozenSAM.around(encoder, image_size=image_size, side=side, channels=channels)
 
 
 @SAM.register()

@@ -1,0 +1,58 @@
+"""How many parameters each box of the drawing has, trained and frozen."""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from torch import nn
+
+# Which box a name belongs to: the first prefix that it begins with.
+BOXES: tuple[tuple[str, str], ...] = (
+    ("backbone.clip_model.visual.", "CLIP image"),
+    ("backbone.", "CLIP text"),
+    ("sam.image_encoder.", "SAM encoder"),
+    ("sam.", "SAM prompt and mask decoder"),
+    ("sem_seg_head.pixel_decoder.fpn3.", "SAM branch"),
+    ("sem_seg_head.pixel_decoder.sam_transformer.", "SAM branch"),
+    ("sem_seg_head.pixel_decoder.", "pixel decoder"),
+    ("sem_seg_head.predictor.transformer_cross_attention_layers_sam.", "injectors"),
+    ("sem_seg_head.predictor.", "transformer decoder"),
+    ("void_embedding.", "void"),
+)
+TEXT = "CLIP text"
+OTHER = "other"
+
+
+class Count(NamedTuple):
+    """Parameters of one box."""
+
+    box: str
+    trainable: int
+    frozen: int
+
+
+def parameter_table(model: nn.Module) -> list[Count]:
+    """Count the parameters of a model, box by box in the order of the drawing; boxes without any are left out.
+
+    Args:
+        model: FrozenSeg, FC-CLIP, or one with the same parts; parameters elsewhere are counted as ``other``.
+    """
+    trainable: dict[str, int] = {}
+    frozen: dict[str, int] = {}
+    for name, value in model.named_parameters():
+        side = trainable if value.requires_grad else frozen
+        side[box_of(name)] = side.get(box_of(name), 0) + value.numel()
+    order = dict.fromkeys([*(box for _, box in BOXES), OTHER])
+    return [Count(box, trainable.get(box, 0), frozen.get(box, 0)) for box in order if box in {*trainable, *frozen}]
+
+
+def box_of(name: str) -> str:
+    """Return the box that a parameter or buffer of this name belongs to."""
+    return next((box for prefix, box in BOXES if name.startswith(prefix)), OTHER)
+
+
+def sums(table: Iterable[Count]) -> dict[str, int]:
+    """Return ``trainable``, ``frozen`` and ``frozen_without_text``, summed over all boxes."""
+    rows = list(table)
+    text = sum(row.frozen for row in rows if row.box == TEXT)
+    frozen = sum(row.frozen for row in rows)
+    return {"trainable": sum(row.trainable for row in rows), "frozen": frozen, "frozen_without_text": frozen - text}

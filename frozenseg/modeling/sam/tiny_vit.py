@@ -1,0 +1,112 @@
+"""MobileSAM's image encoder ``vit_t`` (Zhang et al. 2023): timm's TinyViT (Wu et al. 2022) under SAM's neck."""
+
+import re
+from collections.abc import Sequence
+
+from segment_anything.modeling.common import LayerNorm2d
+from timm.models.tiny_vit import TinyVit
+from torch import Tensor, nn
+
+from frozenseg.modeling.sam.base import FrozenSAM
+from frozenseg.registry import SAM
+
+STRIDE = 16
+# MobileSAM's names, as in mobile_sam.pt → timm's. A stage of theirs ends with the down-sampling that timm begins the
+# next one with.
+RENAMED: tuple[tuple[str, str], ...] = (
+    (r"^image_encoder\.patch_embed\.seq\.0\.", "image_encoder.patch_embed.conv1."),
+    (r"^image_encoder\.patch_embed\.seq\.2\.", "image_encoder.patch_embed.conv2."),
+    (r"^image_encoder\.layers\.0\.downsample\.", "image_encoder.stages.1.downsample."),
+    (r"^image_encoder\.layers\.1\.downsample\.", "image_encoder.stages.2.downsample."),
+    (r"^image_encoder\.layers\.2\.downsample\.", "image_encoder.stages.3.downsample."),
+    (r"^image_encoder\.layers\.", "image_encoder.stages."),
+    (r"\.c\.weight$", ".conv.weight"),
+)
+UNUSED = re.compile(r"^image_encoder\.(norm_head|head)\.|\.attention_bias_idxs$")  # a classifier; a table of indices
+
+
+class TinyViTEncoder(nn.Module):
+    """TinyViT without its classifier, its last down-sampling left out, and SAM's neck.
+
+    Args:
+        widths: channels of the four stages.
+        depths: blocks of each.
+        heads: attention heads of each; the first stage has no attention.
+        windows: side of each stage's attention windows, pixels of its map.
+        channels: c, of the embedding.
+    """
+
+    def __init__(
+        self,
+        *,
+        widths: Sequence[int],
+        depths: Sequence[int],
+        heads: Sequence[int],
+        windows: Sequence[int],
+        channels: int,
+    ) -> None:
+        super().__init__()
+        trunk = TinyVit(
+            num_classes=0,
+            embed_dims=tuple(widths),
+            depths=tuple(depths),
+            num_heads=tuple(heads),
+            window_sizes=tuple(windows),
+            drop_path_rate=0.0,
+        )
+        self.patch_embed, self.stages = trunk.patch_embed, trunk.stages
+        self.stages[-1].downsample.conv2.conv.stride = (1, 1)
+        self.neck = nn.Sequential(
+            nn.Conv2d(widths[-1], channels, kernel_size=1, bias=False),
+            LayerNorm2d(channels),
+            nn.Conv2d(channels, channels, kernel_size=3, padding=1, bias=False),
+            LayerNorm2d(channels),
+        )
+        self.register_load_state_dict_post_hook(_forget_biases)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Map images (B, 3, S, S) to their embedding (B, c, S/16, S/16)."""
+        return self.neck(self.stages(self.patch_embed(images)))
+
+
+def _forget_biases(encoder: nn.Module, _: object) -> None:
+    encoder.train().eval()  # timm keeps the attention biases of its last picture until training
+
+
+def timm_names(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return the weights of a MobileSAM file under this encoder's names; other names stay.
+
+    Args:
+        state: tensors by name, as MobileSAM or this encoder calls them.
+    """
+    renamed = {}
+    for key, value in state.items():
+        if UNUSED.search(key):
+            continue
+        name = key
+        for pattern, replacement in RENAMED:
+            name = re.sub(pattern, replacement, name)
+        renamed[name] = value
+    return renamed
+
+
+def tiny_sam(*, encoder: TinyViTEncoder, image_size: int = 1024, channels: int = 256) -> FrozenSAM:
+    """Assemble a SAM around a TinyViT.
+
+    Args:
+        encoder: the image encoder.
+        image_size: side of the input, pixels.
+        channels: of the embedding.
+    """
+    return FrozenSAM.around(encoder, image_size=image_size, side=image_size // STRIDE, channels=channels,
+                            own_names=timm_names)  # fmt: skip
+
+
+@SAM.register()
+def vit_t() -> FrozenSAM:
+    """MobileSAM."""
+    return tiny_sam(
+        encoder=TinyViTEncoder(
+            widths=(64, 128, 160, 320), depths=(2, 2, 6, 2), heads=(2, 4, 5, 10), windows=(7, 7, 14, 7), channels=256
+        )
+    )

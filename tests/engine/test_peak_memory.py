@@ -1,0 +1,55 @@
+"""Peak memory: measured on the tiny model; machines that cannot tell, or have too little."""
+
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from frozenseg.engine import peak_memory as module
+from frozenseg.errors import ConfigError
+from tests.tiny import NARROW, ROOT, TRAINING
+
+CONFIG = str(ROOT / "configs/toyworld/fcclip_tiny.yaml")
+OPTIONS = [str(option) for option in (*NARROW, "MODEL.DEVICE", "cpu")]
+linux = pytest.mark.skipif(not module.RESET.exists(), reason="needs Linux's /proc")
+
+
+@linux
+def test_a_bigger_picture_takes_more() -> None:
+    small, large = (module._measure(CONFIG, OPTIONS, size, TRAINING) for size in ((32, 32), (512, 640)))
+    assert small.device == "cpu"
+    assert small.model > 2**25  # Python and PyTorch alone are more
+    assert large.above > small.above
+    assert large.above > 3 * 512 * 640 * 4  # at least the picture itself
+
+
+def test_a_machine_that_cannot_tell_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(module, "RESET", tmp_path / "gone/clear_refs")
+    with pytest.raises(ConfigError, match="Peak memory on a CPU is read from .*set MODEL.DEVICE to cuda"):
+        module._measure(CONFIG, OPTIONS, (32, 32), TRAINING)
+
+
+class KilledPool:
+    """Stands in for a process that the system killed."""
+
+    def __init__(self, **_: Any) -> None:
+        pass
+
+    def __enter__(self) -> "KilledPool":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def submit(self, *_: Any) -> "KilledPool":
+        return self
+
+    def result(self) -> None:
+        raise BrokenProcessPool
+
+
+def test_too_little_memory_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "ProcessPoolExecutor", KilledPool)
+    with pytest.raises(ConfigError, match="Segmenting 4096x4096 pixels took more memory than there is"):
+        module.peak_memory(CONFIG, OPTIONS, (4096, 4096), TRAINING)

@@ -1,0 +1,42 @@
+"""Parameters box by box, and models without memory."""
+
+import torch
+from torch import nn
+
+from frozenseg.modeling.build import build_model
+from frozenseg.modeling.parameter_table import BOXES, OTHER, Count, parameter_table, sums
+from frozenseg.modeling.weightless import weightless
+from tests.tiny import TRAINING, tiny_config
+
+
+def test_boxes_by_hand() -> None:
+    model = nn.Module()
+    model.backbone = nn.Module()
+    model.backbone.clip_model = nn.Module()
+    model.backbone.clip_model.visual = nn.Linear(3, 5).requires_grad_(False)
+    model.backbone.clip_model.text = nn.Linear(2, 1, bias=False).requires_grad_(False)
+    model.void_embedding = nn.Embedding(1, 7)
+    model.extra = nn.Linear(1, 4)
+    table = parameter_table(model)
+    assert table == [Count("CLIP image", 0, 20), Count("CLIP text", 0, 2), Count("void", 7, 0), Count(OTHER, 8, 0)]
+    assert sums(table) == {"trainable": 15, "frozen": 22, "frozen_without_text": 20}
+
+
+def test_every_parameter_of_frozenseg_has_a_box() -> None:
+    with weightless():
+        model = build_model(tiny_config(), TRAINING)
+    table = parameter_table(model)
+    assert [row.box for row in table] == list(dict.fromkeys(box for _, box in BOXES))
+    assert sum(row.trainable + row.frozen for row in table) == sum(value.numel() for value in model.parameters())
+    assert {row.box for row in table if row.frozen} == {row.box for row in table if not row.trainable}
+
+
+def test_weightless_models_have_the_shapes_of_real_ones_and_hold_nothing() -> None:
+    with weightless():
+        empty = build_model(tiny_config(), TRAINING)
+    real = build_model(tiny_config(), TRAINING)
+    assert all(value.is_meta for value in empty.state_dict().values())
+    assert {key: value.shape for key, value in empty.state_dict().items()} == {
+        key: value.shape for key, value in real.state_dict().items()
+    }
+    assert not torch.zeros(1).is_meta  # outside, all is as before

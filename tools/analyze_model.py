@@ -1,0 +1,177 @@
+r"""Say how big a model is: parameters of each box of the drawing, FLOPs, and peak memory.
+
+Examples:
+    parameters, in seconds and without memory:
+    python tools/analyze_model.py --config-file configs/frozenseg/convnext_large.yaml
+
+    the released weights' size, FLOPs of two picture sizes (height x width), and all numbers in a file:
+    python tools/analyze_model.py --config-file configs/frozenseg/convnext_large.yaml --flops --size 640x640 800x1333 \
+        --json size.json MODEL.SEM_SEG_HEAD.SAM_ENCODER_LEVELS 3
+
+    memory of one picture, measured:
+    python tools/analyze_model.py --config-file configs/frozenseg/convnext_large.yaml --memory MODEL.DEVICE cpu
+
+Nothing is downloaded: all weights are replaced by `random`, whatever the config says. FLOPs count a multiply-add as
+one, for one picture up to the read-outs, with the words encoded beforehand; SAM sees its own 1024x1024 whatever the
+size. Memory includes the read-outs and is measured in a fresh process.
+"""
+
+import argparse
+import json
+import os
+import re
+import sys
+from collections.abc import Sequence
+from itertools import takewhile
+from pathlib import Path
+from typing import Any
+
+from tabulate import tabulate
+
+from frozenseg.errors import ConfigError, FrozenSegError
+from frozenseg.vocabulary import Vocabulary
+
+RANDOM = (
+    "MODEL.FROZEN_SEG.CLIP_PRETRAINED_WEIGHTS", "random",
+    "MODEL.FC_CLIP.CLIP_PRETRAINED_WEIGHTS", "random",
+    "MODEL.SAM_WEIGHTS", "random",
+    "MODEL.WEIGHTS", "",
+)  # fmt: skip
+
+
+def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    description, _, epilog = (__doc__ or "").partition("\n")
+    formatter = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=description, epilog=epilog, formatter_class=formatter)
+    parser.add_argument("--config-file", type=Path, required=True, metavar="FILE", help="YAML file of the model")
+    parser.add_argument(
+        "--size", nargs="+", default=["640x640"], metavar="HxW", help="pictures' height x width (default: 640x640)"
+    )
+    parser.add_argument("--flops", action="store_true", help="count FLOPs of each size")
+    parser.add_argument("--memory", action="store_true", help="measure peak memory of each size on MODEL.DEVICE")
+    parser.add_argument("--classes", type=int, default=133, metavar="N", help="classes to tell apart (default: 133)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all numbers there too")
+    parser.add_argument("options", nargs="*", metavar="KEY VALUE", help="config overrides")
+    arguments = parser.parse_intermixed_args(argv)
+    sizes = [*takewhile(lambda word: not word[:1].isupper(), arguments.size)]  # keys begin with a capital letter
+    arguments.options = [*arguments.size[len(sizes) :], *arguments.options]
+    arguments.size = sizes
+    return arguments
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the tool; returns the exit code: 0, or 2 for a mistake that the user can mend."""
+    arguments = parse_arguments(argv)
+    try:
+        numbers = analyze(arguments)
+        if arguments.json:
+            write_json(numbers, arguments.json)
+    except FrozenSegError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def analyze(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Count and measure what was asked for, and print it; returns the numbers."""
+    sizes = [parse_size(text) for text in arguments.size]
+    if arguments.classes < 1:
+        raise ConfigError(f"--classes is {arguments.classes}; a vocabulary has at least one class.")
+    vocabulary = Vocabulary.from_strings([f"class {index}" for index in range(arguments.classes)])
+    options = [*arguments.options, *RANDOM]
+    numbers: dict[str, Any] = {"config": str(arguments.config_file), "options": arguments.options}
+    numbers["parameters"] = count_parameters(arguments.config_file, options, vocabulary)
+    if arguments.flops:
+        numbers["flops"] = [flops(arguments.config_file, options, vocabulary, size) for size in sizes]
+    if arguments.memory:
+        numbers["memory"] = [memory(arguments.config_file, options, vocabulary, size) for size in sizes]
+    return numbers
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """Return height and width of ``HxW``.
+
+    Raises:
+        ConfigError: it is no size.
+    """
+    match = re.fullmatch(r"([1-9]\d*)x([1-9]\d*)", text)
+    if not match:
+        raise ConfigError(f"--size {text!r} is no size; write height x width in pixels, such as 640x640.")
+    return int(match[1]), int(match[2])
+
+
+def shapes_only(config: Path, options: Sequence[str], vocabulary: Vocabulary) -> Any:
+    """Build the model without values."""
+    from frozenseg.config import load_config
+    from frozenseg.modeling.build import build_model
+    from frozenseg.modeling.weightless import weightless
+
+    cfg = load_config(config, options)
+    with weightless():
+        return build_model(cfg, vocabulary)
+
+
+def count_parameters(config: Path, options: Sequence[str], vocabulary: Vocabulary) -> dict[str, Any]:
+    """Print and return the parameters of each box."""
+    from frozenseg.modeling.parameter_table import parameter_table, sums
+
+    table = parameter_table(shapes_only(config, options, vocabulary))
+    total = sums(table)
+    rows = [
+        *table,
+        ("all", total["trainable"], total["frozen"]),
+        ("all but CLIP text", "", total["frozen_without_text"]),
+    ]
+    show("parameters", rows, ("box", "trainable", "frozen"))
+    return {"boxes": {row.box: {"trainable": row.trainable, "frozen": row.frozen} for row in table}, **total}
+
+
+def flops(config: Path, options: Sequence[str], vocabulary: Vocabulary, size: tuple[int, int]) -> dict[str, Any]:
+    """Print and return the FLOPs of one picture."""
+    from frozenseg.modeling.flops import count_flops
+
+    counted = count_flops(shapes_only(config, options, vocabulary), size)
+    total = sum(counted.by_box.values())
+    rows = [(box, f"{count / 1e9:.4g}") for box, count in {**counted.by_box, "all": total}.items()]
+    show(f"GFLOPs at {size[0]}x{size[1]}", rows, ("box", "GFLOPs"))
+    rows = [
+        (name, f"{count / 1e9:.4g}") for name, count in sorted(counted.by_operator.items(), key=lambda row: -row[1])
+    ]
+    show("", rows, ("operator", "GFLOPs"))
+    rest = ", ".join(f"{name} {count / 1e6:.1f}" for name, count in counted.uncounted.items() if count >= 1e5)
+    print(f"\nnot counted, with millions of numbers given: {rest}")
+    return {"size": size, "total": total, **counted._asdict()}
+
+
+def memory(config: Path, options: Sequence[str], vocabulary: Vocabulary, size: tuple[int, int]) -> dict[str, Any]:
+    """Print and return the peak memory of one picture."""
+    from frozenseg.engine.peak_memory import peak_memory
+
+    measured = peak_memory(config, options, size, vocabulary)
+    rows = [("the built model", f"{measured.model / 2**20:.0f}"), ("above it", f"{measured.above / 2**20:.0f}")]
+    show(f"memory at {size[0]}x{size[1]} on {measured.device}", rows, ("what", "MiB"))
+    return {"size": size, **measured._asdict()}
+
+
+def show(title: str, rows: Sequence[Sequence[Any]], headers: Sequence[str]) -> None:
+    """Print a table."""
+    print(f"\n{title}\n{tabulate(rows, headers, intfmt=',', disable_numparse=[0])}")
+
+
+def write_json(numbers: dict[str, Any], path: Path) -> None:
+    """Write the numbers, all at once.
+
+    Raises:
+        ConfigError: there is no such folder.
+    """
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_text(json.dumps(numbers, indent=2) + "\n", encoding="utf-8")
+        temporary.replace(path)
+    except OSError as error:
+        raise ConfigError(f"--json {path} cannot be written ({error.strerror}): choose another file.") from error
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -88,11 +88,11 @@ def compare_predictions(compare: Comparer, golden: Golden, decoded: Decoded) -> 
     last = len(decoded.predictions) - 1
     moments = golden.arrays.get("aux_pred_masks_moments")
     for index, (prediction, ties) in enumerate(zip(decoded.predictions, decoded.ties, strict=True)):
-        name, floors = (
-            (f"aux{index}", (f"aux{index}", "logits_max")) if index < last else ("pred", ("pred_logits", "max"))
-        )
+        name = f"aux{index}" if index < last else "pred"
         logits = golden.arrays["aux_pred_logits"][index] if index < last else golden.arrays["pred_logits"]
-        floor = max(golden.floor(*floors), golden.floor("pred_logits_max") if index == last else 0.0)
+        floor = golden.floor(name, "logits_max") if index < last else golden.floor("pred_logits", "max")
+        # a training step says one noise for all predictions
+        floor = max(floor, golden.floor("pred_logits_max"))
         yield compare.close(f"{name}_logits", prediction.logits, logits, floor=floor, ties=ties)
         if index < last and moments is not None:
             yield from compare_moments(

@@ -2,7 +2,8 @@
 
 A golden is a NAME.json beside a NAME.npz: config values, vocabulary and inputs of a case, and what the reference
 computed. Weights are deterministic, so nothing is downloaded. A stage agrees if no value is further away than four
-times the noise of the reference itself, or 1e-4 of the values' standard deviation. Where a mask pixel lies so near to
+times the noise of the reference itself, or 1e-4 of the values' standard deviation (1e-6 of the greatest of values that
+hardly vary). Where a mask pixel lies so near to
 the threshold that the reference's side of it is chance (a tie), that side is looked for, taken, and counted.
 
 Examples:
@@ -34,14 +35,16 @@ from frozenseg.parity.models import Models
 from frozenseg.parity.run import run_golden
 
 DIFFERENT = 1
+# what a golden that lacks something or has another form ends in; the other cases go on
+BROKEN = (FrozenSegError, KeyError, IndexError, TypeError, ValueError, AttributeError, RuntimeError)
 HEADERS = ("case", "stages", "differ", "ties", "nearest to its tolerance", "seconds", "verdict")
 
 
 def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    description, _, epilog = (__doc__ or "").partition("\nexamples:")
+    description, _, epilog = (__doc__ or "").partition("\n")
     formatter = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(description=description, epilog="examples:" + epilog, formatter_class=formatter)
+    parser = argparse.ArgumentParser(description=description, epilog=epilog, formatter_class=formatter)
     parser.add_argument("--goldens", type=Path, required=True, metavar="DIR", help="folder of the goldens")
     parser.add_argument("--case", nargs="+", default=[], metavar="NAME", help="cases to run (default: all)")
     parser.add_argument("--quiet", action="store_true", help="print only the stages that differ")
@@ -75,8 +78,9 @@ def run_case(path: Path, models: Models) -> list[Row]:
     try:
         for row in run_golden(read_golden(path), models):
             rows.append(row)
-    except FrozenSegError as error:
-        print(f"error: {path.stem}: {error}", file=sys.stderr)
+    except BROKEN as error:
+        kind = "" if isinstance(error, FrozenSegError) else f"{type(error).__name__}: "
+        print(f"error: {path.stem}: {kind}{error}", file=sys.stderr)
         rows.append(Row(path.stem, "could not be run to its end", float("nan"), float("nan"), 0.0, 0, False))
     return rows
 

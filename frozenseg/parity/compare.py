@@ -1,7 +1,7 @@
 """One comparison: how far apart two arrays are, how far they may be, and the table of all of them."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ from tabulate import tabulate
 from torch import Tensor
 
 from frozenseg.errors import ShapeError
-from frozenseg.parity.goldens import statistics
+from frozenseg.parity.goldens import Golden, statistics
 
 Array = NDArray[Any]
 FLOORS = 4.0  # a run may be as many noise floors away
@@ -114,6 +114,21 @@ class Comparer:
         allowed = max(FLOORS * floor, DEVIATIONS * spread, ROUNDING * float(np.abs(golden[3:]).max()))
         greatest = float(difference.max())
         return Row(self.case, stage, greatest, float(difference.mean()), allowed, 0, greatest <= allowed)
+
+    def kept(
+        self, golden: Golden, stage: str, actual: Tensor | Array, *, floor: float = 0.0, ties: int = 0
+    ) -> Iterator[Row]:
+        """Yield a row for continuous values whose stage is the golden's array of that name, if it has one.
+
+        Args:
+            golden: the case.
+            stage: name of the array.
+            actual: ours.
+            floor: how far two runs of the reference were apart.
+            ties: decisions before this stage that were taken the reference's way.
+        """
+        if stage in golden.arrays:
+            yield self.close(stage, actual, golden.arrays[stage], floor=floor, ties=ties)
 
     def equal(self, stage: str, differences: int, ties: int = 0) -> Row:
         """Judge discrete values.

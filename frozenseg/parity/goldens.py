@@ -16,6 +16,28 @@ Array = NDArray[Any]
 COMPONENTS, TRAINING, SEGMENTATION = "components", "training", "segmentation"
 
 
+class Arrays(dict[str, Array]):
+    """Arrays by name, which remember the ones that were looked at."""
+
+    def __init__(self, arrays: Mapping[str, Array]) -> None:
+        super().__init__(arrays)
+        self.read: set[str] = set()
+
+    def __getitem__(self, name: str) -> Array:
+        """Return an array, and remember it."""
+        self.read.add(name)
+        return super().__getitem__(name)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Return an array, and remember it; the default where there is none."""
+        self.read.add(name)
+        return super().get(name, default)
+
+    def unread(self) -> list[str]:
+        """Return the names of those that nothing was compared with."""
+        return sorted(self.keys() - self.read)
+
+
 @dataclass(frozen=True)
 class Golden:
     """One case.
@@ -28,7 +50,7 @@ class Golden:
 
     name: str
     about: Mapping[str, Any]
-    arrays: Mapping[str, Array]
+    arrays: Arrays
 
     @property
     def kind(self) -> str:
@@ -59,7 +81,7 @@ def find_goldens(folder: Path, names: Sequence[str] = ()) -> list[Path]:
     Raises:
         DataError: no such folder or case.
     """
-    files = {path.stem: path for path in sorted(folder.glob("*.json")) if path.with_suffix(".npz").is_file()}
+    files = {path.stem: path for path in sorted(folder.glob("*.json"))}
     if not files:
         raise DataError(f"There are no goldens in {folder}: a case is a NAME.json beside a NAME.npz.")
     for name in names:
@@ -80,31 +102,9 @@ def read_golden(path: Path) -> Golden:
     try:
         about = json.loads(path.read_text(encoding="utf-8"))
         with path.with_suffix(".npz").open("rb") as opened, np.load(opened, allow_pickle=False) as file:
-            return Golden(path.stem, about, {name: file[name] for name in file.files})
-    except (json.JSONDecodeError, zipfile.BadZipFile, ValueError, EOFError) as error:
+            return Golden(path.stem, about, Arrays({name: file[name] for name in file.files}))
+    except (OSError, zipfile.BadZipFile, ValueError, EOFError) as error:
         raise DataError(f"The golden {path} or its .npz cannot be read ({error}): copy both files again.") from error
-
-
-def write_golden(path: Path, golden: Golden) -> None:
-    """Write a case, each file whole or not at all.
-
-    Args:
-        path: of the JSON file; the NPZ file goes beside it.
-        golden: what to write.
-    """
-    arrays, about = path.with_suffix(".tmp.npz"), path.with_suffix(".tmp")
-    np.savez_compressed(arrays, **golden.arrays)
-    about.write_text(json.dumps(golden.about, indent=1) + "\n", encoding="utf-8")
-    arrays.replace(path.with_suffix(".npz"))
-    about.replace(path)
-
-
-def thinned(values: Array, limit: int) -> tuple[Array, int]:
-    """Return every k-th element of the flattened array and k, the smallest odd step that keeps about ``limit``."""
-    flat = values.reshape(-1)
-    step = max(1, -(-flat.size // limit))
-    step += 1 - step % 2
-    return flat[::step], step
 
 
 def statistics(values: Array) -> Array:

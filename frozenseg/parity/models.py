@@ -3,20 +3,18 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from frozenseg.config import CfgNode, clip_section, get_cfg
+from frozenseg.config import CfgNode, get_cfg
 from frozenseg.config.legacy import is_legacy
 from frozenseg.modeling.build import build_model
 from frozenseg.modeling.criterion.set_criterion import SetCriterion
-from frozenseg.modeling.ensemble.geometric import EnsembleWeights
-from frozenseg.modeling.meta_arch.base import EnsembleSetting, MaskClassifier
-from frozenseg.modeling.ops.ms_deform_attn import MSDeformAttn
-from frozenseg.modeling.ops.released_read import ReleasedRead
+from frozenseg.modeling.meta_arch.base import MaskClassifier
 from frozenseg.modeling.readout.read_out import ReadOut
 from frozenseg.parity.fill import fill
 from frozenseg.vocabulary import Vocabulary
 
 ARCHITECTURES = {"frozenseg": ("FrozenSeg", "FROZEN_SEG"), "fcclip": ("FCCLIP", "FC_CLIP")}
-AS_RELEASED = {"MODEL.SEM_SEG_HEAD.SAM_ENCODER_LEVELS": 3, "MODEL.SEM_SEG_HEAD.SAM_READ_ACROSS_IMAGES": True}
+LEVELS, ACROSS = "MODEL.SEM_SEG_HEAD.SAM_ENCODER_LEVELS", "MODEL.SEM_SEG_HEAD.SAM_READ_ACROSS_IMAGES"
+RELEASED_LEVELS = 3
 
 
 class Models:
@@ -24,7 +22,7 @@ class Models:
 
     def __init__(self) -> None:
         self._model: MaskClassifier | None = None
-        self._architecture: tuple[str, ...] = ()
+        self._architecture = ""
         self.filled = 0  # tensors
 
     def model_of(self, about: Mapping[str, Any]) -> MaskClassifier:
@@ -59,7 +57,7 @@ def config_of(about: Mapping[str, Any]) -> CfgNode:
     options = {"MODEL.META_ARCHITECTURE": meta_architecture, "MODEL.SAM_WEIGHTS": "random"}
     options |= {"MODEL.PIXEL_MEAN": given["PIXEL_MEAN"], "MODEL.PIXEL_STD": given["PIXEL_STD"]}
     if given.get("SAM_NAME"):
-        options |= {"MODEL.SAM_NAME": given["SAM_NAME"], **AS_RELEASED}
+        options |= {"MODEL.SAM_NAME": given["SAM_NAME"], LEVELS: RELEASED_LEVELS}
     for name, prefix in (
         ("CLIP", f"MODEL.{section}"),
         ("MASK_FORMER", "MODEL.MASK_FORMER"),
@@ -67,6 +65,8 @@ def config_of(about: Mapping[str, Any]) -> CfgNode:
         ("TEST", "TEST"),
     ):
         options |= {key: value for key, value in _flat(given[name], prefix) if not is_legacy(key)}
+    if options.get(LEVELS) == RELEASED_LEVELS:
+        options.setdefault(ACROSS, True)
     clip = given["CLIP"]
     if clip["CLIP_PRETRAINED_WEIGHTS"] == "openai" and not clip["CLIP_MODEL_NAME"].endswith("-quickgelu"):
         options[f"MODEL.{section}.CLIP_MODEL_NAME"] += "-quickgelu"  # what these weights were trained with
@@ -76,25 +76,15 @@ def config_of(about: Mapping[str, Any]) -> CfgNode:
     return cfg
 
 
-def read_sam_branch(model: MaskClassifier, read: ReleasedRead) -> None:
-    """Choose how the SAM branch, built in the released layout, is read."""
-    for module in model.sem_seg_head.pixel_decoder.sam_transformer.modules():
-        if isinstance(module, MSDeformAttn):
-            module.released_read = read
-
-
-def _architecture(cfg: CfgNode) -> tuple[str, ...]:
-    """Return all values that weights depend on, and a few more."""
-    parts = (clip_section(cfg).CLIP_MODEL_NAME, cfg.MODEL.META_ARCHITECTURE, cfg.MODEL.SAM_NAME)
-    masks = {name: value for name, value in cfg.MODEL.MASK_FORMER.items() if name != "TEST"}
-    return (*parts, str(cfg.MODEL.SEM_SEG_HEAD), str(masks))
+def _architecture(cfg: CfgNode) -> str:
+    """Return all values that a built model depends on."""
+    model = cfg.MODEL.clone()
+    del model.MASK_FORMER["TEST"]  # read-outs are adapted
+    return str(model)
 
 
 def _adapt(model: MaskClassifier, cfg: CfgNode, training: Vocabulary) -> None:
     """Give a built model all that does not touch its weights."""
-    section = clip_section(cfg)
-    weights = EnsembleWeights(section.GEOMETRIC_ENSEMBLE_ALPHA, section.GEOMETRIC_ENSEMBLE_BETA)
-    model.ensemble_setting = EnsembleSetting(weights, section.ENSEMBLE_ON_VALID_MASK)
     model.criterion = SetCriterion.from_config(cfg, len(training))
     model.read_out = ReadOut.from_config(cfg)
     model.training_vocabulary = training

@@ -60,6 +60,9 @@ def decode(model: MaskClassifier, golden: Golden, record: Recorder, words: Words
         record: of the model's own run.
         words: the text classifier.
     """
+    own = [*record.predictions.intermediate, record.predictions.final]
+    if "aux_pred_logits" not in golden.arrays:  # without them a tie cannot be told from a mistake
+        return Decoded(own, [0] * len(own))
     goldens = [torch.from_numpy(logits) for logits in (*golden.arrays["aux_pred_logits"], golden.arrays["pred_logits"])]
     decoder = TiedDecoder(
         model.sem_seg_head.predictor,
@@ -72,8 +75,8 @@ def decode(model: MaskClassifier, golden: Golden, record: Recorder, words: Words
     )
     ties = decoder.settle()
     if not any(ties):
-        return Decoded([*record.predictions.intermediate, record.predictions.final], ties)
-    del record.predictions  # and what its gradient would need: there is memory for one only
+        return Decoded(own, ties)
+    del own, record.predictions  # and what its gradient would need: there is memory for one only
     return Decoded(decoder.decode(), ties)
 
 
@@ -89,7 +92,10 @@ def compare_predictions(compare: Comparer, golden: Golden, decoded: Decoded) -> 
     moments = golden.arrays.get("aux_pred_masks_moments")
     for index, (prediction, ties) in enumerate(zip(decoded.predictions, decoded.ties, strict=True)):
         name = f"aux{index}" if index < last else "pred"
-        logits = golden.arrays["aux_pred_logits"][index] if index < last else golden.arrays["pred_logits"]
+        logits = golden.arrays.get("aux_pred_logits") if index < last else golden.arrays["pred_logits"][None]
+        if logits is None:
+            continue
+        logits = logits[index if index < last else 0]
         floor = golden.floor(name, "logits_max") if index < last else golden.floor("pred_logits", "max")
         # a training step says one noise for all predictions
         floor = max(floor, golden.floor("pred_logits_max"))
@@ -99,7 +105,10 @@ def compare_predictions(compare: Comparer, golden: Golden, decoded: Decoded) -> 
                 compare, f"{name}_masks", prediction.masks, moments[index], golden.floor(f"aux{index}", "masks_max")
             )
     final = decoded.predictions[-1].masks
-    yield from compare_moments(compare, "pred_masks", final, golden.arrays["pred_masks_moments"], mask_floor(golden))
+    if "pred_masks_moments" in golden.arrays:
+        yield from compare_moments(
+            compare, "pred_masks", final, golden.arrays["pred_masks_moments"], mask_floor(golden)
+        )
 
 
 def compare_moments(compare: Comparer, name: str, masks: Tensor, golden: Array, floor: float) -> Iterator[Row]:

@@ -41,7 +41,7 @@ class Training:
             targets, record = self.predict()
             words = model.words()
             decoded = decode(model, golden, record, words)
-        yield compare.close("text_classifier", words.rows, golden.arrays["text_classifier"])
+        yield from compare.kept(golden, "text_classifier", words.rows)
         yield from compare_maps(compare, golden, record.stages())
         yield from compare_predictions(compare, golden, decoded)
         yield from compare_maps(compare, golden, {"pred_masks": decoded.predictions[-1].masks}, mask_floor(golden))
@@ -84,15 +84,16 @@ class Training:
         names = self.golden.about["grad_names"]
         trained = {name for name, parameter in own.items() if parameter.requires_grad}
         yield self.compare.equal("trained parameters", len(trained.symmetric_difference(names)))
-        gradients = [own[name].grad for name in names]
+        gradients = [own[name].grad if name in own else None for name in names]
         norms = np.array([NO_GRADIENT if grad is None else float(grad.double().norm()) for grad in gradients])
         golden = self.golden.arrays["grad_l2"]
         floor = max(FLOORS * self.golden.floor("grad_l2_rel_max"), DEVIATIONS)
-        relative = np.abs(norms - golden) / np.abs(golden)
+        size = np.maximum(np.abs(golden), np.finfo(np.float64).tiny)
+        relative = np.abs(norms - golden) / size
         yield self._relative("gradient norms (relative)", relative, floor)
         sums = np.array([0.0 if grad is None else float(grad.double().sum()) for grad in gradients])
-        sizes = np.array([own[name].numel() for name in names])
-        apart = np.abs(sums - self.golden.arrays["grad_sum"]) / (np.abs(golden) * np.sqrt(sizes))
+        sizes = np.array([own[name].numel() if name in own else 1 for name in names])
+        apart = np.abs(sums - self.golden.arrays["grad_sum"]) / (size * np.sqrt(sizes))
         yield self._relative("gradient sums (relative)", apart, floor)
 
     def _relative(self, stage: str, difference: Array, tolerance: float) -> Row:

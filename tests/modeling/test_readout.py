@@ -45,10 +45,11 @@ def test_labels_are_the_best_class_of_every_pixel(at_once: int, monkeypatch: pyt
     assert torch.equal(labels, semantic_readout(logits, masks).argmax(dim=0))
 
 
+@pytest.mark.parametrize("queries", [5, 20])
 @pytest.mark.parametrize("masks_first", [True, False])
-def test_labels_and_scores_are_of_one_map(masks_first: bool) -> None:
+def test_labels_and_scores_are_of_one_map(masks_first: bool, queries: int) -> None:
     generator = torch.Generator().manual_seed(0)
-    logits, masks = torch.randn(5, 8, generator=generator), 3 * torch.randn(5, 12, 16, generator=generator)
+    logits, masks = torch.randn(queries, 8, generator=generator), 3 * torch.randn(queries, 12, 16, generator=generator)
     sizes = {"true_size": ImageSize(10, 13), "wanted": ImageSize(23, 29)}
     read_out = ReadOut(panoptic=False, instance=False, masks_first=masks_first)
     scores = read_out(logits, masks, (True,) * 7, **sizes)["sem_seg"]

@@ -5,6 +5,7 @@ elsewhere: by the reference's own goldens, and by the formulas in NumPy beside t
 goldens to as well. Record again only with a reason, and say it.
 """
 
+import json
 import zlib
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from torch import Tensor
 from frozenseg.modeling.classification import class_logits
 from frozenseg.modeling.meta_arch.base import MaskClassifier
 from frozenseg.parity.fill import checksum
-from frozenseg.parity.goldens import Array, Golden, statistics, thinned, write_golden
+from frozenseg.parity.goldens import Array, Arrays, Golden, statistics
 from frozenseg.parity.inputs import follow, stateless_rand
 from frozenseg.parity.matching import RecordingMatcher, recorded
 from frozenseg.parity.models import Models
@@ -114,10 +115,10 @@ def record(name: str, about: dict[str, Any]) -> Golden:
     about |= {"tensors_filled": models.filled, "weight_checksum": checksum(model), "trace": {}}
     arrays: dict[str, Array] = {}
     if "recipe" in about["images"][0]:
-        _segment(Golden(name, about, {}), model, about, arrays)
+        _segment(Golden(name, about, Arrays({})), model, about, arrays)
     else:
-        _train(Golden(name, about, {}), model, about, arrays)
-    return Golden(name, about, {key: _rounded(value) for key, value in arrays.items()})
+        _train(Golden(name, about, Arrays({})), model, about, arrays)
+    return Golden(name, about, Arrays({key: _rounded(value) for key, value in arrays.items()}))
 
 
 @torch.no_grad()
@@ -202,6 +203,28 @@ def _trace(stage: str, values: Tensor, about: dict[str, Any], arrays: dict[str, 
 def _rounded(values: Array) -> Array:
     decimals = DECIMALS.get(str(values.dtype))
     return values if decimals is None else values.round(decimals)
+
+
+def write_golden(path: Path, golden: Golden) -> None:
+    """Write a case, each file whole or not at all.
+
+    Args:
+        path: of the JSON file; the NPZ file goes beside it.
+        golden: what to write.
+    """
+    arrays, about = path.with_suffix(".tmp.npz"), path.with_suffix(".tmp")
+    np.savez_compressed(arrays, **golden.arrays)
+    about.write_text(json.dumps(golden.about, indent=1) + "\n", encoding="utf-8")
+    arrays.replace(path.with_suffix(".npz"))
+    about.replace(path)
+
+
+def thinned(values: Array, limit: int) -> tuple[Array, int]:
+    """Return every k-th element of the flattened array and k, the smallest odd step that keeps about ``limit``."""
+    flat = values.reshape(-1)
+    step = max(1, -(-flat.size // limit))
+    step += 1 - step % 2
+    return flat[::step], step
 
 
 if __name__ == "__main__":

@@ -6,7 +6,8 @@ import torch
 
 from frozenseg.errors import DataError, ShapeError
 from frozenseg.parity.compare import Comparer, Row, first_difference, table, tolerance
-from frozenseg.parity.goldens import Golden, find_goldens, read_golden, statistics, thinned, write_golden
+from frozenseg.parity.goldens import Arrays, Golden, find_goldens, read_golden, statistics
+from tests.parity.record import thinned, write_golden
 
 COMPARE = Comparer("case")
 
@@ -65,7 +66,7 @@ def test_table_and_first_difference() -> None:
 
 
 def test_goldens_are_written_and_read(tmp_path) -> None:
-    golden = Golden("a", {"losses": {}, "noise_floor": {"x": {"max": 0.5}}}, {"x/y": np.arange(3)})
+    golden = Golden("a", {"losses": {}, "noise_floor": {"x": {"max": 0.5}}}, Arrays({"x/y": np.arange(3)}))
     write_golden(tmp_path / "a.json", golden)
     assert [path.name for path in sorted(tmp_path.iterdir())] == ["a.json", "a.npz"]
     again = read_golden(tmp_path / "a.json")
@@ -76,7 +77,7 @@ def test_goldens_are_written_and_read(tmp_path) -> None:
 def test_what_is_no_golden(tmp_path) -> None:
     with pytest.raises(DataError, match="There are no goldens in"):
         find_goldens(tmp_path)
-    write_golden(tmp_path / "fcclip_r50.json", Golden("a", {}, {"x": np.arange(3)}))
+    write_golden(tmp_path / "fcclip_r50.json", Golden("a", {}, Arrays({"x": np.arange(3)})))
     with pytest.raises(DataError, match="has no case 'fcclip_r5'. Did you mean 'fcclip_r50'"):
         find_goldens(tmp_path, ["fcclip_r5"])
     whole = (tmp_path / "fcclip_r50.npz").read_bytes()

@@ -49,6 +49,19 @@ def test_panoptic_segments() -> None:
     assert undecided.ties == 2
 
 
+def test_an_undecided_query_excuses_nothing_but_itself() -> None:
+    """Two queries tie for class; the third is sure, and a map without it is wrong."""
+    logits = torch.tensor([[2.0, 2.0, -9.0], [5.0, 0.0, -9.0]])
+    masks = torch.tensor([[[5.0, -5.0, -5.0, -5.0]], [[-5.0, -5.0, 5.0, 5.0]]])
+    given = Scored(logits, masks, 1e-4, 1e-4)
+    thing = {"isthing": True, "category_id": 0}
+    nothing = compare_panoptic(COMPARE, "pan", given, READ_OUT, (True, True), np.zeros((1, 4), np.uint16), [])
+    assert (nothing.maximum, nothing.passed) == (3, False)  # two sure pixels, and a segment more than may be missing
+    without_the_first = np.array([[0, 0, 1, 1]], np.uint16)
+    row = compare_panoptic(COMPARE, "pan", given, READ_OUT, (True, True), without_the_first, [{"id": 1, **thing}])
+    assert (row.passed, row.ties) == (True, 1)
+
+
 def instances_of(given: Scored, count: int = 2) -> tuple:
     found = instance_readout(given.logits, given.masks, count, THINGS)
     return found, (found.scores.numpy().copy(), found.pred_classes.numpy().copy(), found.pred_masks.numpy().copy())

@@ -1,5 +1,6 @@
 """Our small goldens: the model still computes them, and a mistake is found where it is."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -80,3 +81,35 @@ def test_wrong_segments_are_found() -> None:
     case.about["images"][0]["segments_info"][0]["category_id"] += 1
     rows = list(Segmentation(case, Models().model_of(case.about)).run())
     assert failed(rows) == ["panoptic0"]
+
+
+@pytest.mark.parametrize("name", ["panoptic0_st0.5", "trace/pixel/other", "something"])
+def test_an_array_that_nothing_is_compared_with_fails(name: str) -> None:
+    case = golden("tiny_frozenseg")
+    case.arrays[name] = np.zeros(3)
+    assert failed(list(run_golden(case, Models()))) == [f"{name} (nothing to compare with)"]
+
+
+def test_a_golden_may_hold_less() -> None:
+    case = golden("tiny_fcclip_resnet")
+    optional = ("aux_pred", "pred_masks", "out_vocab", "text", "sem_seg", "final", "inst_", "trace/clip")
+    for name in [name for name in case.arrays if name.startswith(optional)]:
+        del case.arrays[name]
+    for image in case.about["images"]:
+        del image["sem_seg_argmax_hist"], image["crc32"], image["inst_masks_shape"]
+    del case.about["tensors_filled"], case.about["weight_checksum"]
+    rows = list(run_golden(case, Models()))
+    assert failed(rows) == []
+    assert {"pred_logits", "panoptic0", "panoptic1", "pixel/mask_features"} <= {row.stage for row in rows}
+
+
+def test_models_are_kept_only_where_all_is_the_same() -> None:
+    models, case = Models(), golden("tiny_frozenseg")
+    first = models.model_of(case.about)
+    case.about["config"]["MASK_FORMER"]["TEST"]["OVERLAP_THRESHOLD"] = 0.5
+    assert models.model_of(case.about) is first
+    assert first.read_out.overlap_threshold == 0.5
+    case.about["config"]["PIXEL_STD"] = [50.0, 50.0, 50.0]
+    other = models.model_of(case.about)
+    assert other is not first
+    assert other.pixel_std.flatten().tolist() == [50.0, 50.0, 50.0]

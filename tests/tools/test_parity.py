@@ -53,6 +53,18 @@ def test_a_damaged_case_fails_and_the_others_go_on(tmp_path: Path, capsys: pytes
     assert "tiny_frozenseg: agrees" in printed.out
 
 
+def test_a_golden_of_another_form_fails_and_the_others_go_on(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    copy(tmp_path)
+    (tmp_path / "another.json").write_text("[1, 2]")
+    shutil.copy(FOLDER / "tiny_frozenseg.npz", tmp_path / "another.npz")
+    (tmp_path / "lonely.json").write_text("{}")
+    assert main(["--goldens", str(tmp_path), "--quiet"]) == 1
+    printed = capsys.readouterr()
+    assert "error: another: TypeError" in printed.err
+    assert "error: lonely: The golden" in printed.err
+    assert "tiny_frozenseg: agrees" in printed.out
+
+
 def test_no_goldens(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     assert main(["--goldens", str(tmp_path / "nowhere")]) == 2
     assert "There are no goldens in" in capsys.readouterr().err

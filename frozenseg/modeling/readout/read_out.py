@@ -77,13 +77,8 @@ class ReadOut:
         if self.masks_first:
             masks = restore_size(masks, true_size, wanted)
         output: dict[str, Any] = {}
-        if self.semantic and self.labels:
-            # resizing and voting are both linear, so they may change places
-            inside = masks.sigmoid() if self.masks_first else restore_size(masks.sigmoid(), true_size, wanted)
-            output["sem_seg"] = semantic_labels(logits, inside)
-        elif self.semantic:
-            scores = semantic_readout(logits, masks)
-            output["sem_seg"] = scores if self.masks_first else restore_size(scores, true_size, wanted)
+        if self.semantic:
+            output["sem_seg"] = self._semantic(logits, masks, true_size, wanted)
         if self.panoptic:
             output["panoptic_seg"] = panoptic_readout(
                 logits, masks, isthing, self.score_threshold, self.overlap_threshold
@@ -91,3 +86,13 @@ class ReadOut:
         if self.instance:
             output["instances"] = instance_readout(logits, masks, self.detections, isthing if self.panoptic else None)
         return output
+
+    def _semantic(self, logits: Tensor, masks: Tensor, true_size: ImageSize, wanted: ImageSize) -> Tensor:
+        """Return scores or labels, by way of as few maps of the wanted size as can be."""
+        if self.masks_first:
+            return semantic_labels(logits, masks.sigmoid()) if self.labels else semantic_readout(logits, masks)
+        if self.labels and logits.shape[-1] > len(masks):  # more classes than queries
+            # resizing and voting are both linear, so they may change places
+            return semantic_labels(logits, restore_size(masks.sigmoid(), true_size, wanted))
+        scores = restore_size(semantic_readout(logits, masks), true_size, wanted)
+        return scores.argmax(dim=0) if self.labels else scores

@@ -56,7 +56,7 @@ def prediction_heads(part: Part) -> Iterator[Row]:
     yield part.close("masks", prediction.masks)
     yield part.close("class_logits", prediction.logits)
     shape = part.about["attn_mask_shape"]  # (B·h, Q, S)
-    size = next(size for size in ((6, 8), prediction.masks.shape[-2:]) if size[0] * size[1] == shape[-1])
+    size = value(text, "attn_mask_target_size")
     blocked = resize(prediction.masks, size).sigmoid() < 0.5
     blocked = blocked.flatten(2)[:, None].expand(-1, decoder.heads, -1, -1).flatten(0, 1)
     golden = np.unpackbits(part.array("attn_mask_packed"), count=int(np.prod(shape))).reshape(shape)

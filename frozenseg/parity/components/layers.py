@@ -27,6 +27,8 @@ def sine_pos(part: Part) -> Iterator[Row]:
             batch, _, height, width = ast.literal_eval(re.search(r"\[[\d,]+\]", text)[0])
             position = sine_position(torch.zeros(batch, 2 * value(text, "num_pos_feats"), height, width))
             yield part.close(name, position)
+        else:
+            part.not_in_the_model.add(name)
 
 
 def msdeformattn(part: Part) -> Iterator[Row]:
@@ -35,6 +37,7 @@ def msdeformattn(part: Part) -> Iterator[Row]:
         query, flat = draws(text)
         points = draws(text, "rand")[0]
         if "padding_mask=None" not in text or points.shape[-1] != 2:
+            part.not_in_the_model.add(name)
             continue
         attention = MSDeformAttn(
             width=query.shape[-1],
@@ -57,6 +60,7 @@ def pixel_decoder(part: Part) -> Iterator[Row]:
             if f"{name}/{output}" in part.arrays:
                 yield part.close(f"{name}/{output}", pixels.sam_map)
         yield part.close(f"{name}/mask_features", pixels.mask_features)
+        part.not_in_the_model.add(f"{name}/sam_out_level0")  # a reading that no release has
         for level, scale in enumerate(pixels.scales):
             yield part.close(f"{name}/multi_scale{level}", scale)
 

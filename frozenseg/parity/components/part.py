@@ -32,6 +32,7 @@ class Part:
             if key.startswith(f"{name}/") and not key.endswith("/stats")
         }
         self.compared: set[str] = set()
+        self.not_in_the_model: set[str] = set()  # what the reference's part can do and its models never ask for
 
     def close(self, output: str, actual: Tensor, ties: int = 0) -> Row:
         """Compare continuous values with an output, of which the golden keeps every k-th element."""
@@ -54,7 +55,7 @@ class Part:
 
     def left(self) -> list[str]:
         """Return the outputs that nothing was compared with."""
-        return sorted(self.arrays.keys() - self.compared)
+        return sorted(self.arrays.keys() - self.compared - self.not_in_the_model)
 
 
 def draws(text: str, kind: str = "randn") -> list[Tensor]:
@@ -77,5 +78,5 @@ def named_draws(text: str) -> dict[str, Tensor]:
 
 def value(text: str, name: str) -> Any:
     """Return the number, list or tuple after ``name=``."""
-    literal = re.search(rf"{name}=(\[.*?\]|\(\(.*?\)\)|[-\d.]+)", text)
+    literal = re.search(rf"{name}=(\[.*?\]|\(\(.*?\)\)|\([\d, ]+\)|[-\d.]+)", text)
     return ast.literal_eval(literal[1])

@@ -1,6 +1,6 @@
 # make quickstart   install, make a small world, train on it, evaluate, draw pictures
 # make test         install, run the whole test suite (PYTEST_ADDOPTS passes through)
-# make parity       install, compare the full-size models with the reference's numbers (GOLDENS: their folder)
+# make parity       install, compare the full-size models with the reference's numbers (GOLDENS=their folder)
 # make lint         install, check style, types and spelling
 # make clean        remove the virtual environment and caches
 

@@ -11,6 +11,7 @@ Examples:
     memory of one picture, measured:
     python tools/analyze_model.py --config-file configs/frozenseg/convnext_large.yaml --memory MODEL.DEVICE cpu
 
+FLOPs are counted by torch's counter under fvcore's conventions (fvcore cannot trace models without values).
 Nothing is downloaded: all weights are replaced by `random`, whatever the config says. FLOPs count a multiply-add as
 one, for one picture up to the read-outs, with the words encoded beforehand; SAM sees its own 1024x1024 whatever the
 size. Memory includes the read-outs and is measured in a fresh process.

@@ -5,6 +5,7 @@ Letters: B images, Q queries, C classes, d width.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import NamedTuple
 
 import torch
@@ -19,6 +20,7 @@ from frozenseg.parity.ties import (
     MOST_TIED_PIXELS,
     Place,
     Turned,
+    apart,
     differing,
     pooled_otherwise,
     subsets,
@@ -26,7 +28,7 @@ from frozenseg.parity.ties import (
     turn,
 )
 
-MOST_TURNED = 2  # pixels of a query at once, as the whole layer must be run for each attempt
+MOST_PAIRED = 4  # tied pixels of a query that are tried in pairs, as the whole layer must be run for each attempt
 ATTEND, POOL = "attend", "pool"  # what a pixel decides: where the layer looks, where SAM's embedding is pooled
 
 
@@ -133,20 +135,24 @@ class TiedDecoder:
     def _turned(self, i: int, queries: Tensor, previous: Prediction) -> list[Pixel]:
         """Return the tied pixels before layer i that the reference had on the other side.
 
-        An attempt turns pixels of every query that differs; each query keeps what explains its difference.
+        Each attempt turns pixels of every query that still differs. A query keeps at once what explains all of its
+        difference, or in the end what explains most of it.
         """
         turned: list[Pixel] = []
         before = self._unexplained(i, self._layer(i, queries, previous, turned))
-        attempts = {place: subsets(self._tied(i, previous, place), MOST_TURNED) for place in before}
+        attempts = {place: iter(_attempts(self._tied(i, previous, place))) for place in before}
+        nearest = {place: (EXPLAINED * difference, ()) for place, difference in before.items()}
         while attempts:
             attempt = {place: next(pixels, None) for place, pixels in attempts.items()}
             attempts = {place: attempts[place] for place, pixels in attempt.items() if pixels is not None}
             trial = [pixel for place in attempts for pixel in attempt[place]]
             left = self._unexplained(i, self._layer(i, queries, previous, turned + trial)) if trial else {}
-            for place in [place for place in attempts if left.get(place, 0.0) <= EXPLAINED * before[place]]:
-                turned.extend(attempt[place])
-                del attempts[place]
-        return turned
+            for place in list(attempts):
+                nearest[place] = min(nearest[place], (left.get(place, 0.0), attempt[place]), key=itemgetter(0))
+                if place not in left:
+                    turned.extend(nearest.pop(place)[1])
+                    del attempts[place]
+        return turned + [pixel for _, pixels in nearest.values() for pixel in pixels]
 
     def _layer(self, i: int, queries: Tensor, previous: Prediction, turned: Sequence[Pixel]) -> Tensor:
         """Run layer i, and the query injection that comes before it."""
@@ -161,14 +167,14 @@ class TiedDecoder:
         return i > 0 and (i - 1) % SCALES == self.decoder.query_injection_scale
 
     def _unexplained(self, i: int, queries: Tensor) -> dict[Place, float]:
-        """Return how far the queries are off after layer i that differ not by ties of class pooling alone."""
+        """Return how far queries are off after layer i, where ties of class pooling do not explain all of it."""
         golden = self.goldens[i + 1]
         prediction = self.decoder.predict(queries, self.pixels.mask_features, self.words)
-        return {
-            place: difference
-            for place, difference in differing(prediction.logits, golden, self.tolerance).items()
-            if self._pooled_otherwise(queries, prediction.masks[place], golden[place], place, difference) is None
-        }
+        left = {}
+        for place, difference in differing(prediction.logits, golden, self.tolerance).items():
+            found = self._pooled_otherwise(queries, prediction.masks[place], golden[place], place, difference)
+            left[place] = difference if found is None else apart(found.logits, golden[place])
+        return {place: difference for place, difference in left.items() if difference > self.tolerance}
 
     def _tied(self, i: int, previous: Prediction, place: Place) -> list[Pixel]:
         """Return a query's tied pixels among those that layer i asks about, the nearest to the threshold first."""
@@ -198,6 +204,11 @@ class TiedDecoder:
         normalised = self.decoder.decoder_norm(queries[image : image + 1, query : query + 1])  # (1, 1, d)
         pooled = _pool_alike(self.pixels.mask_features[image], masks)[None]  # (1, V, d)
         return self.decoder.classify(normalised.expand(-1, len(masks), -1), pooled, self.words)[0]
+
+
+def _attempts(pixels: Sequence[Pixel]) -> list[tuple[Pixel, ...]]:
+    """Return which tied pixels to turn together: each alone, then pairs of the nearest."""
+    return [*subsets(pixels, 1), *(pair for pair in subsets(pixels[:MOST_PAIRED], 2) if len(pair) > 1)]
 
 
 def _pool_alike(features: Tensor, masks: Tensor) -> Tensor:

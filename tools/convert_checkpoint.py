@@ -45,7 +45,9 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     forms = "; ".join(f"{name}: {what}" for name, what in FORMS.items())
     parser.add_argument("--to", choices=FORMS, default="slim", help=f"{forms} (default: slim)")
     parser.add_argument("--force", action="store_true", help="replace the output where it exists")
-    parser.add_argument("--allow-partial", action="store_true", help="load what fits; the rest is freshly initialised")
+    parser.add_argument(
+        "--allow-partial", action="store_true", help="load what fits; the rest is untrained, in the output too"
+    )
     parser.add_argument(
         "options", nargs="*", metavar="KEY VALUE", help="config overrides, such as MODEL.SAM_WEIGHTS sam_vit_b.pth"
     )
@@ -110,7 +112,7 @@ def convert(arguments: argparse.Namespace) -> dict[str, Any]:
                 f"{configured[part]}), and {arguments.output} would hold its hash only: give the config the pretrained "
                 "weights that the input was trained with."
             )
-    return checkpoint_content(model, frozen, checkpoint.get("config", cfg.dump()))
+    return checkpoint_content(model, frozen, cfg.dump())
 
 
 def in_fp32(state: dict[str, Any]) -> dict[str, Any]:

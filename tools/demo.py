@@ -30,6 +30,7 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--weights", type=Path, help="its weights, ours or released (default: the config's MODEL.WEIGHTS)"
     )
+    parser.add_argument("--allow-partial", action="store_true", help="load only what fits of the weights")
     parser.add_argument("--device", help="cpu, cuda, or auto (default: the config's MODEL.DEVICE)")
     parser.add_argument("--skip-bad", action="store_true", help="leave out pictures that cannot be decoded")
     parser.add_argument(
@@ -62,9 +63,8 @@ def segment(arguments: argparse.Namespace) -> int:
     check_matplotlib()
     pictures = readable(arguments.input, arguments.skip_bad)
     make_folder(arguments.output)
-    segmenter = Segmenter.from_config(
-        arguments.config_file, arguments.weights, arguments.device, options=arguments.options
-    )
+    options = [*arguments.options, *(["MODEL.ALLOW_PARTIAL_WEIGHTS", "True"] if arguments.allow_partial else [])]
+    segmenter = Segmenter.from_config(arguments.config_file, arguments.weights, arguments.device, options=options)
     for path in progress(pictures, "segmenting"):
         segmenter(path, vocabulary).save(arguments.output, path.stem)
     return len(pictures)

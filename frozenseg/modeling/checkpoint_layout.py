@@ -6,6 +6,11 @@ from typing import NamedTuple
 SAM = "sam."
 SAM_BRANCH = "sem_seg_head.pixel_decoder.sam_transformer."
 SAM_INJECTORS = "sem_seg_head.predictor.transformer_cross_attention_layers_sam."
+DECODER = "sem_seg_head.predictor."
+FOREIGN = {  # beginning of a name: what the file is, and the key that takes it
+    "image_encoder.": ("SAM alone", "MODEL.SAM_WEIGHTS"),
+    "visual.": ("CLIP alone", "CLIP_PRETRAINED_WEIGHTS"),
+}
 SCALES = 3
 
 Shapes = Mapping[str, tuple[int, ...]]  # of weights, by name
@@ -64,6 +69,8 @@ def advice(given: Shapes, own: Shapes, frozen: Collection[str]) -> str:
     Returns:
         A sentence; empty where the names and shapes do not tell.
     """
+    if not _has(given, DECODER):
+        return _foreign(given)
     architecture = _architecture(given, own, frozen)
     if architecture:
         return architecture
@@ -76,6 +83,14 @@ def advice(given: Shapes, own: Shapes, frozen: Collection[str]) -> str:
         parts.append(f"it was trained with another CLIP ({'; '.join(widths)}): set CLIP_MODEL_NAME to that one")
     text = "; ".join(parts)
     return f"{text[0].upper()}{text[1:]}." if text else ""
+
+
+def _foreign(given: Shapes) -> str:
+    """Say what a file without the decoder is, as far as its names tell."""
+    for prefix, (model, key) in FOREIGN.items():
+        if _has(given, prefix):
+            return f"It holds the weights of {model}: set {key} to it."
+    return "It holds no weights of the decoder: give a file of a trained FrozenSeg or FC-CLIP."
 
 
 def _architecture(given: Shapes, own: Shapes, frozen: Collection[str]) -> str:

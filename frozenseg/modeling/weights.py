@@ -15,6 +15,7 @@ from frozenseg.modeling.checkpoint_layout import advice
 from frozenseg.modeling.frozen import Frozen
 
 logger = get_logger(__name__)
+ALLOW_PARTIAL = "MODEL.ALLOW_PARTIAL_WEIGHTS"
 SHOWN = 3  # differing names in an error
 # last parts of names that follow from the config, the vocabulary or the code; released files hold some of them
 DERIVED = {"empty_weight", "pixel_mean", "pixel_std", "sam_mean", "sam_std", "num_batches_tracked", "attn_mask"}
@@ -127,7 +128,8 @@ def load_checkpoint(
     problems = [] if report.complete else [_differ(model, checkpoint, report, path)]
     problems += [f"{path} {problem}" for problem in _other_frozen(model, checkpoint, report)]
     if problems and (not allow_partial or not report.loaded):
-        raise CheckpointError(problems[0])
+        fits = "" if report.complete else f" To load only what fits: {ALLOW_PARTIAL} True, or --allow-partial."
+        raise CheckpointError(problems[0] + fits)
     for problem in problems:
         logger.warning("Loaded in part: %s", problem)
     model.load_state_dict({name: state[name] for name in report.loaded}, strict=False)
@@ -184,8 +186,7 @@ def _differ(model: nn.Module, checkpoint: Mapping[str, Any], report: LoadReport,
     to_do = advice(given, own, checkpoint.get("frozen", {})) or _whole(model, report)
     return (
         f"{path} is of another architecture than the config. {to_do or 'Give the config that it was trained with.'} "
-        f"They differ: {'; '.join(differences[:SHOWN])}{more}. To load only what fits: --allow-partial "
-        "(MODEL.ALLOW_PARTIAL_WEIGHTS True)."
+        f"They differ: {'; '.join(differences[:SHOWN])}{more}."
     )
 
 

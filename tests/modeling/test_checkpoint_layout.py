@@ -75,7 +75,20 @@ def test_another_clip_is_named() -> None:
 def test_what_does_not_tell_is_left_open() -> None:
     own = shapes("FrozenSeg")
     assert advice(own, own, ()) == ""
-    assert advice({"sam.x": (1,), "void_embedding.weight": ()}, own, ()).startswith("Set MODEL.MASK_FORMER.SAM_FEATURE")
+    given = {"sam.x": (1,), "void_embedding.weight": (), "sem_seg_head.predictor.x": (1,)}
+    assert advice(given, own, ()).startswith("Set MODEL.MASK_FORMER.SAM_FEATURE")
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("image_encoder.pos_embed", "It holds the weights of SAM alone: set MODEL.SAM_WEIGHTS to it."),
+        ("visual.trunk.stem.0.weight", "It holds the weights of CLIP alone: set CLIP_PRETRAINED_WEIGHTS to it."),
+        ("weight", "It holds no weights of the decoder: give a file of a trained FrozenSeg or FC-CLIP."),
+    ],
+)
+def test_a_file_of_something_else_is_called_by_its_name(name: str, sentence: str) -> None:
+    assert advice({name: (1,)}, shapes("FCCLIP"), ()) == sentence
 
 
 def test_every_weight_of_the_tables_is_one() -> None:

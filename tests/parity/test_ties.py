@@ -94,6 +94,27 @@ def test_a_turned_pixel_is_found(run: Run, layer: int, use: str) -> None:
     assert all(torch.equal(a.logits, b.logits) for a, b in zip(settled, turned, strict=True))
 
 
+def test_a_query_may_have_ties_of_both_kinds(run: Run) -> None:
+    own = own_predictions(run)
+    (image, query, index), margin = nearest_to_threshold(own[0].masks, run.decoder.levels(run.pixels)[0][0].shape[-2:])
+    reference = run.beside([prediction.logits for prediction in own])
+    reference.sides[1].turned = [Pixel(ATTEND, image, query, index)]
+    with torch.no_grad():
+        mask = reference.decode()[1].masks[image, query].clone()
+    flat = mask.flatten()
+    margin = max(margin, float(flat.abs().min()))
+    turn(flat, [int(flat.abs().argmin())])
+    reference.sides[1].pooled = {(image, query): flat.view_as(mask)}
+    with torch.no_grad():
+        turned = reference.decode()
+    beside = run.beside([prediction.logits for prediction in turned], margin=1.01 * margin)
+    beside.settle()
+    assert beside.sides[1].turned == [Pixel(ATTEND, image, query, index)]
+    assert list(beside.sides[1].pooled) == [(image, query)]
+    with torch.no_grad():
+        assert (beside.decode()[1].logits - turned[1].logits).abs().max() <= TOLERANCE
+
+
 def test_a_pixel_that_is_no_tie_is_not_turned(run: Run) -> None:
     own = own_predictions(run)
     place, margin = nearest_to_threshold(own[0].masks, run.decoder.levels(run.pixels)[0][0].shape[-2:])

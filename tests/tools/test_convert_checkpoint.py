@@ -42,7 +42,8 @@ def test_ours_slim_released_and_back(name: str, tmp_path: Path, capsys: pytest.C
     assert convert(name, tmp_path / "ours.pth", tmp_path / "new/slim.safetensors") == 0
     slim = read_checkpoint(tmp_path / "new/slim.safetensors")
     assert equal(slim.pop("model"), content["model"])
-    assert slim == {key: value for key, value in content.items() if key != "model"}
+    assert f"META_ARCHITECTURE: {name}" in slim.pop("config")  # of what is in it, whatever the input said
+    assert slim == {key: value for key, value in content.items() if key not in ("model", "config")}
 
     assert convert(name, tmp_path / "new/slim.safetensors", tmp_path / "released.pth", "--to", "released") == 0
     released = torch.load(tmp_path / "released.pth", weights_only=True)

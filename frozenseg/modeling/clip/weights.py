@@ -72,12 +72,17 @@ def load_weights(model: nn.Module, model_name: str, weights: ClipWeights, source
     """
     try:
         open_clip.load_checkpoint(model, str(weights.file), weights_only=True)
+    except MemoryError:
+        raise
     except Exception as error:  # a damaged pickle raises whatever its bytes happen to say
-        other = str(error).startswith(DIFFERENCES)
-        advice = "give weights of that architecture" if other else "the file is damaged, or holds more than tensors"
-        raise CheckpointError(
-            f"CLIP weights {source!r} of {model_name} cannot be loaded ({first_line(error)}): {advice}."
-        ) from error
+        if str(error).startswith(DIFFERENCES):
+            why = f"({first_line(error)}): give weights of that architecture"
+        else:
+            why = (
+                "without running what is in them, or are damaged: fetch the file again, or save its state dict alone, "
+                "with torch.save, in the program that wrote it"
+            )
+        raise CheckpointError(f"CLIP weights {source!r} of {model_name} cannot be loaded {why}.") from error
 
 
 def described_model(file: Path) -> dict[str, Any]:

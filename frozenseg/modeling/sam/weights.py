@@ -73,9 +73,12 @@ def read_tensors(file: Path) -> dict[str, Tensor]:
             content: Any = load_file(file)
         else:
             content = torch.load(file, map_location="cpu", weights_only=True)
+    except MemoryError:
+        raise
     except Exception as error:  # a damaged pickle raises whatever its bytes happen to say
         raise CheckpointError(
-            f"{file} cannot be read as SAM weights: it is damaged, cut short, or more than tensors; fetch it again."
+            f"{file} cannot be read as SAM weights: it is damaged, cut short, or more than tensors; fetch it "
+            "again, or save its state dict alone, with torch.save, in the program that wrote it."
         ) from error
     if isinstance(content, dict) and isinstance(content.get("model"), dict):
         content = content["model"]

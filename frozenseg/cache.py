@@ -2,11 +2,12 @@
 
 import hashlib
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
+
+from frozenseg.atomic import replacing
 
 
 class TensorCache:
@@ -34,10 +35,8 @@ class TensorCache:
         from safetensors.torch import save_file
 
         path = self._path(content)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_suffix(f".{os.getpid()}.tmp")
-        save_file({"value": value.detach().cpu().contiguous()}, temporary)
-        temporary.replace(path)
+        with replacing(path) as temporary:
+            save_file({"value": value.detach().cpu().contiguous()}, temporary)
         return path
 
     def _path(self, content: dict[str, Any]) -> Path:

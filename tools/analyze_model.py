@@ -18,8 +18,6 @@ size. Memory includes the read-outs and is measured in a fresh process.
 """
 
 import argparse
-import json
-import os
 import re
 import sys
 from collections.abc import Sequence
@@ -29,6 +27,7 @@ from typing import Any
 
 from tabulate import tabulate
 
+from frozenseg import atomic
 from frozenseg.errors import ConfigError, FrozenSegError
 from frozenseg.vocabulary import Vocabulary
 
@@ -166,10 +165,8 @@ def write_json(numbers: dict[str, Any], path: Path) -> None:
     Raises:
         ConfigError: there is no such folder.
     """
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     try:
-        temporary.write_text(json.dumps(numbers, indent=2) + "\n", encoding="utf-8")
-        temporary.replace(path)
+        atomic.write_json(path, numbers, indent=2)
     except OSError as error:
         raise ConfigError(f"--json {path} cannot be written ({error.strerror}): choose another file.") from error
 

@@ -13,6 +13,7 @@ import yaml
 from torch import nn
 
 from frozenseg import distributed
+from frozenseg.atomic import write_text
 from frozenseg.engine import random_states
 from frozenseg.errors import CheckpointError
 from frozenseg.log import get_logger
@@ -70,7 +71,7 @@ class Checkpointer:
                 "random_states": states,
             }
             write_checkpoint(self.last, {**self._content(), "trainer": trainer})
-            _write_text(self.folder / LAST, self.last.name)
+            write_text(self.folder / LAST, self.last.name)
             logger.info("Checkpoint: %s", self.last)
         return self.last
 
@@ -169,9 +170,3 @@ def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     for name, value in tree.items():
         flat.update(_flat(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {f"{prefix}{name}": value})
     return flat
-
-
-def _write_text(path: Path, text: str) -> None:
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(text + "\n", encoding="utf-8")
-    temporary.replace(path)

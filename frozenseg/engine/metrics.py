@@ -13,6 +13,7 @@ from typing import Protocol
 
 import torch
 
+from frozenseg.atomic import replacing
 from frozenseg.log import get_logger
 
 logger = get_logger(__name__)
@@ -46,9 +47,8 @@ class JsonLines:
         if start_iteration == 0 and self.path.exists():
             self.path.replace(folder / "metrics.previous.json")
         kept = _lines_up_to(self.path, start_iteration)
-        temporary = self.path.with_suffix(".tmp")
-        temporary.write_text("".join(kept), encoding="utf-8")
-        temporary.replace(self.path)
+        with replacing(self.path) as temporary:
+            temporary.write_text("".join(kept), encoding="utf-8")
         self._file = self.path.open("a", encoding="utf-8")
 
     def write(self, iteration: int, scalars: Scalars) -> None:

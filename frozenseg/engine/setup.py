@@ -15,6 +15,7 @@ from typing import Any
 import torch
 
 from frozenseg import distributed
+from frozenseg.atomic import write_text
 from frozenseg.engine.random_states import draw_seed
 from frozenseg.errors import ConfigError, FrozenSegError
 from frozenseg.log import ROOT_LOGGER, get_logger, setup_logging
@@ -87,9 +88,7 @@ def with_seed(cfg: Any, resumed_seed: int | None) -> Any:
 def write_config(cfg: Any, folder: Path) -> None:
     """Write the resolved config to ``config.yaml`` (rank 0 only)."""
     if distributed.is_main_process():
-        temporary = folder / "config.tmp"
-        temporary.write_text(cfg.dump(), encoding="utf-8")
-        temporary.replace(folder / "config.yaml")
+        write_text(folder / "config.yaml", cfg.dump())
 
 
 def _to_log_file(text: str) -> None:

@@ -11,8 +11,8 @@ from torch import nn
 
 from frozenseg import distributed
 from frozenseg.errors import DataError
-from frozenseg.evaluation.label_files import image_name
 from frozenseg.log import get_logger, progress
+from frozenseg.structures.label_files import image_name
 
 Results = dict[str, dict[str, float]]
 logger = get_logger(__name__)

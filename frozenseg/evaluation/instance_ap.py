@@ -16,9 +16,9 @@ from frozenseg import distributed
 from frozenseg.errors import DataError
 from frozenseg.evaluation.class_table import PERCENT, ClassTable
 from frozenseg.evaluation.evaluator import DatasetEvaluator, Results
-from frozenseg.evaluation.label_files import image_name
 from frozenseg.registry import EVALUATOR
 from frozenseg.structures.instances import Instances
+from frozenseg.structures.label_files import image_name
 from frozenseg.structures.masks import encode_rle
 
 METRICS = ("AP", "AP50", "AP75", "APs", "APm", "APl")  # the first six numbers of COCOeval's summary

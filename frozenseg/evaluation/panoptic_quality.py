@@ -17,8 +17,8 @@ from frozenseg import distributed
 from frozenseg.errors import DataError
 from frozenseg.evaluation.class_table import PERCENT, ClassTable, mean_of_known
 from frozenseg.evaluation.evaluator import DatasetEvaluator, Results
-from frozenseg.evaluation.label_files import ground_truth_file, image_name, read_segment_ids
 from frozenseg.registry import EVALUATOR
+from frozenseg.structures.label_files import ground_truth_file, image_name, read_segment_ids
 from frozenseg.structures.panoptic import VOID_ID
 
 MATCH_ABOVE = 0.5  # IoU; strictly above, so that a segment has one match at most

@@ -1,13 +1,13 @@
 """Results for people (a table) and for programs (JSON)."""
 
-import json
 import math
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from tabulate import tabulate
+
+from frozenseg.atomic import write_json
 
 TITLES = {"panoptic_seg": "Panoptic", "sem_seg": "Semantic", "segm": "Instances"}
 EMPTY = "–"
@@ -39,11 +39,7 @@ def write_results(
     content: dict[str, dict[str, Any]] = {benchmark: dict(tasks) for benchmark, tasks in results.items()}
     for benchmark, values in (per_class or {}).items():
         content.setdefault(benchmark, {})["per_class"] = values
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.write_text(json.dumps(_without_nan(content), indent=2, allow_nan=False) + "\n", encoding="utf-8")
-    temporary.replace(path)
+    write_json(path, _without_nan(content), indent=2)
 
 
 def _task_table(task: str, results: BenchmarkResults) -> str:

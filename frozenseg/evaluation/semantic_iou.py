@@ -14,8 +14,8 @@ from frozenseg import distributed
 from frozenseg.errors import DataError
 from frozenseg.evaluation.class_table import PERCENT, ClassTable, mean_of_known
 from frozenseg.evaluation.evaluator import DatasetEvaluator, Results
-from frozenseg.evaluation.label_files import ground_truth_file, image_name, read_labels
 from frozenseg.registry import EVALUATOR
+from frozenseg.structures.label_files import ground_truth_file, image_name, read_labels
 
 
 def confusion_matrix(truth: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:

@@ -18,8 +18,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from frozenseg.atomic import replacing
 from frozenseg.errors import CheckpointError
-from frozenseg.modeling.safe_pickle import ForeignClassError, PickledArray, load_pickle, load_torch
+from frozenseg.safe_pickle import ForeignClassError, PickledArray, load_pickle, load_torch
 from frozenseg.vocabulary import Vocabulary
 
 SAFETENSORS = ".safetensors"
@@ -87,18 +88,16 @@ def write_checkpoint(path: Path, content: Mapping[str, Any]) -> None:
     Raises:
         CheckpointError: the disk refuses.
     """
-    temporary = path.with_name(f"{path.name}.tmp")
     try:
-        if path.suffix == SAFETENSORS:
-            description = {key: content[key] for key in DESCRIPTION if key in content}
-            metadata = {METADATA: json.dumps({"format": FORMAT, **description}, sort_keys=True, ensure_ascii=False)}
-            tensors = {name: tensor.contiguous() for name, tensor in content["model"].items()}
-            save_file(tensors, temporary, metadata if description else None)
-        else:
-            torch.save(dict(content), temporary)
-        temporary.replace(path)
+        with replacing(path) as temporary:
+            if path.suffix == SAFETENSORS:
+                description = {key: content[key] for key in DESCRIPTION if key in content}
+                metadata = {METADATA: json.dumps({"format": FORMAT, **description}, sort_keys=True, ensure_ascii=False)}
+                tensors = {name: tensor.contiguous() for name, tensor in content["model"].items()}
+                save_file(tensors, temporary, metadata if description else None)
+            else:
+                torch.save(dict(content), temporary)
     except (OSError, RuntimeError, SafetensorError) as error:
-        temporary.unlink(missing_ok=True)
         raise CheckpointError(f"{path} cannot be written ({error}): make room, or choose another folder.") from error
 
 

@@ -11,7 +11,7 @@ from tests.architecture.source import Source, sources
 from tests.tiny import ROOT
 
 LEVELS = (
-    ("errors", "log", "registry", "distributed", "device", "config", "cache"),
+    ("errors", "log", "atomic", "registry", "distributed", "device", "config", "cache", "safe_pickle"),
     ("structures", "vocabulary", "toyworld"),
     ("modeling", "data", "evaluation"),
     ("engine", "inference", "parity"),
@@ -21,7 +21,7 @@ LEVEL = {name: level for level, names in enumerate(LEVELS) for name in names}
 PACKAGE = [source for source in sources("frozenseg") if source.module != "frozenseg"]
 # foundations know each other; they are small enough to be read together
 FOUNDATIONS = set(LEVELS[0])
-WITHOUT_TORCH = ("errors", "log", "registry", "config", "vocabulary", "toyworld")
+WITHOUT_TORCH = ("errors", "log", "atomic", "registry", "config", "vocabulary", "toyworld")
 BANNED_NAMES = {"utils", "util", "misc", "common", "helpers", "helper"}
 
 

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from frozenseg.data import DatasetCatalog, MetadataCatalog, vocabulary_of
-from frozenseg.evaluation.label_files import read_labels
+from frozenseg.structures.label_files import read_labels
 from tests.tiny import ROOT
 
 NAME = "openvocab_coco_2017_val_panoptic_with_sem_seg"

@@ -173,6 +173,7 @@ def test_a_newer_format_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["model.pth", "model.safetensors"])
-def test_a_folder_that_is_not_there_is_told(name: str, tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_is_told(name: str, tmp_path: Path) -> None:
+    (tmp_path / "nowhere").write_text("a file")
     with pytest.raises(CheckpointError, match=rf"{name} cannot be written .* choose another folder"):
         write_checkpoint(tmp_path / "nowhere" / name, OURS)

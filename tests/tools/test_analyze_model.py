@@ -82,7 +82,7 @@ def test_keys_may_follow_sizes() -> None:
         (["--size", "0x32"], "--size '0x32' is no size"),
         (["--classes", "0"], "a vocabulary has at least one class"),
         (["MODEL.SAM_NAME", "vit_x"], "Unknown SAM 'vit_x'"),
-        (["--json", "no/such/folder/numbers.json"], "cannot be written"),
+        (["--json", "README.md/numbers.json"], "cannot be written"),
     ],
 )
 def test_mistakes_are_one_sentence_and_exit_code_2(

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from frozenseg.modeling.safe_pickle import ForeignClassError, PickledArray, load_pickle, load_torch
+from frozenseg.safe_pickle import ForeignClassError, PickledArray, load_pickle, load_torch
 
 PYTHON_2 = (  # cPickle.dumps({"w": numpy.array([1, 2], "f4")}, 2), by Python 2.7
     b"\x80\x02}q\x01U\x01wq\x02cnumpy.core.multiarray\n_reconstruct\nq\x03cnumpy\nndarray\nq\x04K\x00\x85U\x01b\x87R"

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from frozenseg.errors import DataError
-from frozenseg.evaluation.label_files import read_labels, read_segment_ids
+from frozenseg.structures.label_files import read_labels, read_segment_ids, write_labels, write_segment_ids
 
 
 def test_segment_ids_are_rgb_numbers(tmp_path):
@@ -37,3 +37,12 @@ def test_files_that_cannot_be_read_are_named(tmp_path):
     Image.new("RGB", (2, 2)).save(tmp_path / "colour.png")
     with pytest.raises(DataError, match="colour.png has 3 channels; expected one"):
         read_labels(tmp_path / "colour.png")
+
+
+@pytest.mark.parametrize(("name", "dtype"), [("a.png", np.uint8), ("a.tif", np.uint16)])
+def test_what_is_written_is_read(name: str, dtype: type, tmp_path: Path) -> None:
+    labels = np.array([[0, np.iinfo(dtype).max, 7]], dtype=dtype)
+    write_labels(tmp_path / "new" / name, labels)
+    assert read_labels(tmp_path / "new" / name).tolist() == labels.tolist()
+    write_segment_ids(tmp_path / "ids.png", np.array([[0, 255, 256, 16777215]]))
+    assert read_segment_ids(tmp_path / "ids.png").tolist() == [[0, 255, 256, 16777215]]

@@ -1,0 +1,48 @@
+"""Files that are whole or absent: written under another name, then renamed."""
+
+import contextlib
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+
+@contextlib.contextmanager
+def replacing(path: str | Path) -> Iterator[Path]:
+    """Give the path to write to instead; it takes the place of ``path`` when the block ends, and goes if it fails.
+
+    Example::
+
+        with replacing(folder / "map.png") as temporary:
+            image.save(temporary)
+
+    Args:
+        path: the file; its folder is made. The other name has the same ending and is hidden.
+
+    Raises:
+        OSError: the disk refuses.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
+    try:
+        yield temporary
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write a text file as UTF-8, with a line's end at its end."""
+    with replacing(path) as temporary:
+        temporary.write_text(text if text.endswith("\n") else text + "\n", encoding="utf-8")
+
+
+def write_json(path: str | Path, content: Any, indent: int | None = None) -> None:
+    """Write JSON.
+
+    Raises:
+        ValueError: a number is not finite.
+    """
+    write_text(path, json.dumps(content, indent=indent, allow_nan=False))

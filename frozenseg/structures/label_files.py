@@ -1,4 +1,4 @@
-"""Ground-truth pictures: segment ids (panoptic PNG) and class labels (semantic PNG)."""
+"""Ground-truth pictures: segment ids (panoptic PNG) and class labels (semantic PNG or TIFF)."""
 
 from pathlib import Path
 from typing import Any
@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from frozenseg.atomic import replacing
 from frozenseg.errors import DataError
-from frozenseg.structures.panoptic import rgb_to_id
+from frozenseg.structures.panoptic import id_to_rgb, rgb_to_id
 
 
 def read_segment_ids(path: str | Path) -> np.ndarray:
@@ -43,6 +44,28 @@ def read_labels(path: str | Path) -> np.ndarray:
             f"The label picture {path} has {labels.shape[-1]} channels; expected one, whose values are class ids."
         )
     return labels
+
+
+def write_segment_ids(path: str | Path, ids: np.ndarray) -> None:
+    """Write a panoptic PNG, whole or not at all.
+
+    Args:
+        path: the file.
+        ids: (H, W) integers in 0 … 16 777 215.
+    """
+    with replacing(path) as temporary:
+        Image.fromarray(id_to_rgb(ids)).save(temporary)
+
+
+def write_labels(path: str | Path, labels: np.ndarray) -> None:
+    """Write a semantic PNG (8 bits) or TIFF (16 bits), whole or not at all.
+
+    Args:
+        path: the file; its ending tells the format.
+        labels: (H, W) uint8 or uint16.
+    """
+    with replacing(path) as temporary:
+        Image.fromarray(labels).save(temporary)
 
 
 def ground_truth_file(record: dict[str, Any], field: str) -> str:

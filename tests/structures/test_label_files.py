@@ -1,5 +1,7 @@
 """Reading ground-truth pictures."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image

@@ -111,9 +111,8 @@ def _read_results(step: Step, journal: Path) -> dict[str, Result]:
     there = {job.name for job in step.jobs if all(path.exists() for path in job.outputs)}
     done = journal.with_suffix(DONE)
     if journal.exists():
-        setting, *lines = map(
-            json.loads, journal.read_text(encoding="utf-8").split("\n")[:-1]
-        )  # the last may be cut off
+        complete = journal.read_text(encoding="utf-8").split("\n")[:-1]  # the last line may be cut off
+        setting, *lines = map(json.loads, complete)
         return {name: result for name, result in lines if name in there} if setting == step.setting else {}
     if not done.exists() or done.read_text(encoding="utf-8").strip() != step.setting:
         return {}

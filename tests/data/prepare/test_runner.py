@@ -66,9 +66,7 @@ def test_all_is_made_once(root: Path, workers: int) -> None:
 
 def test_a_broken_run_is_gone_on_with(root: Path) -> None:
     (root / "raw/2.txt").write_text("two")
-    with pytest.raises(
-        DataError, match=r"2\.txt holds no number\. Replace the file, or go on without it by --skip-bad"
-    ):
+    with pytest.raises(DataError, match=r"2\.txt holds no number\. Replace .* by --skip-bad"):
         prepare(converter_of(), root)
     assert not (root / "total.json").exists()
     worked_on(root)

@@ -43,6 +43,9 @@ class DatasetSpec:
         prepare_command: how to get the files, to follow a semicolon; ``{root}`` becomes the data sets' folder.
         evaluator_type: which evaluators serve it.
         ignore_label: value of unlabelled pixels in the semantic PNGs.
+        protocol: how it is tested: a file of ``configs/eval``, without its ending; empty: as the config says.
+        images: how many pictures there should be; several numbers where sources differ, none where nobody knows.
+        published_seen: its name in the table of published seen flags; empty where there are none.
         extra: further metadata fields.
     """
 
@@ -53,6 +56,9 @@ class DatasetSpec:
     prepare_command: str
     evaluator_type: str = "coco_panoptic_seg"
     ignore_label: int = 255
+    protocol: str = ""
+    images: tuple[int, ...] = ()
+    published_seen: str = ""
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     def metadata_fields(self) -> dict[str, Any]:
@@ -75,6 +81,9 @@ class DatasetSpec:
             "stuff_colors": [list(row.rgb) for row in rows],
             "thing_colors": [list(row.rgb) for row in rows if row.isthing],
             "ignore_label": self.ignore_label,
+            "protocol": self.protocol,
+            "known_images": self.images,
+            "published_seen": self.published_seen,
             "label_divisor": 1000,
             "category_groups": groups,
             "prepare_command": self.prepare_command.format(root=root),
@@ -90,6 +99,11 @@ class DatasetSpec:
             DataError: a file or folder is missing or wrong.
         """
         return self.load(MetadataCatalog.get(self.name))
+
+
+def prepare_with(converter: str) -> str:
+    """Return the ``prepare_command`` of a data set that one of ``frozenseg.data.prepare`` makes ready."""
+    return f"get the raw files and run `python datasets/prepare.py {converter} --root {{root}}`"
 
 
 def register(spec: DatasetSpec) -> None:

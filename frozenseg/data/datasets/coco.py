@@ -3,10 +3,10 @@
 import functools
 
 from frozenseg.data.formats.coco_panoptic import load_coco_panoptic
-from frozenseg.data.spec import DatasetSpec, read_categories
+from frozenseg.data.spec import DatasetSpec, prepare_with, read_categories
 
 
-def _describe(split: str) -> DatasetSpec:
+def _describe(split: str, images: int) -> DatasetSpec:
     return DatasetSpec(
         name=f"openvocab_coco_2017_{split}_panoptic_with_sem_seg",
         categories=functools.partial(read_categories, "coco_panoptic.tsv"),
@@ -18,8 +18,11 @@ def _describe(split: str) -> DatasetSpec:
             "sem_seg_root": f"coco/panoptic_semseg_{split}2017",
             "json_file": f"coco/annotations/instances_{split}2017.json",
         },
-        prepare_command="download and unpack COCO 2017 under {root}/coco as datasets/README.md says",
+        prepare_command=prepare_with("coco"),
+        protocol="coco",
+        images=(images,),
+        published_seen="coco_panoptic_133",
     )
 
 
-SPECS = [_describe(split) for split in ("train", "val")]
+SPECS = [_describe("train", 118_287), _describe("val", 5_000)]

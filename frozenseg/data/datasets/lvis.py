@@ -1,0 +1,23 @@
+"""LVIS v1, 1203 kinds of things on COCO's pictures, instances."""
+
+import functools
+
+from frozenseg.data.formats.lvis_json import load_lvis
+from frozenseg.data.spec import DatasetSpec, prepare_with, read_categories
+
+
+def _describe(split: str, images: int) -> DatasetSpec:
+    return DatasetSpec(
+        name=f"openvocab_lvis_v1_{split}",
+        categories=functools.partial(read_categories, "lvis.tsv"),
+        load=load_lvis,
+        files={"image_root": "coco", "json_file": f"lvis/lvis_v1_{split}.json"},
+        prepare_command=prepare_with("lvis"),
+        evaluator_type="lvis",
+        protocol="lvis",
+        images=(images,),
+        published_seen="lvis_1203",
+    )
+
+
+SPECS = [_describe("train", 100_170), _describe("val", 19_809)]

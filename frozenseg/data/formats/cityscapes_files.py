@@ -1,0 +1,74 @@
+"""Cityscapes: pictures and ground truth in folders of cities, files named ``<city>_<sequence>_<frame>_…`` → records."""
+
+from pathlib import Path
+
+from frozenseg.data.catalog import Metadata, Record
+from frozenseg.data.formats.annotation_file import check_paths, read_annotations, refuse_doubles
+from frozenseg.data.formats.coco_panoptic import convert_segment
+from frozenseg.errors import DataError
+
+IMAGE, LABELS, INSTANCES = "_leftImg8bit.png", "_gtFine_labelTrainIds.png", "_gtFine_instanceIds.png"
+
+
+def load_cityscapes(metadata: Metadata) -> list[Record]:
+    """Read a split for semantic and instance segmentation.
+
+    Args:
+        metadata: with ``image_root``, ``sem_seg_root`` (the split's folder of ``gtFine``), ``prepare_command``.
+
+    Returns:
+        One record a picture, by name, with ``sem_seg_file_name`` and ``instance_file_name``.
+
+    Raises:
+        DataError: a folder or file is missing.
+    """
+    check_paths(metadata, image_root="image folder", sem_seg_root="ground-truth folder")
+    images = sorted(Path(metadata.image_root).glob(f"*/*{IMAGE}"))
+    if not images:
+        raise DataError(
+            f"{metadata.name}: no picture <city>/…{IMAGE} in {metadata.image_root}; {metadata.prepare_command}."
+        )
+    records = []
+    for image in images:
+        truth = Path(metadata.sem_seg_root) / image.parent.name
+        name = image.name.removesuffix(IMAGE)
+        records.append(
+            {
+                "file_name": str(image),
+                "image_id": name,
+                "sem_seg_file_name": str(truth / f"{name}{LABELS}"),
+                "instance_file_name": str(truth / f"{name}{INSTANCES}"),
+            }
+        )
+    return records
+
+
+def load_cityscapes_panoptic(metadata: Metadata) -> list[Record]:
+    """Read a split for panoptic segmentation too.
+
+    Args:
+        metadata: as for :func:`load_cityscapes`, with ``panoptic_root``, ``panoptic_json``,
+            ``stuff_dataset_id_to_contiguous_id`` and ``thing_dataset_id_to_contiguous_id``.
+
+    Returns:
+        The records of :func:`load_cityscapes` with ``pan_seg_file_name`` and ``segments_info``.
+
+    Raises:
+        DataError: a folder or file is missing, or a picture is not annotated.
+    """
+    records = load_cityscapes(metadata)
+    check_paths(metadata, panoptic_json="annotation file", panoptic_root="folder of panoptic PNGs")
+    content = read_annotations(metadata.panoptic_json)
+    try:
+        refuse_doubles(metadata, metadata.panoptic_json, [entry["image_id"] for entry in content["annotations"]])
+        annotations = {entry["image_id"]: entry for entry in content["annotations"]}
+        for record in records:
+            entry = annotations[record["image_id"]]
+            record["pan_seg_file_name"] = str(Path(metadata.panoptic_root) / entry["file_name"])
+            record["segments_info"] = [convert_segment(metadata, segment) for segment in entry["segments_info"]]
+    except (KeyError, TypeError) as error:
+        raise DataError(
+            f"{metadata.panoptic_json} does not fit the pictures of {metadata.image_root}: {error} is missing; "
+            f"{metadata.prepare_command}."
+        ) from error
+    return records

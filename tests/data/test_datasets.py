@@ -45,7 +45,7 @@ def test_coco_classes():
     assert len(metadata.thing_classes) == 80
     assert metadata.stuff_classes[2] == "car,automobile"
     assert metadata.stuff_colors[0] == [220, 20, 60]
-    assert metadata.stuff_classes[132] == "rug,carpet"
+    assert metadata.stuff_classes[132] == "rug,carpet,mat"
     words = ",".join(metadata.stuff_classes)
     assert "merged" not in words
     assert "-" not in words

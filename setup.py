@@ -33,7 +33,7 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.10",
     packages=find_packages(include=["frozenseg", "frozenseg.*"]),
-    package_data={"frozenseg": ["py.typed", "data/categories/*.tsv", "modeling/clip/model_configs/*.json"]},
+    package_data={"frozenseg": ["py.typed", "data/*.tsv", "data/categories/*.tsv", "evaluation/*.tsv", "modeling/clip/model_configs/*.json"]},
     install_requires=REQUIRED,
     extras_require={
         "demo": DEMO,

@@ -153,6 +153,25 @@ def load_config(path: str | Path, opts: Sequence[Any] = ()) -> CfgNode:
     return cfg
 
 
+def with_protocol(cfg: CfgNode, path: str | Path, opts: Sequence[Any] = ()) -> CfgNode:
+    """Return a config under the protocol of a benchmark; frozen.
+
+    Args:
+        cfg: of the model; stays as it is.
+        path: YAML file of the protocol; the data sets that it names are not taken over.
+        opts: ``[KEY, VALUE, …]``, such as a command line's: they win over the protocol.
+
+    Raises:
+        ConfigError: see :func:`load_config`.
+    """
+    settings = {name: setting for name, setting in read_settings(path).items() if not name.startswith("DATASETS.")}
+    changed = cfg.clone()
+    changed.defrost()
+    changed._merge({**settings, **_pairs(opts)})
+    changed.freeze()
+    return changed
+
+
 def clip_section(cfg: CfgNode) -> CfgNode:
     """Return the section about CLIP that the meta-architecture reads: ``MODEL.FC_CLIP`` or ``MODEL.FROZEN_SEG``."""
     return cfg.MODEL.FC_CLIP if cfg.MODEL.META_ARCHITECTURE == "FCCLIP" else cfg.MODEL.FROZEN_SEG

@@ -104,6 +104,7 @@ KEYS: tuple[Key, ...] = (
     ),
     Key("TEST.DETECTIONS_PER_IMAGE", 100, "instances kept an image"),
     Key("TEST.EVAL_PERIOD", 0, "evaluate every so many iterations while training; 0 only at the end"),
+    Key("TEST.COMPARE", False, "show the published results beside ours"),
     Key("TEST.SHUFFLE_CLASS_NAMES", False, "control: evaluate with every class under another class's names"),
     # Images
     Key("INPUT.FORMAT", "RGB", "channel order that the model reads; RGB is the only one"),
@@ -117,6 +118,7 @@ KEYS: tuple[Key, ...] = (
     # Data
     Key("DATASETS.TRAIN", [], "data sets to train on, by registered name"),
     Key("DATASETS.TEST", [], "data sets to evaluate on, by registered name"),
+    Key("DATASETS.SEEN_RULE", "synonyms", "which test classes count as seen: synonyms (shared words), or published flags"),
     Key("DATASETS.SKIP_BAD", False, "leave out images that cannot be decoded, named in the log, instead of stopping"),
     Key("DATALOADER.NUM_WORKERS", 4, "processes that load images, for each GPU"),
     Key("DATALOADER.ASPECT_RATIO_GROUPING", True, "batch wide images with wide ones"),

@@ -7,13 +7,19 @@ from typing import Any, NamedTuple
 from torch import nn
 
 from frozenseg import distributed
+from frozenseg.config import CfgNode
 from frozenseg.data.catalog import MetadataCatalog, vocabulary_of
 from frozenseg.data.loader import build_test_loader
+from frozenseg.data.seen import seen_classes
+from frozenseg.engine.protocol import benchmark_configs
 from frozenseg.errors import ConfigError, DataError
 from frozenseg.evaluation.build import build_evaluators
 from frozenseg.evaluation.evaluator import DatasetEvaluators, inference_on_dataset
+from frozenseg.evaluation.published import published_results
 from frozenseg.evaluation.report import results_table, write_results
 from frozenseg.log import get_logger
+from frozenseg.modeling.meta_arch.base import EnsembleSetting
+from frozenseg.modeling.readout.read_out import ReadOut
 from frozenseg.vocabulary import Vocabulary
 
 logger = get_logger(__name__)
@@ -25,27 +31,31 @@ class Benchmark(NamedTuple):
     """A test set, ready to run."""
 
     name: str
+    cfg: CfgNode  # by which it is run
     words: Vocabulary  # what the model is asked for
+    seen: tuple[bool, ...]  # which of them count as shown in training
     loader: Iterable[list[dict[str, Any]]]
     evaluators: DatasetEvaluators
 
 
-def build_benchmarks(cfg: Any, training: Vocabulary) -> list[Benchmark]:
+def build_benchmarks(cfg: CfgNode, training: Vocabulary, overrides: Sequence[str] = ()) -> list[Benchmark]:
     """Open every test set of a config, so that what is missing is known before any long work.
 
     Args:
-        cfg: reads DATASETS.TEST, which read-outs are on, what the test loader reads, and TEST.SHUFFLE_CLASS_NAMES for
+        cfg: reads DATASETS, which read-outs are on, what the test loader reads, and TEST.SHUFFLE_CLASS_NAMES for
             the control: the model is asked for wrong words, and scored against the true ones.
         training: what the model is trained on; decides which classes count as seen.
+        overrides: ``[KEY, VALUE, …]`` of the command line, which win over the protocols of several benchmarks.
 
     Raises:
-        ConfigError: no read-out is on.
+        ConfigError: no read-out is on, or an unknown rule for seen classes.
         DataError: a data set is unknown, or its files are missing.
     """
-    return [_build_benchmark(cfg, name, training) for name in cfg.DATASETS.TEST]
+    configs = benchmark_configs(cfg, overrides)
+    return [_build_benchmark(own_cfg, name, training) for name, own_cfg in configs.items()]
 
 
-def _build_benchmark(cfg: Any, name: str, training: Vocabulary) -> Benchmark:
+def _build_benchmark(cfg: CfgNode, name: str, training: Vocabulary) -> Benchmark:
     metadata, vocabulary, read_outs = MetadataCatalog.get(name), vocabulary_of(name), _read_outs(cfg)
     annotations = metadata.get("json_file")
     if "instance" in read_outs and annotations and not Path(annotations).is_file():
@@ -53,36 +63,42 @@ def _build_benchmark(cfg: Any, name: str, training: Vocabulary) -> Benchmark:
             f"{name}: the instance annotations {annotations} do not exist; "
             f"{metadata.get('prepare_command') or 'prepare the data set again'}."
         )
-    words = vocabulary
+    seen = seen_classes(name, vocabulary, cfg.DATASETS.TRAIN[0], training, cfg.DATASETS.SEEN_RULE)
+    words, flags = vocabulary, seen
     if cfg.TEST.SHUFFLE_CLASS_NAMES:
         logger.warning("Control: every class of %s goes by another class's names.", name)
         words = vocabulary.shuffled(CONTROL_SEED)
-    evaluators = build_evaluators(metadata, read_outs, vocabulary.seen_by(training))
-    return Benchmark(name, words, build_test_loader(cfg, name), evaluators)
+        of_names = dict(zip(vocabulary.classes, seen, strict=True))
+        flags = tuple(of_names[names] for names in words.classes)  # the model believes the words
+    evaluators = build_evaluators(metadata, read_outs, seen)
+    return Benchmark(name, cfg, words, flags, build_test_loader(cfg, name), evaluators)
 
 
-def evaluate(model: nn.Module, benchmarks: Sequence[Benchmark], folder: Path) -> Results:
+def evaluate(model: nn.Module, benchmarks: Sequence[Benchmark], folder: Path, compare: bool = False) -> Results:
     """Run a model over benchmarks; write ``inference/results.json`` and log the table.
 
     Args:
-        model: not wrapped; keeps its words and its mode.
+        model: not wrapped; keeps its words, its outputs and its mode.
         benchmarks: from :func:`build_benchmarks`.
         folder: the run's output folder.
+        compare: put published results into the table.
 
     Returns:
         benchmark → task → metric, in percent, on every process.
     """
     results: Results = {}
-    own_words = model.vocabulary
+    own = model.vocabulary, model.seen, model.read_out, model.ensemble_setting
     for benchmark in benchmarks:
         logger.info("Evaluating on %s: %d classes.", benchmark.name, len(benchmark.words))
-        model.set_vocabulary(benchmark.words)
+        model.set_vocabulary(benchmark.words, benchmark.seen)
+        model.set_protocol(ReadOut.from_config(benchmark.cfg), EnsembleSetting.from_config(benchmark.cfg))
         results[benchmark.name] = inference_on_dataset(model, benchmark.loader, benchmark.evaluators)
-    model.set_vocabulary(own_words)
+    model.set_vocabulary(*own[:2])
+    model.set_protocol(*own[2:])
     if results and distributed.is_main_process():
         path = folder / "inference" / "results.json"
-        write_results(path, results, {name: evaluators.per_class for name, _, _, evaluators in benchmarks})
-        logger.info("Results in percent:\n%s", results_table(results))
+        write_results(path, results, {benchmark.name: benchmark.evaluators.per_class for benchmark in benchmarks})
+        logger.info("Results in percent:\n%s", results_table(results, published_results() if compare else ()))
         logger.info("Results: %s", path)
     for benchmark in benchmarks:
         benchmark.evaluators.reset()  # until the next evaluation they need no memory

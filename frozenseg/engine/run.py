@@ -3,6 +3,7 @@
 import inspect
 import sys
 from argparse import Namespace
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,7 @@ def start(arguments: Namespace) -> int:
         url=arguments.dist_url,
         cuda=pick_device(cfg.MODEL.DEVICE).type == "cuda",
     )
-    return launch(run, (cfg, arguments.eval_only, arguments.resume), processes)
+    return launch(run, (cfg, arguments.eval_only, arguments.resume, overrides(arguments)), processes)
 
 
 def check(cfg: Any, eval_only: bool) -> None:
@@ -77,22 +78,23 @@ def check(cfg: Any, eval_only: bool) -> None:
         raise CheckpointError(f"There is no checkpoint {cfg.MODEL.WEIGHTS}; give --weights the path of a file.")
 
 
-def run(cfg: Any, eval_only: bool, resume: bool) -> int:
+def run(cfg: Any, eval_only: bool, resume: bool, opts: Sequence[str] = ()) -> int:
     """Train or evaluate, as one of the processes; returns the exit code.
 
     Args:
         cfg: the resolved config.
         eval_only: evaluate instead of training.
         resume: begin from the last checkpoint of OUTPUT_DIR.
+        opts: ``[KEY, VALUE, …]`` that the config was changed by; they win over the protocols of benchmarks.
     """
     torch.backends.cudnn.benchmark = cfg.CUDNN_BENCHMARK
     folder = prepare_folder(cfg)
     with errors_in_log_file():
         checkpoint = _checkpoint_to_resume(folder) if resume else None
         if eval_only:
-            _evaluate_only(cfg, folder, checkpoint)
+            _evaluate_only(cfg, folder, checkpoint, opts)
         else:
-            _train(cfg, folder, checkpoint)
+            _train(cfg, folder, checkpoint, opts)
     logger.info("Everything lies in %s", folder)
     return 0
 
@@ -104,23 +106,23 @@ def _checkpoint_to_resume(folder: Path) -> Path | None:
     return path
 
 
-def _evaluate_only(cfg: Any, folder: Path, checkpoint: Path | None) -> None:
+def _evaluate_only(cfg: Any, folder: Path, checkpoint: Path | None, opts: Sequence[str]) -> None:
     cfg = with_seed(cfg, None)
     write_config(cfg, folder)
     vocabulary = vocabulary_of(cfg.DATASETS.TRAIN[0])
-    benchmarks = build_benchmarks(cfg, vocabulary)
+    benchmarks = build_benchmarks(cfg, vocabulary, opts)
     if checkpoint is None and not cfg.MODEL.WEIGHTS:
         logger.warning("No weights are given (--weights FILE): the model that is evaluated is untrained.")
-    evaluate(_build_model(cfg, vocabulary, checkpoint), benchmarks, folder)
+    evaluate(_build_model(cfg, vocabulary, checkpoint), benchmarks, folder, cfg.TEST.COMPARE)
 
 
-def _train(cfg: Any, folder: Path, path: Path | None) -> None:
+def _train(cfg: Any, folder: Path, path: Path | None, opts: Sequence[str]) -> None:
     checkpoint = None if path is None else read_training_checkpoint(path)
     done = 0 if checkpoint is None else checkpoint["trainer"]["iteration"]
     cfg = with_seed(cfg, None if checkpoint is None else checkpoint["trainer"]["seed"])
     schedule, clip = build_lr_schedule(cfg), build_gradient_clip(cfg)
     vocabulary = vocabulary_of(cfg.DATASETS.TRAIN[0])
-    benchmarks = build_benchmarks(cfg, vocabulary)
+    benchmarks = build_benchmarks(cfg, vocabulary, opts)
     loader = build_train_loader(cfg, start_iteration=done)
 
     model = _build_model(cfg, vocabulary, path)
@@ -135,14 +137,18 @@ def _train(cfg: Any, folder: Path, path: Path | None) -> None:
     write_config(cfg, folder)
     if done >= cfg.SOLVER.MAX_ITER:
         logger.info("%s has all %d steps already: nothing is left to train.", path, cfg.SOLVER.MAX_ITER)
-        evaluate(model, benchmarks, folder)
+        evaluate(model, benchmarks, folder, cfg.TEST.COMPARE)
         return
 
     _tell_plan(cfg, model, done)
     seed_everything(cfg.SEED + distributed.rank())
     hooks: list[Hook] = [Schedule(schedule), SaveCheckpoints(checkpointer, cfg.SOLVER.CHECKPOINT_PERIOD)]
     if benchmarks:
-        hooks.append(Evaluate(lambda: flat_results(evaluate(model, benchmarks, folder)), cfg.TEST.EVAL_PERIOD))
+        hooks.append(
+            Evaluate(
+                lambda: flat_results(evaluate(model, benchmarks, folder, cfg.TEST.COMPARE)), cfg.TEST.EVAL_PERIOD
+            )
+        )
     main = distributed.is_main_process()
     hooks.append(Log(build_writers(folder, cfg.SOLVER.MAX_ITER, done) if main else [], device))
     hooks.append(ProgressBar(device, quiet=not (main and sys.stderr.isatty())))

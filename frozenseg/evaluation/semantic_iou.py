@@ -47,7 +47,14 @@ class SemanticIoU(DatasetEvaluator):
 
     read_out = "semantic"
     evaluator_types = frozenset(
-        {"sem_seg", "coco_panoptic_seg", "ade20k_panoptic_seg", "mapillary_vistas_panoptic_seg"}
+        {
+            "sem_seg",
+            "coco_panoptic_seg",
+            "ade20k_panoptic_seg",
+            "cityscapes_panoptic_seg",
+            "cityscapes_sem_seg",
+            "mapillary_vistas_panoptic_seg",
+        }
     )
 
     def __init__(self, table: ClassTable, ignore_label: int = 255) -> None:

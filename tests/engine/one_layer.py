@@ -13,6 +13,9 @@ from frozenseg.engine.hooks import Hook, SaveCheckpoints, Schedule
 from frozenseg.engine.lr_schedule import LearningRateSchedule
 from frozenseg.engine.trainer import Trainer
 from frozenseg.errors import DataError
+from frozenseg.modeling.ensemble.geometric import EnsembleWeights
+from frozenseg.modeling.meta_arch.base import EnsembleSetting
+from frozenseg.modeling.readout.read_out import ReadOut
 from frozenseg.vocabulary import Vocabulary
 
 
@@ -24,7 +27,8 @@ class OneLayer(nn.Module):
         self.layer = nn.Linear(width, 1)
         self.frozen = nn.Linear(width, 1).requires_grad_(False)
         self.training_vocabulary = Vocabulary.from_strings(["cat,kitten", "sky"], isthing=[True, False])
-        self.vocabulary = self.training_vocabulary
+        self.set_vocabulary(self.training_vocabulary)
+        self.set_protocol(ReadOut(), EnsembleSetting(EnsembleWeights(0.4, 0.8), on_valid_mask=False))
 
     def forward(self, batch: list[dict[str, Any]]) -> dict[str, Tensor]:
         """Return a loss in two parts."""
@@ -32,9 +36,13 @@ class OneLayer(nn.Module):
         error = nn.functional.dropout(self.layer(x), 0.5) - 3 * x.sum(dim=1, keepdim=True)
         return {"loss_fit": error.square().mean(), "loss_fit_0": 0.1 * error.abs().mean()}
 
-    def set_vocabulary(self, vocabulary: Vocabulary) -> None:
+    def set_vocabulary(self, vocabulary: Vocabulary, seen: tuple[bool, ...] = ()) -> None:
         """Remember the words."""
-        self.vocabulary = vocabulary
+        self.vocabulary, self.seen = vocabulary, seen
+
+    def set_protocol(self, read_out: ReadOut, ensemble: EnsembleSetting) -> None:
+        """Remember the protocol."""
+        self.read_out, self.ensemble_setting = read_out, ensemble
 
     def frozen_hashes(self) -> dict[str, str]:
         """Return a hash that is none."""

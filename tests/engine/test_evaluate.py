@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from frozenseg.config import CfgNode
+from frozenseg.data import seen
 from frozenseg.data.catalog import Metadata
 from frozenseg.engine import evaluate as module
+from frozenseg.engine import protocol
 from frozenseg.engine.evaluate import Benchmark, build_benchmarks, evaluate, flat_results
 from frozenseg.errors import ConfigError, DataError
 from frozenseg.vocabulary import Vocabulary
@@ -24,10 +26,12 @@ def asked(monkeypatch: pytest.MonkeyPatch, cfg: CfgNode) -> list[tuple[Any, ...]
     """Stand-ins for data and evaluation; what the evaluators are built from."""
     kept: list[tuple[Any, ...]] = []
     metadata = Metadata(name="pets", json_file="missing.json", prepare_command="run prepare_pets")
-    monkeypatch.setattr(module, "MetadataCatalog", SimpleNamespace(get=lambda name: metadata))
+    for place in (module, protocol, seen):
+        monkeypatch.setattr(place, "MetadataCatalog", SimpleNamespace(get=lambda name: metadata))
     monkeypatch.setattr(module, "vocabulary_of", lambda name: WORDS)
     monkeypatch.setattr(module, "build_test_loader", lambda cfg, name: [name])
     monkeypatch.setattr(module, "build_evaluators", lambda *arguments: kept.append(arguments) or "evaluators")
+    cfg.DATASETS.TRAIN = ["zoo"]
     cfg.DATASETS.TEST = ["pets"]
     cfg.MODEL.MASK_FORMER.TEST.INSTANCE_ON = False
     return kept
@@ -35,17 +39,18 @@ def asked(monkeypatch: pytest.MonkeyPatch, cfg: CfgNode) -> list[tuple[Any, ...]
 
 def test_seen_classes_are_those_of_training(cfg: CfgNode, asked: list[tuple[Any, ...]]) -> None:
     (benchmark,) = build_benchmarks(cfg, TRAINING)
-    assert benchmark == Benchmark("pets", WORDS, ["pets"], "evaluators")
-    metadata, read_outs, seen = asked[0]
+    assert benchmark == Benchmark("pets", cfg, WORDS, (True, False, True), ["pets"], "evaluators")
+    metadata, read_outs, flags = asked[0]
     assert metadata.name == "pets"
     assert read_outs == {"semantic", "panoptic"}
-    assert seen == (True, False, True)
+    assert flags == (True, False, True)
 
 
 def test_the_control_changes_only_the_words(cfg: CfgNode, asked: list[tuple[Any, ...]]) -> None:
     cfg.TEST.SHUFFLE_CLASS_NAMES = True
     (benchmark,) = build_benchmarks(cfg, TRAINING)
     assert benchmark.words.names == ("dog", "cat", "sky")
+    assert benchmark.seen == (False, True, True)  # the model believes the words
     assert asked[0][2] == (True, False, True)
 
 
@@ -59,19 +64,25 @@ def test_what_is_missing_is_told_before_any_work(cfg: CfgNode, asked: list[tuple
         build_benchmarks(cfg, TRAINING)
 
 
-def test_the_model_keeps_its_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_model_keeps_its_words_and_its_outputs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cfg: CfgNode
+) -> None:
     model, shown = OneLayer(), []
-    own = model.vocabulary
+    own = model.vocabulary, model.seen, model.read_out, model.ensemble_setting
+    cfg.MODEL.MASK_FORMER.TEST.INSTANCE_ON = False
+    cfg.MODEL.FROZEN_SEG.GEOMETRIC_ENSEMBLE_BETA = 0.5
 
     def inference(model: OneLayer, loader: list[str], evaluators: Any) -> dict[str, dict[str, float]]:
-        shown.append((model.vocabulary, loader))
+        shown.append((model.vocabulary, model.seen, loader))
+        shown.append((model.read_out.instance, model.ensemble_setting.weights.unseen))
         return {"sem_seg": {"mIoU": 12.5, "S_mIoU": float("nan")}}
 
     monkeypatch.setattr(module, "inference_on_dataset", inference)
     evaluators: Any = SimpleNamespace(per_class={"IoU": {"cat": 25.0}}, reset=lambda: shown.append("reset"))
-    results = evaluate(model, [Benchmark("pets", WORDS, ["pets"], evaluators)], tmp_path)
-    assert shown == [(WORDS, ["pets"]), "reset"]
-    assert model.vocabulary is own
+    flags = (True, True, False)
+    results = evaluate(model, [Benchmark("pets", cfg, WORDS, flags, ["pets"], evaluators)], tmp_path)
+    assert shown == [(WORDS, flags, ["pets"]), (False, 0.5), "reset"]
+    assert (model.vocabulary, model.seen, model.read_out, model.ensemble_setting) == own
     assert flat_results(results)["pets/sem_seg/mIoU"] == 12.5
     written = json.loads((tmp_path / "inference" / "results.json").read_text())
     assert written["pets"]["sem_seg"] == {"mIoU": 12.5, "S_mIoU": None}

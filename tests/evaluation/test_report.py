@@ -2,6 +2,7 @@
 
 import json
 
+from frozenseg.evaluation.published import Published, published_results
 from frozenseg.evaluation.report import results_table, write_results
 
 NAN = float("nan")
@@ -40,3 +41,25 @@ def test_the_file_is_strict_json_and_whole(tmp_path):
     assert content["world_unseen"]["panoptic_seg"]["word_PQ"] == 12.345
     assert [entry.name for entry in path.parent.iterdir()] == ["results.json"]
     assert "per_class" not in RESULTS["world_seen"]
+
+
+def test_published_results_stand_below_ours():
+    others = [
+        Published("Their model", "log", "world_seen", "panoptic_seg", "PQ", 30.0),
+        Published("Their model", "log", "world_seen", "panoptic_seg", "SQ", 70.06),
+        Published("Their model", "README", "world_seen", "panoptic_seg", "PQ", 33.0),
+        Published("Their model", "log", "elsewhere", "panoptic_seg", "PQ", 1.0),
+    ]
+    ours = {"world_seen": {"panoptic_seg": {"PQ": 31.25}}}
+    assert results_table(ours, others).splitlines()[2:] == [
+        "world_seen                           31.2     –",
+        "· Their model, published (log)       30.0  70.1",
+        "· Their model, published (README)    33.0     –",
+    ]
+
+
+def test_the_published_table_reads():
+    rows = published_results()
+    assert {row.task for row in rows} == {"panoptic_seg", "sem_seg", "segm"}
+    assert [row.value for row in rows if row.benchmark == "openvocab_lvis_v1_val"] == [25.6]
+    assert len({row[:5] for row in rows}) == len(rows)

@@ -4,6 +4,7 @@ Letters: B images, Q queries, C classes, N text rows, H×W the padded input, d w
 """
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -34,6 +35,13 @@ class EnsembleSetting(NamedTuple):
 
     weights: EnsembleWeights
     on_valid_mask: bool  # ask CLIP only where a query's mask is not empty
+
+    @classmethod
+    def from_config(cls, cfg: CfgNode) -> "EnsembleSetting":
+        """Build from the section about CLIP."""
+        section = clip_section(cfg)
+        weights = EnsembleWeights(section.GEOMETRIC_ENSEMBLE_ALPHA, section.GEOMETRIC_ENSEMBLE_BETA)
+        return cls(weights, section.ENSEMBLE_ON_VALID_MASK)
 
 
 class PixelSetting(NamedTuple):
@@ -83,10 +91,20 @@ class MaskClassifier(nn.Module):
         self.training_vocabulary = vocabulary
         self.set_vocabulary(vocabulary)
 
-    def set_vocabulary(self, vocabulary: Vocabulary) -> None:
-        """Choose what is segmented in eval mode. Which classes count as seen follows from the training vocabulary."""
+    def set_vocabulary(self, vocabulary: Vocabulary, seen: Sequence[bool] | None = None) -> None:
+        """Choose what is segmented in eval mode.
+
+        Args:
+            vocabulary: the words.
+            seen: one flag a class, whether training has shown it; without it that follows from the training words.
+        """
         self.vocabulary = vocabulary
-        self.seen = vocabulary.seen_by(self.training_vocabulary)
+        self.seen = vocabulary.seen_by(self.training_vocabulary) if seen is None else tuple(seen)
+
+    def set_protocol(self, read_out: ReadOut, ensemble: EnsembleSetting) -> None:
+        """Choose the outputs and the ensemble in eval mode; whether labels are given stays as it is."""
+        self.read_out = replace(read_out, labels=self.read_out.labels)
+        self.ensemble_setting = ensemble
 
     def give_labels(self) -> None:
         """Give the best class of every pixel, ``sem_seg`` (height, width) int64, instead of a score for each class.
@@ -209,10 +227,7 @@ def common_parts(cfg: CfgNode, vocabulary: Vocabulary, sam_channels: int | None)
         ),
         "criterion": SetCriterion.from_config(cfg, len(vocabulary)),
         "text_classifier": TextClassifier(backbone, cache),
-        "ensemble": EnsembleSetting(
-            EnsembleWeights(section.GEOMETRIC_ENSEMBLE_ALPHA, section.GEOMETRIC_ENSEMBLE_BETA),
-            section.ENSEMBLE_ON_VALID_MASK,
-        ),
+        "ensemble": EnsembleSetting.from_config(cfg),
         "read_out": ReadOut.from_config(cfg),
         "pixels": PixelSetting(
             tuple(cfg.MODEL.PIXEL_MEAN), tuple(cfg.MODEL.PIXEL_STD), cfg.MODEL.MASK_FORMER.SIZE_DIVISIBILITY

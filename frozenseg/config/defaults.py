@@ -118,7 +118,11 @@ KEYS: tuple[Key, ...] = (
     # Data
     Key("DATASETS.TRAIN", [], "data sets to train on, by registered name"),
     Key("DATASETS.TEST", [], "data sets to evaluate on, by registered name"),
-    Key("DATASETS.SEEN_RULE", "synonyms", "which test classes count as seen: synonyms (shared words), or published flags"),
+    Key(
+        "DATASETS.SEEN_RULE",
+        "synonyms",
+        "which test classes count as seen: synonyms (shared words), or published flags",
+    ),
     Key("DATASETS.SKIP_BAD", False, "leave out images that cannot be decoded, named in the log, instead of stopping"),
     Key("DATALOADER.NUM_WORKERS", 4, "processes that load images, for each GPU"),
     Key("DATALOADER.ASPECT_RATIO_GROUPING", True, "batch wide images with wide ones"),

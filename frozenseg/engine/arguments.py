@@ -56,9 +56,7 @@ def argument_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--skip-bad", action="store_true", help="leave out images that cannot be decoded; sets DATASETS.SKIP_BAD"
     )
-    parser.add_argument(
-        "--compare", action="store_true", help="show published results beside ours; sets TEST.COMPARE"
-    )
+    parser.add_argument("--compare", action="store_true", help="show published results beside ours; sets TEST.COMPARE")
     parser.add_argument("--print-config", action="store_true", help="print the resolved config and stop")
     parser.add_argument("--num-gpus", type=int, default=1, metavar="N", help="processes on each machine (default: 1)")
     parser.add_argument("--num-machines", type=int, default=1, metavar="N", help="machines (default: 1)")

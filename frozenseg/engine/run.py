@@ -145,9 +145,7 @@ def _train(cfg: Any, folder: Path, path: Path | None, opts: Sequence[str]) -> No
     hooks: list[Hook] = [Schedule(schedule), SaveCheckpoints(checkpointer, cfg.SOLVER.CHECKPOINT_PERIOD)]
     if benchmarks:
         hooks.append(
-            Evaluate(
-                lambda: flat_results(evaluate(model, benchmarks, folder, cfg.TEST.COMPARE)), cfg.TEST.EVAL_PERIOD
-            )
+            Evaluate(lambda: flat_results(evaluate(model, benchmarks, folder, cfg.TEST.COMPARE)), cfg.TEST.EVAL_PERIOD)
         )
     main = distributed.is_main_process()
     hooks.append(Log(build_writers(folder, cfg.SOLVER.MAX_ITER, done) if main else [], device))

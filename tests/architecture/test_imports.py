@@ -11,7 +11,7 @@ from tests.architecture.source import Source, sources
 from tests.tiny import ROOT
 
 LEVELS = (
-    ("errors", "log", "registry", "distributed", "device", "config", "cache"),
+    ("errors", "log", "registry", "distributed", "device", "config", "cache", "official_packages"),
     ("structures", "vocabulary", "toyworld"),
     ("modeling", "data", "evaluation"),
     ("engine", "inference", "parity"),

@@ -23,6 +23,7 @@ REQUIRED = [
 ]
 DEMO = ["matplotlib>=3.7"]
 TRAIN = ["tensorboard>=2.14"]
+EVAL = ["cityscapesscripts>=2.2", "lvis>=0.5.3"]
 
 setup(
     name="frozenseg",
@@ -33,13 +34,21 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.10",
     packages=find_packages(include=["frozenseg", "frozenseg.*"]),
-    package_data={"frozenseg": ["py.typed", "data/*.tsv", "data/categories/*.tsv", "evaluation/*.tsv", "modeling/clip/model_configs/*.json"]},
+    package_data={
+        "frozenseg": [
+            "py.typed",
+            "data/*.tsv",
+            "data/categories/*.tsv",
+            "evaluation/*.tsv",
+            "modeling/clip/model_configs/*.json",
+        ]
+    },
     install_requires=REQUIRED,
     extras_require={
         "demo": DEMO,
         "train": TRAIN,
-        "eval": ["cityscapesscripts>=2.2", "lvis>=0.5.3"],
+        "eval": EVAL,
         "detectron2": [],  # not on PyPI: INSTALL.md says where it comes from
-        "dev": ["pytest>=8", "hypothesis>=6", "ruff>=0.17,<0.18", "mypy>=2,<3", "codespell>=2.2", *DEMO, *TRAIN],
+        "dev": ["pytest>=8", "hypothesis>=6", "ruff>=0.17,<0.18", "mypy>=2,<3", "codespell>=2.2", *DEMO, *TRAIN, *EVAL],
     },
 )

@@ -121,7 +121,7 @@ KEYS: tuple[Key, ...] = (
     Key(
         "DATASETS.SEEN_RULE",
         "synonyms",
-        "which test classes count as seen: synonyms (shared words), or published flags",
+        "which classes count as seen: synonyms (shared words), or published (flags)",
     ),
     Key("DATASETS.SKIP_BAD", False, "leave out images that cannot be decoded, named in the log, instead of stopping"),
     Key("DATALOADER.NUM_WORKERS", 4, "processes that load images, for each GPU"),

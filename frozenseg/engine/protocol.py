@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import frozenseg
 from frozenseg.config import CfgNode, with_protocol
 from frozenseg.data.catalog import MetadataCatalog
 from frozenseg.engine.checkpoint import changed_keys
@@ -11,7 +10,7 @@ from frozenseg.errors import ConfigError
 from frozenseg.log import get_logger
 
 logger = get_logger(__name__)
-FOLDER = Path(frozenseg.__file__).parents[1] / "configs" / "eval"
+FOLDER = Path(__file__).parents[2] / "configs" / "eval"
 
 
 def benchmark_configs(cfg: CfgNode, overrides: Sequence[str] = ()) -> dict[str, CfgNode]:

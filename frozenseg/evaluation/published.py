@@ -29,4 +29,7 @@ def published_results() -> tuple[Published, ...]:
     """Return all that ``published_results.tsv`` holds."""
     text = resources.files("frozenseg.evaluation").joinpath("published_results.tsv").read_text(encoding="utf-8")
     rows = csv.DictReader(text.splitlines(), delimiter="\t")
-    return tuple(Published(**{**row, "value": float(row["value"])}) for row in rows)
+    return tuple(
+        Published(row["model"], row["source"], row["benchmark"], row["task"], row["metric"], float(row["value"]))
+        for row in rows
+    )

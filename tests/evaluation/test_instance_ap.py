@@ -4,33 +4,11 @@ import json
 
 import numpy as np
 import pytest
-import torch
 
 from frozenseg import distributed
 from frozenseg.errors import DataError
 from frozenseg.evaluation.instance_ap import InstanceAP
-from frozenseg.structures.instances import Instances
-from frozenseg.structures.masks import encode_rle
-
-SIZE = 120
-
-
-def square(left, top, side):
-    mask = np.zeros((SIZE, SIZE), dtype=bool)
-    mask[top : top + side, left : left + side] = True
-    return mask
-
-
-def annotation(number, image, category, mask):
-    return {
-        "id": number,
-        "image_id": image,
-        "category_id": category,
-        "segmentation": encode_rle(mask[None])[0],
-        "area": int(mask.sum()),
-        "bbox": [0, 0, SIZE, SIZE],
-        "iscrowd": 0,
-    }
+from tests.evaluation.squares import SIZE, annotation, predict, square
 
 
 def write_annotations(path, annotations, images=(1, 2)):
@@ -41,20 +19,6 @@ def write_annotations(path, annotations, images=(1, 2)):
     }
     path.write_text(json.dumps(content), encoding="utf-8")
     return str(path)
-
-
-def predict(*instances):
-    masks, labels, scores = zip(*instances, strict=True) if instances else ((), (), ())
-    return [
-        {
-            "instances": Instances(
-                (SIZE, SIZE),
-                pred_masks=torch.from_numpy(np.array(masks).reshape(-1, SIZE, SIZE)).bool(),
-                scores=torch.tensor(scores, dtype=torch.float32),
-                pred_classes=torch.tensor(labels, dtype=torch.int64),
-            )
-        }
-    ]
 
 
 @pytest.fixture

@@ -52,9 +52,9 @@ def test_published_results_stand_below_ours():
     ]
     ours = {"world_seen": {"panoptic_seg": {"PQ": 31.25}}}
     assert results_table(ours, others).splitlines()[2:] == [
-        "world_seen                           31.2     –",
-        "· Their model, published (log)       30.0  70.1",
-        "· Their model, published (README)    33.0     –",
+        "world_seen                         31.2     –",
+        "· Their model, published (log)     30.0  70.1",
+        "· Their model, published (README)  33.0     –",
     ]
 
 

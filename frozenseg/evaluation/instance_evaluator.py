@@ -13,8 +13,8 @@ from frozenseg import distributed
 from frozenseg.errors import DataError
 from frozenseg.evaluation.class_table import ClassTable
 from frozenseg.evaluation.evaluator import DatasetEvaluator, Results
-from frozenseg.evaluation.label_files import image_name
 from frozenseg.structures.instances import Instances
+from frozenseg.structures.label_files import image_name
 from frozenseg.structures.masks import encode_rle
 
 Line = dict[str, Any]  # of a COCO or LVIS result file

@@ -11,7 +11,18 @@ from tests.architecture.source import Source, sources
 from tests.tiny import ROOT
 
 LEVELS = (
-    ("errors", "log", "atomic", "registry", "distributed", "device", "config", "cache", "safe_pickle", "official_packages"),
+    (
+        "errors",
+        "log",
+        "atomic",
+        "registry",
+        "distributed",
+        "device",
+        "config",
+        "cache",
+        "safe_pickle",
+        "official_packages",
+    ),
     ("structures", "vocabulary", "toyworld"),
     ("modeling", "data", "evaluation"),
     ("engine", "inference", "parity"),

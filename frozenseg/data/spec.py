@@ -45,6 +45,7 @@ class DatasetSpec:
         ignore_label: value of unlabelled pixels in the semantic PNGs.
         protocol: how it is tested: a file of ``configs/eval``, without its ending; empty: as the config says.
         images: how many pictures there should be; several numbers where sources differ, none where nobody knows.
+        occurring: how many classes occur in the pictures; 0: all, or nobody knows.
         published_seen: its name in the table of published seen flags; empty where there are none.
         extra: further metadata fields.
     """
@@ -58,6 +59,7 @@ class DatasetSpec:
     ignore_label: int = 255
     protocol: str = ""
     images: tuple[int, ...] = ()
+    occurring: int = 0
     published_seen: str = ""
     extra: Mapping[str, Any] = field(default_factory=dict)
 
@@ -83,6 +85,7 @@ class DatasetSpec:
             "ignore_label": self.ignore_label,
             "protocol": self.protocol,
             "known_images": self.images,
+            "known_occurring": self.occurring,
             "published_seen": self.published_seen,
             "label_divisor": 1000,
             "category_groups": groups,

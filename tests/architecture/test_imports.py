@@ -11,18 +11,8 @@ from tests.architecture.source import Source, sources
 from tests.tiny import ROOT
 
 LEVELS = (
-    (
-        "errors",
-        "log",
-        "atomic",
-        "registry",
-        "distributed",
-        "device",
-        "config",
-        "cache",
-        "safe_pickle",
-        "official_packages",
-    ),
+    ("errors", "log", "atomic", "parallel", "registry", "distributed", "device", "config", "cache", "safe_pickle")
+    + ("official_packages",),
     ("structures", "vocabulary", "toyworld"),
     ("modeling", "data", "evaluation"),
     ("engine", "inference", "parity"),
@@ -32,7 +22,7 @@ LEVEL = {name: level for level, names in enumerate(LEVELS) for name in names}
 PACKAGE = [source for source in sources("frozenseg") if source.module != "frozenseg"]
 # foundations know each other; they are small enough to be read together
 FOUNDATIONS = set(LEVELS[0])
-WITHOUT_TORCH = ("errors", "log", "atomic", "registry", "config", "vocabulary", "toyworld")
+WITHOUT_TORCH = ("errors", "log", "atomic", "parallel", "registry", "config", "vocabulary", "toyworld")
 BANNED_NAMES = {"utils", "util", "misc", "common", "helpers", "helper"}
 
 

@@ -23,9 +23,15 @@ COUNTS = {
     "bdd_semantic_19.tsv": (19, 0, 17),
     "pascal_context_59.tsv": (59, 0, 51),
     "pascal_voc_21.tsv": (21, 0, 21),
+    "ade20k_847.tsv": (847, 0, 124),
+    "pascal_context_459.tsv": (459, 0, 102),
+    "lvis.tsv": (1203, 1203, 106),
 }
 # Words that may begin with a capital letter.
-PROPER = {"CD", "Christmas", "DVD", "Dalmatian", "Ferris", "LCD", "LED", "T-shirt", "TV", "iPod"}
+PROPER = {"CD", "Christmas", "DVD", "Dalmatian", "Ferris", "LCD", "LED", "T-shirt", "TV", "iPod"} | {
+    *("American", "Band-Aid", "Bible", "Brussels", "Dixie", "French", "ID", "Jolly", "Lego", "Roger", "Rollerblade"),
+    *("Sharpie", "Tabasco", "Venetian"),
+}
 # table: strings that two classes may share, because the data set itself does not tell them apart.
 MAY_SHARE: dict[str, set[str]] = {}
 
@@ -163,3 +169,11 @@ def test_pascal_sets_share_one_palette() -> None:
 def test_road_scenes_share_words_and_colours() -> None:
     city, bdd = read_categories("cityscapes.tsv"), read_categories("bdd_semantic_19.tsv")
     assert [(row.names, row.rgb) for row in city] == [(row.names, row.rgb) for row in bdd]
+
+
+def test_lvis_frequencies_and_senses() -> None:
+    assert Counter(row["frequency"] for row in raw_rows("lvis.tsv")) == {"r": 337, "c": 461, "f": 405}
+    coco = set(vocabulary("coco_panoptic.tsv").synonyms)
+    seen = {names[0] for names in vocabulary("lvis.tsv").classes if set(names) & coco}
+    assert seen >= {"tv", "baseball bat", "bicycle", "fire hydrant", "cell phone", "donut", "wine glass"}
+    assert not seen & {"bat", "hair clip", "baseball", "tank top", "drinking glass"}

@@ -31,6 +31,7 @@ def test_detectron2_flags() -> None:
         "weights": None,
         "allow_partial": False,
         "skip_bad": False,
+        "compare": False,
         "print_config": False,
         "num_gpus": 4,
         "num_machines": 2,

@@ -23,6 +23,7 @@ def _describe(classes: int, ignore_label: int, split: str) -> DatasetSpec:
         ignore_label=ignore_label,
         protocol=f"pc{classes}",
         images=IMAGES[split],
+        occurring=345 if (classes, split) == (459, "val") else 0,
         published_seen=f"pascal_context_{classes}",
     )
 

@@ -6,10 +6,8 @@ takes the journal's place.
 """
 
 import json
-import multiprocessing
 import re
-from collections.abc import Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,11 +16,11 @@ from frozenseg.atomic import write_text
 from frozenseg.data.prepare.converter import Converter, Job, Result, Step
 from frozenseg.errors import DataError
 from frozenseg.log import get_logger, progress
+from frozenseg.parallel import outcomes
 
 logger = get_logger(__name__)
 FOLDER = ".prepare"
 DONE = ".done"
-WAITING = 8  # jobs handed out ahead for each process
 
 
 @dataclass
@@ -86,7 +84,9 @@ def _do(
     bad: dict[str, str] = {}
     write_text(journal, "\n".join(json.dumps(line) for line in (step.setting, *results.items())))
     with journal.open("a", encoding="utf-8") as file:
-        for job, result in progress(_outcomes(step, jobs, workers), step.title, total=len(jobs)):
+        todo = outcomes(_attempt, [(step.work, job.arguments) for job in jobs], workers)
+        for place, result in progress(todo, step.title, total=len(jobs)):
+            job = jobs[place]
             if not isinstance(result, DataError):
                 results[job.name] = result
                 file.write(json.dumps([job.name, result]) + "\n")
@@ -118,29 +118,6 @@ def _read_results(step: Step, journal: Path) -> dict[str, Result]:
         return {}
     whole = len(there) == len(names) and all(path.exists() for path in step.outputs)
     return dict.fromkeys(there) if whole or step.finish is None else {}
-
-
-def _outcomes(step: Step, jobs: Sequence[Job], workers: int) -> Iterator[tuple[Job, Result | DataError]]:
-    """Do jobs, in this process or in several; a DataError takes the place of its result."""
-    if workers <= 1 or len(jobs) < 2:
-        yield from ((job, _attempt(step.work, job.arguments)) for job in jobs)
-        return
-    # spawned, not forked: safe with threads, and the same on every system
-    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
-        queue = iter(jobs)
-        running: dict[Future, Job] = {}
-        try:
-            while True:
-                for job in queue:
-                    running[pool.submit(_attempt, step.work, job.arguments)] = job
-                    if len(running) >= WAITING * workers:
-                        break
-                if not running:
-                    return
-                for future in wait(running, return_when=FIRST_COMPLETED).done:
-                    yield running.pop(future), future.result()
-        finally:
-            pool.shutdown(cancel_futures=True)
 
 
 def _attempt(work: Any, arguments: tuple[Any, ...]) -> Result | DataError:

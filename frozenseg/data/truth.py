@@ -1,0 +1,131 @@
+"""The annotation of a picture as one map of classes, checked: panoptic PNG, label picture, objects, or Cityscapes' ids.
+
+Letters: H×W the picture, C classes.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from pycocotools import mask as coco_mask
+
+from frozenseg.data.catalog import Metadata, Record
+from frozenseg.errors import DataError
+from frozenseg.structures.label_files import read_labels, read_segment_ids
+from frozenseg.structures.panoptic import VOID_ID
+
+UNLABELLED = -1
+CITYSCAPES_DIVISOR = 1000
+
+
+class Rules(NamedTuple):
+    """What the annotations of a data set may hold.
+
+    Attributes:
+        classes: C.
+        ignore_label: value of unlabelled pixels in label pictures.
+        of_ids: category id in the files → contiguous class, for things.
+    """
+
+    classes: int
+    ignore_label: int
+    of_ids: dict[int, int]
+
+    @classmethod
+    def of(cls, metadata: Metadata) -> "Rules":
+        """Return the rules of a data set."""
+        return cls(len(metadata.stuff_classes), metadata.ignore_label, metadata.thing_dataset_id_to_contiguous_id)
+
+
+def class_map(record: Record, rules: Rules, size: tuple[int, int]) -> np.ndarray:
+    """Read what a picture shows, from the richest annotation that it has.
+
+    Args:
+        record: of the picture.
+        rules: of its data set.
+        size: height and width of the picture.
+
+    Returns:
+        (H, W) int32 contiguous classes, -1 where nothing is said.
+
+    Raises:
+        DataError: a file is missing or damaged, or its size or its values are not what they should be.
+    """
+    if "pan_seg_file_name" in record:
+        return _of_segments(record, size)
+    if "annotations" in record:
+        return _of_objects(record, size)
+    if rules.of_ids and "instance_file_name" in record:
+        return _of_cityscapes(record, rules, size)
+    return of_labels(record, rules, size)
+
+
+def of_labels(record: Record, rules: Rules, size: tuple[int, int]) -> np.ndarray:
+    """Read the label picture; as :func:`class_map`."""
+    path = record["sem_seg_file_name"]
+    labels = read_labels(path).astype(np.int32)
+    _check_size(path, labels, size)
+    labelled = labels != rules.ignore_label
+    wrong = labels[labelled & ((labels < 0) | (labels >= rules.classes))]
+    if wrong.size:
+        raise DataError(
+            f"{path} holds the value {wrong[0]}: expected 0 to {rules.classes - 1}, or {rules.ignore_label} for "
+            "unlabelled pixels."
+        )
+    return np.where(labelled, labels, UNLABELLED)
+
+
+def _of_segments(record: Record, size: tuple[int, int]) -> np.ndarray:
+    path, segments = record["pan_seg_file_name"], record["segments_info"]
+    ids = read_segment_ids(path)
+    _check_size(path, ids, size)
+    listed = {segment["id"]: segment["category_id"] for segment in segments}
+    if len(listed) != len(segments):
+        raise DataError(f"{path}: two segments of its annotation have the same id.")
+    found, places = np.unique(ids, return_inverse=True)
+    if strange := set(found.tolist()) - set(listed) - {VOID_ID}:
+        raise DataError(f"{path} has pixels of segment {min(strange)}, which its annotation does not list.")
+    classes = np.array([listed.get(number, UNLABELLED) for number in found.tolist()], dtype=np.int32)
+    return classes[places].reshape(ids.shape)
+
+
+def _of_objects(record: Record, size: tuple[int, int]) -> np.ndarray:
+    painted = np.full(size, UNLABELLED, dtype=np.int32)
+    for item in record["annotations"]:
+        painted[_mask_of(item["segmentation"], size, record["file_name"])] = item["category_id"]
+    return painted
+
+
+def _mask_of(segmentation: Any, size: tuple[int, int], name: str) -> np.ndarray:
+    """Return a polygon list or a run-length mask as (H, W) bool."""
+    try:
+        if isinstance(segmentation, list):
+            segmentation = coco_mask.merge(coco_mask.frPyObjects(segmentation, *size))
+        elif isinstance(segmentation["counts"], list):
+            segmentation = coco_mask.frPyObjects(segmentation, *size)
+        mask = coco_mask.decode(segmentation).astype(bool)
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        raise DataError(f"The image {name} has an object whose mask is neither polygons nor run lengths.") from error
+    if mask.shape != tuple(size):
+        raise DataError(
+            f"The image {name} is {size[1]}×{size[0]} pixels, the mask of one of its objects "
+            f"{mask.shape[1]}×{mask.shape[0]}: image and annotation do not belong together."
+        )
+    return mask
+
+
+def _of_cityscapes(record: Record, rules: Rules, size: tuple[int, int]) -> np.ndarray:
+    ids = read_labels(record["instance_file_name"]).astype(np.int32)
+    _check_size(record["instance_file_name"], ids, size)
+    table = np.full(ids.max(initial=0) // CITYSCAPES_DIVISOR + 1, UNLABELLED, dtype=np.int32)
+    for number, label in rules.of_ids.items():
+        if 0 < number < len(table):
+            table[number] = label
+    return table[ids // CITYSCAPES_DIVISOR]
+
+
+def _check_size(path: str, annotation: np.ndarray, size: tuple[int, int]) -> None:
+    if annotation.shape[:2] != tuple(size):
+        raise DataError(
+            f"{path} is {annotation.shape[1]}×{annotation.shape[0]} pixels, its image {size[1]}×{size[0]}: image and "
+            "annotation do not belong together."
+        )

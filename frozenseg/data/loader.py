@@ -8,20 +8,25 @@ import pickle
 import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from torch.utils.data import DataLoader, Dataset
 
 from frozenseg import distributed
+from frozenseg.atomic import replacing
 from frozenseg.data.catalog import DatasetCatalog, MetadataCatalog, Record
+from frozenseg.data.contact_sheet import contact_sheet
 from frozenseg.data.mapper import Sample, TestMapper, build_train_mapper
 from frozenseg.data.samplers import InferenceSampler, SampleKey, TrainingBatches, TrainingSampler
-from frozenseg.data.validate import validate_records
+from frozenseg.data.survey import spread, survey
+from frozenseg.data.validate import FILE_KEYS, validate_records
 from frozenseg.errors import ConfigError, DataError
 from frozenseg.log import get_logger
 
 logger = get_logger(__name__)
+LOOKED_AT = 6  # pictures of each data set before a run
 MAX_REPLACEMENTS = 20  # pictures in a row that may be bad before training stops
 
 
@@ -144,7 +149,7 @@ def build_train_loader(cfg: Any, start_iteration: int = 0) -> Iterable[list[Samp
     batch_size = _batch_size_of_process(cfg.SOLVER.IMS_PER_BATCH)
     mapper = build_train_mapper(cfg)
     keys = ("file_name", "pan_seg_file_name")
-    records = [record for name in cfg.DATASETS.TRAIN for record in _load_checked(name, keys)]
+    records = [record for name in cfg.DATASETS.TRAIN for record in _load_checked(cfg, name, keys)]
     if cfg.DATALOADER.FILTER_EMPTY_ANNOTATIONS:
         records = drop_without_instances(records)
     seed = _shared_seed(cfg.SEED)
@@ -172,7 +177,7 @@ def build_test_loader(cfg: Any, name: str) -> Batches:
     keys = ["file_name"]
     keys += ["pan_seg_file_name"] if cfg.MODEL.MASK_FORMER.TEST.PANOPTIC_ON else []
     keys += ["sem_seg_file_name"] if cfg.MODEL.MASK_FORMER.TEST.SEMANTIC_ON else []
-    records = _load_checked(name, keys)
+    records = _load_checked(cfg, name, keys)
     loader = DataLoader(
         LoadedRecords(records, TestMapper.from_config(cfg)),
         batch_size=1,
@@ -192,9 +197,23 @@ def drop_without_instances(records: Sequence[Record]) -> list[Record]:
     ]
 
 
-def _load_checked(name: str, keys: Sequence[str]) -> list[Record]:
-    records = DatasetCatalog.get(name)
-    validate_records(records, MetadataCatalog.get(name), keys)
+def _load_checked(cfg: Any, name: str, keys: Sequence[str]) -> list[Record]:
+    """Read the records; look at a few of them, so that what is wrong with a data set shows before the long work."""
+    records, metadata = DatasetCatalog.get(name), MetadataCatalog.get(name)
+    validate_records(records, metadata, keys)
+    unused = set(FILE_KEYS) - set(keys)
+    few = [{key: record[key] for key in record.keys() - unused} for record in spread(records, LOOKED_AT)]
+    found = survey(few, metadata, quiet=True)
+    if found.problems and not cfg.DATASETS.SKIP_BAD:
+        raise DataError(
+            f"{found.problems[0]} Of {len(few)} images of {name} that were looked at, {len(found.problems)} have a "
+            f"problem: `python tools/validate_data.py {name}` looks at all; --skip-bad goes on without them."
+        )
+    if distributed.is_main_process():
+        sheet = Path(cfg.OUTPUT_DIR).expanduser() / "data" / f"{metadata.name}.png"
+        with replacing(sheet) as temporary:
+            contact_sheet(few, metadata).save(temporary)
+        logger.info("%s: %d images; a few of them with their annotations: %s", name, len(records), sheet)
     return records
 
 

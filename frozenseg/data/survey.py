@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from frozenseg.data.catalog import DatasetCatalog, Metadata, MetadataCatalog, Record
+from frozenseg.data.catalog import Metadata, Record
 from frozenseg.data.mapper import read_image
 from frozenseg.data.truth import UNLABELLED, Rules, class_map, of_labels
 from frozenseg.errors import DataError
@@ -84,21 +84,23 @@ class Survey:
         return f" (there should be {' or '.join(map(str, known))})" if known else ""
 
 
-def survey(name: str, workers: int = 1, sample: int = 0, quiet: bool = False) -> Survey:
+def survey(
+    records: Sequence[Record], metadata: Metadata, workers: int = 1, sample: int = 0, quiet: bool = False
+) -> Survey:
     """Look at a data set.
 
     Args:
-        name: of the data set.
+        records: of the data set.
+        metadata: of the data set.
         workers: processes.
         sample: pictures to look at, spread over the whole; 0: all.
         quiet: no progress bar.
 
     Raises:
-        DataError: the data set is unknown, its files are missing, or its annotation file is wrong.
+        DataError: there is no record.
     """
-    metadata, records = MetadataCatalog.get(name), DatasetCatalog.get(name)
     if not records:
-        raise DataError(f"{name} has no images; {metadata.get('prepare_command') or 'prepare it again'}.")
+        raise DataError(f"{metadata.name} has no images; {metadata.get('prepare_command') or 'prepare it again'}.")
     chosen = spread(records, sample) if sample else records
     rules = Rules.of(metadata)
     found = Survey(metadata, len(chosen), len(records), np.zeros(rules.classes, dtype=np.int64))

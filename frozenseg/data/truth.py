@@ -6,11 +6,11 @@ Letters: H×W the picture, C classes.
 from typing import Any, NamedTuple
 
 import numpy as np
-from pycocotools import mask as coco_mask
 
 from frozenseg.data.catalog import Metadata, Record
 from frozenseg.errors import DataError
 from frozenseg.structures.label_files import read_labels, read_segment_ids
+from frozenseg.structures.masks import decode_segmentation
 from frozenseg.structures.panoptic import VOID_ID
 
 UNLABELLED = -1
@@ -96,15 +96,10 @@ def _of_objects(record: Record, size: tuple[int, int]) -> np.ndarray:
 
 
 def _mask_of(segmentation: Any, size: tuple[int, int], name: str) -> np.ndarray:
-    """Return a polygon list or a run-length mask as (H, W) bool."""
     try:
-        if isinstance(segmentation, list):
-            segmentation = coco_mask.merge(coco_mask.frPyObjects(segmentation, *size))
-        elif isinstance(segmentation["counts"], list):
-            segmentation = coco_mask.frPyObjects(segmentation, *size)
-        mask = coco_mask.decode(segmentation).astype(bool)
-    except (KeyError, TypeError, ValueError, IndexError) as error:
-        raise DataError(f"The image {name} has an object whose mask is neither polygons nor run lengths.") from error
+        mask = decode_segmentation(segmentation, *size)
+    except ValueError as error:
+        raise DataError(f"The image {name} has an object whose mask cannot be decoded ({error}).") from error
     if mask.shape != tuple(size):
         raise DataError(
             f"The image {name} is {size[1]}×{size[0]} pixels, the mask of one of its objects "

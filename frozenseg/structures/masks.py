@@ -1,5 +1,6 @@
 """Binary masks: bit masks ↔ run lengths (pycocotools), and the boxes around them."""
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,38 @@ def decode_rle(runs: list[dict[str, Any]], height: int, width: int) -> np.ndarra
     """Decode compressed run lengths to (N, H, W) bool; the size matters only where ``runs`` is empty."""
     if not runs:
         return np.zeros((0, height, width), dtype=bool)
-    return coco_mask.decode(runs).transpose(2, 0, 1).astype(bool)  # (N, H, W)
+    with warnings.catch_warnings():
+        # pycocotools' own arrays know nothing of NumPy 2's ``copy``
+        warnings.filterwarnings("ignore", "__array__ implementation", DeprecationWarning)
+        return coco_mask.decode(runs).transpose(2, 0, 1).astype(bool)  # (N, H, W)
+
+
+def decode_segmentation(segmentation: Any, height: int, width: int) -> np.ndarray:
+    """Decode what stands under ``segmentation`` in COCO's annotations: polygons, or run lengths of either kind.
+
+    Args:
+        segmentation: list of polygons ``[x0, y0, x1, y1, …]`` in pixels, or ``{"size": [H, W], "counts": …}``.
+        height: of the picture, pixels.
+        width: of the picture, pixels.
+
+    Returns:
+        (H, W) bool; of another size where the run lengths say so.
+
+    Raises:
+        ValueError: it is none of these.
+    """
+    try:
+        if isinstance(segmentation, list):
+            if not segmentation or any(len(polygon) < 6 or len(polygon) % 2 for polygon in segmentation):
+                raise ValueError("a polygon has at least three corners")
+            runs = coco_mask.merge(coco_mask.frPyObjects(segmentation, height, width))
+        elif isinstance(segmentation["counts"], list):
+            runs = coco_mask.frPyObjects(segmentation, height, width)
+        else:
+            runs = segmentation
+        return decode_rle([runs], height, width)[0]
+    except (KeyError, TypeError, IndexError) as error:
+        raise ValueError(f"neither polygons nor run lengths: {error}") from error
 
 
 def boxes_around(masks: Tensor) -> Tensor:

@@ -27,9 +27,10 @@ def toy(toy_root, monkeypatch) -> Path:
 
 
 @pytest.fixture
-def cfg() -> SimpleNamespace:
+def cfg(tmp_path) -> SimpleNamespace:
     """The keys that loaders read, small."""
     return SimpleNamespace(
+        OUTPUT_DIR=str(tmp_path / "output"),
         SEED=7,
         DATASETS=SimpleNamespace(TRAIN=["toyworld_train"], TEST=["toyworld_val_seen"], SKIP_BAD=False),
         DATALOADER=SimpleNamespace(NUM_WORKERS=0, ASPECT_RATIO_GROUPING=True, FILTER_EMPTY_ANNOTATIONS=True),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 
 from frozenseg import distributed
 from frozenseg.data.loader import PackedRecords, build_test_loader, build_train_loader, drop_without_instances
@@ -111,6 +112,7 @@ def test_missing_data_set_is_told_before_anything_runs(cfg, tmp_path, monkeypatc
 
 
 def test_missing_files_are_told_before_anything_runs(damaged, cfg):
+    cfg.DATASETS.SKIP_BAD = True
     shutil.rmtree(damaged / "toyworld" / "val_seen" / "semantic")
     with pytest.raises(DataError, match="sem_seg_file_name of image 1"):
         build_test_loader(cfg, "toyworld_val_seen")
@@ -120,12 +122,22 @@ def test_missing_files_are_told_before_anything_runs(damaged, cfg):
 
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 @pytest.mark.parametrize("workers", [0, 1])
-def test_bad_picture_stops_with_one_sentence(damaged, cfg, workers):
+def test_bad_picture_stops_with_one_sentence(damaged, cfg, workers, monkeypatch):
+    monkeypatch.setattr("frozenseg.data.loader.LOOKED_AT", 1)  # the bad one is not among them
     cfg.DATALOADER.NUM_WORKERS = workers
     with pytest.raises(DataError, match=rf"^The image \S+{BROKEN} cannot be decoded [^\n]*$"):
         list(build_test_loader(cfg, "toyworld_val_seen"))
     with pytest.raises(DataError, match=BROKEN):
         list(islice(build_train_loader(cfg), 3))
+
+
+def test_a_few_pictures_are_looked_at_before_anything_runs(damaged, cfg):
+    with pytest.raises(DataError, match=rf"{BROKEN} cannot be decoded.* Of 3 images .* looked at, 1 have a problem"):
+        build_test_loader(cfg, "toyworld_val_seen")
+    cfg.DATASETS.SKIP_BAD = True
+    build_test_loader(cfg, "toyworld_val_seen")
+    with Image.open(Path(cfg.OUTPUT_DIR) / "data" / "toyworld_val_seen.png") as sheet:
+        assert sheet.width > sheet.height / 2 > 100
 
 
 def test_bad_test_picture_is_left_out_and_named(damaged, cfg, caplog):

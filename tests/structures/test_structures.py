@@ -60,7 +60,6 @@ def test_panoptic_ids_by_hand() -> None:
     assert id_to_rgb(np.array([[16777215]])).tolist() == [[[255, 255, 255]]]
 
 
-@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 @settings(max_examples=50, deadline=None)
 @given(hnp.arrays(bool, hnp.array_shapes(min_dims=3, max_dims=3, max_side=6)))
 def test_masks_survive_run_lengths(masks: np.ndarray) -> None:

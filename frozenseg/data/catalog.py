@@ -15,11 +15,12 @@ from frozenseg.errors import DataError, did_you_mean
 from frozenseg.vocabulary import Vocabulary
 
 Record = dict[str, Any]
+ROOT_VARIABLE = "DETECTRON2_DATASETS"
 
 
 def datasets_root() -> Path:
     """Return the folder of all data sets: ``$DETECTRON2_DATASETS``, or ``datasets``."""
-    return Path(os.environ.get("DETECTRON2_DATASETS") or "datasets").expanduser()
+    return Path(os.environ.get(ROOT_VARIABLE) or "datasets").expanduser()
 
 
 class Metadata:

@@ -34,7 +34,7 @@ def seen_classes(
         raise ConfigError(f"DATASETS.SEEN_RULE is {rule!r}: choose among {', '.join(RULES)}.")
     flags = words.seen_by(training) if rule == "synonyms" else published_flags(name, training_name)
     others = ""
-    if rule == "synonyms" and (published := _flags_or_none(name, training_name)):
+    if rule == "synonyms" and (published := flags_or_none(name, training_name)):
         others = f" Published results count {sum(published)} as seen (DATASETS.SEEN_RULE published)."
     logger.info(
         "%s: %d classes, %d seen and %d unseen in %s, by the rule %r.%s",
@@ -55,7 +55,7 @@ def published_flags(name: str, training_name: str) -> tuple[bool, ...]:
     Raises:
         ConfigError: there are none, or training was on another set than COCO panoptic.
     """
-    flags = _flags_or_none(name, training_name)
+    flags = flags_or_none(name, training_name)
     if flags is None:
         raise ConfigError(
             f"DATASETS.SEEN_RULE is 'published', but there are no published flags for {name} after training on "
@@ -64,7 +64,8 @@ def published_flags(name: str, training_name: str) -> tuple[bool, ...]:
     return flags
 
 
-def _flags_or_none(name: str, training_name: str) -> tuple[bool, ...] | None:
+def flags_or_none(name: str, training_name: str) -> tuple[bool, ...] | None:
+    """Return the published flags of a data set, or None where there are none."""
     if MetadataCatalog.get(training_name).get("published_seen") != PUBLISHED_TRAINING:
         return None
     return _published().get(MetadataCatalog.get(name).get("published_seen") or "")

@@ -58,6 +58,11 @@ class Survey:
         """Whether every picture was looked at."""
         return self.images == self.total
 
+    @property
+    def complete(self) -> bool:
+        """Whether there are as many pictures as is known; so where nobody knows."""
+        return self.total in (self.metadata.get("known_images") or (self.total,))
+
     def verdict(self) -> str:
         """Return what was found in a few lines, beside what is known of the data set."""
         classes, occurring = len(self.pixels), int((self.pixels > 0).sum())
@@ -79,9 +84,9 @@ class Survey:
 
     def _known(self) -> str:
         known = self.metadata.get("known_images") or ()
-        if self.total in known:
-            return " (as there should be)"
-        return f" (there should be {' or '.join(map(str, known))})" if known else ""
+        if not known:
+            return ""
+        return " (as there should be)" if self.complete else f" (there should be {' or '.join(map(str, known))})"
 
 
 def survey(

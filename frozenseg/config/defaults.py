@@ -54,6 +54,7 @@ KEYS: tuple[Key, ...] = (
     Key("MODEL.FC_CLIP.GEOMETRIC_ENSEMBLE_BETA", 0.8, "as in FROZEN_SEG, read by FCCLIP"),
     Key("MODEL.FC_CLIP.ENSEMBLE_ON_VALID_MASK", False, "as in FROZEN_SEG, read by FCCLIP"),
     # Pixel decoder
+    Key("MODEL.SEM_SEG_HEAD.NAME", "FrozenSegHead", "FrozenSegHead or FCCLIPHead: two names of the one head"),
     Key("MODEL.SEM_SEG_HEAD.PIXEL_DECODER_NAME", "MSDeformAttnPixelDecoder", "registered pixel decoder"),
     Key("MODEL.SEM_SEG_HEAD.CONVS_DIM", 256, "width of the pixel decoder, channels"),
     Key("MODEL.SEM_SEG_HEAD.MASK_DIM", 256, "width of the mask features, channels"),

@@ -16,7 +16,6 @@ from frozenseg.log import get_logger
 logger = get_logger(__name__)
 
 FIXED: dict[str, tuple[Any, ...]] = {
-    "MODEL.SEM_SEG_HEAD.NAME": ("FrozenSegHead", "FCCLIPHead"),
     "MODEL.SEM_SEG_HEAD.IN_FEATURES": (["res2", "res3", "res4", "res5"],),
     "MODEL.SEM_SEG_HEAD.DEFORMABLE_TRANSFORMER_ENCODER_IN_FEATURES": (["res3", "res4", "res5"],),
     "MODEL.SEM_SEG_HEAD.COMMON_STRIDE": (4,),

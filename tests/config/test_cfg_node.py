@@ -98,7 +98,7 @@ SOLVER: {WEIGHT_DECAY_BIAS: null}
         cfg = load_config(write(tmp_path, text))
     assert cfg.MODEL.SEM_SEG_HEAD.CONVS_DIM == 128
     [record] = caplog.records
-    for name in ("NAME", "NUM_CLASSES", "IN_FEATURES", "RESNETS.DEPTH", "WEIGHT_DECAY_BIAS"):
+    for name in ("NUM_CLASSES", "IN_FEATURES", "RESNETS.DEPTH", "WEIGHT_DECAY_BIAS"):
         assert name in record.getMessage()
 
 

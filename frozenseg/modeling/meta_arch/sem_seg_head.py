@@ -3,9 +3,12 @@
 from torch import Tensor, nn
 
 from frozenseg.config import CfgNode
+from frozenseg.errors import ConfigError
 from frozenseg.modeling.transformer_decoder.masked_decoder import NEVER
 from frozenseg.modeling.types import ClipFeatures, MaskPredictions, Words
 from frozenseg.registry import PIXEL_DECODER, TRANSFORMER_DECODER
+
+NAMES = ("FrozenSegHead", "FCCLIPHead")  # published configs name the head; Detectron2 finds it by that
 
 
 class SemSegHead(nn.Module):
@@ -32,7 +35,12 @@ class SemSegHead(nn.Module):
             channels: of CLIP's res2 … res5.
             embed_dim: width of CLIP's joint space.
             sam_channels: of SAM's embedding; None without SAM.
+
+        Raises:
+            ConfigError: MODEL.SEM_SEG_HEAD.NAME is another head's.
         """
+        if (name := cfg.MODEL.SEM_SEG_HEAD.NAME) not in NAMES:
+            raise ConfigError(f"MODEL.SEM_SEG_HEAD.NAME is {name!r}: the heads here are {' and '.join(NAMES)}.")
         pixel_decoder = PIXEL_DECODER.look_up(cfg.MODEL.SEM_SEG_HEAD.PIXEL_DECODER_NAME)
         predictor = TRANSFORMER_DECODER.look_up(cfg.MODEL.MASK_FORMER.TRANSFORMER_DECODER_NAME)
         injects_features = sam_channels is not None and cfg.MODEL.MASK_FORMER.SAM_FEATURE_FUSE_LAYER != NEVER

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from frozenseg.data.prepare.converter import Converter, Job, Step
+from frozenseg.data.prepare.pictures import splits_with_pictures
 from frozenseg.errors import DataError
 from frozenseg.log import get_logger
 
@@ -52,11 +53,8 @@ def _job(folder: Path, name: str) -> Job | None:
 
 
 def _steps(root: Path) -> list[Callable[[], Step]]:
-    folders = [root / HOME / split for split in SPLITS if (root / HOME / split / "images").is_dir()]
-    if not folders:
-        raise DataError(f"Mapillary Vistas: there is no picture of the splits {', '.join(SPLITS)}. {SOURCE}")
-    for split in set(SPLITS) - {folder.name for folder in folders}:
-        logger.info("Mapillary Vistas: the split %s is not there and left out.", split)
+    images = {split: list((root / HOME / split).glob("images")) for split in SPLITS}
+    folders = [found[0].parent for found in splits_with_pictures("Mapillary Vistas", images, SOURCE).values()]
     jobs = [job for folder in folders for name in LABELS if (job := _job(folder, name)) is not None]
     if not jobs:
         logger.info("Mapillary Vistas: the labels are where they belong; there is nothing to do.")

@@ -30,8 +30,8 @@ def splits_with_pictures(title: str, found: dict[str, Sequence[Item]], source: s
     """
     there = {split: pictures for split, pictures in found.items() if pictures}
     if not there:
-        raise DataError(f"{title}: there is no picture of the splits {', '.join(found)}. {source}")
-    for split in found.keys() - there:
+        raise DataError(f"{title}: nothing is there of the splits {', '.join(found)}. {source}")
+    for split in (split for split in found if split not in there):
         logger.info("%s: the split %s is not there and left out.", title, split)
     return there
 

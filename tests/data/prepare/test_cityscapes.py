@@ -37,7 +37,8 @@ def root(tmp_path: Path) -> Path:
 
 def official(name: str) -> ModuleType:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", (DeprecationWarning, SyntaxWarning))
+        for kind in (DeprecationWarning, SyntaxWarning):
+            warnings.simplefilter("ignore", kind)
         return pytest.importorskip(f"cityscapesscripts.preparation.{name}")
 
 
@@ -178,7 +179,7 @@ def test_no_split_at_all_is_an_error(tmp_path: Path) -> None:
         prepare(CONVERTER, tmp_path)
     for folder in ("gtFine", "leftImg8bit"):
         (tmp_path / "cityscapes" / folder).mkdir(parents=True)
-    with pytest.raises(DataError, match="no picture of the splits train, val"):
+    with pytest.raises(DataError, match="nothing is there of the splits train, val"):
         prepare(CONVERTER, tmp_path)
 
 

@@ -95,5 +95,5 @@ def test_nothing_there_is_told_with_where_to_get_it(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"missing .*mapillary_vistas.*https://www\.mapillary\.com"):
         prepare(CONVERTER, tmp_path)
     (tmp_path / "mapillary_vistas").mkdir()
-    with pytest.raises(DataError, match="no picture of the splits training, validation"):
+    with pytest.raises(DataError, match="nothing is there of the splits training, validation"):
         prepare(CONVERTER, tmp_path)

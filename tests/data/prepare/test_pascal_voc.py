@@ -90,7 +90,7 @@ def test_a_split_that_is_not_there_is_left_out(root: Path, caplog) -> None:
         assert prepare(CONVERTER, root).done == 2
     assert "the split train is not there and left out" in caplog.text
     (root / RAW / "ImageSets/Segmentation/val.txt").unlink()
-    with pytest.raises(DataError, match="no picture of the splits train, val"):
+    with pytest.raises(DataError, match="nothing is there of the splits train, val"):
         prepare(CONVERTER, root)
 
 

@@ -33,6 +33,7 @@ SOURCE = (
 )
 CROWD = 0b11  # attribute bits: truncated 8, occluded 4, crowd 2, ignore 1
 CATEGORIES = 40
+BYTE = 256
 
 
 def segments_of(bitmask: np.ndarray, source: Path) -> tuple[np.ndarray, list[dict[str, Any]]]:
@@ -53,16 +54,16 @@ def segments_of(bitmask: np.ndarray, source: Path) -> tuple[np.ndarray, list[dic
     category, attributes, high, low = np.moveaxis(bitmask.astype(np.int32), -1, 0)
     if (largest := int(category.max())) > CATEGORIES:
         raise DataError(f"{source} has the category {largest}; expected 0 … {CATEGORIES}.")
-    ids = np.where(category > 0, high * 256 + low, 0)
-    pairs = np.unique(np.stack([ids, category], axis=-1)[category > 0], axis=0)
+    ids = np.where(category > 0, high * BYTE + low, 0)
+    pairs = np.unique((ids * BYTE + category)[category > 0])  # one number each: much faster than unique rows
     number_of: dict[int, int] = {}
-    for number, kind in pairs.tolist():
+    for number, kind in (divmod(pair, BYTE) for pair in pairs.tolist()):
         if number == 0:
             raise DataError(f"{source} has pixels of category {kind} without an instance id.")
         if number in number_of:
             raise DataError(f"{source} has the instance id {number} for the categories {number_of[number]} and {kind}.")
         number_of[number] = kind
-    crowd = np.bincount(ids[(attributes & CROWD) > 0], minlength=65536)
+    crowd = np.bincount(ids[(attributes & CROWD) > 0], minlength=BYTE**2)
     measures = measure_segments(ids)
     return ids, [
         {

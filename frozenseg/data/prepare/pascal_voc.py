@@ -1,0 +1,81 @@
+"""PASCAL VOC 2012: label pictures with and without background, and the pictures that have them."""
+
+import functools
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from frozenseg.data.prepare.converter import Converter, Job, Step
+from frozenseg.data.prepare.pictures import copy_file, read_names, require_size, splits_with_pictures
+from frozenseg.errors import DataError
+from frozenseg.structures.label_files import read_labels, write_labels
+
+RAW = "VOCdevkit/VOC2012"
+HOME = "pascal_voc_d2"
+FOLDERS = {"train": "training", "val": "validation"}
+SOURCE = (
+    "Get http://host.robots.ox.ac.uk/pascal/VOC/voc2012/VOCtrainval_11-May-2012.tar and unpack it in the data sets' "
+    f"folder, so that there is {RAW}."
+)
+BOUNDARY = 255
+CLASSES = 21  # background and 20
+
+
+def without_background(labels: np.ndarray) -> np.ndarray:
+    """Return labels of the 20 classes: background becomes 255, and each class one less.
+
+    Args:
+        labels: (H, W) uint8, 0 … 20 and 255.
+    """
+    table = np.arange(256, dtype=np.uint8) - np.uint8(1)  # 0 wraps to 255
+    table[BOUNDARY] = BOUNDARY
+    return table[labels]
+
+
+def convert(root: Path, name: str, folder: str) -> None:
+    """Convert the labels of one picture and copy it.
+
+    Raises:
+        DataError: picture or labels are missing, cannot be decoded, differ in size, or have an unknown value.
+    """
+    picture, source = root / RAW / f"JPEGImages/{name}.jpg", root / RAW / f"SegmentationClass/{name}.png"
+    labels = read_labels(source)
+    require_size(picture, source, labels.shape)
+    if unknown := sorted(set(np.unique(labels).tolist()) - {*range(CLASSES), BOUNDARY}):
+        raise DataError(f"{source} has the value {unknown[0]}; expected classes, 0 … {CLASSES - 1}, or {BOUNDARY}.")
+    image, with_background, without = _outputs(root, name, folder)
+    write_labels(with_background, labels)
+    write_labels(without, without_background(labels))
+    copy_file(picture, image)
+
+
+def _outputs(root: Path, name: str, folder: str) -> tuple[Path, Path, Path]:
+    home = root / HOME
+    return (
+        home / f"images/{folder}/{name}.jpg",
+        home / f"annotations_pascal21/{folder}/{name}.png",
+        home / f"annotations_pascal20/{folder}/{name}.png",
+    )
+
+
+def _step(root: Path, split: str, names: Sequence[str]) -> Step:
+    folder = FOLDERS[split]
+    jobs = [Job(name, (root, name, folder), _outputs(root, name, folder)) for name in names]
+    return Step(f"PASCAL VOC {split}", jobs, convert)
+
+
+def _steps(root: Path) -> list[Callable[[], Step]]:
+    lists = {split: read_names(root / RAW / f"ImageSets/Segmentation/{split}.txt") for split in FOLDERS}
+    found = splits_with_pictures("PASCAL VOC 2012", lists, SOURCE)
+    return [functools.partial(_step, root, split, names) for split, names in found.items()]
+
+
+CONVERTER = Converter(
+    name="pascal_voc",
+    title="PASCAL VOC 2012",
+    source=SOURCE,
+    needs={f"{RAW}/{name}": "in that archive" for name in ("JPEGImages", "SegmentationClass", "ImageSets")},
+    steps=_steps,
+    datasets=tuple(f"openvocab_pascal{classes}_sem_seg_{split}" for classes in (20, 21) for split in FOLDERS),
+)

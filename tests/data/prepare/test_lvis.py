@@ -1,0 +1,98 @@
+"""LVIS is unpacked and looked through; what is wrong in it is named."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from frozenseg.data.prepare.lvis import CONVERTER
+from frozenseg.data.prepare.runner import prepare
+from frozenseg.errors import DataError
+from tests.miniatures import lvis as miniature
+
+VAL = "lvis/lvis_v1_val.json"
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    miniature.make(tmp_path)
+    return tmp_path
+
+
+def test_what_is_there_is_looked_through_once(root: Path) -> None:
+    before = (root / VAL).read_bytes()
+    assert prepare(CONVERTER, root).done == 2
+    assert (root / VAL).read_bytes() == before
+    report = prepare(CONVERTER, root)
+    assert (report.done, report.kept) == (0, 2)
+
+
+def test_another_file_is_looked_through_again(root: Path) -> None:
+    prepare(CONVERTER, root)
+    (root / VAL).write_text(json.dumps(miniature.annotations("val"), indent=1))
+    assert prepare(CONVERTER, root).done == 1
+
+
+def test_an_archive_is_unpacked(root: Path) -> None:
+    before = (root / VAL).read_bytes()
+    miniature.pack(root, "val")
+    assert prepare(CONVERTER, root).done == 3
+    assert (root / VAL).read_bytes() == before
+    assert prepare(CONVERTER, root).done == 0
+
+
+def test_a_broken_archive_is_named(root: Path) -> None:
+    archive = miniature.pack(root, "val")
+    content = archive.read_bytes()
+    archive.write_bytes(content[:-30])
+    refused(root, r"lvis_v1_val\.json\.zip cannot be unpacked: File is not a zip file")
+    archive.write_bytes(content.replace(b"lvis_v1_val.json", b"lvis_v9_val.json"))
+    refused(root, r"lvis_v1_val\.json\.zip cannot be unpacked: .*no item named 'lvis_v1_val\.json'")
+    damaged = bytearray(content)
+    damaged[100] ^= 255
+    archive.write_bytes(bytes(damaged))
+    refused(root, r"lvis_v1_val\.json\.zip cannot be unpacked")
+    assert sorted(path.name for path in (root / "lvis").iterdir()) == ["lvis_v1_train.json", archive.name]
+
+
+def test_a_split_that_is_not_there_is_left_out(root: Path, caplog) -> None:
+    (root / "lvis/lvis_v1_train.json").unlink()
+    with caplog.at_level("INFO"):
+        assert prepare(CONVERTER, root).done == 1
+    assert "the split train is not there and left out" in caplog.text
+    (root / VAL).unlink()
+    refused(root, r"nothing is there of the splits val, train\. .*https://www\.lvisdataset\.org")
+    shutil.rmtree(root / "coco/train2017")
+    refused(root, r"missing .*train2017 \(COCO's pictures, which LVIS' val has too\)")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda content: content["images"][0].pop("neg_category_ids"), "image 397133 lacks neg_category_ids"),
+        (lambda content: content["images"].append(content["images"][0]), "image 397133 stands there twice"),
+        (lambda content: content["annotations"][0].update(category_id=1204), "uses the category 1204"),
+        (lambda content: content["images"][1]["neg_category_ids"].append(0), "uses the category 0, which is not"),
+        (lambda content: content["annotations"][2].update(image_id=5), "annotation 3 is of image 5, which it lacks"),
+        (lambda content: content.pop("categories"), "is not in LVIS' format: 'categories' is missing"),
+    ],
+)
+def test_wrong_annotations_are_named(root: Path, change: Callable[[dict], object], message: str) -> None:
+    content = miniature.annotations("val")
+    change(content)
+    (root / VAL).write_text(json.dumps(content))
+    refused(root, rf"lvis_v1_val\.json.*{message}")
+
+
+def test_wrong_files_are_named(root: Path) -> None:
+    (root / "coco/train2017/000000222564.jpg").unlink()
+    refused(root, r"its picture .*train2017/000000222564\.jpg does not exist")
+    (root / VAL).write_text((root / VAL).read_text()[:-9])
+    refused(root, r"lvis_v1_val\.json cannot be read as JSON")
+
+
+def refused(root: Path, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        prepare(CONVERTER, root)

@@ -21,7 +21,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from frozenseg.data.catalog import ROOT_VARIABLE, datasets_root
-from frozenseg.data.prepare.converter import Converter, converter_named, converters
+from frozenseg.data.prepare.converter import FOLDER, Converter, converter_named, converters
 from frozenseg.errors import DataError, FrozenSegError
 from frozenseg.log import setup_logging
 
@@ -92,7 +92,7 @@ def look_at(converter: Converter, workers: int) -> bool:
     found, missing = [], []
     for name in converter.datasets:
         try:
-            survey, sheet = inspect(name, datasets_root() / ".prepare" / converter.name, workers)
+            survey, sheet = inspect(name, datasets_root() / FOLDER / converter.name, workers)
         except DataError as error:
             missing.append(f"{name}: not there. {error}")
             continue

@@ -54,9 +54,9 @@ def class_map(record: Record, rules: Rules, size: tuple[int, int]) -> np.ndarray
         return _of_segments(record, size)
     if "annotations" in record:
         return _of_objects(record, size)
-    if rules.of_ids and "instance_file_name" in record:
-        return _of_cityscapes(record, rules, size)
-    return of_labels(record, rules, size)
+    if "sem_seg_file_name" in record:
+        return of_labels(record, rules, size)
+    return _of_cityscapes(record, rules, size)
 
 
 def of_labels(record: Record, rules: Rules, size: tuple[int, int]) -> np.ndarray:

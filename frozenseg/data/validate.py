@@ -6,7 +6,7 @@ from pathlib import Path
 from frozenseg.data.catalog import Metadata, Record
 from frozenseg.errors import DataError
 
-FILE_KEYS = ("file_name", "pan_seg_file_name", "sem_seg_file_name")
+FILE_KEYS = ("file_name", "pan_seg_file_name", "sem_seg_file_name", "instance_file_name")
 
 
 def validate_records(

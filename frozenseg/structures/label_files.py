@@ -92,6 +92,6 @@ def _read(path: str | Path, mode: str | None = None) -> np.ndarray:
         with Image.open(path) as picture:
             return np.asarray(picture if mode is None else picture.convert(mode))
     except FileNotFoundError as error:
-        raise DataError(f"The ground truth {path} does not exist: prepare the data set anew.") from error
+        raise DataError(f"The ground truth {path} does not exist.") from error
     except (OSError, SyntaxError, ValueError) as error:
         raise DataError(f"The ground truth {path} cannot be decoded: {error}.") from error

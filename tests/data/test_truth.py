@@ -47,7 +47,7 @@ def test_polygons_and_run_lengths_lie_on_one_another() -> None:
 def test_instance_ids_of_cityscapes(tmp_path: Path) -> None:
     path = tmp_path / "ids.tif"
     write_labels(path, np.array([[24000, 24001, 7], [33002, 26000, 24]], dtype=np.uint16))
-    record = {"instance_file_name": str(path), "sem_seg_file_name": "unused"}
+    record = {"instance_file_name": str(path)}
     assert class_map(record, RULES, SIZE).tolist() == [[0, 0, -1], [2, -1, -1]]
 
 

@@ -31,7 +31,7 @@ def test_a_palette_gives_its_indices(tmp_path):
 
 
 def test_files_that_cannot_be_read_are_named(tmp_path):
-    with pytest.raises(DataError, match="nowhere.png does not exist: prepare"):
+    with pytest.raises(DataError, match="nowhere.png does not exist"):
         read_labels(tmp_path / "nowhere.png")
     (tmp_path / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n garbage")
     with pytest.raises(DataError, match="broken.png cannot be decoded"):

@@ -4,7 +4,11 @@ import functools
 from collections.abc import Callable
 
 from frozenseg.data.catalog import Metadata, Record
-from frozenseg.data.formats.cityscapes_files import load_cityscapes, load_cityscapes_panoptic
+from frozenseg.data.formats.cityscapes_files import (
+    load_cityscapes_instances,
+    load_cityscapes_panoptic,
+    load_cityscapes_semantic,
+)
 from frozenseg.data.spec import CategoryRow, DatasetSpec, prepare_with, read_categories
 
 IMAGES = {"train": (2_975,), "val": (500,)}
@@ -51,11 +55,13 @@ def _all_of(split: str) -> list[DatasetSpec]:
             "cityscapes_panoptic_seg",
             "cityscapes",
         ),
-        _describe("cityscapes_fine_sem_seg", split, load_cityscapes, "cityscapes_sem_seg", "cityscapes_semantic"),
+        _describe(
+            "cityscapes_fine_sem_seg", split, load_cityscapes_semantic, "cityscapes_sem_seg", "cityscapes_semantic"
+        ),
         _describe(
             "cityscapes_fine_instance_seg",
             split,
-            load_cityscapes,
+            load_cityscapes_instances,
             "cityscapes_instance",
             "cityscapes_instance",
             things,

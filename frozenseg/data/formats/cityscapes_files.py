@@ -10,53 +10,41 @@ from frozenseg.errors import DataError
 IMAGE, LABELS, INSTANCES = "_leftImg8bit.png", "_gtFine_labelTrainIds.png", "_gtFine_instanceIds.png"
 
 
-def load_cityscapes(metadata: Metadata) -> list[Record]:
-    """Read a split for semantic and instance segmentation.
+def load_cityscapes_semantic(metadata: Metadata) -> list[Record]:
+    """Read a split for semantic segmentation.
 
     Args:
         metadata: with ``image_root``, ``sem_seg_root`` (the split's folder of ``gtFine``), ``prepare_command``.
 
     Returns:
-        One record a picture, by name, with ``sem_seg_file_name`` and ``instance_file_name``.
+        One record a picture, by name, with ``sem_seg_file_name``.
 
     Raises:
-        DataError: a folder or file is missing.
+        DataError: a folder is missing, or holds no picture.
     """
-    check_paths(metadata, image_root="image folder", sem_seg_root="ground-truth folder")
-    images = sorted(Path(metadata.image_root).glob(f"*/*{IMAGE}"))
-    if not images:
-        raise DataError(
-            f"{metadata.name}: no picture <city>/…{IMAGE} in {metadata.image_root}; {metadata.prepare_command}."
-        )
-    records = []
-    for image in images:
-        truth = Path(metadata.sem_seg_root) / image.parent.name
-        name = image.name.removesuffix(IMAGE)
-        records.append(
-            {
-                "file_name": str(image),
-                "image_id": name,
-                "sem_seg_file_name": str(truth / f"{name}{LABELS}"),
-                "instance_file_name": str(truth / f"{name}{INSTANCES}"),
-            }
-        )
-    return records
+    return _records(metadata, sem_seg_file_name=LABELS)
+
+
+def load_cityscapes_instances(metadata: Metadata) -> list[Record]:
+    """Read a split for instance segmentation; as :func:`load_cityscapes_semantic`, with ``instance_file_name``."""
+    return _records(metadata, instance_file_name=INSTANCES)
 
 
 def load_cityscapes_panoptic(metadata: Metadata) -> list[Record]:
-    """Read a split for panoptic segmentation too.
+    """Read a split for panoptic segmentation and all else.
 
     Args:
-        metadata: as for :func:`load_cityscapes`, with ``panoptic_root``, ``panoptic_json``,
+        metadata: as for :func:`load_cityscapes_semantic`, with ``panoptic_root``, ``panoptic_json``,
             ``stuff_dataset_id_to_contiguous_id`` and ``thing_dataset_id_to_contiguous_id``.
 
     Returns:
-        The records of :func:`load_cityscapes` with ``pan_seg_file_name`` and ``segments_info``.
+        One record a picture, by name, with ``sem_seg_file_name``, ``instance_file_name``, ``pan_seg_file_name`` and
+        ``segments_info``.
 
     Raises:
         DataError: a folder or file is missing, or a picture is not annotated.
     """
-    records = load_cityscapes(metadata)
+    records = _records(metadata, sem_seg_file_name=LABELS, instance_file_name=INSTANCES)
     check_paths(metadata, panoptic_json="annotation file", panoptic_root="folder of panoptic PNGs")
     content = read_annotations(metadata.panoptic_json)
     try:
@@ -71,4 +59,21 @@ def load_cityscapes_panoptic(metadata: Metadata) -> list[Record]:
             f"{metadata.panoptic_json} does not fit the pictures of {metadata.image_root}: {error} is missing; "
             f"{metadata.prepare_command}."
         ) from error
+    return records
+
+
+def _records(metadata: Metadata, **endings: str) -> list[Record]:
+    """Return a record a picture, with a file of the ground truth for each field, by its ending."""
+    check_paths(metadata, image_root="image folder", sem_seg_root="ground-truth folder")
+    images = sorted(Path(metadata.image_root).glob(f"*/*{IMAGE}"))
+    if not images:
+        raise DataError(
+            f"{metadata.name}: no picture <city>/…{IMAGE} in {metadata.image_root}; {metadata.prepare_command}."
+        )
+    records = []
+    for image in images:
+        name = image.name.removesuffix(IMAGE)
+        truth = Path(metadata.sem_seg_root) / image.parent.name / name
+        files = {field: f"{truth}{ending}" for field, ending in endings.items()}
+        records.append({"file_name": str(image), "image_id": name, **files})
     return records

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from frozenseg.errors import DataError, did_you_mean
 
+FOLDER = ".prepare"  # under the data sets' folder, for what is to be remembered of a run
 Result = Any  # of one job: what JSON can say
 
 

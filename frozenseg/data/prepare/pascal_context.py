@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from frozenseg.data.formats.annotation_file import read_annotations
-from frozenseg.data.prepare.converter import Converter, Job, Step
+from frozenseg.data.prepare.converter import FOLDER, Converter, Job, Step
 from frozenseg.data.prepare.pascal_context_labels import Segment, classes_of, paint, read_label_map
 from frozenseg.data.prepare.pictures import copy_file, read_names, require_size, splits_with_pictures
 from frozenseg.errors import DataError
@@ -97,16 +97,18 @@ def _step(root: Path, maps: Path, split: str, pictures: Sequence[Picture], setti
     jobs = [
         Job(picture.name, (root, maps, picture, folder), _outputs(root, picture.name, folder)) for picture in pictures
     ]
-    _remove_others(root, folder, {picture.name for picture in pictures})
+    _put_others_aside(root, folder, {picture.name for picture in pictures})
     return Step(f"PASCAL Context {split}", jobs, convert, setting=setting)
 
 
-def _remove_others(root: Path, folder: str, names: set[str]) -> None:
-    """Remove what a run from other raw files has left: the two lists of pictures differ by three."""
+def _put_others_aside(root: Path, folder: str, names: set[str]) -> None:
+    """Take away what a run from other raw files has left: the two lists of pictures differ by three."""
     for path in (output for place in _outputs(root, "x", folder) for output in place.parent.glob("[!.]*")):
         if path.stem not in names:
-            logger.warning("%s is removed: the picture is in none of the lists used now.", path)
-            path.unlink()
+            aside = root / FOLDER / CONVERTER.name / "aside" / path.relative_to(root / HOME)
+            logger.warning("%s is put aside, to %s: the picture is in none of the lists used now.", path, aside)
+            aside.parent.mkdir(parents=True, exist_ok=True)
+            path.replace(aside)
 
 
 def _steps(root: Path) -> list[Callable[[], Step]]:

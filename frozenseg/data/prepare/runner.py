@@ -13,13 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from frozenseg.atomic import write_text
-from frozenseg.data.prepare.converter import Converter, Job, Result, Step
+from frozenseg.data.prepare.converter import FOLDER, Converter, Job, Result, Step
 from frozenseg.errors import DataError
 from frozenseg.log import get_logger, progress
 from frozenseg.parallel import outcomes
 
 logger = get_logger(__name__)
-FOLDER = ".prepare"
 DONE = ".done"
 
 

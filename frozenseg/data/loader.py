@@ -177,6 +177,7 @@ def build_test_loader(cfg: Any, name: str) -> Batches:
     keys = ["file_name"]
     keys += ["pan_seg_file_name"] if cfg.MODEL.MASK_FORMER.TEST.PANOPTIC_ON else []
     keys += ["sem_seg_file_name"] if cfg.MODEL.MASK_FORMER.TEST.SEMANTIC_ON else []
+    keys += ["instance_file_name"] if cfg.MODEL.MASK_FORMER.TEST.INSTANCE_ON else []
     records = _load_checked(cfg, name, keys)
     loader = DataLoader(
         LoadedRecords(records, TestMapper.from_config(cfg)),

@@ -45,7 +45,7 @@ def class_map(record: Record, rules: Rules, size: tuple[int, int]) -> np.ndarray
         size: height and width of the picture.
 
     Returns:
-        (H, W) int32 contiguous classes, -1 where nothing is said.
+        (H, W) int32 contiguous classes, -1 where nothing is said; so all over a picture without annotation.
 
     Raises:
         DataError: a file is missing or damaged, or its size or its values are not what they should be.
@@ -56,7 +56,9 @@ def class_map(record: Record, rules: Rules, size: tuple[int, int]) -> np.ndarray
         return _of_objects(record, size)
     if "sem_seg_file_name" in record:
         return of_labels(record, rules, size)
-    return _of_cityscapes(record, rules, size)
+    if "instance_file_name" in record:
+        return _of_cityscapes(record, rules, size)
+    return np.full(size, UNLABELLED, dtype=np.int32)
 
 
 def of_labels(record: Record, rules: Rules, size: tuple[int, int]) -> np.ndarray:

@@ -45,5 +45,7 @@ def cfg(tmp_path) -> SimpleNamespace:
             MAX_SIZE_TEST=64,
         ),
         SOLVER=SimpleNamespace(IMS_PER_BATCH=2),
-        MODEL=SimpleNamespace(MASK_FORMER=SimpleNamespace(TEST=SimpleNamespace(PANOPTIC_ON=True, SEMANTIC_ON=True))),
+        MODEL=SimpleNamespace(
+            MASK_FORMER=SimpleNamespace(TEST=SimpleNamespace(PANOPTIC_ON=True, SEMANTIC_ON=True, INSTANCE_ON=False))
+        ),
     )

@@ -22,51 +22,36 @@ def things() -> tuple[CategoryRow, ...]:
 
 def _describe(
     name: str,
-    split: str,
-    load: Callable[[Metadata], list[Record]],
     evaluator_type: str,
     protocol: str,
+    load: Callable[[Metadata], list[Record]],
     categories: Callable[[], tuple[CategoryRow, ...]] = ALL,
-) -> DatasetSpec:
-    return DatasetSpec(
-        name=f"{name}_{split}",
-        categories=categories,
-        load=load,
-        files={
-            "image_root": f"cityscapes/leftImg8bit/{split}",
-            "panoptic_root": f"cityscapes/gtFine/cityscapes_panoptic_{split}",
-            "panoptic_json": f"cityscapes/gtFine/cityscapes_panoptic_{split}.json",
-            "sem_seg_root": f"cityscapes/gtFine/{split}",
-        },
-        prepare_command=prepare_with("cityscapes"),
-        evaluator_type=evaluator_type,
-        protocol=protocol,
-        images=IMAGES[split],
-        published_seen="" if categories is things else "cityscapes_19",
-    )
-
-
-def _all_of(split: str) -> list[DatasetSpec]:
+) -> list[DatasetSpec]:
     return [
-        _describe(
-            "openvocab_cityscapes_fine_panoptic",
-            split,
-            load_cityscapes_panoptic,
-            "cityscapes_panoptic_seg",
-            "cityscapes",
-        ),
-        _describe(
-            "cityscapes_fine_sem_seg", split, load_cityscapes_semantic, "cityscapes_sem_seg", "cityscapes_semantic"
-        ),
-        _describe(
-            "cityscapes_fine_instance_seg",
-            split,
-            load_cityscapes_instances,
-            "cityscapes_instance",
-            "cityscapes_instance",
-            things,
-        ),
+        DatasetSpec(
+            name=f"{name}_{split}",
+            categories=categories,
+            load=load,
+            files={
+                "image_root": f"cityscapes/leftImg8bit/{split}",
+                "panoptic_root": f"cityscapes/gtFine/cityscapes_panoptic_{split}",
+                "panoptic_json": f"cityscapes/gtFine/cityscapes_panoptic_{split}.json",
+                "sem_seg_root": f"cityscapes/gtFine/{split}",
+            },
+            prepare_command=prepare_with("cityscapes"),
+            evaluator_type=evaluator_type,
+            protocol=protocol,
+            images=images,
+            published_seen="" if categories is things else "cityscapes_19",
+        )
+        for split, images in IMAGES.items()
     ]
 
 
-SPECS = [spec for split in IMAGES for spec in _all_of(split)]
+SPECS = [
+    *_describe("openvocab_cityscapes_fine_panoptic", "cityscapes_panoptic_seg", "cityscapes", load_cityscapes_panoptic),
+    *_describe("cityscapes_fine_sem_seg", "cityscapes_sem_seg", "cityscapes_semantic", load_cityscapes_semantic),
+    *_describe(
+        "cityscapes_fine_instance_seg", "cityscapes_instance", "cityscapes_instance", load_cityscapes_instances, things
+    ),
+]

@@ -31,9 +31,9 @@ def benchmark_configs(cfg: CfgNode, overrides: Sequence[str] = ()) -> dict[str, 
     [name] = cfg.DATASETS.TEST
     if changed := changed_keys(_by_protocol(cfg, name).dump(), cfg.dump()):
         logger.warning(
-            "%s is not run by its protocol, %s, from which these keys differ: %s.",
+            "%s is not run by its protocol, configs/eval/%s.yaml, from which these keys differ: %s.",
             name,
-            _protocol_of(name),
+            MetadataCatalog.get(name).protocol,
             ", ".join(changed),
         )
     return {name: cfg}

@@ -6,8 +6,10 @@ from pathlib import Path
 
 from PIL import Image
 
+from frozenseg.data.prepare.pictures import read_table
+
 WIDTH, HEIGHT = 32, 16
-CATEGORIES = ((1, "aerosol_can", "c"), (2, "air_conditioner", "f"), (1203, "zucchini", "c"))
+CATEGORIES = [(int(row["id"]), row["name"], row["frequency"]) for row in read_table("lvis.tsv")]
 PICTURES = {"val": (("val2017", 397133), ("train2017", 222564)), "train": (("train2017", 391895), ("train2017", 9))}
 
 

@@ -1,0 +1,60 @@
+"""Every benchmark from the raw download to its results: prepared, looked at, loaded, segmented, scored, in miniature."""
+
+import importlib
+import math
+from pathlib import Path
+
+import pytest
+
+from frozenseg.config import CfgNode, with_protocol
+from frozenseg.data import MetadataCatalog, vocabulary_of
+from frozenseg.data.inspection import inspect
+from frozenseg.data.prepare.converter import converters
+from frozenseg.data.prepare.runner import prepare
+from frozenseg.engine.evaluate import build_benchmarks, evaluate
+from frozenseg.engine.protocol import FOLDER
+from frozenseg.modeling.build import build_model
+from frozenseg.vocabulary import templates
+from tests.tiny import tiny_config
+
+COCO = "openvocab_coco_2017_train_panoptic_with_sem_seg"
+SMALL = ("INPUT.MIN_SIZE_TEST", 32, "INPUT.MAX_SIZE_TEST", 64, "DATALOADER.NUM_WORKERS", 0)
+FIRST = {"panoptic_seg": "PQ", "sem_seg": "mIoU", "segm": "AP"}
+
+
+def config_of(name: str, output: Path) -> CfgNode:
+    """Return a tiny model under the benchmark's protocol, but for the size of pictures."""
+    cfg = tiny_config(
+        "FCCLIP", "OUTPUT_DIR", str(output), "DATASETS.TRAIN", [COCO], "DATASETS.TEST", [name], "MODEL.DEVICE", "cpu"
+    )
+    return with_protocol(cfg, FOLDER / f"{MetadataCatalog.get(name).protocol}.yaml", SMALL)
+
+
+@pytest.mark.parametrize("converter", converters().values(), ids=converters())
+def test_from_the_download_to_the_results(converter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DETECTRON2_DATASETS", str(tmp_path))
+    monkeypatch.setattr("frozenseg.vocabulary.vocabulary.TEMPLATES", templates.TEMPLATES[:1])  # fewer prompts
+    importlib.import_module(f"tests.miniatures.{converter.name}").make(tmp_path)
+    prepare(converter, tmp_path)
+    for name in converter.datasets:
+        found, sheet = inspect(name, tmp_path / "sheets")
+        assert found.problems == []
+        assert found.pixels.sum() > 0
+        assert sheet.stat().st_size > 1000
+    model = None
+    for name in (name for name in converter.datasets if "val" in name):
+        cfg = config_of(name, tmp_path / "output")
+        model = model or build_model(cfg, vocabulary_of(COCO))
+        benchmarks = build_benchmarks(cfg, model.training_vocabulary)
+        results = evaluate(model, benchmarks, tmp_path / "output")[name]
+        tasks = set(expected_tasks(cfg, name))
+        assert set(results) == tasks
+        for task in tasks:
+            assert 0 <= results[task][FIRST[task]] <= 100 or math.isnan(results[task][FIRST[task]])
+
+
+def expected_tasks(cfg: CfgNode, name: str) -> list[str]:
+    """Return what the protocol switches on, but for instances where a data set has no instance annotations."""
+    test = cfg.MODEL.MASK_FORMER.TEST
+    switches = {"panoptic_seg": test.PANOPTIC_ON, "sem_seg": test.SEMANTIC_ON, "segm": test.INSTANCE_ON}
+    return [task for task, on in switches.items() if on]

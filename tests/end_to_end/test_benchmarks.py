@@ -1,4 +1,4 @@
-"""Every benchmark from the raw download to its results: prepared, looked at, loaded, segmented, scored, in miniature."""
+"""Every benchmark in miniature, from the raw download to its results: prepared, looked at, segmented, scored."""
 
 import importlib
 import math

@@ -1,0 +1,53 @@
+"""The tool that converts downloads: what it prints, and its exit code."""
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from frozenseg.data.prepare.converter import converters
+from tests.miniatures import pascal_voc
+from tests.tiny import ROOT
+
+
+@pytest.fixture
+def tool(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """datasets/prepare.py, which is in no package."""
+    monkeypatch.setenv("DETECTRON2_DATASETS", "put back afterwards")
+    spec = importlib.util.spec_from_file_location("prepare_tool", ROOT / "datasets/prepare.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_a_download_is_converted_and_looked_at(
+    tool: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pascal_voc.make(tmp_path)
+    arguments = ["pascal_voc", "--root", str(tmp_path), "--workers", "1"]
+    assert tool.main(arguments) == 1  # the miniature has fewer pictures than there should be
+    printed = capsys.readouterr().out
+    assert "PASCAL VOC 2012: 4 done, 0 were there, 0 left out." in printed
+    assert "openvocab_pascal21_sem_seg_val: 2 images (there should be 1449)" in printed
+    assert (tmp_path / ".prepare/pascal_voc/openvocab_pascal20_sem_seg_val.png").exists()
+    assert tool.main([*arguments, "--check"]) == 1
+    assert "done" not in capsys.readouterr().out
+
+
+def test_what_is_missing_is_told(tool: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert tool.main(["pascal_voc", "--root", str(tmp_path)]) == 2
+    assert "error: PASCAL VOC 2012: missing" in capsys.readouterr().err
+    assert tool.main(["pascal_voc", "--root", str(tmp_path), "--check"]) == 1
+    assert "openvocab_pascal21_sem_seg_val: not there." in capsys.readouterr().out
+    assert tool.main(["pascal", "--root", str(tmp_path)]) == 2
+    assert "pascal_voc" in capsys.readouterr().err
+
+
+def test_the_list_says_where_everything_is_to_be_had(tool: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
+    assert tool.main(["--list"]) == 0
+    printed = capsys.readouterr().out
+    for name, converter in converters().items():
+        assert f"{name}: {converter.title}" in printed
+    with pytest.raises(SystemExit):
+        tool.main([])

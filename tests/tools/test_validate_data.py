@@ -1,0 +1,64 @@
+"""The tool that looks at data sets."""
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from frozenseg.data import DatasetCatalog
+from frozenseg.toyworld.export import Recipe, export_split
+from tools import validate_data
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    export_split(tmp_path / "toyworld" / "train", Recipe("train", 0, 4, 64, 96), quiet=True)
+    return tmp_path
+
+
+def run(root: Path, *arguments: str) -> int:
+    output = str(root / "sheets")
+    return validate_data.main(["toyworld_train", "--root", str(root), "--output", output, "--workers", "1", *arguments])
+
+
+@pytest.fixture(autouse=True)
+def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DETECTRON2_DATASETS", "put back afterwards")
+
+
+def test_a_good_data_set(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(root) == 0
+    printed = capsys.readouterr().out
+    assert "toyworld_train: 4 images; " in printed
+    assert "0 problems" in printed
+    with Image.open(root / "sheets/toyworld_train.png") as sheet:
+        assert sheet.width > 600
+    assert run(root, "--sample", "2") == 0
+    assert "4 images, 2 of them looked at" in capsys.readouterr().out
+
+
+def test_problems_have_their_exit_code(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (root / "toyworld/train/images/000000000002.jpg").write_bytes(b"broken")
+    assert run(root) == 1
+    assert "000000000002.jpg cannot be decoded" in capsys.readouterr().out
+
+
+def test_a_data_set_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(tmp_path) == 2
+    assert "make it in seconds with `python tools/make_toyworld.py" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        validate_data.main([])
+
+
+def test_the_list_has_every_data_set(capsys: pytest.CaptureFixture[str]) -> None:
+    assert validate_data.main(["--list"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    shown = set()
+    for line in lines[2:]:
+        name = line.split("`")[1]
+        head, _, tail = name.partition("{")
+        splits, _, tail = tail.partition("}")
+        shown |= {f"{head}{split}{tail}" for split in splits.split(",")}
+    assert shown == set(DatasetCatalog.list())
+    [ade] = [line for line in lines if "ade20k_panoptic" in line]
+    assert [cell.strip() for cell in ade.split("|")[2:-1]][1:3] == ["150", "100 + 50"]

@@ -9,7 +9,7 @@ import pytest
 from frozenseg.config import CfgNode, with_protocol
 from frozenseg.data import MetadataCatalog, vocabulary_of
 from frozenseg.data.inspection import inspect
-from frozenseg.data.prepare.converter import converters
+from frozenseg.data.prepare.converter import converter_named, converters
 from frozenseg.data.prepare.runner import prepare
 from frozenseg.engine.evaluate import build_benchmarks, evaluate
 from frozenseg.engine.protocol import FOLDER
@@ -58,3 +58,30 @@ def expected_tasks(cfg: CfgNode, name: str) -> list[str]:
     test = cfg.MODEL.MASK_FORMER.TEST
     switches = {"panoptic_seg": test.PANOPTIC_ON, "sem_seg": test.SEMANTIC_ON, "segm": test.INSTANCE_ON}
     return [task for task, on in switches.items() if on]
+
+
+def test_several_benchmarks_in_one_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("DETECTRON2_DATASETS", str(tmp_path))
+    monkeypatch.setattr("frozenseg.vocabulary.vocabulary.TEMPLATES", templates.TEMPLATES[:1])
+    names = ["bdd10k_40_panoptic_val", "openvocab_pascal21_sem_seg_val", "bdd10k_val_sem_seg"]
+    for name in ("bdd100k", "pascal_voc"):
+        importlib.import_module(f"tests.miniatures.{name}").make(tmp_path)
+        prepare(converter_named(name), tmp_path)
+    settings = ["OUTPUT_DIR", str(tmp_path / "output"), "DATASETS.TRAIN", [COCO], "DATASETS.TEST", names]
+    cfg = tiny_config("FCCLIP", *settings, "DATASETS.SEEN_RULE", "published", "MODEL.DEVICE", "cpu")
+    model = build_model(cfg, vocabulary_of(COCO))
+    with caplog.at_level("INFO"):
+        benchmarks = build_benchmarks(cfg, model.training_vocabulary, SMALL)
+        assert [sum(benchmark.seen) for benchmark in benchmarks] == [15, 21, 13]
+        thresholds = [benchmark.cfg.MODEL.MASK_FORMER.TEST.OBJECT_MASK_THRESHOLD for benchmark in benchmarks]
+        assert thresholds == [0.4, 0.0, 0.0]
+        results = evaluate(model, benchmarks, tmp_path / "output", compare=True)
+    assert {name: list(tasks) for name, tasks in results.items()} == {
+        names[0]: ["panoptic_seg"],
+        names[1]: ["sem_seg"],
+        names[2]: ["sem_seg"],
+    }
+    assert "· FC-CLIP ConvNeXt-L, published (log)" in caplog.text
+    assert "15 seen and 25 unseen" in caplog.text

@@ -138,9 +138,8 @@ def examine(record: Record, rules: Rules) -> Finding:
             of_labels(record, rules, size)
     except DataError as error:
         return Finding(problem=str(error))
-    labels, counts = np.unique(classes, return_counts=True)
-    pixels = dict(zip(labels.tolist(), counts.tolist(), strict=True))
-    return Finding(unlabelled=pixels.pop(UNLABELLED, 0), pixels=pixels)
+    unlabelled, *counts = np.bincount((classes - UNLABELLED).ravel(), minlength=rules.classes + 1).tolist()
+    return Finding(unlabelled=unlabelled, pixels={label: count for label, count in enumerate(counts) if count})
 
 
 def spread(records: Sequence[Record], count: int) -> list[Record]:

@@ -14,6 +14,7 @@ from frozenseg.structures.masks import decode_segmentation
 from frozenseg.structures.panoptic import VOID_ID
 
 UNLABELLED = -1
+LISTED = 2  # added to what a listed id stands for, so that no such number is 0
 CITYSCAPES_DIVISOR = 1000
 
 
@@ -83,11 +84,16 @@ def _of_segments(record: Record, size: tuple[int, int]) -> np.ndarray:
     listed = {segment["id"]: segment["category_id"] for segment in segments}
     if len(listed) != len(segments):
         raise DataError(f"{path}: two segments of its annotation have the same id.")
-    found, places = np.unique(ids, return_inverse=True)
-    if strange := set(found.tolist()) - set(listed) - {VOID_ID}:
-        raise DataError(f"{path} has pixels of segment {min(strange)}, which its annotation does not list.")
-    classes = np.array([listed.get(number, UNLABELLED) for number in found.tolist()], dtype=np.int32)
-    return classes[places].reshape(ids.shape)
+    # a table of all ids up to the largest: the operating system hands out only the few pages of it that are touched
+    table = np.zeros(max(ids.max(initial=0), *listed, 0) + 1, dtype=np.int32)
+    table[VOID_ID] = UNLABELLED + LISTED
+    for number, label in listed.items():
+        table[number] = label + LISTED
+    classes = table.take(ids)  # (H, W), 0 for an id that is not listed
+    if not classes.all():
+        strange = ids[classes == 0].min()
+        raise DataError(f"{path} has pixels of segment {strange}, which its annotation does not list.")
+    return classes - LISTED
 
 
 def _of_objects(record: Record, size: tuple[int, int]) -> np.ndarray:

@@ -1,0 +1,235 @@
+"""ADE20K with 150 classes: class maps, panoptic files, and objects.
+
+Classes come from one picture (value - 1), objects from another: R is the kind of thing, 1 … 100, G its number in the
+picture. Kinds of things stand in the order of the 150 classes.
+"""
+
+import functools
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from frozenseg.atomic import write_json
+from frozenseg.data.prepare.converter import Converter, Job, Step
+from frozenseg.data.prepare.panoptic_json import describe_picture, measure_segments, write_panoptic_json
+from frozenseg.data.prepare.pictures import read_table, require_size, splits_with_pictures
+from frozenseg.errors import DataError
+from frozenseg.log import get_logger
+from frozenseg.structures.label_files import read_labels, write_labels, write_segment_ids
+from frozenseg.structures.masks import encode_rle
+from frozenseg.structures.panoptic import rgb_to_id
+
+logger = get_logger(__name__)
+HOME = "ADEChallengeData2016"
+FOLDERS = {"train": "training", "val": "validation"}
+SOURCE = (
+    "Get http://data.csail.mit.edu/places/ADEchallenge/ADEChallengeData2016.zip and unpack it in the data sets' "
+    "folder; for panoptic and instance segmentation get "
+    "http://sceneparsing.csail.mit.edu/data/ChallengeData2017/annotations_instance.tar too and unpack it in "
+    f"{HOME}."
+)
+CLASSES, UNLABELLED = 150, 255
+# The panoptic ids of stuff are colours of classes, so no two may be alike; the palette gives 6 and 48 the same grey.
+OWN_COLOURS = {48: (140, 140, 200)}
+
+
+def class_map(labels: np.ndarray, source: Path) -> np.ndarray:
+    """Count classes from 0.
+
+    Args:
+        labels: (H, W) integers, 0 for unlabelled, 1 … 150.
+        source: their file, for the message.
+
+    Returns:
+        (H, W) uint8, 0 … 149, 255 for unlabelled.
+
+    Raises:
+        DataError: another value.
+    """
+    if (largest := int(labels.max())) > CLASSES:
+        raise DataError(f"{source} has the value {largest}; expected 0 … {CLASSES}.")
+    return labels.astype(np.uint8) - np.uint8(1)  # 0 wraps to 255
+
+
+def objects_in(picture: np.ndarray, source: Path) -> tuple[np.ndarray, dict[int, int]]:
+    """Decode an instance picture.
+
+    Args:
+        picture: (H, W, 3) uint8.
+        source: its file, for the message.
+
+    Returns:
+        (H, W) uint8 numbers of the objects, 0 for none; and the class of each, by ascending number.
+
+    Raises:
+        DataError: an unknown kind of thing, or an object of two kinds.
+    """
+    kinds, numbers = picture[..., 0].astype(np.int32), picture[..., 1]
+    classes = _things()
+    found: dict[int, int] = {}
+    for number, kind in (divmod(pair, 256) for pair in np.unique(numbers.astype(np.int32) * 256 + kinds).tolist()):
+        if number == 0:
+            continue
+        if kind not in classes:
+            raise DataError(f"{source} has an object of kind {kind}; expected 1 … {len(classes)}.")
+        if number in found:
+            raise DataError(f"{source}: object {number} is of two kinds.")
+        found[number] = classes[kind]
+    return numbers, found
+
+
+def panoptic_segments(
+    classes: np.ndarray, numbers: np.ndarray, objects: dict[int, int]
+) -> tuple[np.ndarray, list[dict[str, Any]]]:
+    """Lay objects on stuff.
+
+    The area of a segment counts what later ones cover, as published scores do. A pixel of a thing's class that belongs
+    to no object is void. The first object of a class and all stuff have the class's colour as id; the ids of the others
+    are free, they only have to differ.
+
+    Args:
+        classes: (H, W) uint8 of :func:`class_map`.
+        numbers: (H, W) of :func:`objects_in`.
+        objects: class of each.
+
+    Returns:
+        (H, W) int32 segment ids, 0 for void; and the segments_info.
+    """
+    colours, things = _colours(), set(_things().values())
+    stuff = {label: value for label, value in measure_segments(classes).items() if label not in {*things, UNLABELLED}}
+    measures = measure_segments(numbers)
+    parts = [(label, classes == label, measure) for label, measure in stuff.items()]
+    parts += [(label, numbers == number, measures[number]) for number, label in objects.items()]
+    ids = np.zeros(classes.shape, np.int32)
+    segments: list[dict[str, Any]] = []
+    taken = {0}
+    for label, mask, measure in parts:
+        number = colours[label]
+        while number in taken:
+            number += 1
+        taken.add(number)
+        ids[mask] = number
+        segments.append({"id": number, "category_id": label, **measure, "iscrowd": 0})
+    return ids, segments
+
+
+def convert_classes(home: Path, folder: str, name: str) -> None:
+    """Convert the class map of one picture."""
+    source = home / f"annotations/{folder}/{name}.png"
+    labels = read_labels(source)
+    require_size(home / f"images/{folder}/{name}.jpg", source, labels.shape)
+    write_labels(home / f"annotations_detectron2/{folder}/{name}.png", class_map(labels, source))
+
+
+def convert_objects(home: Path, split: str, name: str) -> dict[str, Any]:
+    """Convert one picture; returns what the two JSON files say of it."""
+    folder = FOLDERS[split]
+    source = home / f"annotations_instance/{folder}/{name}.png"
+    picture = _read_objects(source)
+    labels = home / f"annotations/{folder}/{name}.png"
+    require_size(labels, source, picture.shape)
+    require_size(home / f"images/{folder}/{name}.jpg", source, picture.shape)
+    numbers, objects = objects_in(picture, source)
+    ids, segments = panoptic_segments(class_map(read_labels(labels), labels), numbers, objects)
+    write_segment_ids(home / f"ade20k_panoptic_{split}/{name}.png", ids)
+    measures = measure_segments(numbers)
+    masks = encode_rle(np.stack([numbers == number for number in objects])) if objects else []
+    return {
+        **describe_picture(name, f"{name}.jpg", f"{name}.png", ids.shape, segments),
+        "objects": [
+            {"image_id": name, "category_id": label, **measures[number], "segmentation": mask, "iscrowd": 0}
+            for (number, label), mask in zip(objects.items(), masks, strict=True)
+        ],
+    }
+
+
+def _read_objects(path: Path) -> np.ndarray:
+    try:
+        with Image.open(path) as picture:
+            return np.asarray(picture.convert("RGB"))
+    except FileNotFoundError as error:
+        raise DataError(f"The objects {path} do not exist.") from error
+    except (OSError, SyntaxError, ValueError) as error:
+        raise DataError(f"The objects {path} cannot be decoded: {error}.") from error
+
+
+@functools.cache
+def _things() -> dict[int, int]:
+    """Return kind of thing → class."""
+    rows = read_table("ade20k_150.tsv")
+    return {int(row["instance_id"]): int(row["id"]) for row in rows if row["instance_id"] != "0"}
+
+
+def _rgb(row: dict[str, str]) -> tuple[int, ...]:
+    return OWN_COLOURS.get(int(row["id"]), tuple(int(row[channel]) for channel in "rgb"))
+
+
+@functools.cache
+def _colours() -> list[int]:
+    """Return the segment id that is the colour of each class."""
+    return rgb_to_id(np.array([[_rgb(row) for row in read_table("ade20k_150.tsv")]], np.uint8))[0].tolist()
+
+
+def _categories() -> list[dict[str, Any]]:
+    return [
+        {"id": int(row["id"]), "name": row["name"], "isthing": int(row["isthing"]), "color": list(_rgb(row))}
+        for row in read_table("ade20k_150.tsv")
+    ]
+
+
+def _write_json(home: Path, split: str, results: list[dict[str, Any]]) -> None:
+    write_panoptic_json(home / f"ade20k_panoptic_{split}.json", _categories(), results)
+    objects = [part for result in results for part in result["objects"]]
+    content = {
+        "images": [result["image"] for result in results],
+        "annotations": [{"id": number, **part} for number, part in enumerate(objects, start=1)],
+        "categories": [{"id": row["id"], "name": row["name"]} for row in _categories() if row["isthing"]],
+    }
+    write_json(home / f"ade20k_instance_{split}.json", content)
+
+
+def _classes_step(home: Path, split: str, names: Sequence[str]) -> Step:
+    folder = FOLDERS[split]
+    target = home / f"annotations_detectron2/{folder}"
+    jobs = [Job(name, (home, folder, name), (target / f"{name}.png",)) for name in names]
+    return Step(f"ADE20K classes {split}", jobs, convert_classes)
+
+
+def _objects_step(home: Path, split: str, names: Sequence[str]) -> Step:
+    target = home / f"ade20k_panoptic_{split}"
+    jobs = [Job(name, (home, split, name), (target / f"{name}.png",)) for name in names]
+    outputs = (home / f"ade20k_panoptic_{split}.json", home / f"ade20k_instance_{split}.json")
+    return Step(f"ADE20K panoptic {split}", jobs, convert_objects, functools.partial(_write_json, home, split), outputs)
+
+
+def _steps(root: Path) -> list[Callable[[], Step]]:
+    home = root / HOME
+    names = {
+        split: sorted(
+            {path.stem for kind in ("images", "annotations") for path in (home / kind / folder).glob("ADE_*")}
+        )
+        for split, folder in FOLDERS.items()
+    }
+    found = splits_with_pictures("ADE20K", names, SOURCE)
+    steps: list[Callable[[], Step]] = [functools.partial(_classes_step, home, *item) for item in found.items()]
+    if (home / "annotations_instance").is_dir():
+        return steps + [functools.partial(_objects_step, home, *item) for item in found.items()]
+    logger.warning(
+        "ADE20K: no %s, so nothing is made for panoptic and instance. %s", home / "annotations_instance", SOURCE
+    )
+    return steps
+
+
+CONVERTER = Converter(
+    name="ade20k",
+    title="ADE20K",
+    source=SOURCE,
+    needs={f"{HOME}/images": "in the archive", f"{HOME}/annotations": "in the archive"},
+    steps=_steps,
+    datasets=tuple(
+        f"openvocab_ade20k_{kind}_{split}" for kind in ("panoptic", "sem_seg", "instance") for split in FOLDERS
+    ),
+)

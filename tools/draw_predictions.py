@@ -74,7 +74,7 @@ def draw_benchmark(model: Any, batches: Any) -> Any:
     """Return a sheet with image, ground truth and prediction of each batch's one picture."""
     import torch
 
-    from frozenseg.data.mapper import read_image
+    from frozenseg.data.images import read_image
     from frozenseg.inference.draw import contact_sheet, draw_panoptic, enlarged
 
     rows = []

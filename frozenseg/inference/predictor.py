@@ -13,7 +13,7 @@ from torchvision.transforms.v2 import functional as tvf
 
 from frozenseg.config import CfgNode, load_config
 from frozenseg.data.catalog import vocabulary_of
-from frozenseg.data.mapper import read_image
+from frozenseg.data.images import read_image
 from frozenseg.data.transforms.recipes import ShortestEdge
 from frozenseg.device import pick_device
 from frozenseg.errors import ConfigError, DataError, did_you_mean

@@ -99,6 +99,7 @@ def _fitting(categories: Sequence[dict[str, Any]], path: Path, json_file: Path) 
     if len(lines) == len(found) and all(place in (None, index) for index, place in enumerate(found)):
         return list(lines)
     raise DataError(
-        f"{path} has {len(lines)} classes, {json_file} {len(found)} categories, of which {len(known)} stand in the list "
-        "by name: put the name of every category into its line, or begin each line with the category's id and a colon."
+        f"{path} has {len(lines)} classes, {json_file} {len(found)} categories, of which {len(known)} stand in the "
+        "list by name: put the name of every category into its line, or begin each line with the category's id and a "
+        "colon."
     )

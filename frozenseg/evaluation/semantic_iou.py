@@ -96,9 +96,8 @@ class SemanticIoU(DatasetEvaluator):
             truth = read_labels(ground_truth_file(record, "sem_seg_file_name"))
             predicted = self._best_class(output["sem_seg"], truth.shape, name)  # (H, W)
             labelled = truth != self.ignore_label
-            self._confusion += confusion_matrix(
-                self._classes(truth[labelled], name), predicted[labelled], len(self.table)
-            )
+            truth, predicted = self._classes(truth[labelled], name), predicted[labelled]
+            self._confusion += confusion_matrix(truth, predicted, len(self.table))
 
     def evaluate(self) -> Results:
         """Return ``{"sem_seg": {"mIoU": …, "fwIoU": …, "mACC": …, "pACC": …, "S_mIoU": …, …}}``."""

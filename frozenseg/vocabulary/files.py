@@ -83,15 +83,15 @@ def match_to(lines: Sequence[VocabularyLine], ids: Sequence[int], path: str | Pa
         DataError: the list has more or fewer classes, or other numbers.
     """
     count = len(ids)
-    by_number = {line.id: line.names for line in lines if line.id is not None}
+    by_number: dict[int, Words] = {line.id: line.names for line in lines if line.id is not None}
     if not by_number and len(lines) == count:
         return [line.names for line in lines]
+    numbers = f", numbered {min(by_number)} to {max(by_number)}" if by_number else ""
     if len(by_number) == count + 1 and min(by_number) == 0:
         del by_number[0]
     for order in (list(ids), list(range(count)), list(range(1, count + 1))):
         if by_number.keys() == set(order):
             return [by_number[number] for number in order]
-    numbers = f", numbered {min(by_number)} to {max(by_number)}" if by_number else ""
     raise DataError(
         f"{path} has {len(lines)} classes{numbers}, {name} has {count}, numbered {min(ids)} to {max(ids)}: the list "
         "must give every class, by these numbers, from 0 or 1 without a gap, or without numbers in their order."

@@ -103,7 +103,5 @@ def test_without_numbers_the_order_counts() -> None:
 
 @pytest.mark.parametrize("given", [[1, 2], [1, 2, 4], [0, 1, 2, 4], [0, 1, 2, 3, 4], [2, 3, 4]])
 def test_other_numbers_are_refused(given: list[int]) -> None:
-    with pytest.raises(
-        DataError, match=rf"has {len(given)} classes, numbered {given[0]} to {given[-1]}, pets"
-    ):
+    with pytest.raises(DataError, match=rf"has {len(given)} classes, numbered {given[0]} to {given[-1]}, pets"):
         matched(numbered(*given), [0, 1, 2])

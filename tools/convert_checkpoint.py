@@ -87,7 +87,7 @@ def check(arguments: argparse.Namespace) -> None:
 def convert(arguments: argparse.Namespace) -> dict[str, Any]:
     """Load the input into the model of the config; returns what is to be written."""
     from frozenseg.config import load_config
-    from frozenseg.data import vocabulary_of
+    from frozenseg.data.words import build_vocabulary
     from frozenseg.log import setup_logging
     from frozenseg.modeling.build import build_model
     from frozenseg.modeling.checkpoint_file import read_checkpoint, trained_vocabulary
@@ -99,7 +99,7 @@ def convert(arguments: argparse.Namespace) -> dict[str, Any]:
     vocabulary = trained_vocabulary(checkpoint)
     if vocabulary is None and not cfg.DATASETS.TRAIN:
         raise ConfigError(f"{arguments.input} does not say what it was trained on: name it as DATASETS.TRAIN.")
-    model = build_model(cfg, vocabulary or vocabulary_of(cfg.DATASETS.TRAIN[0]))
+    model = build_model(cfg, vocabulary or build_vocabulary(cfg, cfg.DATASETS.TRAIN[0]))
     configured = model.frozen_hashes()
     load_checkpoint(model, checkpoint, arguments.input, allow_partial=arguments.allow_partial)
     if arguments.to == "released":

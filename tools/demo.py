@@ -4,7 +4,8 @@ Example:
     python tools/demo.py --input picture.jpg --vocabulary "cat,kitten; dog; grass" --stuff "grass" --output masks \
         --config-file configs/frozenseg/convnext_large.yaml --weights frozenseg.pth
 
-Classes are separated by ';', synonyms by ','. For each picture NAME.ext the folder given by --output gets
+Classes are separated by ';', synonyms by ','. Many of them are easier to keep in a file, one class a line:
+    --vocabulary-file words.txt. For each picture NAME.ext the folder given by --output gets
 NAME_panoptic.png, NAME_instance.png and NAME_semantic.png, each with a legend.
 """
 
@@ -15,6 +16,7 @@ from pathlib import Path
 
 from frozenseg.errors import ConfigError, DataError, FrozenSegError
 from frozenseg.vocabulary import Vocabulary
+from frozenseg.vocabulary.files import read_vocabulary_lines
 
 
 def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -23,7 +25,11 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     formatter = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=description, epilog=epilog, formatter_class=formatter)
     parser.add_argument("--input", type=Path, nargs="+", required=True, help="pictures")
-    parser.add_argument("--vocabulary", required=True, help='words, such as "cat,kitten; dog"')
+    words = parser.add_mutually_exclusive_group(required=True)
+    words.add_argument("--vocabulary", metavar="WORDS", help='words, such as "cat,kitten; dog"')
+    words.add_argument(
+        "--vocabulary-file", type=Path, metavar="FILE", help="file of words, one class a line: cat,kitten"
+    )
     parser.add_argument("--stuff", default="", help='those classes that are not countable, by first name: "sky; grass"')
     parser.add_argument("--output", type=Path, required=True, help="folder for the drawings")
     parser.add_argument("--config-file", type=Path, required=True, help="YAML file of the model")
@@ -53,8 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def segment(arguments: argparse.Namespace) -> int:
     """Segment and draw all pictures; returns their number. What can be wrong is checked before the model is built."""
-    stuff = [name.strip() for name in arguments.stuff.split(";") if name.strip()]
-    vocabulary = Vocabulary.parse(arguments.vocabulary, stuff)
+    vocabulary = asked_words(arguments)
     from frozenseg.inference.page import check_matplotlib
     from frozenseg.inference.predictor import Segmenter
     from frozenseg.log import progress, setup_logging
@@ -68,6 +73,20 @@ def segment(arguments: argparse.Namespace) -> int:
     for path in progress(pictures, "segmenting"):
         segmenter(path, vocabulary).save(arguments.output, path.stem)
     return len(pictures)
+
+
+def asked_words(arguments: argparse.Namespace) -> Vocabulary:
+    """Return the words of the command line, or of the file that it names.
+
+    Raises:
+        DataError: they are empty or cannot be read, or a class that is said to be stuff is not among them.
+    """
+    stuff = [name.strip() for name in arguments.stuff.split(";") if name.strip()]
+    if arguments.vocabulary_file is None:
+        return Vocabulary.parse(arguments.vocabulary, stuff)
+    lines = read_vocabulary_lines(arguments.vocabulary_file)
+    stuff += [line.names[0] for line in lines if line.isthing is False]
+    return Vocabulary.from_strings([",".join(line.names) for line in lines], stuff=stuff)
 
 
 def make_folder(path: Path) -> None:

@@ -46,8 +46,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 def draw_predictions(arguments: argparse.Namespace) -> list[Path]:
     """Draw every benchmark of the config; returns the pictures' files."""
     from frozenseg.config import load_config
-    from frozenseg.data import vocabulary_of
+    from frozenseg.data import MetadataCatalog
     from frozenseg.data.loader import build_test_loader
+    from frozenseg.data.words import build_vocabulary
     from frozenseg.device import pick_device
     from frozenseg.log import setup_logging
     from frozenseg.modeling.build import build_model
@@ -58,14 +59,14 @@ def draw_predictions(arguments: argparse.Namespace) -> list[Path]:
     if not cfg.MODEL.WEIGHTS:
         raise ConfigError("Nothing to draw with: give the trained model as MODEL.WEIGHTS FILE.")
     loaders = {name: build_test_loader(cfg, name) for name in cfg.DATASETS.TEST}
-    model = build_model(cfg, vocabulary_of(cfg.DATASETS.TRAIN[0])).eval()
+    model = build_model(cfg, build_vocabulary(cfg, cfg.DATASETS.TRAIN[0])).eval()
     load_trained(model, cfg.MODEL.WEIGHTS, allow_partial=cfg.MODEL.ALLOW_PARTIAL_WEIGHTS)
     model.to(pick_device(cfg.MODEL.DEVICE))
     arguments.output.mkdir(parents=True, exist_ok=True)
     paths = []
     for name, loader in loaders.items():
-        model.set_vocabulary(vocabulary_of(name))
-        paths.append(arguments.output / f"{name}.png")
+        model.set_vocabulary(build_vocabulary(cfg, name))
+        paths.append(arguments.output / f"{MetadataCatalog.get(name).name}.png")
         draw_benchmark(model, islice(loader, arguments.count)).save(paths[-1])
     return paths
 
@@ -74,7 +75,7 @@ def draw_benchmark(model: Any, batches: Any) -> Any:
     """Return a sheet with image, ground truth and prediction of each batch's one picture."""
     import torch
 
-    from frozenseg.data.mapper import read_image
+    from frozenseg.data.images import read_image
     from frozenseg.inference.draw import contact_sheet, draw_panoptic, enlarged
 
     rows = []

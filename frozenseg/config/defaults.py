@@ -117,8 +117,13 @@ KEYS: tuple[Key, ...] = (
     Key("INPUT.MIN_SIZE_TEST", 800, "shortest edge at test, pixels"),
     Key("INPUT.MAX_SIZE_TEST", 1333, "longest edge at test, pixels"),
     # Data
-    Key("DATASETS.TRAIN", [], "data sets to train on, by registered name"),
-    Key("DATASETS.TEST", [], "data sets to evaluate on, by registered name"),
+    Key("DATASETS.TRAIN", [], "data sets to train on: registered names, or folder:, coco-panoptic:, coco-instances:"),
+    Key("DATASETS.TEST", [], "data sets to evaluate on, named in the same ways"),
+    Key(
+        "DATASETS.VOCABULARIES",
+        [],
+        "files of words in the place of data sets' own: NAME=FILE, or FILE for the one test set",
+    ),
     Key(
         "DATASETS.SEEN_RULE",
         "synonyms",

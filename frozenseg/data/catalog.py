@@ -1,6 +1,8 @@
 """Data sets and what is known of them, by name (Detectron2's ``DatasetCatalog`` and ``MetadataCatalog``).
 
 Both catalogs fill themselves from ``frozenseg/data/datasets/*.py`` when first asked; importing registers nothing.
+They also understand names that say what a data set is made of, such as ``folder:IMAGES?labels=LABELS&classes=FILE``
+(see ``own.py``).
 Folders are found under the environment variable ``DETECTRON2_DATASETS``, read at each call.
 """
 
@@ -92,10 +94,15 @@ class _Catalog:
         return sorted(self._entries)
 
     def _look_up(self, name: str) -> Callable[[], Any]:
-        if name not in self.list():
-            known = self.list()
-            raise DataError(f"Unknown data set {name!r}.{did_you_mean(name, known)} Known: {', '.join(known)}.")
-        return self._entries[name]
+        known = self.list()
+        if name in known:
+            return self._entries[name]
+        if ":" in name:
+            return self._read_name(name)
+        raise DataError(f"Unknown data set {name!r}.{did_you_mean(name, known)} Known: {', '.join(known)}.")
+
+    def _read_name(self, name: str) -> Callable[[], Any]:
+        raise NotImplementedError
 
 
 class _DatasetCatalog(_Catalog):
@@ -108,6 +115,10 @@ class _DatasetCatalog(_Catalog):
             DataError: no such data set (the message names the nearest and all), or its files are missing.
         """
         return self._look_up(name)()
+
+    def _read_name(self, name: str) -> Callable[[], Any]:
+        load = _spec_of(name).load
+        return lambda: load(MetadataCatalog.get(name))
 
 
 class _MetadataCatalog(_Catalog):
@@ -130,6 +141,10 @@ class _MetadataCatalog(_Catalog):
             self._made[key] = Metadata(**{"name": name, **self._look_up(name)()})
         return self._made[key]
 
+    def _read_name(self, name: str) -> Callable[[], Any]:
+        fields: Callable[[], Any] = _spec_of(name).metadata_fields
+        return fields
+
     def remove(self, name: str) -> None:
         """Forget an entry; nothing happens where there is none."""
         super().remove(name)
@@ -151,6 +166,10 @@ def vocabulary_of(name: str) -> Vocabulary:
     things = set(metadata.thing_dataset_id_to_contiguous_id.values())
     classes = metadata.stuff_classes
     return Vocabulary.from_strings(classes, isthing=[index in things for index in range(len(classes))])
+
+
+def _spec_of(name: str) -> Any:
+    return importlib.import_module("frozenseg.data.own").spec_of(name)
 
 
 def _fill_catalogs() -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from frozenseg.data.catalog import Metadata, Record
-from frozenseg.data.mapper import read_image
+from frozenseg.data.images import read_image
 from frozenseg.data.truth import UNLABELLED, Rules, class_map
 from frozenseg.errors import DataError
 

@@ -6,6 +6,7 @@ same for any number of workers, and a resumed run sees what an unbroken one woul
 
 import pickle
 import random
+import shlex
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,9 @@ from frozenseg.data.catalog import DatasetCatalog, MetadataCatalog, Record
 from frozenseg.data.contact_sheet import contact_sheet
 from frozenseg.data.mapper import Sample, TestMapper, build_train_mapper
 from frozenseg.data.samplers import InferenceSampler, SampleKey, TrainingBatches, TrainingSampler
+from frozenseg.data.segments import source_of
 from frozenseg.data.survey import spread, survey
+from frozenseg.data.truth import Rules
 from frozenseg.data.validate import FILE_KEYS, validate_records
 from frozenseg.errors import ConfigError, DataError
 from frozenseg.log import get_logger
@@ -148,13 +151,13 @@ def build_train_loader(cfg: Any, start_iteration: int = 0) -> Iterable[list[Samp
         raise ConfigError("DATASETS.TRAIN is empty: name a data set, for example toyworld_train.")
     batch_size = _batch_size_of_process(cfg.SOLVER.IMS_PER_BATCH)
     mapper = build_train_mapper(cfg)
-    keys = ("file_name", "pan_seg_file_name")
-    records = [record for name in cfg.DATASETS.TRAIN for record in _load_checked(cfg, name, keys)]
+    records = [record for name in cfg.DATASETS.TRAIN for record in _training_records(cfg, name)]
     if cfg.DATALOADER.FILTER_EMPTY_ANNOTATIONS:
         records = drop_without_instances(records)
     seed = _shared_seed(cfg.SEED)
     sampler = TrainingSampler(len(records), seed, distributed.rank(), distributed.world_size())
-    wide = [record["width"] > record["height"] for record in records] if cfg.DATALOADER.ASPECT_RATIO_GROUPING else None
+    grouped = cfg.DATALOADER.ASPECT_RATIO_GROUPING and all("width" in record for record in records)
+    wide = [record["width"] > record["height"] for record in records] if grouped else None
     loader = DataLoader(
         LoadedRecords(records, mapper, seed, replace_bad=cfg.DATASETS.SKIP_BAD),
         batch_sampler=TrainingBatches(sampler, batch_size, start_iteration, wide),
@@ -178,7 +181,8 @@ def build_test_loader(cfg: Any, name: str) -> Batches:
     keys += ["pan_seg_file_name"] if cfg.MODEL.MASK_FORMER.TEST.PANOPTIC_ON else []
     keys += ["sem_seg_file_name"] if cfg.MODEL.MASK_FORMER.TEST.SEMANTIC_ON else []
     keys += ["instance_file_name"] if cfg.MODEL.MASK_FORMER.TEST.INSTANCE_ON else []
-    records = _load_checked(cfg, name, keys)
+    records = DatasetCatalog.get(name)
+    _check(cfg, name, records, keys)
     loader = DataLoader(
         LoadedRecords(records, TestMapper.from_config(cfg)),
         batch_size=1,
@@ -198,9 +202,17 @@ def drop_without_instances(records: Sequence[Record]) -> list[Record]:
     ]
 
 
-def _load_checked(cfg: Any, name: str, keys: Sequence[str]) -> list[Record]:
-    """Read the records; look at a few of them, so that what is wrong with a data set shows before the long work."""
-    records, metadata = DatasetCatalog.get(name), MetadataCatalog.get(name)
+def _training_records(cfg: Any, name: str) -> list[Record]:
+    """Read the records; those whose truth is a label picture get the rules by which it is read."""
+    records, rules = DatasetCatalog.get(name), Rules.of(MetadataCatalog.get(name))
+    source = source_of(records, name)
+    _check(cfg, name, records, ("file_name", source) if source in FILE_KEYS else ("file_name",))
+    return [{**record, "rules": rules} for record in records] if source == "sem_seg_file_name" else records
+
+
+def _check(cfg: Any, name: str, records: Sequence[Record], keys: Sequence[str]) -> None:
+    """Look at a few records, so that what is wrong with a data set shows before the long work."""
+    metadata = MetadataCatalog.get(name)
     validate_records(records, metadata, keys)
     unused = set(FILE_KEYS) - set(keys)
     few = [{key: record[key] for key in record.keys() - unused} for record in spread(records, LOOKED_AT)]
@@ -208,14 +220,14 @@ def _load_checked(cfg: Any, name: str, keys: Sequence[str]) -> list[Record]:
     if found.problems and not cfg.DATASETS.SKIP_BAD:
         raise DataError(
             f"{found.problems[0]} Of {len(few)} images of {name} that were looked at, {len(found.problems)} have a "
-            f"problem: `python tools/validate_data.py {name}` looks at all; --skip-bad goes on without them."
+            f"problem: `python tools/validate_data.py {shlex.quote(name)}` looks at all; --skip-bad goes on without "
+            "them."
         )
     if distributed.is_main_process():
         sheet = Path(cfg.OUTPUT_DIR).expanduser() / "data" / f"{metadata.name}.png"
         with replacing(sheet) as temporary:
             contact_sheet(few, metadata).save(temporary)
         logger.info("%s: %d images; a few of them with their annotations: %s", name, len(records), sheet)
-    return records
 
 
 def _batch_size_of_process(total: int) -> int:

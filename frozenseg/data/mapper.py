@@ -5,13 +5,15 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 from torch import Tensor
 from torchvision.transforms.v2 import functional
 
 from frozenseg.data.catalog import Record
+from frozenseg.data.images import check_size, read_image
+from frozenseg.data.segments import read_segments
 from frozenseg.data.transforms.recipes import LargeScaleJitter, Rng, ShortestEdge
-from frozenseg.errors import ConfigError, DataError, did_you_mean
+from frozenseg.errors import ConfigError, did_you_mean
 from frozenseg.structures.instances import Instances
 from frozenseg.structures.panoptic import rgb_to_id
 
@@ -19,7 +21,7 @@ Sample = dict[str, Any]
 
 
 class TrainMapper:
-    """Picture and panoptic truth under large-scale jitter.
+    """Picture and truth under large-scale jitter.
 
     Args:
         image_size: side of the square that the model sees, pixels.
@@ -52,22 +54,21 @@ class TrainMapper:
         """Load one picture for training.
 
         Args:
-            record: with ``file_name``, ``pan_seg_file_name`` and ``segments_info``.
+            record: with ``file_name`` and what :func:`read_segments` reads.
             rng: all that is random comes from it.
 
         Returns:
             The record with ``image`` (3, S, S) uint8 RGB and ``instances``: gt_classes (n,) int64 and gt_masks
-            (n, S, S) bool, one row for each segment that is no crowd; a segment that was cut off has an empty mask.
+            (n, S, S) bool, one row for each segment; one that was cut off has an empty mask.
 
         Raises:
             DataError: a file is missing, cannot be decoded, or does not fit the others.
         """
         image = read_image(record["file_name"])
-        ids = read_image(record["pan_seg_file_name"])
-        _check_size(record["file_name"], image, (record["height"], record["width"]))
-        _check_size(record["pan_seg_file_name"], ids, (image.height, image.width))
-        jitter = self.recipe.draw(rng, (image.height, image.width))
-        segments = [segment for segment in record["segments_info"] if not segment["iscrowd"]]
+        size = (image.height, image.width)
+        check_size(record["file_name"], image, (record.get("height", size[0]), record.get("width", size[1])))
+        ids, segments = read_segments(record, size)
+        jitter = self.recipe.draw(rng, size)
         seen_ids = torch.from_numpy(rgb_to_id(np.asarray(jitter.transform_ids(ids))))  # (S, S)
         return {
             **record,
@@ -114,7 +115,7 @@ class TestMapper:
         """
         image = read_image(record["file_name"])
         size = (record.get("height", image.height), record.get("width", image.width))
-        _check_size(record["file_name"], image, size)
+        check_size(record["file_name"], image, size)
         resized = self.recipe.transform_image(image)
         return {**record, "height": size[0], "width": size[1], "image": _as_tensor(resized)}
 
@@ -137,27 +138,6 @@ def build_train_mapper(cfg: Any) -> TrainMapper:
     return TRAIN_MAPPERS[name](cfg)
 
 
-def read_image(path: str) -> Image.Image:
-    """Read a picture as RGB, upright as its EXIF orientation says.
-
-    Raises:
-        DataError: it is missing or cannot be decoded; names it.
-    """
-    try:
-        with Image.open(path) as image:
-            return ImageOps.exif_transpose(image).convert("RGB")
-    except FileNotFoundError as error:
-        raise DataError(f"The image {path} does not exist.") from error
-    except UnidentifiedImageError as error:
-        raise DataError(
-            f"The image {path} cannot be decoded (unknown format): replace it, or go on without it by --skip-bad."
-        ) from error
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise DataError(
-            f"The image {path} cannot be decoded ({error}): replace it, or go on without it by --skip-bad."
-        ) from error
-
-
 def _check_format(cfg: Any) -> None:
     if cfg.INPUT.FORMAT != "RGB":
         raise ConfigError(f"INPUT.FORMAT is {cfg.INPUT.FORMAT!r}: RGB is the only channel order, leave the key out.")
@@ -166,14 +146,6 @@ def _check_format(cfg: Any) -> None:
 def _as_tensor(image: Image.Image) -> Tensor:
     """Return an RGB picture as (3, H, W) uint8."""
     return functional.pil_to_tensor(image).contiguous()
-
-
-def _check_size(path: str, image: Image.Image, expected: tuple[int, int]) -> None:
-    if (image.height, image.width) != tuple(expected):
-        raise DataError(
-            f"{path} is {image.width}×{image.height} pixels, its annotation says {expected[1]}×{expected[0]}: "
-            "image and annotation do not belong together."
-        )
 
 
 def _make_instances(ids: Tensor, segments: list[dict[str, Any]]) -> Instances:

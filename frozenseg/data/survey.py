@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from frozenseg.data.catalog import Metadata, Record
-from frozenseg.data.mapper import read_image
+from frozenseg.data.images import read_image
 from frozenseg.data.truth import UNLABELLED, Rules, class_map, of_labels
 from frozenseg.errors import DataError
 from frozenseg.log import progress

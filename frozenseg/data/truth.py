@@ -25,16 +25,19 @@ class Rules(NamedTuple):
         classes: C.
         ignore_label: value of unlabelled pixels in label pictures.
         of_ids: category id in the files → contiguous class, for things.
+        first_label: value of the first class in label pictures.
     """
 
     classes: int
     ignore_label: int
     of_ids: dict[int, int]
+    first_label: int = 0
 
     @classmethod
     def of(cls, metadata: Metadata) -> "Rules":
         """Return the rules of a data set."""
-        return cls(len(metadata.stuff_classes), metadata.ignore_label, metadata.thing_dataset_id_to_contiguous_id)
+        of_ids = metadata.thing_dataset_id_to_contiguous_id
+        return cls(len(metadata.stuff_classes), metadata.ignore_label, of_ids, metadata.get("first_label", 0))
 
 
 def class_map(record: Record, rules: Rules, size: tuple[int, int]) -> np.ndarray:
@@ -68,13 +71,14 @@ def of_labels(record: Record, rules: Rules, size: tuple[int, int]) -> np.ndarray
     labels = read_labels(path).astype(np.int32)
     _check_size(path, labels, size)
     labelled = labels != rules.ignore_label
-    wrong = labels[labelled & ((labels < 0) | (labels >= rules.classes))]
+    first, last = rules.first_label, rules.first_label + rules.classes - 1
+    wrong = labels[labelled & ((labels < first) | (labels > last))]
     if wrong.size:
         raise DataError(
-            f"{path} holds the value {wrong[0]}: expected 0 to {rules.classes - 1}, or {rules.ignore_label} for "
-            "unlabelled pixels."
+            f"{path} holds the value {wrong[0]}: expected {first} to {last}, or {rules.ignore_label} for unlabelled "
+            "pixels."
         )
-    return np.where(labelled, labels, UNLABELLED)
+    return np.where(labelled, labels - first, UNLABELLED)
 
 
 def _of_segments(record: Record, size: tuple[int, int]) -> np.ndarray:
@@ -99,11 +103,21 @@ def _of_segments(record: Record, size: tuple[int, int]) -> np.ndarray:
 def _of_objects(record: Record, size: tuple[int, int]) -> np.ndarray:
     painted = np.full(size, UNLABELLED, dtype=np.int32)
     for item in record["annotations"]:
-        painted[_mask_of(item["segmentation"], size, record["file_name"])] = item["category_id"]
+        painted[mask_of(item["segmentation"], size, record["file_name"])] = item["category_id"]
     return painted
 
 
-def _mask_of(segmentation: Any, size: tuple[int, int], name: str) -> np.ndarray:
+def mask_of(segmentation: Any, size: tuple[int, int], name: str) -> np.ndarray:
+    """Return the (H, W) bool mask of an object.
+
+    Args:
+        segmentation: polygons or run lengths, as COCO's annotations have them.
+        size: height and width of the picture.
+        name: of the picture, for messages.
+
+    Raises:
+        DataError: it cannot be decoded, or is of another size.
+    """
     try:
         mask = decode_segmentation(segmentation, *size)
     except ValueError as error:

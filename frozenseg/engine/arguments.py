@@ -24,6 +24,13 @@ examples:
   the control: every class goes by another class's names:
     (the line above) TEST.SHUFFLE_CLASS_NAMES True
 
+  your own pictures and words, one class a line of classes.txt; see datasets/README.md:
+    python tools/train_net.py --config-file CONFIG --eval-only --weights FILE \\
+        DATASETS.TEST "['folder:farm/images?labels=farm/labels&classes=farm/classes.txt']"
+
+  a benchmark by other words than ours:
+    python tools/train_net.py --config-file CONFIG --eval-only --weights FILE --vocabulary words.txt
+
   on four GPUs of this machine (without GPUs: four CPU processes):
     python tools/train_net.py --config-file CONFIG --num-gpus 4
 
@@ -55,6 +62,14 @@ def argument_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--skip-bad", action="store_true", help="leave out images that cannot be decoded; sets DATASETS.SKIP_BAD"
+    )
+    parser.add_argument(
+        "--vocabulary",
+        action="append",
+        default=[],
+        metavar="[NAME=]FILE",
+        help="file of words for a data set, in the place of its own (NAME= is needed with several test sets); may be "
+        "given again; sets DATASETS.VOCABULARIES",
     )
     parser.add_argument("--compare", action="store_true", help="show published results beside ours; sets TEST.COMPARE")
     parser.add_argument("--print-config", action="store_true", help="print the resolved config and stop")
@@ -89,6 +104,8 @@ def overrides(arguments: argparse.Namespace) -> list[str]:
         opts += ["MODEL.ALLOW_PARTIAL_WEIGHTS", "True"]
     if arguments.skip_bad:
         opts += ["DATASETS.SKIP_BAD", "True"]
+    if arguments.vocabulary:
+        opts += ["DATASETS.VOCABULARIES", repr(arguments.vocabulary)]
     if arguments.compare:
         opts += ["TEST.COMPARE", "True"]
     return opts

@@ -8,9 +8,10 @@ from torch import nn
 
 from frozenseg import distributed
 from frozenseg.config import CfgNode
-from frozenseg.data.catalog import MetadataCatalog, vocabulary_of
+from frozenseg.data.catalog import MetadataCatalog
 from frozenseg.data.loader import build_test_loader
 from frozenseg.data.seen import seen_classes
+from frozenseg.data.words import build_vocabulary
 from frozenseg.engine.protocol import benchmark_configs
 from frozenseg.errors import ConfigError, DataError
 from frozenseg.evaluation.build import build_evaluators
@@ -52,11 +53,16 @@ def build_benchmarks(cfg: CfgNode, training: Vocabulary, overrides: Sequence[str
         DataError: a data set is unknown, or its files are missing.
     """
     configs = benchmark_configs(cfg, overrides)
-    return [_build_benchmark(own_cfg, name, training) for name, own_cfg in configs.items()]
+    short = [MetadataCatalog.get(name).name for name in configs]
+    if doubles := [name for name in short if short.count(name) > 1]:
+        raise ConfigError(
+            f"Two data sets of DATASETS.TEST go by the name {doubles[0]}: add &name=… to tell them apart."
+        )
+    return [_build_benchmark(own_cfg, name, build_vocabulary(cfg, name), training) for name, own_cfg in configs.items()]
 
 
-def _build_benchmark(cfg: CfgNode, name: str, training: Vocabulary) -> Benchmark:
-    metadata, vocabulary, read_outs = MetadataCatalog.get(name), vocabulary_of(name), _read_outs(cfg)
+def _build_benchmark(cfg: CfgNode, name: str, vocabulary: Vocabulary, training: Vocabulary) -> Benchmark:
+    metadata, read_outs = MetadataCatalog.get(name), _read_outs(cfg)
     annotations = metadata.get("json_file")
     if "instance" in read_outs and annotations and not Path(annotations).is_file():
         raise DataError(
@@ -71,7 +77,7 @@ def _build_benchmark(cfg: CfgNode, name: str, training: Vocabulary) -> Benchmark
         of_names = dict(zip(vocabulary.classes, seen, strict=True))
         flags = tuple(of_names[names] for names in words.classes)  # the model believes the words
     evaluators = build_evaluators(metadata, read_outs, seen)
-    return Benchmark(name, cfg, words, flags, build_test_loader(cfg, name), evaluators)
+    return Benchmark(metadata.name, cfg, words, flags, build_test_loader(cfg, name), evaluators)
 
 
 def evaluate(model: nn.Module, benchmarks: Sequence[Benchmark], folder: Path, compare: bool = False) -> Results:

@@ -13,8 +13,8 @@ from torch.nn.parallel import DistributedDataParallel
 
 from frozenseg import distributed
 from frozenseg.config import load_config
-from frozenseg.data.catalog import vocabulary_of
 from frozenseg.data.loader import build_train_loader
+from frozenseg.data.words import build_vocabulary
 from frozenseg.device import pick_device
 from frozenseg.engine.arguments import overrides
 from frozenseg.engine.checkpoint import (
@@ -109,7 +109,7 @@ def _checkpoint_to_resume(folder: Path) -> Path | None:
 def _evaluate_only(cfg: Any, folder: Path, checkpoint: Path | None, opts: Sequence[str]) -> None:
     cfg = with_seed(cfg, None)
     write_config(cfg, folder)
-    vocabulary = vocabulary_of(cfg.DATASETS.TRAIN[0])
+    vocabulary = build_vocabulary(cfg, cfg.DATASETS.TRAIN[0])
     benchmarks = build_benchmarks(cfg, vocabulary, opts)
     if checkpoint is None and not cfg.MODEL.WEIGHTS:
         logger.warning("No weights are given (--weights FILE): the model that is evaluated is untrained.")
@@ -121,7 +121,7 @@ def _train(cfg: Any, folder: Path, path: Path | None, opts: Sequence[str]) -> No
     done = 0 if checkpoint is None else checkpoint["trainer"]["iteration"]
     cfg = with_seed(cfg, None if checkpoint is None else checkpoint["trainer"]["seed"])
     schedule, clip = build_lr_schedule(cfg), build_gradient_clip(cfg)
-    vocabulary = vocabulary_of(cfg.DATASETS.TRAIN[0])
+    vocabulary = build_vocabulary(cfg, cfg.DATASETS.TRAIN[0])
     benchmarks = build_benchmarks(cfg, vocabulary, opts)
     loader = build_train_loader(cfg, start_iteration=done)
 

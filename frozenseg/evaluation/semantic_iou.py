@@ -43,6 +43,7 @@ class SemanticIoU(DatasetEvaluator):
     Args:
         table: the classes.
         ignore_label: value of unlabelled pixels in the label pictures.
+        first_label: value of the first class in them.
     """
 
     read_out = "semantic"
@@ -57,15 +58,22 @@ class SemanticIoU(DatasetEvaluator):
         }
     )
 
-    def __init__(self, table: ClassTable, ignore_label: int = 255) -> None:
+    def __init__(self, table: ClassTable, ignore_label: int = 255, first_label: int = 0) -> None:
         self.table = table
         self.ignore_label = ignore_label
+        self.first_label = first_label
         super().__init__()
 
     @classmethod
     def from_metadata(cls, metadata: Any, seen: Sequence[bool]) -> "SemanticIoU":
         """Build for a data set."""
-        return cls(ClassTable.from_metadata(metadata, seen), metadata.ignore_label)
+        first_label = getattr(metadata, "first_label", 0)
+        return cls(ClassTable.from_metadata(metadata, seen), metadata.ignore_label, first_label)
+
+    @classmethod
+    def lacks(cls, metadata: Any) -> str:
+        """Say that there are no label pictures, or nothing."""
+        return "label pictures" if getattr(metadata, "sem_seg_root", "in the records") is None else ""
 
     def reset(self) -> None:
         """Forget all images."""
@@ -88,13 +96,7 @@ class SemanticIoU(DatasetEvaluator):
             truth = read_labels(ground_truth_file(record, "sem_seg_file_name"))
             predicted = self._best_class(output["sem_seg"], truth.shape, name)  # (H, W)
             labelled = truth != self.ignore_label
-            truth, predicted = truth[labelled], predicted[labelled]
-            wrong = truth[(truth < 0) | (truth >= len(self.table))]
-            if wrong.size:
-                raise DataError(
-                    f"The label picture of {name} holds the value {wrong[0]}: expected 0 to {len(self.table) - 1}, or "
-                    f"{self.ignore_label} for unlabelled pixels."
-                )
+            truth, predicted = self._classes(truth[labelled], name), predicted[labelled]
             self._confusion += confusion_matrix(truth, predicted, len(self.table))
 
     def evaluate(self) -> Results:
@@ -116,6 +118,17 @@ class SemanticIoU(DatasetEvaluator):
         self.per_class = {"IoU": self.table.by_name(iou), "ACC": self.table.by_name(accuracy)}
         results = {metric: PERCENT * value for metric, value in means.items()}
         return {"sem_seg": {**results, **self.table.subset_means("mIoU", iou)}}
+
+    def _classes(self, labels: np.ndarray, name: str) -> np.ndarray:
+        """Return the contiguous classes of (n,) label values."""
+        classes = labels.astype(np.int64) - self.first_label
+        wrong = labels[(classes < 0) | (classes >= len(self.table))]
+        if wrong.size:
+            raise DataError(
+                f"The label picture of {name} holds the value {wrong[0]}: expected {self.first_label} to "
+                f"{self.first_label + len(self.table) - 1}, or {self.ignore_label} for unlabelled pixels."
+            )
+        return classes
 
     def _best_class(self, scores: Tensor, size: tuple[int, int], name: str) -> np.ndarray:
         if tuple(scores.shape) == size:

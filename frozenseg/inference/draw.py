@@ -18,8 +18,8 @@ from torchvision.utils import draw_segmentation_masks
 
 from frozenseg.inference.legend import Legend
 from frozenseg.inference.page import Page
-from frozenseg.inference.palette import Colour, class_colour
 from frozenseg.structures.instances import Instances
+from frozenseg.structures.palette import Colour, class_colour
 from frozenseg.vocabulary import Vocabulary
 
 OPACITY = 0.55

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from frozenseg.inference.page import Page
-from frozenseg.inference.palette import Colour
+from frozenseg.structures.palette import Colour
 
 MOST_COLUMNS = 3  # rather than more, the legend becomes taller than the picture
 LINE_HEIGHT = 1.6  # of the type's size

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from frozenseg.errors import ConfigError
-from frozenseg.inference.palette import Colour
+from frozenseg.structures.palette import Colour
 
 DPI = 64  # a power of two, so that pixels survive the way through inches
 POINTS = 72

@@ -12,9 +12,9 @@ from torch import Tensor
 from torchvision.transforms.v2 import functional as tvf
 
 from frozenseg.config import CfgNode, load_config
-from frozenseg.data.catalog import vocabulary_of
-from frozenseg.data.mapper import read_image
+from frozenseg.data.images import read_image
 from frozenseg.data.transforms.recipes import ShortestEdge
+from frozenseg.data.words import build_vocabulary
 from frozenseg.device import pick_device
 from frozenseg.errors import ConfigError, DataError, did_you_mean
 from frozenseg.log import get_logger
@@ -157,7 +157,7 @@ class Segmenter:
 
 def _training_words(cfg: CfgNode) -> Vocabulary:
     """Return the words of the config's training set; they decide which of the asked ones count as seen."""
-    return vocabulary_of(cfg.DATASETS.TRAIN[0]) if cfg.DATASETS.TRAIN else Vocabulary.parse("object")
+    return build_vocabulary(cfg, cfg.DATASETS.TRAIN[0]) if cfg.DATASETS.TRAIN else Vocabulary.parse("object")
 
 
 def read_picture(image: Picture) -> Image.Image:

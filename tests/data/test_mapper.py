@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 
 from frozenseg.data import DatasetCatalog
-from frozenseg.data.mapper import TestMapper, TrainMapper, build_train_mapper, read_image
+from frozenseg.data.mapper import TestMapper, TrainMapper, build_train_mapper
 from frozenseg.errors import ConfigError, DataError
 from frozenseg.structures.panoptic import id_to_rgb
 
@@ -87,40 +87,6 @@ def test_test_element_keeps_the_original_size(record):
 def test_test_element_finds_the_size_itself(record):
     sample = TestMapper(2, 100)({"file_name": record["file_name"]})
     assert (sample["height"], sample["width"]) == (2, 4)
-
-
-def test_exif_orientation_is_applied(tmp_path):
-    exif = Image.Exif()
-    exif[0x0112] = 6  # turn by 90° to the right to see it upright
-    Image.new("RGB", (6, 2)).save(tmp_path / "turned.jpg", exif=exif)
-    assert read_image(str(tmp_path / "turned.jpg")).size == (2, 6)
-
-
-@pytest.mark.parametrize("mode", ["L", "P", "RGBA", "CMYK"])
-def test_other_modes_become_rgb(tmp_path, mode):
-    path = tmp_path / ("image.jpg" if mode == "CMYK" else "image.png")
-    Image.new(mode, (3, 2)).save(path)
-    image = read_image(str(path))
-    assert (image.mode, image.size) == ("RGB", (3, 2))
-
-
-@pytest.mark.parametrize("content", [b"", b"not a picture"])
-def test_undecodable_image_is_named(tmp_path, content):
-    (tmp_path / "broken.jpg").write_bytes(content)
-    with pytest.raises(DataError, match=r"broken\.jpg cannot be decoded .*--skip-bad"):
-        read_image(str(tmp_path / "broken.jpg"))
-
-
-def test_cut_off_image_is_named(tmp_path, toy):
-    whole = (toy / "toyworld" / "train" / "images" / "000000000001.jpg").read_bytes()
-    (tmp_path / "half.jpg").write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(DataError, match=r"half\.jpg cannot be decoded"):
-        read_image(str(tmp_path / "half.jpg"))
-
-
-def test_missing_image_is_named(tmp_path):
-    with pytest.raises(DataError, match=r"none\.jpg does not exist"):
-        read_image(str(tmp_path / "none.jpg"))
 
 
 @pytest.mark.parametrize("mapper", [TrainMapper(8), TestMapper(8, 8)])

@@ -31,6 +31,7 @@ def test_detectron2_flags() -> None:
         "weights": None,
         "allow_partial": False,
         "skip_bad": False,
+        "vocabulary": [],
         "compare": False,
         "print_config": False,
         "num_gpus": 4,
@@ -53,6 +54,11 @@ def test_flags_that_are_short_for_a_key() -> None:
     assert overrides(parse_arguments(["--config-file", "a.yaml", "--allow-partial"])) == [
         "MODEL.ALLOW_PARTIAL_WEIGHTS", "True",
     ]  # fmt: skip
+
+
+def test_files_of_words_add_up_to_one_key() -> None:
+    arguments = parse_arguments(["--config-file", "a.yaml", "--vocabulary", "pets=a b.txt", "--vocabulary", "c'.txt"])
+    assert overrides(arguments) == ["DATASETS.VOCABULARIES", """['pets=a b.txt', "c'.txt"]"""]
 
 
 def test_the_config_is_needed(capsys: pytest.CaptureFixture[str]) -> None:

@@ -28,7 +28,7 @@ def asked(monkeypatch: pytest.MonkeyPatch, cfg: CfgNode) -> list[tuple[Any, ...]
     metadata = Metadata(name="pets", json_file="missing.json", prepare_command="run prepare_pets")
     for place in (module, protocol, seen):
         monkeypatch.setattr(place, "MetadataCatalog", SimpleNamespace(get=lambda name: metadata))
-    monkeypatch.setattr(module, "vocabulary_of", lambda name: WORDS)
+    monkeypatch.setattr(module, "build_vocabulary", lambda cfg, name: WORDS)
     monkeypatch.setattr(module, "build_test_loader", lambda cfg, name: [name])
     monkeypatch.setattr(module, "build_evaluators", lambda *arguments: kept.append(arguments) or "evaluators")
     cfg.DATASETS.TRAIN = ["zoo"]

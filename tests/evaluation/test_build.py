@@ -28,6 +28,13 @@ def test_a_metric_without_ground_truth_is_left_out_and_told(metadata, caplog):
     assert "little_world has no instance annotations" in caplog.text
 
 
+def test_label_pictures_may_be_missing_too(metadata, caplog):
+    caplog.set_level("INFO", logger="frozenseg")
+    metadata.sem_seg_root = None
+    assert chosen(build_evaluators(metadata, ALL, SEEN)) == ["PanopticQuality"]
+    assert "little_world has no label pictures: its semantic read-out is not scored" in caplog.text
+
+
 def test_mistakes_are_answered(metadata):
     with pytest.raises(DataError, match="Unknown read-out 'boxes'"):
         build_evaluators(metadata, {"boxes"}, SEEN)

@@ -81,6 +81,14 @@ def test_the_confusion_matrix_counts_pairs(truth, predicted):
     np.testing.assert_array_equal(confusion_matrix(truth, predicted, 4), expected)
 
 
+def test_labels_that_begin_at_one(evaluator, write_labels):
+    own = SemanticIoU(evaluator.table, ignore_label=0, first_label=1)
+    own.process([write_labels([[0, 1, 2, 3]])], scores([[0, 0, 1, 0]]))
+    assert own.evaluate()["sem_seg"]["pACC"] == pytest.approx(100 * 2 / 3)
+    with pytest.raises(DataError, match="holds the value 4: expected 1 to 3, or 0"):
+        own.process([write_labels([[4]])], scores([[0]]))
+
+
 def test_bad_truth_and_prediction_are_named(evaluator, write_labels):
     record = write_labels([[0, 9]], image_id="street_7")
     with pytest.raises(DataError, match="picture of image street_7 holds the value 9: expected 0 to 2, or 255"):

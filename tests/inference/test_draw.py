@@ -7,8 +7,8 @@ from PIL import Image
 
 from frozenseg.inference import draw
 from frozenseg.inference.draw import contact_sheet, draw_instances, draw_panoptic, draw_semantic
-from frozenseg.inference.palette import class_colour
 from frozenseg.structures.instances import Instances
+from frozenseg.structures.palette import class_colour
 from frozenseg.vocabulary import Vocabulary
 
 pytest.importorskip("matplotlib", reason="drawing needs the demo extra")
@@ -116,12 +116,6 @@ def test_the_callers_matplotlib_is_left_alone(black: Image.Image) -> None:
 def test_small_pictures_are_enlarged() -> None:
     drawing = draw_semantic(Image.new("RGB", (64, 32)), torch.zeros(32, 64, dtype=torch.int64), WORDS)
     assert drawing.height >= SIDE
-
-
-def test_colours_differ_and_stay() -> None:
-    colours = [class_colour(index) for index in range(60)]
-    assert len(set(colours)) == 60
-    assert class_colour(3) == colours[3]
 
 
 def test_a_sheet_holds_rows_of_different_length(black: Image.Image) -> None:

@@ -11,7 +11,7 @@ from PIL import Image
 from frozenseg.modeling.build import build_model
 from frozenseg.modeling.weights import trained_tensors
 from tests.tiny import NARROW, ROOT, TRAINING, tiny_config
-from tools.demo import main
+from tools.demo import asked_words, main, parse_arguments
 
 
 @pytest.fixture
@@ -58,6 +58,26 @@ def test_bad_input_is_one_sentence_and_exit_code_2(
     assert message in error
     assert error.count("\n") == 1
     assert not (tmp_path / "masks").exists()
+
+
+def test_words_of_a_file(arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("matplotlib", reason="drawing needs the demo extra")
+    table = tmp_path / "words.tsv"
+    table.write_text("id\tname\tsynonyms\tisthing\n1\tcat\tcat,kitten\t1\n2\tsky\t\t0\n", encoding="utf-8")
+    words = asked_words(parse_arguments(["--input", "a.png", "--vocabulary-file", str(table), *arguments]))
+    assert words.classes == (("cat", "kitten"), ("sky",))
+    assert words.isthing == (True, False)
+    table.write_text("cat\nsky\n", encoding="utf-8")
+    picture = ["--input", str(tmp_path / "picture.png"), "--vocabulary-file", str(table)]
+    assert main([*picture, "--stuff", "grass", *arguments]) == 2
+    assert "not in the vocabulary: grass" in capsys.readouterr().err
+    assert main([*picture, "--stuff", "sky", *arguments, *options()]) == 0
+
+
+def test_words_are_given_once(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["--input", "a.png", "--vocabulary", "cat", "--vocabulary-file", "words.txt", *arguments])
+    assert "not allowed with argument" in capsys.readouterr().err
 
 
 def test_a_folder_that_cannot_be_made_is_refused_before_the_model_is_built(

@@ -9,26 +9,26 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from frozenseg.errors import DataError
+from frozenseg.evaluation.annotated_instances import AnnotatedInstances, Line
 from frozenseg.evaluation.class_table import PERCENT
-from frozenseg.evaluation.instance_evaluator import InstanceEvaluator, Line
 from frozenseg.registry import EVALUATOR
 
 METRICS = ("AP", "AP50", "AP75", "APs", "APm", "APl")  # the first six numbers of COCOeval's summary
 
 
 @EVALUATOR.register()
-class InstanceAP(InstanceEvaluator):
+class InstanceAP(AnnotatedInstances):
     """AP, AP50, AP75, APs, APm, APl of masks; AP over subsets. Object size is that of the mask."""
 
     evaluator_types = frozenset({"coco", "coco_panoptic_seg", "ade20k_panoptic_seg", "mapillary_vistas_panoptic_seg"})
 
-    def _score(self, images: list[Any], predictions: list[Line]) -> tuple[dict[str, float], np.ndarray]:
+    def _compare(self, images: list[Any], predictions: list[Line]) -> tuple[dict[str, float], np.ndarray]:
         truth = _load(self.json_file)
         self._check_images(images, truth.imgs)
         # pycocotools reports its progress on stdout, which belongs to the caller
         with contextlib.redirect_stdout(io.StringIO()):
             evaluation = COCOeval(truth, _results(truth, predictions), "segm")
-            evaluation.params.imgIds = sorted(set(images))
+            evaluation.params.imgIds = images
             evaluation.params.catIds = sorted(self.dataset_ids.values())
             evaluation.evaluate()
             evaluation.accumulate()

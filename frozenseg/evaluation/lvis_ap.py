@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from frozenseg.errors import DataError
+from frozenseg.evaluation.annotated_instances import AnnotatedInstances, Line
 from frozenseg.evaluation.class_table import PERCENT, ClassTable
-from frozenseg.evaluation.instance_evaluator import InstanceEvaluator, Line
 from frozenseg.official_packages import import_lvis
 from frozenseg.registry import EVALUATOR
 
@@ -17,7 +17,7 @@ IMAGE_FIELDS = ("neg_category_ids", "not_exhaustive_category_ids")
 
 
 @EVALUATOR.register()
-class LvisAP(InstanceEvaluator):
+class LvisAP(AnnotatedInstances):
     """AP, AP50, AP75, APs, APm, APl of masks, APr, APc, APf of rare, common and frequent classes; AP over subsets.
 
     The 300 best instances of an image count. A class counts in an image where it is annotated or said to be absent;
@@ -38,14 +38,14 @@ class LvisAP(InstanceEvaluator):
         self._lvis = import_lvis()  # on every process, before the images: a missing package shall not be found last
         super().__init__(table, json_file, dataset_ids)
 
-    def _score(self, images: list[Any], predictions: list[Line]) -> tuple[dict[str, float], np.ndarray]:
+    def _compare(self, images: list[Any], predictions: list[Line]) -> tuple[dict[str, float], np.ndarray]:
         truth = _load(self._lvis, self.json_file)
         self._check_images(images, truth.imgs)
         categories = sorted(self.dataset_ids.values())
         if unknown := set(categories) - set(truth.cats):
             raise DataError(f"Category {min(unknown)} is not among the categories of {self.json_file}.")
         evaluation = self._lvis.LVISEval(truth, _results(self._lvis, truth, predictions), "segm")
-        evaluation.params.img_ids = sorted(set(images))
+        evaluation.params.img_ids = images
         evaluation.params.cat_ids = categories
         evaluation.run()
         values = {metric: float(evaluation.results[metric]) for metric in METRICS}

@@ -1,0 +1,93 @@
+"""What the metrics share that read objects from an annotation file: predictions kept as lines of a COCO result file.
+
+Letters: C classes, T IoU thresholds, R recall levels, K thing classes.
+"""
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from frozenseg.errors import DataError
+from frozenseg.evaluation.class_table import ClassTable
+from frozenseg.evaluation.instance_evaluator import InstanceEvaluator, thing_ids
+from frozenseg.structures.instances import Instances
+from frozenseg.structures.masks import encode_rle
+
+Line = dict[str, Any]  # of a COCO or LVIS result file
+
+
+class Predictions(NamedTuple):
+    """An image's part of a result file."""
+
+    image_id: Any
+    lines: list[Line]
+
+
+class AnnotatedInstances(InstanceEvaluator):
+    """Average precision by a package that reads COCO's or LVIS's annotations; subclasses call it.
+
+    Masks are kept as run lengths.
+
+    Args:
+        table: the classes.
+        json_file: instance annotations.
+        dataset_ids: contiguous class id → category id in ``json_file``, for things.
+    """
+
+    def __init__(self, table: ClassTable, json_file: str, dataset_ids: dict[int, int]) -> None:
+        self.json_file = json_file
+        super().__init__(table, dataset_ids)
+
+    @classmethod
+    def from_metadata(cls, metadata: Any, seen: Sequence[bool]) -> "AnnotatedInstances":
+        """Build for a data set."""
+        return cls(ClassTable.from_metadata(metadata, seen), metadata.json_file, thing_ids(metadata))
+
+    @classmethod
+    def lacks(cls, metadata: Any) -> str:
+        """Say that there are no things or no annotation file, or nothing."""
+        if missing := super().lacks(metadata):
+            return missing
+        return "" if getattr(metadata, "json_file", None) else "instance annotations (json_file)"
+
+    def _describe(self, record: dict[str, Any], instances: Instances) -> Predictions:
+        masks = encode_rle(instances.pred_masks.cpu().numpy())
+        image, labels, scores = record["image_id"], instances.pred_classes.tolist(), instances.scores.tolist()
+        lines = [
+            {"image_id": image, "category_id": self.dataset_ids[label], "segmentation": mask, "score": score}
+            for label, mask, score in zip(labels, masks, scores, strict=True)
+        ]
+        return Predictions(image, lines)
+
+    def _score(self, images: list[Predictions]) -> tuple[dict[str, float], np.ndarray]:
+        lines = [line for image in images for line in image.lines]
+        return self._compare(sorted({image.image_id for image in images}), lines)
+
+    @abstractmethod
+    def _compare(self, images: list[Any], predictions: list[Line]) -> tuple[dict[str, float], np.ndarray]:
+        """Score the predictions for the images of these ids; as :meth:`_score`."""
+
+    def _check_images(self, images: list[Any], known: dict[Any, Any]) -> None:
+        if unknown := set(images) - set(known):
+            raise DataError(f"Image {min(map(str, unknown))} is not among the images of {self.json_file}.")
+
+    def _by_class(self, precision: np.ndarray, categories: Sequence[int]) -> np.ndarray:
+        """Average (T, R, K) precision, -1 for classes without objects, over T and R.
+
+        Args:
+            precision: of the classes in the order of ``categories``.
+            categories: (K,) category ids of the annotations.
+
+        Returns:
+            (C,) fractions for all classes of the table, NaN where there is none.
+        """
+        contiguous = {category: index for index, category in self.dataset_ids.items()}
+        levels = precision.transpose(2, 0, 1).reshape(precision.shape[2], -1)  # (K, T·R)
+        values = np.full(len(self.table), np.nan)
+        # a class without objects is -1 at every level
+        values[[contiguous[category] for category in categories]] = np.where(
+            levels[:, 0] > -1, levels.mean(axis=1), np.nan
+        )
+        return values

@@ -11,7 +11,7 @@ from PIL import Image
 
 from frozenseg.data.catalog import Record
 from frozenseg.data.images import check_size, read_image
-from frozenseg.data.truth import UNLABELLED, mask_of, of_labels
+from frozenseg.data.truth import UNLABELLED, largest_first, mask_of, of_labels
 from frozenseg.errors import DataError
 from frozenseg.structures.panoptic import VOID_ID, id_to_rgb
 
@@ -65,7 +65,7 @@ def _of_objects(record: Record, size: tuple[int, int]) -> tuple[np.ndarray, list
     objects = [item for item in record["annotations"] if not item["iscrowd"]]
     masks = [mask_of(item["segmentation"], size, record["file_name"]) for item in objects]
     numbers = np.full(size, VOID_ID, dtype=np.int32)
-    for place in sorted(range(len(masks)), key=lambda place: -int(masks[place].sum())):
+    for place in largest_first(masks):
         numbers[masks[place]] = place + 1
     return numbers, [{"id": place, "category_id": item["category_id"]} for place, item in enumerate(objects, start=1)]
 

@@ -3,6 +3,7 @@
 Letters: H×W the picture, C classes.
 """
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -101,10 +102,17 @@ def _of_segments(record: Record, size: tuple[int, int]) -> np.ndarray:
 
 
 def _of_objects(record: Record, size: tuple[int, int]) -> np.ndarray:
+    objects = record["annotations"]
+    masks = [mask_of(item["segmentation"], size, record["file_name"]) for item in objects]
     painted = np.full(size, UNLABELLED, dtype=np.int32)
-    for item in record["annotations"]:
-        painted[mask_of(item["segmentation"], size, record["file_name"])] = item["category_id"]
+    for place in largest_first(masks):
+        painted[masks[place]] = objects[place]["category_id"]
     return painted
+
+
+def largest_first(masks: Sequence[np.ndarray]) -> list[int]:
+    """Return the places of (H, W) masks in the order of painting: of two that overlap the smaller one lies on top."""
+    return sorted(range(len(masks)), key=lambda place: -int(masks[place].sum()))
 
 
 def mask_of(segmentation: Any, size: tuple[int, int], name: str) -> np.ndarray:

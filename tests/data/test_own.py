@@ -169,7 +169,7 @@ def test_words_that_do_not_fit_the_json(text: str, message: str, farm: Path) -> 
         ("folder:a", "does not say labels and classes"),
         ("folder:a?labels=&classes=c", "does not say labels"),
         ("folder:?labels=b&classes=c", "has no path behind 'folder'"),
-        ("folder:a?lables=b&classes=c", r"unknown word 'lables'\. Did you mean 'labels' .*\? Write folder:IMAGES"),
+        ("folder:a?labls=b&classes=c", r"unknown word 'labls'\. Did you mean 'labels' .*\? Write folder:IMAGES"),
         ("folder:a?labels=b&labels=c&classes=d", "says 'labels' twice"),
         ("folder:a?labels=b&classes=c&name=x/y", "has the name 'x/y': use letters"),
         ("folder:a?labels=b&classes=c&ignore=none", "ignore is 'none' .* a pixel value such as 255 or 0"),

@@ -98,7 +98,7 @@ def evaluate(model: nn.Module, benchmarks: Sequence[Benchmark], folder: Path, co
         logger.info("Evaluating on %s: %d classes.", benchmark.name, len(benchmark.words))
         model.set_vocabulary(benchmark.words, benchmark.seen)
         model.set_protocol(ReadOut.from_config(benchmark.cfg), EnsembleSetting.from_config(benchmark.cfg))
-        results[benchmark.name] = inference_on_dataset(model, benchmark.loader, benchmark.evaluators)
+        results[benchmark.name], _ = inference_on_dataset(model, benchmark.loader, benchmark.evaluators)
     model.set_vocabulary(*own[:2])
     model.set_protocol(*own[2:])
     if results and distributed.is_main_process():

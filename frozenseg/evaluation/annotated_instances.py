@@ -5,7 +5,7 @@ Letters: C classes, T IoU thresholds, R recall levels, K thing classes.
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -16,13 +16,6 @@ from frozenseg.structures.instances import Instances
 from frozenseg.structures.masks import encode_rle
 
 Line = dict[str, Any]  # of a COCO or LVIS result file
-
-
-class Predictions(NamedTuple):
-    """An image's part of a result file."""
-
-    image_id: Any
-    lines: list[Line]
 
 
 class AnnotatedInstances(InstanceEvaluator):
@@ -52,18 +45,18 @@ class AnnotatedInstances(InstanceEvaluator):
             return missing
         return "" if getattr(metadata, "json_file", None) else "instance annotations (json_file)"
 
-    def _describe(self, record: dict[str, Any], instances: Instances) -> Predictions:
+    def _describe(self, record: dict[str, Any], instances: Instances) -> dict[str, Any]:
         masks = encode_rle(instances.pred_masks.cpu().numpy())
         image, labels, scores = record["image_id"], instances.pred_classes.tolist(), instances.scores.tolist()
         lines = [
             {"image_id": image, "category_id": self.dataset_ids[label], "segmentation": mask, "score": score}
             for label, mask, score in zip(labels, masks, scores, strict=True)
         ]
-        return Predictions(image, lines)
+        return {"image_id": image, "lines": lines}
 
-    def _score(self, images: list[Predictions]) -> tuple[dict[str, float], np.ndarray]:
-        lines = [line for image in images for line in image.lines]
-        return self._compare(sorted({image.image_id for image in images}), lines)
+    def _score(self, images: list[dict[str, Any]]) -> tuple[dict[str, float], np.ndarray]:
+        lines = [line for image in images for line in image["lines"]]
+        return self._compare(sorted({image["image_id"] for image in images}), lines)
 
     @abstractmethod
     def _compare(self, images: list[Any], predictions: list[Line]) -> tuple[dict[str, float], np.ndarray]:

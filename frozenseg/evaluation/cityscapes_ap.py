@@ -12,10 +12,10 @@ import numpy as np
 from frozenseg.errors import DataError
 from frozenseg.evaluation.class_table import PERCENT, ClassTable, mean_of_known
 from frozenseg.evaluation.instance_evaluator import InstanceEvaluator
+from frozenseg.evaluation.truth import truth_of
 from frozenseg.official_packages import import_cityscapes_evaluation
 from frozenseg.registry import EVALUATOR
 from frozenseg.structures.instances import Instances
-from frozenseg.structures.label_files import read_labels
 
 FIRST_OBJECT = 1000  # smaller instance ids are classes: groups of objects, or no objects
 NO_DISTANCE = {"medDist": -1, "distConf": 0.0}  # the package's words for ground truth without depth
@@ -38,6 +38,7 @@ class CityscapesAP(InstanceEvaluator):
         FrozenSegError: the package cityscapesscripts cannot be imported.
     """
 
+    truth = "instance_ids"
     evaluator_types = frozenset({"cityscapes_panoptic_seg", "cityscapes_instance"})
 
     def __init__(self, table: ClassTable, dataset_ids: dict[int, int]) -> None:
@@ -51,7 +52,7 @@ class CityscapesAP(InstanceEvaluator):
         super().__init__(table, dataset_ids)
 
     def _describe(self, record: dict[str, Any], instances: Instances) -> Match:
-        ids = read_labels(record["instance_file_name"]).astype(np.int64)  # (H, W)
+        ids = truth_of(record, self.truth).pixels().astype(np.int64)  # (H, W)
         masks = instances.pred_masks.cpu().numpy().astype(bool)  # (N, H, W)
         if masks.shape[1:] != ids.shape:
             raise DataError(

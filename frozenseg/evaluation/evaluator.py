@@ -1,10 +1,12 @@
 """What every metric is (Detectron2's ``DatasetEvaluator``), and the loop that feeds it."""
 
+import math
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence, Sized
 from contextlib import contextmanager
-from typing import Any, ClassVar
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar, Protocol
 
 import torch
 from torch import nn
@@ -18,19 +20,33 @@ Results = dict[str, dict[str, float]]
 logger = get_logger(__name__)
 
 
+@dataclass
+class Seconds:
+    """Where the time of an evaluation went, in one process."""
+
+    data: float = 0.0  # waiting for the loader
+    model: float = 0.0
+    metric: float = 0.0
+
+
 class DatasetEvaluator(ABC):
     """A metric: fed image by image, it keeps little, and says its result when all have passed.
+
+    What an image contributes is described first, then added: a description is small and can be written as JSON, so
+    that an evaluation that was cut off can go on, and images can be compared with each other.
 
     Subclasses that are registered in ``registry.EVALUATOR`` are found by :func:`build_evaluators` through their class
     attributes; there is no list to add them to.
 
     Attributes:
-        read_out: what it scores: ``semantic``, ``instance`` or ``panoptic``.
+        read_out: what it scores: ``semantic``, ``instance``, ``panoptic`` or ``recall``.
+        truth: what it compares with, see :func:`truth_of`; empty where that is in files of its own.
         evaluator_types: the data sets that it serves, by their metadata's ``evaluator_type``.
         per_class: after :meth:`evaluate`, ``{metric: {class name: percent}}``.
     """
 
     read_out: ClassVar[str] = ""
+    truth: ClassVar[str] = ""
     evaluator_types: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(self) -> None:
@@ -57,13 +73,32 @@ class DatasetEvaluator(ABC):
         """Forget all images."""
 
     @abstractmethod
-    def process(self, inputs: list[dict[str, Any]], outputs: list[dict[str, Any]]) -> None:
-        """Take images in.
+    def describe(self, record: dict[str, Any], output: dict[str, Any]) -> Any:
+        """Compare one image with its ground truth.
 
         Args:
-            inputs: test batch elements: data set records with ``image``.
-            outputs: the model's output for each of them.
+            record: test batch element: the data set's record with ``image``.
+            output: the model's output for it.
+
+        Returns:
+            What the image contributes: numbers, strings, lists and dictionaries with string keys only.
+
+        Raises:
+            DataError: truth or prediction is missing or wrong.
         """
+
+    @abstractmethod
+    def add(self, contribution: Any) -> None:
+        """Add what an image contributes, from :meth:`describe` or read back from JSON."""
+
+    def image_score(self, contribution: Any) -> float:
+        """Return how well one image was done, from 0 to 1; NaN where that cannot be said."""
+        return float("nan")
+
+    def process(self, inputs: list[dict[str, Any]], outputs: list[dict[str, Any]]) -> None:
+        """Take images in: describe and add each."""
+        for record, output in zip(inputs, outputs, strict=True):
+            self.add(self.describe(record, output))
 
     @abstractmethod
     def evaluate(self) -> Results:
@@ -86,10 +121,24 @@ class DatasetEvaluators(DatasetEvaluator):
         for evaluator in self.evaluators:
             evaluator.reset()
 
-    def process(self, inputs: list[dict[str, Any]], outputs: list[dict[str, Any]]) -> None:
-        """Hand the images to every metric."""
+    def describe(self, record: dict[str, Any], output: dict[str, Any]) -> dict[str, Any]:
+        """Return what an image contributes to each metric, by the metric's class."""
+        return {type(evaluator).__name__: evaluator.describe(record, output) for evaluator in self.evaluators}
+
+    def add(self, contribution: dict[str, Any]) -> None:
+        """Hand every metric its own."""
         for evaluator in self.evaluators:
-            evaluator.process(inputs, outputs)
+            evaluator.add(contribution[type(evaluator).__name__])
+
+    def image_score(self, contribution: dict[str, Any]) -> float:
+        """Return the score by the first metric that has one."""
+        scores = (evaluator.image_score(contribution[type(evaluator).__name__]) for evaluator in self.evaluators)
+        return next((score for score in scores if not math.isnan(score)), float("nan"))
+
+    @property
+    def truths(self) -> tuple[str, ...]:
+        """What the metrics compare with; a loader may read it ahead, see :func:`read_truths`."""
+        return tuple(dict.fromkeys(evaluator.truth for evaluator in self.evaluators if evaluator.truth))
 
     def evaluate(self) -> Results:
         """Return all results; ``per_class`` holds those of all metrics."""
@@ -102,9 +151,20 @@ class DatasetEvaluators(DatasetEvaluator):
         return results
 
 
+class Observer(Protocol):
+    """Somebody who sees every image of an evaluation as it passes."""
+
+    def see(self, record: dict[str, Any], output: dict[str, Any], contribution: Any) -> None:
+        """Look at an image, what the model says of it, and what it contributes to the metrics."""
+
+
 def inference_on_dataset(
-    model: nn.Module, loader: Iterable[list[dict[str, Any]]], evaluators: DatasetEvaluator
-) -> Results:
+    model: nn.Module,
+    loader: Iterable[list[dict[str, Any]]],
+    evaluators: DatasetEvaluator,
+    observers: Sequence[Observer] = (),
+    earlier: Iterable[Any] = (),
+) -> tuple[Results, Seconds]:
     """Run a model over this process's share of a data set and score it.
 
     The model is in eval mode meanwhile, and as it was before afterwards.
@@ -113,16 +173,20 @@ def inference_on_dataset(
         model: ``list[dict]`` → ``list[dict]``.
         loader: batches of data set records with ``image``.
         evaluators: the metrics; they are reset first.
+        observers: are shown every image.
+        earlier: what images contributed that an evaluation has seen which was cut off.
 
     Returns:
-        The merged results, the same on every process.
+        The merged results, the same on every process, and where this process's time went.
 
     Raises:
-        DataError: the loader is empty on every process.
+        DataError: there is no image on any process.
     """
     evaluators.reset()
-    seconds = {"data": 0.0, "model": 0.0, "metric": 0.0}
-    images, started = 0, time.perf_counter()
+    images, seconds, started = 0, Seconds(), time.perf_counter()
+    for contribution in earlier:
+        evaluators.add(contribution)
+        images += 1
     total = len(loader) if isinstance(loader, Sized) else None
     quiet = not distributed.is_main_process()
     with _eval_mode(model), torch.no_grad():
@@ -132,26 +196,30 @@ def inference_on_dataset(
             _wait_for_device()
             between = time.perf_counter()
             _check_count(batch, outputs)
-            evaluators.process(batch, outputs)
-            seconds["model"] += between - before
-            seconds["metric"] += time.perf_counter() - between
+            for record, output in zip(batch, outputs, strict=True):
+                contribution = evaluators.describe(record, output)
+                evaluators.add(contribution)
+                for observer in observers:
+                    observer.see(record, output, contribution)
+            seconds.model += between - before
+            seconds.metric += time.perf_counter() - between
             images += len(batch)
     if sum(distributed.gather(images)) == 0:
         raise DataError("There was no image to evaluate on: the data set is empty, or no image of it can be decoded.")
     before = time.perf_counter()
     results = evaluators.evaluate()
-    seconds["metric"] += time.perf_counter() - before
+    seconds.metric += time.perf_counter() - before
     _report_seconds(images, time.perf_counter() - started, seconds)
-    return results
+    return results, seconds
 
 
-def _timed(loader: Iterable[list[dict[str, Any]]], seconds: dict[str, float]) -> Iterator[list[dict[str, Any]]]:
-    """Go through the loader; the seconds that it takes are added to ``seconds["data"]``."""
+def _timed(loader: Iterable[list[dict[str, Any]]], seconds: Seconds) -> Iterator[list[dict[str, Any]]]:
+    """Go through the loader; the seconds that it takes are added to ``seconds.data``."""
     batches = iter(loader)
     while True:
         before = time.perf_counter()
         batch = next(batches, None)
-        seconds["data"] += time.perf_counter() - before
+        seconds.data += time.perf_counter() - before
         if batch is None:
             return
         yield batch
@@ -181,7 +249,7 @@ def _check_count(batch: list[dict[str, Any]], outputs: list[dict[str, Any]]) -> 
         )
 
 
-def _report_seconds(images: int, wall: float, seconds: dict[str, float]) -> None:
-    split = ", ".join(f"{name} {value:.1f} s" for name, value in seconds.items())
+def _report_seconds(images: int, wall: float, seconds: Seconds) -> None:
+    split = ", ".join(f"{name} {value:.1f} s" for name, value in asdict(seconds).items())
     rate = 1000 * wall / max(images, 1)
     logger.info("Evaluated %d images in %.1f s (%.0f ms an image): %s.", images, wall, rate, split)

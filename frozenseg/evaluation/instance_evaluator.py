@@ -48,20 +48,25 @@ class InstanceEvaluator(DatasetEvaluator):
         """Forget all images."""
         self._images: list[Any] = []
 
-    def process(self, inputs: list[dict[str, Any]], outputs: list[dict[str, Any]]) -> None:
-        """Keep what is needed of ``instances`` of each output.
+    def describe(self, record: dict[str, Any], output: dict[str, Any]) -> Any:
+        """Return what is kept of ``instances`` of an output.
 
         Raises:
             DataError: they are missing, of an unknown class, or scored NaN.
         """
-        for record, output in zip(inputs, outputs, strict=True):
-            name = f"image {image_name(record)}"
-            if "instances" not in output:
-                raise DataError(
-                    f"The output for {name} has no instances: set MODEL.MASK_FORMER.TEST.INSTANCE_ON to True."
-                )
-            self._check(output["instances"], name)
-            self._images.append(self._describe(record, output["instances"]))
+        name = f"image {image_name(record)}"
+        if "instances" not in output:
+            raise DataError(f"The output for {name} has no instances: set MODEL.MASK_FORMER.TEST.INSTANCE_ON to True.")
+        instances = output["instances"]
+        if unknown := set(instances.pred_classes.tolist()) - set(self.dataset_ids):
+            raise DataError(f"The prediction for {name} has an instance of class {min(unknown)}, which is not a thing.")
+        if not np.isfinite(instances.scores.tolist()).all():
+            raise DataError(f"The prediction for {name} has an instance whose score is not a finite number.")
+        return self._describe(record, instances)
+
+    def add(self, contribution: Any) -> None:
+        """Keep what is known of an image."""
+        self._images.append(contribution)
 
     def evaluate(self) -> Results:
         """Return ``{"segm": {"AP": …, "AP50": …, …, "S_AP": …}}``; the work is done on the first process."""
@@ -93,12 +98,6 @@ class InstanceEvaluator(DatasetEvaluator):
         Raises:
             DataError: the ground truth is missing or wrong, or has not all the images.
         """
-
-    def _check(self, instances: Instances, name: str) -> None:
-        if unknown := set(instances.pred_classes.tolist()) - set(self.dataset_ids):
-            raise DataError(f"The prediction for {name} has an instance of class {min(unknown)}, which is not a thing.")
-        if not np.isfinite(instances.scores.tolist()).all():
-            raise DataError(f"The prediction for {name} has an instance whose score is not a finite number.")
 
 
 def thing_ids(metadata: Any) -> dict[int, int]:

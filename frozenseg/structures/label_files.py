@@ -1,5 +1,7 @@
 """Ground-truth pictures: segment ids (panoptic PNG) and class labels (semantic PNG or TIFF)."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +10,7 @@ from PIL import Image
 
 from frozenseg.atomic import replacing
 from frozenseg.errors import DataError
-from frozenseg.structures.panoptic import id_to_rgb, rgb_to_id
+from frozenseg.structures.panoptic import id_to_rgb
 
 
 def read_segment_ids(path: str | Path) -> np.ndarray:
@@ -23,7 +25,10 @@ def read_segment_ids(path: str | Path) -> np.ndarray:
     Raises:
         DataError: missing or not a picture.
     """
-    return rgb_to_id(_read(path, "RGB"))
+    with _opened(path) as picture:
+        # Pillow keeps the three channels in four bytes: taken as they are, they are the numbers
+        pixels = np.frombuffer(picture.convert("RGB").tobytes("raw", "RGBX"), dtype="<i4")
+        return (pixels & 0xFFFFFF).reshape(picture.height, picture.width)
 
 
 def read_labels(path: str | Path) -> np.ndarray:
@@ -87,10 +92,16 @@ def image_name(record: dict[str, Any]) -> str:
     return str(record.get("image_id", record.get("file_name", "without id")))
 
 
-def _read(path: str | Path, mode: str | None = None) -> np.ndarray:
+def _read(path: str | Path) -> np.ndarray:
+    with _opened(path) as picture:
+        return np.asarray(picture)
+
+
+@contextmanager
+def _opened(path: str | Path) -> Iterator[Image.Image]:
     try:
         with Image.open(path) as picture:
-            return np.asarray(picture if mode is None else picture.convert(mode))
+            yield picture
     except FileNotFoundError as error:
         raise DataError(f"The ground truth {path} does not exist.") from error
     except (OSError, SyntaxError, ValueError) as error:

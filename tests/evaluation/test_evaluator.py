@@ -21,13 +21,20 @@ class Mean(DatasetEvaluator):
     def reset(self):
         self.values = []
 
-    def process(self, inputs, outputs):
-        self.values += [output["value"] * record["weight"] for record, output in zip(inputs, outputs, strict=True)]
+    def describe(self, record, output):
+        return output["value"] * record["weight"]
+
+    def add(self, contribution):
+        self.values.append(contribution)
 
     def evaluate(self):
         mean = sum(self.values) / len(self.values)
         self.per_class = {self.metric: {"all": mean}}
         return {self.task: {self.metric: mean}}
+
+
+class Other(Mean):
+    """Another metric."""
 
 
 class Doubler(nn.Module):
@@ -46,13 +53,14 @@ def test_results_are_merged_and_the_model_is_left_as_it_was(caplog, monkeypatch)
     monkeypatch.setattr(logging.getLogger("frozenseg"), "propagate", True)
     caplog.set_level("INFO", logger="frozenseg")
     model = Doubler().train()
-    evaluators = DatasetEvaluators([Mean("a", "x"), Mean("a", "y"), Mean("b", "x")])
+    evaluators = DatasetEvaluators([Mean("a", "x"), Other("b", "y")])
     evaluators.process([{"weight": 1}], [{"value": 1e9}])  # of an earlier run, to be forgotten
-    results = inference_on_dataset(model, batches(1, 2, 3), evaluators)
-    assert results == {"a": {"x": 40, "y": 40}, "b": {"x": 40}}
+    results, seconds = inference_on_dataset(model, batches(1, 2, 3), evaluators)
+    assert results == {"a": {"x": 40}, "b": {"y": 40}}
     assert evaluators.per_class == {"x": {"all": 40}, "y": {"all": 40}}
     assert model.called == (False, False)
     assert model.training
+    assert min(seconds.data, seconds.model, seconds.metric) > 0
     assert "Evaluated 3 images in" in caplog.text
     assert all(f"{part} 0." in caplog.text for part in ("data", "model", "metric"))
 
@@ -68,7 +76,7 @@ def test_eval_mode_stays_and_training_comes_back_after_an_error():
 
 
 def test_a_loader_without_length_is_enough():
-    assert inference_on_dataset(Doubler(), iter(batches(1, 3)), Mean("a", "x")) == {"a": {"x": 40}}
+    assert inference_on_dataset(Doubler(), iter(batches(1, 3)), Mean("a", "x"))[0] == {"a": {"x": 40}}
 
 
 def test_an_empty_share_is_fine_an_empty_data_set_is_not(monkeypatch):
@@ -76,7 +84,7 @@ def test_an_empty_share_is_fine_an_empty_data_set_is_not(monkeypatch):
         inference_on_dataset(Doubler(), [], Mean("a", "x"))
     monkeypatch.setattr(distributed, "gather", lambda count: [count, 5])
     monkeypatch.setattr(Mean, "evaluate", lambda self: {"a": {"x": len(self.values)}})
-    assert inference_on_dataset(Doubler(), [], Mean("a", "x")) == {"a": {"x": 0}}
+    assert inference_on_dataset(Doubler(), [], Mean("a", "x"))[0] == {"a": {"x": 0}}
 
 
 def test_one_output_for_each_image():

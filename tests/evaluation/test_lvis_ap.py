@@ -139,7 +139,7 @@ def test_a_random_world_scores_as_the_package_says(metadata, tmp_path):
     ours = evaluator.evaluate()["segm"]
 
     (tmp_path / "results.json").write_text(
-        json.dumps([line for image in evaluator._images for line in image.lines]), encoding="utf-8"
+        json.dumps([line for image in evaluator._images for line in image["lines"]]), encoding="utf-8"
     )
     official = import_lvis().LVISEval(json_file, str(tmp_path / "results.json"), "segm")
     official.run()
@@ -157,7 +157,7 @@ def test_nothing_is_said_and_the_predictions_stay(build, capsys, caplog):
     evaluator = build()
     first = see_all(evaluator)
     assert (capsys.readouterr().out, caplog.text) == ("", "")
-    assert set(evaluator._images[0].lines[0]) == {"image_id", "category_id", "segmentation", "score"}
+    assert set(evaluator._images[0]["lines"][0]) == {"image_id", "category_id", "segmentation", "score"}
     assert evaluator.evaluate()["segm"] == pytest.approx(first, nan_ok=True)
 
 

@@ -11,7 +11,8 @@ from hypothesis.extra import numpy as hnp
 
 from frozenseg import distributed
 from frozenseg.errors import DataError
-from frozenseg.evaluation.panoptic_quality import PanopticMap, PanopticQuality, count_matches
+from frozenseg.evaluation.panoptic_matching import PanopticMap, count_matches
+from frozenseg.evaluation.panoptic_quality import PanopticQuality
 
 CLASSES = 3
 

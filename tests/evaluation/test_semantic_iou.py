@@ -1,5 +1,7 @@
 """mIoU and its relatives on pictures of a few pixels."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +11,9 @@ from hypothesis.extra import numpy as hnp
 
 from frozenseg import distributed
 from frozenseg.errors import DataError
-from frozenseg.evaluation.semantic_iou import SemanticIoU, confusion_matrix
+from frozenseg.evaluation.class_table import ClassTable
+from frozenseg.evaluation.semantic_iou import SemanticIoU
+from frozenseg.structures.runs import Runs
 
 IGNORE = 255
 
@@ -58,6 +62,8 @@ def test_a_class_predicted_but_never_annotated_hurts_only_where_it_lies(evaluato
     evaluator.process([write_labels([[0, 0]])], scores([[0, 2]]))
     results = evaluator.evaluate()["sem_seg"]
     assert results["mIoU"] == results["pACC"] == pytest.approx(50)
+    assert results["mIoU_occurring"] == pytest.approx(25)  # the older rule
+    assert (results["S_mIoU_occurring"], results["U_mIoU_occurring"]) == (pytest.approx(50), 0)
 
 
 def test_images_are_summed_before_division(evaluator, write_labels, monkeypatch):
@@ -71,14 +77,22 @@ def test_images_are_summed_before_division(evaluator, write_labels, monkeypatch)
 
 
 @given(
-    hnp.arrays(np.uint8, 20, elements=st.integers(0, 3)),
-    hnp.arrays(np.int64, 20, elements=st.integers(0, 3)),
+    hnp.arrays(np.uint8, (4, 5), elements=st.sampled_from([0, 1, 2, IGNORE])),
+    hnp.arrays(np.int64, (4, 5), elements=st.integers(0, 2)),
 )
-def test_the_confusion_matrix_counts_pairs(truth, predicted):
-    expected = np.zeros((4, 4), dtype=int)
-    for true, guess in zip(truth, predicted, strict=True):
-        expected[true, guess] += 1
-    np.testing.assert_array_equal(confusion_matrix(truth, predicted, 4), expected)
+def test_pixels_are_counted_by_pairs_of_classes(truth, predicted):
+    evaluator = SemanticIoU(ClassTable(("a", "b", "c"), np.zeros(3, dtype=bool), {}))
+    counted = evaluator.describe({"truth": {"labels": Runs.of(truth)}}, {"sem_seg": torch.from_numpy(predicted)})
+    expected = {}
+    for true, guess in zip(truth.ravel().tolist(), predicted.ravel().tolist(), strict=True):
+        if true != IGNORE:
+            expected[true, guess] = expected.get((true, guess), 0) + 1
+    found = zip(counted["true"], counted["predicted"], counted["pixels"], strict=True)
+    assert {(true, guess): pixels for true, guess, pixels in found} == expected
+    assert json.loads(json.dumps(counted)) == counted
+    evaluator.add(counted)
+    score = evaluator.evaluate()["sem_seg"]["mIoU"] / 100
+    assert evaluator.image_score(counted) == pytest.approx(score, nan_ok=True)
 
 
 def test_labels_that_begin_at_one(evaluator, write_labels):
@@ -95,6 +109,12 @@ def test_bad_truth_and_prediction_are_named(evaluator, write_labels):
         evaluator.process([record], scores([[0, 0]]))
     with pytest.raises(DataError, match=r"sem_seg for image street_7 has shape \(3, 1, 1\), expected \(3, 1, 2\)"):
         evaluator.process([record], scores([[0]]))
+    with pytest.raises(DataError, match="prediction for image street_7 has labels from 0 to 3: expected 0 to 2"):
+        evaluator.process([write_labels([[0, 1]], image_id="street_7")], [{"sem_seg": torch.tensor([[0, 3]])}])
+    with pytest.raises(DataError, match=r"sem_seg for image street_7 has scores that are not numbers \(NaN\)"):
+        evaluator.process(
+            [write_labels([[0, 1]], image_id="street_7")], [{"sem_seg": scores([[0, 0]])[0]["sem_seg"] * float("nan")}]
+        )
     with pytest.raises(DataError, match="no sem_seg: set .*SEMANTIC_ON"):
         evaluator.process([record], [{}])
     with pytest.raises(DataError, match="no sem_seg_file_name"):

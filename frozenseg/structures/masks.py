@@ -21,8 +21,35 @@ def encode_rle(masks: np.ndarray) -> list[dict[str, Any]]:
     """
     if len(masks) == 0:
         return []
-    runs = coco_mask.encode(np.asfortranarray(masks.transpose(1, 2, 0).astype(np.uint8)))  # (H, W, N)
+    height, width = masks.shape[1:]
+    lengths = [
+        _run_lengths(mask, rows, columns)
+        for mask, rows, columns in zip(masks, masks.any(axis=2), masks.any(axis=1), strict=True)
+    ]
+    runs = coco_mask.frPyObjects([{"size": [height, width], "counts": counts} for counts in lengths], height, width)
     return [{"size": list(run["size"]), "counts": run["counts"].decode("ascii")} for run in runs]
+
+
+def _run_lengths(mask: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> list[int]:
+    """Return the lengths of runs, down the columns and outside first, looking inside the box around the mask only.
+
+    Args:
+        mask: (H, W) bool.
+        rows: (H,) bool, which have a pixel of it.
+        columns: (W,) bool, likewise.
+    """
+    height, width = mask.shape
+    if not rows.any():
+        return [height * width]
+    (top, bottom), (left, right) = (np.flatnonzero(line)[[0, -1]] for line in (rows, columns))
+    box = np.zeros((right - left + 1, bottom - top + 2), dtype=bool)  # each column of the mask ends in one outside
+    box[:, :-1] = mask[top : bottom + 1, left : right + 1].T
+    inside = np.concatenate([[False], box.ravel()])
+    column, row = np.divmod(np.flatnonzero(inside[1:] != inside[:-1]), box.shape[1])
+    changes = (column + left) * height + row + top
+    joined = np.flatnonzero(changes[1:] == changes[:-1])  # runs that go on at the top of the next column
+    changes = np.delete(changes, np.concatenate([joined, joined + 1]))
+    return np.diff(changes, prepend=0, append=height * width).tolist()
 
 
 def decode_rle(runs: list[dict[str, Any]], height: int, width: int) -> np.ndarray:

@@ -6,6 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from pycocotools import mask as coco_mask
 
 from frozenseg.errors import ShapeError
 from frozenseg.structures.image_list import ImageList, ImageSize
@@ -64,7 +65,8 @@ def test_panoptic_ids_by_hand() -> None:
 @given(hnp.arrays(bool, hnp.array_shapes(min_dims=3, max_dims=3, max_side=6)))
 def test_masks_survive_run_lengths(masks: np.ndarray) -> None:
     runs = encode_rle(masks)
-    assert all(isinstance(run["counts"], str) for run in runs)
+    package = coco_mask.encode(np.asfortranarray(masks.transpose(1, 2, 0).astype(np.uint8)))
+    assert runs == [{"size": run["size"], "counts": run["counts"].decode()} for run in package]
     assert (decode_rle(runs, *masks.shape[1:]) == masks).all()
 
 

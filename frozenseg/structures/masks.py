@@ -22,10 +22,8 @@ def encode_rle(masks: np.ndarray) -> list[dict[str, Any]]:
     if len(masks) == 0:
         return []
     height, width = masks.shape[1:]
-    lengths = [
-        _run_lengths(mask, rows, columns)
-        for mask, rows, columns in zip(masks, masks.any(axis=2), masks.any(axis=1), strict=True)
-    ]
+    rows, columns = np.asarray(masks.any(axis=2)), np.asarray(masks.any(axis=1))
+    lengths = [_run_lengths(mask, *box) for mask, *box in zip(masks, rows, columns, strict=True)]
     runs = coco_mask.frPyObjects([{"size": [height, width], "counts": counts} for counts in lengths], height, width)
     return [{"size": list(run["size"]), "counts": run["counts"].decode("ascii")} for run in runs]
 
@@ -49,7 +47,9 @@ def _run_lengths(mask: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> lis
     changes = (column + left) * height + row + top
     joined = np.flatnonzero(changes[1:] == changes[:-1])  # runs that go on at the top of the next column
     changes = np.delete(changes, np.concatenate([joined, joined + 1]))
-    return np.diff(changes, prepend=0, append=height * width).tolist()
+    changes = changes[changes < height * width]  # the end of the map ends a run anyhow
+    lengths: list[int] = np.diff(changes, prepend=0, append=height * width).tolist()
+    return lengths
 
 
 def decode_rle(runs: list[dict[str, Any]], height: int, width: int) -> np.ndarray:

@@ -18,7 +18,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("interrupted; --resume goes on from the last checkpoint in OUTPUT_DIR", file=sys.stderr)
+        print("interrupted; --resume goes on with it", file=sys.stderr)
         return 130
 
 

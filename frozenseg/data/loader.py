@@ -7,10 +7,10 @@ same for any number of workers, and a resumed run sees what an unbroken one woul
 import pickle
 import random
 import shlex
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from torch.utils.data import DataLoader, Dataset
@@ -27,6 +27,7 @@ from frozenseg.data.truth import Rules
 from frozenseg.data.validate import FILE_KEYS, validate_records
 from frozenseg.errors import ConfigError, DataError
 from frozenseg.log import get_logger
+from frozenseg.structures.label_files import image_name
 
 logger = get_logger(__name__)
 LOOKED_AT = 6  # pictures of each data set before a run
@@ -167,30 +168,58 @@ def build_train_loader(cfg: Any, start_iteration: int = 0) -> Iterable[list[Samp
     return Batches(loader, cfg.DATASETS.SKIP_BAD)
 
 
-def build_test_loader(cfg: Any, name: str) -> Batches:
-    """Return this process's share of a test set, one picture a batch.
+@dataclass(frozen=True)
+class TestSet:
+    """A data set to evaluate on, whose files are there.
 
-    Args:
-        cfg: reads DATASETS.SKIP_BAD, DATALOADER.NUM_WORKERS, INPUT and which read-outs are on.
-        name: of the data set.
-
-    Raises:
-        DataError: the data set is unknown, or files are missing.
+    Attributes:
+        cfg: reads DATASETS.SKIP_BAD, DATALOADER.NUM_WORKERS and INPUT.
+        records: of the pictures.
     """
-    keys = ["file_name"]
-    keys += ["pan_seg_file_name"] if cfg.MODEL.MASK_FORMER.TEST.PANOPTIC_ON else []
-    keys += ["sem_seg_file_name"] if cfg.MODEL.MASK_FORMER.TEST.SEMANTIC_ON else []
-    keys += ["instance_file_name"] if cfg.MODEL.MASK_FORMER.TEST.INSTANCE_ON else []
-    records = DatasetCatalog.get(name)
-    _check(cfg, name, records, keys)
-    loader = DataLoader(
-        LoadedRecords(records, TestMapper.from_config(cfg)),
-        batch_size=1,
-        sampler=InferenceSampler(len(records), distributed.rank(), distributed.world_size()),
-        num_workers=cfg.DATALOADER.NUM_WORKERS,
-        collate_fn=_as_list,
-    )
-    return Batches(loader, cfg.DATASETS.SKIP_BAD)
+
+    __test__: ClassVar = False  # the name is not a test's
+    cfg: Any
+    records: Sequence[Record]
+
+    @classmethod
+    def open(cls, cfg: Any, name: str) -> "TestSet":
+        """Look for all files that the read-outs which are on need, and into a few of them.
+
+        Raises:
+            DataError: the data set is unknown, or files are missing.
+        """
+        test = cfg.MODEL.MASK_FORMER.TEST
+        needed = {
+            "file_name": True,
+            "pan_seg_file_name": test.PANOPTIC_ON,
+            "sem_seg_file_name": test.SEMANTIC_ON,
+            "instance_file_name": test.INSTANCE_ON,
+        }
+        records = DatasetCatalog.get(name)
+        _check(cfg, name, records, [key for key, on in needed.items() if on])
+        return cls(cfg, records)
+
+    def batches(self, read_truth: Callable[[Record], Any] | None = None, done: Container[str] = frozenset()) -> Batches:
+        """Return this process's share, one picture a batch.
+
+        Args:
+            read_truth: reads what metrics compare with, in the workers; it becomes ``truth`` of an element.
+            done: names of pictures to leave out, see :func:`image_name`.
+        """
+        records = [record for record in self.records if image_name(record) not in done]
+        loader = DataLoader(
+            LoadedRecords(records, TestMapper.from_config(self.cfg, read_truth)),
+            batch_size=1,
+            sampler=InferenceSampler(len(records), distributed.rank(), distributed.world_size()),
+            num_workers=self.cfg.DATALOADER.NUM_WORKERS,
+            collate_fn=_as_list,
+        )
+        return Batches(loader, self.cfg.DATASETS.SKIP_BAD)
+
+
+def build_test_loader(cfg: Any, name: str) -> Batches:
+    """Return this process's share of a test set, one picture a batch; see :class:`TestSet`."""
+    return TestSet.open(cfg, name).batches()
 
 
 def drop_without_instances(records: Sequence[Record]) -> list[Record]:

@@ -83,22 +83,24 @@ class TestMapper:
     Args:
         min_size: of the shorter edge, pixels.
         max_size: the longer edge is at most this, pixels.
+        read_truth: reads what a metric compares with from a record.
     """
 
     __test__ = False  # the name is not a test's
 
-    def __init__(self, min_size: int, max_size: int) -> None:
+    def __init__(self, min_size: int, max_size: int, read_truth: Callable[[Record], Any] | None = None) -> None:
         self.recipe = ShortestEdge(min_size, max_size)
+        self.read_truth = read_truth
 
     @classmethod
-    def from_config(cls, cfg: Any) -> "TestMapper":
+    def from_config(cls, cfg: Any, read_truth: Callable[[Record], Any] | None = None) -> "TestMapper":
         """Build from the section INPUT.
 
         Raises:
             ConfigError: INPUT.FORMAT is not RGB.
         """
         _check_format(cfg)
-        return cls(min_size=cfg.INPUT.MIN_SIZE_TEST, max_size=cfg.INPUT.MAX_SIZE_TEST)
+        return cls(cfg.INPUT.MIN_SIZE_TEST, cfg.INPUT.MAX_SIZE_TEST, read_truth)
 
     def __call__(self, record: Record, rng: Rng | None = None) -> Sample:
         """Load one picture for testing.
@@ -108,16 +110,18 @@ class TestMapper:
             rng: not used; nothing here is random.
 
         Returns:
-            The record with ``image`` (3, h, w) uint8 RGB, resized; ``height`` and ``width`` stay the original ones.
+            The record with ``image`` (3, h, w) uint8 RGB, resized; ``height`` and ``width`` stay the original ones;
+            ``truth`` if it is read here.
 
         Raises:
-            DataError: the picture is missing, cannot be decoded, or has another size than the record says.
+            DataError: a file is missing or cannot be decoded, or the picture has another size than the record says.
         """
         image = read_image(record["file_name"])
         size = (record.get("height", image.height), record.get("width", image.width))
         check_size(record["file_name"], image, size)
         resized = self.recipe.transform_image(image)
-        return {**record, "height": size[0], "width": size[1], "image": _as_tensor(resized)}
+        sample = {**record, "height": size[0], "width": size[1], "image": _as_tensor(resized)}
+        return sample if self.read_truth is None else {**sample, "truth": self.read_truth(record)}
 
 
 TRAIN_MAPPERS: dict[str, Callable[[Any], TrainMapper]] = {"coco_panoptic_lsj": TrainMapper.from_config}

@@ -52,7 +52,11 @@ def argument_parser() -> argparse.ArgumentParser:
         description=DESCRIPTION, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--config-file", required=True, metavar="FILE", help="YAML config, for example from configs/")
-    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint in OUTPUT_DIR")
+    parser.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on with the run in OUTPUT_DIR: from its last checkpoint, or with an evaluation that was cut off",
+    )
     parser.add_argument("--eval-only", action="store_true", help="evaluate on DATASETS.TEST instead of training")
     parser.add_argument("--weights", metavar="FILE", help="weights to start from or evaluate; sets MODEL.WEIGHTS")
     parser.add_argument(

@@ -160,9 +160,14 @@ def changed_keys(before: str, now: str) -> list[str]:
         before: YAML.
         now: YAML.
     """
-    flat_before, flat_now = _flat(yaml.safe_load(before) or {}), _flat(yaml.safe_load(now) or {})
-    names = sorted(flat_before.keys() | flat_now.keys())
-    return [name for name in names if name not in MAY_DIFFER and flat_before.get(name) != flat_now.get(name)]
+    settings_before, settings_now = settings_that_count(before), settings_that_count(now)
+    names = sorted(settings_before.keys() | settings_now.keys())
+    return [name for name in names if settings_before.get(name) != settings_now.get(name)]
+
+
+def settings_that_count(config: str) -> dict[str, Any]:
+    """Return the values of a resolved config (YAML) by key, without those that change no result."""
+    return {name: value for name, value in _flat(yaml.safe_load(config) or {}).items() if name not in MAY_DIFFER}
 
 
 def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -1,6 +1,8 @@
 """All benchmarks of a config, one after the other, with one model: the words are swapped, the model stays."""
 
-from collections.abc import Iterable, Sequence
+import functools
+from collections.abc import Sequence
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -9,23 +11,31 @@ from torch import nn
 from frozenseg import distributed
 from frozenseg.config import CfgNode
 from frozenseg.data.catalog import MetadataCatalog
-from frozenseg.data.loader import build_test_loader
+from frozenseg.data.loader import TestSet
 from frozenseg.data.seen import seen_classes
 from frozenseg.data.words import build_vocabulary
+from frozenseg.engine.checkpoint import settings_that_count
 from frozenseg.engine.protocol import benchmark_configs
 from frozenseg.errors import ConfigError, DataError
 from frozenseg.evaluation.build import build_evaluators
-from frozenseg.evaluation.evaluator import DatasetEvaluators, inference_on_dataset
+from frozenseg.evaluation.evaluator import DatasetEvaluators, Observer, Seconds, inference_on_dataset
+from frozenseg.evaluation.journal import Journal, forget_journals, read_journals
 from frozenseg.evaluation.published import published_results
 from frozenseg.evaluation.report import results_table, write_results
+from frozenseg.evaluation.truth import read_truths
 from frozenseg.log import get_logger
+from frozenseg.modeling.frozen import hash_of
 from frozenseg.modeling.meta_arch.base import EnsembleSetting
 from frozenseg.modeling.readout.read_out import ReadOut
 from frozenseg.vocabulary import Vocabulary
 
 logger = get_logger(__name__)
-Results = dict[str, dict[str, dict[str, float]]]  # benchmark → task → metric → percent
+Tasks = dict[str, dict[str, float]]  # task → metric → percent
+Results = dict[str, Tasks]  # by benchmark
 CONTROL_SEED = 0
+# config keys that results depend on, and those among them that they do not
+COUNTING = ("MODEL.", "INPUT.", "DATASETS.", "TEST.")
+NOT_COUNTING = ("DATASETS.TEST", "TEST.COMPARE", "TEST.EVAL_PERIOD")
 
 
 class Benchmark(NamedTuple):
@@ -35,7 +45,7 @@ class Benchmark(NamedTuple):
     cfg: CfgNode  # by which it is run
     words: Vocabulary  # what the model is asked for
     seen: tuple[bool, ...]  # which of them count as shown in training
-    loader: Iterable[list[dict[str, Any]]]
+    test_set: TestSet
     evaluators: DatasetEvaluators
 
 
@@ -77,10 +87,12 @@ def _build_benchmark(cfg: CfgNode, name: str, vocabulary: Vocabulary, training: 
         of_names = dict(zip(vocabulary.classes, seen, strict=True))
         flags = tuple(of_names[names] for names in words.classes)  # the model believes the words
     evaluators = build_evaluators(metadata, read_outs, seen)
-    return Benchmark(metadata.name, cfg, words, flags, build_test_loader(cfg, name), evaluators)
+    return Benchmark(metadata.name, cfg, words, flags, TestSet.open(cfg, name), evaluators)
 
 
-def evaluate(model: nn.Module, benchmarks: Sequence[Benchmark], folder: Path, compare: bool = False) -> Results:
+def evaluate(
+    model: nn.Module, benchmarks: Sequence[Benchmark], folder: Path, compare: bool = False, resume: bool | None = None
+) -> Results:
     """Run a model over benchmarks; write ``inference/results.json`` and log the table.
 
     Args:
@@ -88,9 +100,14 @@ def evaluate(model: nn.Module, benchmarks: Sequence[Benchmark], folder: Path, co
         benchmarks: from :func:`build_benchmarks`.
         folder: the run's output folder.
         compare: put published results into the table.
+        resume: go on with an evaluation that was cut off. If False, begin afresh, so that one can go on with this one;
+            if None, it cannot.
 
     Returns:
         benchmark → task → metric, in percent, on every process.
+
+    Raises:
+        DataError: the evaluation that was cut off was another one.
     """
     results: Results = {}
     own = model.vocabulary, model.seen, model.read_out, model.ensemble_setting
@@ -98,7 +115,8 @@ def evaluate(model: nn.Module, benchmarks: Sequence[Benchmark], folder: Path, co
         logger.info("Evaluating on %s: %d classes.", benchmark.name, len(benchmark.words))
         model.set_vocabulary(benchmark.words, benchmark.seen)
         model.set_protocol(ReadOut.from_config(benchmark.cfg), EnsembleSetting.from_config(benchmark.cfg))
-        results[benchmark.name], _ = inference_on_dataset(model, benchmark.loader, benchmark.evaluators)
+        place = folder / "inference" / benchmark.name
+        results[benchmark.name], _ = _run(model, benchmark, place, resume)
     model.set_vocabulary(*own[:2])
     model.set_protocol(*own[2:])
     if results and distributed.is_main_process():
@@ -106,9 +124,51 @@ def evaluate(model: nn.Module, benchmarks: Sequence[Benchmark], folder: Path, co
         write_results(path, results, {benchmark.name: benchmark.evaluators.per_class for benchmark in benchmarks})
         logger.info("Results in percent:\n%s", results_table(results, published_results() if compare else ()))
         logger.info("Results: %s", path)
+        for benchmark in benchmarks:
+            forget_journals(folder / "inference" / benchmark.name)
     for benchmark in benchmarks:
         benchmark.evaluators.reset()  # until the next evaluation they need no memory
     return results
+
+
+def _run(model: nn.Module, benchmark: Benchmark, place: Path, resume: bool | None) -> tuple[Tasks, Seconds]:
+    """Run one benchmark, with a journal in the folder ``place`` unless ``resume`` is None."""
+    evaluators = benchmark.evaluators
+    earlier: dict[str, Any] = {}
+    observers: list[Observer] = []
+    with ExitStack() as stack:
+        if resume is not None:
+            about = _what_counts(model, benchmark)
+            earlier = _earlier(place, about, resume)
+            observers.append(stack.enter_context(closing(Journal(place, distributed.rank(), about))))
+        loader = benchmark.test_set.batches(functools.partial(read_truths, evaluators.truths), earlier)
+        mine = earlier.values() if distributed.is_main_process() else ()
+        return inference_on_dataset(model, loader, evaluators, observers, mine)
+
+
+def _earlier(place: Path, about: dict[str, Any], resume: bool) -> dict[str, Any]:
+    """Return what an evaluation that was cut off has found, by image; without ``resume`` it is forgotten."""
+    if not resume and distributed.is_main_process():
+        forget_journals(place)
+    distributed.barrier()
+    earlier = read_journals(place, about)
+    distributed.barrier()  # nobody writes before all have read
+    if resume:
+        logger.info("--resume: %d images have been evaluated before.", len(earlier))
+    return earlier
+
+
+def _what_counts(model: nn.Module, benchmark: Benchmark) -> dict[str, Any]:
+    """Return what results depend on, by name; file names and speed are left out."""
+    settings = settings_that_count(benchmark.cfg.dump())
+    trained = {name: value for name, value in model.named_parameters() if value.requires_grad}
+    return {
+        **{key: value for key, value in settings.items() if key.startswith(COUNTING) and key not in NOT_COUNTING},
+        "weights": [hash_of(trained), model.frozen_hashes()],
+        "words": [list(names) for names in benchmark.words.classes],
+        "seen classes": list(benchmark.seen),
+        "metrics": [type(evaluator).__name__ for evaluator in benchmark.evaluators.evaluators],
+    }
 
 
 def flat_results(results: Results) -> dict[str, float]:

@@ -84,17 +84,16 @@ def run(cfg: Any, eval_only: bool, resume: bool, opts: Sequence[str] = ()) -> in
     Args:
         cfg: the resolved config.
         eval_only: evaluate instead of training.
-        resume: begin from the last checkpoint of OUTPUT_DIR.
+        resume: begin from the last checkpoint of OUTPUT_DIR, and go on with an evaluation that was cut off.
         opts: ``[KEY, VALUE, …]`` that the config was changed by; they win over the protocols of benchmarks.
     """
     torch.backends.cudnn.benchmark = cfg.CUDNN_BENCHMARK
     folder = prepare_folder(cfg)
     with errors_in_log_file():
-        checkpoint = _checkpoint_to_resume(folder) if resume else None
         if eval_only:
-            _evaluate_only(cfg, folder, checkpoint, opts)
+            _evaluate_only(cfg, folder, opts, resume)
         else:
-            _train(cfg, folder, checkpoint, opts)
+            _train(cfg, folder, _checkpoint_to_resume(folder) if resume else None, opts)
     logger.info("Everything lies in %s", folder)
     return 0
 
@@ -106,14 +105,15 @@ def _checkpoint_to_resume(folder: Path) -> Path | None:
     return path
 
 
-def _evaluate_only(cfg: Any, folder: Path, checkpoint: Path | None, opts: Sequence[str]) -> None:
+def _evaluate_only(cfg: Any, folder: Path, opts: Sequence[str], resume: bool) -> None:
+    checkpoint = last_checkpoint(folder) if resume else None
     cfg = with_seed(cfg, None)
     write_config(cfg, folder)
     vocabulary = build_vocabulary(cfg, cfg.DATASETS.TRAIN[0])
     benchmarks = build_benchmarks(cfg, vocabulary, opts)
     if checkpoint is None and not cfg.MODEL.WEIGHTS:
         logger.warning("No weights are given (--weights FILE): the model that is evaluated is untrained.")
-    evaluate(_build_model(cfg, vocabulary, checkpoint), benchmarks, folder, cfg.TEST.COMPARE)
+    evaluate(_build_model(cfg, vocabulary, checkpoint), benchmarks, folder, cfg.TEST.COMPARE, resume)
 
 
 def _train(cfg: Any, folder: Path, path: Path | None, opts: Sequence[str]) -> None:

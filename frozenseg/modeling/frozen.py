@@ -1,8 +1,9 @@
 """Frozen foundation models: no gradient, always in eval mode, identified by the hash of their weights."""
 
 import hashlib
+from collections.abc import Mapping
 
-from torch import nn
+from torch import Tensor, nn
 
 
 class Frozen(nn.Module):
@@ -19,9 +20,14 @@ class Frozen(nn.Module):
         return super().train(False)
 
     def weights_hash(self) -> str:
-        """Return the SHA-256 (16 hex digits) over names, shapes and bytes of all weights, in order of their names."""
-        digest = hashlib.sha256()
-        for name, tensor in sorted(self.state_dict().items()):
-            digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
-            digest.update(tensor.detach().cpu().contiguous().view(-1).numpy().tobytes())
-        return digest.hexdigest()[:16]
+        """Return the hash of all weights, see :func:`hash_of`."""
+        return hash_of(self.state_dict())
+
+
+def hash_of(weights: Mapping[str, Tensor]) -> str:
+    """Return the SHA-256 (16 hex digits) over names, shapes and bytes of weights, in order of their names."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(weights.items()):
+        digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
+        digest.update(tensor.detach().cpu().contiguous().view(-1).numpy().tobytes())
+    return digest.hexdigest()[:16]

@@ -14,6 +14,7 @@ from frozenseg.engine import evaluate as module
 from frozenseg.engine import protocol
 from frozenseg.engine.evaluate import Benchmark, build_benchmarks, evaluate, flat_results
 from frozenseg.errors import ConfigError, DataError
+from frozenseg.evaluation.evaluator import Seconds
 from frozenseg.vocabulary import Vocabulary
 from tests.engine.one_layer import OneLayer
 
@@ -29,7 +30,7 @@ def asked(monkeypatch: pytest.MonkeyPatch, cfg: CfgNode) -> list[tuple[Any, ...]
     for place in (module, protocol, seen):
         monkeypatch.setattr(place, "MetadataCatalog", SimpleNamespace(get=lambda name: metadata))
     monkeypatch.setattr(module, "build_vocabulary", lambda cfg, name: WORDS)
-    monkeypatch.setattr(module, "build_test_loader", lambda cfg, name: [name])
+    monkeypatch.setattr(module, "TestSet", SimpleNamespace(open=lambda cfg, name: name))
     monkeypatch.setattr(module, "build_evaluators", lambda *arguments: kept.append(arguments) or "evaluators")
     cfg.DATASETS.TRAIN = ["zoo"]
     cfg.DATASETS.TEST = ["pets"]
@@ -39,7 +40,7 @@ def asked(monkeypatch: pytest.MonkeyPatch, cfg: CfgNode) -> list[tuple[Any, ...]
 
 def test_seen_classes_are_those_of_training(cfg: CfgNode, asked: list[tuple[Any, ...]]) -> None:
     (benchmark,) = build_benchmarks(cfg, TRAINING)
-    assert benchmark == Benchmark("pets", cfg, WORDS, (True, False, True), ["pets"], "evaluators")
+    assert benchmark == Benchmark("pets", cfg, WORDS, (True, False, True), "pets", "evaluators")
     metadata, read_outs, flags = asked[0]
     assert metadata.name == "pets"
     assert read_outs == {"semantic", "panoptic"}
@@ -72,16 +73,17 @@ def test_the_model_keeps_its_words_and_its_outputs(
     cfg.MODEL.MASK_FORMER.TEST.INSTANCE_ON = False
     cfg.MODEL.FROZEN_SEG.GEOMETRIC_ENSEMBLE_BETA = 0.5
 
-    def inference(model: OneLayer, loader: list[str], evaluators: Any) -> dict[str, dict[str, float]]:
+    def inference(model: OneLayer, loader: str, evaluators: Any, *_: Any) -> tuple[Any, Seconds]:
         shown.append((model.vocabulary, model.seen, loader))
         shown.append((model.read_out.instance, model.ensemble_setting.weights.unseen))
-        return {"sem_seg": {"mIoU": 12.5, "S_mIoU": float("nan")}}
+        return {"sem_seg": {"mIoU": 12.5, "S_mIoU": float("nan")}}, Seconds()
 
     monkeypatch.setattr(module, "inference_on_dataset", inference)
-    evaluators: Any = SimpleNamespace(per_class={"IoU": {"cat": 25.0}}, reset=lambda: shown.append("reset"))
+    evaluators: Any = SimpleNamespace(per_class={"IoU": {"cat": 25.0}}, truths=(), reset=lambda: shown.append("reset"))
     flags = (True, True, False)
-    results = evaluate(model, [Benchmark("pets", cfg, WORDS, flags, ["pets"], evaluators)], tmp_path)
-    assert shown == [(WORDS, flags, ["pets"]), (False, 0.5), "reset"]
+    test_set: Any = SimpleNamespace(batches=lambda read_truth, done: "batches")
+    results = evaluate(model, [Benchmark("pets", cfg, WORDS, flags, test_set, evaluators)], tmp_path)
+    assert shown == [(WORDS, flags, "batches"), (False, 0.5), "reset"]
     assert (model.vocabulary, model.seen, model.read_out, model.ensemble_setting) == own
     assert flat_results(results)["pets/sem_seg/mIoU"] == 12.5
     written = json.loads((tmp_path / "inference" / "results.json").read_text())

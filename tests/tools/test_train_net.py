@@ -9,6 +9,7 @@ import pytest
 import torch
 import yaml
 
+from frozenseg.evaluation.journal import Journal
 from frozenseg.toyworld.export import Recipe, export_split
 from tests.tiny import NARROW, ROOT
 from tools.train_net import main
@@ -126,6 +127,30 @@ def test_eval_only_gives_the_results_of_training(trained: Path, tmp_path: Path) 
     assert train_net("--eval-only", "--weights", trained / "model_final.pth", "OUTPUT_DIR", tmp_path) == 0
     assert (tmp_path / "inference" / "results.json").read_text() == (trained / "inference" / "results.json").read_text()
     assert not (tmp_path / "metrics.json").exists()
+
+
+def test_a_killed_evaluation_resumes_to_the_same_results(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    see, seen = Journal.see, []
+
+    def see_four(self: Journal, record: dict[str, Any], output: dict[str, Any], contribution: Any) -> None:
+        if len(seen) == 4:
+            raise KeyboardInterrupt
+        see(self, record, output, contribution)
+        seen.append(record["file_name"])
+
+    options = ["--eval-only", "--weights", trained / "model_final.pth", "OUTPUT_DIR", tmp_path]
+    with monkeypatch.context() as patch:
+        patch.setattr(Journal, "see", see_four)
+        assert train_net(*options) == 130
+    with monkeypatch.context() as patch:
+        patch.setattr(Journal, "see", lambda self, record, *_: seen.append(record["file_name"]))
+        assert train_net("--resume", *options) == 0
+    assert len(seen) == len(set(seen)) == 6  # three pictures of each test set, each once
+    assert "--resume: 3 images have been evaluated before" in (tmp_path / "log.txt").read_text()
+    assert (tmp_path / "inference" / "results.json").read_text() == (trained / "inference" / "results.json").read_text()
+    assert not list(tmp_path.rglob("journal_*"))
 
 
 def test_eval_only_with_shuffled_names_says_so(trained: Path, tmp_path: Path) -> None:

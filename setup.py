@@ -23,7 +23,7 @@ REQUIRED = [
 ]
 DEMO = ["matplotlib>=3.7"]
 TRAIN = ["tensorboard>=2.14"]
-EVAL = ["cityscapesscripts>=2.2", "lvis>=0.5.3"]
+EVAL = ["cityscapesscripts>=2.2", "lvis>=0.5.3", "faster-coco-eval>=1.7"]
 
 setup(
     name="frozenseg",

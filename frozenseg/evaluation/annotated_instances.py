@@ -9,13 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from frozenseg.errors import DataError
 from frozenseg.evaluation.class_table import ClassTable
-from frozenseg.evaluation.instance_evaluator import InstanceEvaluator, thing_ids
+from frozenseg.evaluation.coco_ap import Line
+from frozenseg.evaluation.instance_evaluator import InstanceEvaluator, Scores, thing_ids
 from frozenseg.structures.instances import Instances
 from frozenseg.structures.masks import encode_rle
-
-Line = dict[str, Any]  # of a COCO or LVIS result file
 
 
 class AnnotatedInstances(InstanceEvaluator):
@@ -54,33 +52,36 @@ class AnnotatedInstances(InstanceEvaluator):
         ]
         return {"image_id": image, "lines": lines}
 
-    def _score(self, images: list[dict[str, Any]]) -> tuple[dict[str, float], np.ndarray]:
+    def _score(self, images: list[dict[str, Any]]) -> Scores:
         lines = [line for image in images for line in image["lines"]]
         return self._compare(sorted({image["image_id"] for image in images}), lines)
 
     @abstractmethod
-    def _compare(self, images: list[Any], predictions: list[Line]) -> tuple[dict[str, float], np.ndarray]:
+    def _compare(self, images: list[Any], predictions: list[Line]) -> Scores:
         """Score the predictions for the images of these ids; as :meth:`_score`."""
 
-    def _check_images(self, images: list[Any], known: dict[Any, Any]) -> None:
-        if unknown := set(images) - set(known):
-            raise DataError(f"Image {min(map(str, unknown))} is not among the images of {self.json_file}.")
-
-    def _by_class(self, precision: np.ndarray, categories: Sequence[int]) -> np.ndarray:
+    def _by_class(
+        self, precision: np.ndarray, thresholds: np.ndarray, categories: Sequence[int]
+    ) -> dict[str, np.ndarray]:
         """Average (T, R, K) precision, -1 for classes without objects, over T and R.
 
         Args:
             precision: of the classes in the order of ``categories``.
+            thresholds: (T,) of IoU.
             categories: (K,) category ids of the annotations.
 
         Returns:
-            (C,) fractions for all classes of the table, NaN where there is none.
+            AP, AP50, AP75: (C,) fractions for all classes of the table, NaN where there is none.
         """
         contiguous = {category: index for index, category in self.dataset_ids.items()}
-        levels = precision.transpose(2, 0, 1).reshape(precision.shape[2], -1)  # (K, T·R)
-        values = np.full(len(self.table), np.nan)
-        # a class without objects is -1 at every level
-        values[[contiguous[category] for category in categories]] = np.where(
-            levels[:, 0] > -1, levels.mean(axis=1), np.nan
-        )
-        return values
+        rows = [contiguous[category] for category in categories]
+        chosen = {"AP": np.ones(len(thresholds), dtype=bool)}
+        chosen |= {f"AP{percent}": np.isclose(thresholds, percent / 100) for percent in (50, 75)}
+        by_class = {}
+        for metric, which in chosen.items():
+            levels = precision[which].transpose(2, 0, 1).reshape(len(rows), -1)  # (K, T·R)
+            values = np.full(len(self.table), np.nan)
+            # a class without objects is -1 at every level
+            values[rows] = np.where(levels[:, 0] > -1, levels.mean(axis=1), np.nan)
+            by_class[metric] = values
+        return by_class

@@ -11,7 +11,7 @@ import numpy as np
 
 from frozenseg.errors import DataError
 from frozenseg.evaluation.class_table import PERCENT, ClassTable, mean_of_known
-from frozenseg.evaluation.instance_evaluator import InstanceEvaluator
+from frozenseg.evaluation.instance_evaluator import InstanceEvaluator, Scores
 from frozenseg.evaluation.truth import truth_of
 from frozenseg.official_packages import import_cityscapes_evaluation
 from frozenseg.registry import EVALUATOR
@@ -24,7 +24,7 @@ Match = dict[str, dict[str, list[dict[str, Any]]]]  # of an image: groundTruth, 
 
 @EVALUATOR.register()
 class CityscapesAP(InstanceEvaluator):
-    """AP over the IoU thresholds 0.5, 0.55, … 0.95 and AP50 of masks; AP over subsets.
+    """AP over the IoU thresholds 0.5, 0.55, … 0.95 and AP50 of masks; also over subsets.
 
     Objects below 100 pixels do not count. Predictions that lie in void, in groups or in such small objects, by more
     than the threshold, are no mistakes.
@@ -94,10 +94,11 @@ class CityscapesAP(InstanceEvaluator):
             gt["matchedPred"].append(prediction | intersection)
         match["prediction"][label].append(prediction | {"matchedGt": described})
 
-    def _score(self, images: list[Match]) -> tuple[dict[str, float], np.ndarray]:
+    def _score(self, images: list[Match]) -> Scores:
         settings = SimpleNamespace(**{**vars(self._official.args), "instLabels": list(self._labels.values())})
         precision = self._official.evaluateMatches(dict(enumerate(images)), settings)[0]  # (K, T), any distance
-        values = np.full(len(self.table), np.nan)
-        values[list(self.dataset_ids)] = precision.mean(axis=1)
         at_50 = precision[:, np.isclose(settings.overlaps, 0.5)]
-        return {"AP": PERCENT * mean_of_known(precision), "AP50": PERCENT * mean_of_known(at_50)}, values
+        by_class = {"AP": np.full(len(self.table), np.nan), "AP50": np.full(len(self.table), np.nan)}
+        for metric, values in (("AP", precision), ("AP50", at_50)):
+            by_class[metric][list(self.dataset_ids)] = values.mean(axis=1)
+        return {"AP": PERCENT * mean_of_known(precision), "AP50": PERCENT * mean_of_known(at_50)}, by_class

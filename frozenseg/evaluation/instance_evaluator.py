@@ -16,6 +16,8 @@ from frozenseg.evaluation.evaluator import DatasetEvaluator, Results
 from frozenseg.structures.instances import Instances
 from frozenseg.structures.label_files import image_name
 
+Scores = tuple[dict[str, float], dict[str, np.ndarray]]
+
 
 class InstanceEvaluator(DatasetEvaluator):
     """Average precision of masks; subclasses say what is kept of an image, and score.
@@ -80,17 +82,19 @@ class InstanceEvaluator(DatasetEvaluator):
         outcome = distributed.gather(outcome)[0]
         if isinstance(outcome, DataError):
             raise outcome
-        results, precision = outcome
-        self.per_class = {"AP": self.table.by_name(precision)}
-        return {"segm": {**results, **self.table.subset_means("AP", precision)}}
+        results, by_class = outcome
+        self.per_class = {metric: self.table.by_name(values) for metric, values in by_class.items()}
+        for metric, values in by_class.items():
+            results |= self.table.subset_means(metric, values)
+        return {"segm": results}
 
     @abstractmethod
     def _describe(self, record: dict[str, Any], instances: Instances) -> Any:
         """Return what is kept of an image: something small."""
 
     @abstractmethod
-    def _score(self, images: list[Any]) -> tuple[dict[str, float], np.ndarray]:
-        """Return the metrics over all classes in percent, and (C,) AP as a fraction, NaN where there is none.
+    def _score(self, images: list[Any]) -> Scores:
+        """Return metrics over all classes in percent, and those of the classes: (C,) fractions, NaN for none.
 
         Args:
             images: what was kept of each.

@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 
 from frozenseg.errors import DataError
-from frozenseg.evaluation.annotated_instances import AnnotatedInstances, Line
+from frozenseg.evaluation.annotated_instances import AnnotatedInstances
 from frozenseg.evaluation.class_table import PERCENT, ClassTable
+from frozenseg.evaluation.coco_ap import Line
+from frozenseg.evaluation.instance_evaluator import Scores
 from frozenseg.official_packages import import_lvis
 from frozenseg.registry import EVALUATOR
 
@@ -38,9 +40,10 @@ class LvisAP(AnnotatedInstances):
         self._lvis = import_lvis()  # on every process, before the images: a missing package shall not be found last
         super().__init__(table, json_file, dataset_ids)
 
-    def _compare(self, images: list[Any], predictions: list[Line]) -> tuple[dict[str, float], np.ndarray]:
+    def _compare(self, images: list[Any], predictions: list[Line]) -> Scores:
         truth = _load(self._lvis, self.json_file)
-        self._check_images(images, truth.imgs)
+        if unknown := set(images) - set(truth.imgs):
+            raise DataError(f"Image {min(map(str, unknown))} is not among the images of {self.json_file}.")
         categories = sorted(self.dataset_ids.values())
         if unknown := set(categories) - set(truth.cats):
             raise DataError(f"Category {min(unknown)} is not among the categories of {self.json_file}.")
@@ -52,7 +55,7 @@ class LvisAP(AnnotatedInstances):
         # LVISEval says -1 where there is nothing
         results = {metric: PERCENT * value if value >= 0 else float("nan") for metric, value in values.items()}
         precision = evaluation.eval["precision"][:, :, :, 0]  # for any size
-        return results, self._by_class(precision, categories)
+        return results, self._by_class(precision, np.asarray(evaluation.params.iou_thrs), categories)
 
 
 def _load(lvis: ModuleType, json_file: str) -> Any:

@@ -56,8 +56,8 @@ def test_perfect_predictions_score_100(evaluator, write):
     record = write((26000, 0, 0, 20), (26001, 40, 0, 20), (24000, 0, 60, 20))
     cars = [(square(0, 0, 20), 0, 0.9), (square(40, 0, 20), 0, 0.2)]
     results = score(evaluator, record, *cars, (square(0, 60, 20), 1, 0.5))
-    assert results == pytest.approx({"AP": 100, "AP50": 100, "S_AP": 100, "U_AP": 100})
-    assert evaluator.per_class == {"AP": pytest.approx({"car": 100, "person": 100})}
+    assert results == pytest.approx({"AP": 100, "AP50": 100, "S_AP": 100, "U_AP": 100, "S_AP50": 100, "U_AP50": 100})
+    assert evaluator.per_class["AP"] == pytest.approx({"car": 100, "person": 100})
 
 
 def test_a_shifted_mask_counts_up_to_its_iou(evaluator, write):

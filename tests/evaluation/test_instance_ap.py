@@ -38,10 +38,12 @@ def test_perfect_predictions_score_100(evaluator):
     evaluator.process([{"image_id": 1}], predict((square(0, 0, 20), 0, 0.9), (square(60, 0, 50), 1, 0.8)))
     evaluator.process([{"image_id": 2}], predict((square(0, 0, 20), 0, 0.7)))
     results = evaluator.evaluate()["segm"]
-    assert np.isnan(results.pop("APl"))  # no large object
-    assert list(results) == ["AP", "AP50", "AP75", "APs", "APm", "S_AP", "U_AP", "feline_AP"]
-    assert list(results.values()) == [pytest.approx(100)] * 8
-    assert evaluator.per_class == {"AP": pytest.approx({"cat": 100, "dog": 100})}
+    assert np.isnan([results.pop("APl"), results.pop("ARl")]).all()  # no large object
+    subsets = [f"{subset}_AP{suffix}" for suffix in ("", "50", "75") for subset in ("S", "U", "feline")]
+    recall = ["AR@1", "AR@10", "AR@100", "ARs", "ARm"]
+    assert list(results) == ["AP", "AP50", "AP75", "APs", "APm", *recall, *subsets]
+    assert list(results.values()) == [pytest.approx(100)] * len(results)
+    assert evaluator.per_class == {metric: pytest.approx({"cat": 100, "dog": 100}) for metric in ("AP", "AP50", "AP75")}
 
 
 def test_overlap_and_misses_show_in_the_right_numbers(evaluator):

@@ -1,0 +1,139 @@
+"""COCO's average precision of masks, by faster-coco-eval where it is installed, by pycocotools elsewhere.
+
+Letters: T IoU thresholds, R recall levels, K categories, A object sizes, M limits of detections.
+"""
+
+import contextlib
+import functools
+import importlib
+import importlib.metadata
+import importlib.util
+import io
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from frozenseg.errors import DataError
+
+Line = dict[str, Any]  # of a COCO or LVIS result file
+FAST, USUAL = "faster-coco-eval", "pycocotools"
+SIZES = {"": 0, "s": 1, "m": 2, "l": 3}  # of objects: any, up to 32², up to 96², above; pixels
+LIMITS = (1, 10, 100)  # detections of an image
+
+
+class AveragePrecision(NamedTuple):
+    """What COCO's evaluation says.
+
+    Attributes:
+        metrics: AP, AP50, AP75, APs, APm, APl, AR@1, AR@10, AR@100, ARs, ARm, ARl: fractions, NaN where nothing is.
+        precision: (T, R, K) for objects of any size and 100 detections; -1 for categories without objects.
+        thresholds: (T,) of IoU.
+    """
+
+    metrics: dict[str, float]
+    precision: np.ndarray
+    thresholds: np.ndarray
+
+
+def coco_ap(
+    json_file: str | Path,
+    predictions: Sequence[Line],
+    images: Sequence[Any],
+    categories: Sequence[int],
+    package: str = "",
+) -> AveragePrecision:
+    """Score masks.
+
+    Args:
+        json_file: COCO's instance annotations.
+        predictions: lines of a result file: image_id, category_id, segmentation (run lengths), score.
+        images: ids of those that count.
+        categories: ids of those that count, ascending.
+        package: :data:`FAST` or :data:`USUAL`; by default :func:`ap_package`.
+
+    Raises:
+        DataError: the annotations are missing or wrong, or have not all the images.
+    """
+    coco, evaluation_class = _classes(package or ap_package())
+    content = _read(json_file)
+    # image ids may be names, which faster-coco-eval does not take
+    number_of = {image: number for number, image in enumerate(sorted(entry["id"] for entry in content["images"]), 1)}
+    if unknown := set(images) - set(number_of):
+        raise DataError(f"Image {min(map(str, unknown))} is not among the images of {json_file}.")
+    truth_lines = _numbered(content["annotations"], number_of)
+    guess_lines = _numbered(predictions, number_of)
+    files = [{**entry, "id": number_of[entry["id"]]} for entry in content["images"]]
+    # the packages report their progress on stdout, which belongs to the caller
+    with contextlib.redirect_stdout(io.StringIO()):
+        truth = coco()
+        truth.dataset = {"images": files, "categories": content["categories"], "annotations": truth_lines}
+        truth.createIndex()
+        evaluation = evaluation_class(truth, _results(coco, truth, guess_lines), "segm")
+        evaluation.params.imgIds = sorted({number_of[image] for image in images})
+        evaluation.params.catIds = list(categories)
+        evaluation.evaluate()
+        evaluation.accumulate()
+    precision = np.asarray(evaluation.eval["precision"])  # (T, R, K, A, M)
+    recall = np.asarray(evaluation.eval["recall"])  # (T, K, A, M)
+    thresholds = np.asarray(evaluation.params.iouThrs)
+    of_limit = precision[..., -1]
+    metrics = {"AP": of_limit[..., 0]}
+    metrics |= {f"AP{percent}": of_limit[np.isclose(thresholds, percent / 100)][..., 0] for percent in (50, 75)}
+    metrics |= {f"AP{size}": of_limit[..., place] for size, place in SIZES.items() if size}
+    metrics |= {f"AR@{limit}": recall[:, :, 0, place] for place, limit in enumerate(LIMITS)}
+    metrics |= {f"AR{size}": recall[:, :, place, -1] for size, place in SIZES.items() if size}
+    means = {name: _mean(values) for name, values in metrics.items()}
+    return AveragePrecision(means, of_limit[..., 0], thresholds)
+
+
+def ap_package() -> str:
+    """Return the package that scores, by what is installed."""
+    return FAST if importlib.util.find_spec("faster_coco_eval") else USUAL
+
+
+def ap_package_version() -> str:
+    """Return the package that scores, and its version."""
+    return f"{ap_package()} {importlib.metadata.version(ap_package())}"
+
+
+def _mean(values: np.ndarray) -> float:
+    known = values[values > -1]  # -1 stands where there is nothing
+    return float(np.mean(known)) if known.size else float("nan")
+
+
+@functools.cache
+def _classes(package: str) -> tuple[Any, Any]:
+    if package == FAST:
+        core = importlib.import_module("faster_coco_eval.core")
+        return core.COCO, core.COCOeval_faster
+    return importlib.import_module("pycocotools.coco").COCO, importlib.import_module("pycocotools.cocoeval").COCOeval
+
+
+def _read(json_file: str | Path) -> dict[str, Any]:
+    try:
+        content = json.loads(Path(json_file).read_text(encoding="utf-8"))
+        if missing := {"images", "categories", "annotations"} - content.keys():
+            raise DataError(f"The instance annotations {json_file} are not COCO's JSON format: no {min(missing)}.")
+    except FileNotFoundError as error:
+        raise DataError(f"The instance annotations {json_file} do not exist: prepare the data set anew.") from error
+    except (ValueError, AttributeError) as error:
+        raise DataError(f"The instance annotations {json_file} are not COCO's JSON format ({error}).") from error
+    return content
+
+
+def _numbered(lines: Sequence[Line], number_of: dict[Any, int]) -> list[Line]:
+    """Return copies, into which the packages may write, with the numbers of their images."""
+    return [{**line, "image_id": number_of[line["image_id"]]} for line in lines if line["image_id"] in number_of]
+
+
+def _results(coco: Any, truth: Any, predictions: list[Line]) -> Any:
+    """Return predictions as the packages want them; they cannot load an empty list themselves."""
+    if predictions:
+        return truth.loadRes(predictions)
+    nothing = coco()
+    nothing.dataset = {"images": truth.dataset["images"], "categories": truth.dataset["categories"], "annotations": []}
+    nothing.createIndex()
+    return nothing

@@ -27,6 +27,9 @@ class InstanceEvaluator(DatasetEvaluator):
     Args:
         table: the classes.
         dataset_ids: contiguous class id → id of the data set, for things.
+
+    Attributes:
+        images: what is kept of each image.
     """
 
     read_out = "instance"
@@ -48,7 +51,7 @@ class InstanceEvaluator(DatasetEvaluator):
 
     def reset(self) -> None:
         """Forget all images."""
-        self._images: list[Any] = []
+        self.images: list[Any] = []
 
     def describe(self, record: dict[str, Any], output: dict[str, Any]) -> Any:
         """Return what is kept of ``instances`` of an output.
@@ -68,11 +71,11 @@ class InstanceEvaluator(DatasetEvaluator):
 
     def add(self, contribution: Any) -> None:
         """Keep what is known of an image."""
-        self._images.append(contribution)
+        self.images.append(contribution)
 
     def evaluate(self) -> Results:
         """Return ``{"segm": {"AP": …, "AP50": …, …, "S_AP": …}}``; the work is done on the first process."""
-        images = [image for share in distributed.gather(self._images) for image in share]
+        images = [image for share in distributed.gather(self.images) for image in share]
         outcome: Any = None
         if distributed.is_main_process():
             try:

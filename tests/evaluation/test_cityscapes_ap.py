@@ -96,7 +96,7 @@ def test_processes_are_merged_and_all_get_the_result(street, write, monkeypatch)
     evaluator, other = (CityscapesAP.from_metadata(street, [True] * 3) for _ in range(2))
     evaluator.process([write((26000, 0, 0, 20), name="a")], predict((square(0, 0, 20), 0, 0.9)))
     other.process([write((26000, 9, 0, 20), name="b")], predict())
-    shares = iter([[evaluator._images, other._images]])
+    shares = iter([[evaluator.images, other.images]])
     monkeypatch.setattr(distributed, "gather", lambda item: next(shares, [item, None]))
     assert evaluator.evaluate()["segm"]["AP"] == pytest.approx(50)
 

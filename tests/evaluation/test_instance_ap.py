@@ -89,7 +89,7 @@ def test_processes_are_merged_and_all_get_the_result(evaluator, monkeypatch):
     other = InstanceAP(evaluator.table, evaluator.json_file, evaluator.dataset_ids)
     evaluator.process([{"image_id": 1}], predict((square(0, 0, 20), 0, 0.9), (square(60, 0, 50), 1, 0.8)))
     other.process([{"image_id": 2}], predict((square(0, 0, 20), 0, 0.7)))
-    shares = iter([[evaluator._images, other._images]])
+    shares = iter([[evaluator.images, other.images]])
     monkeypatch.setattr(distributed, "gather", lambda item: next(shares, [item, None]))
     assert evaluator.evaluate()["segm"]["AP"] == pytest.approx(100)
 

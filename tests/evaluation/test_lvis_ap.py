@@ -112,7 +112,7 @@ def test_processes_are_merged_and_all_get_the_result(build, monkeypatch):
     evaluator, other = build(), build()
     evaluator.process([{"image_id": 1}], predict((square(0, 0, 20), 0, 0.9), (square(60, 0, 50), 1, 0.8)))
     other.process([{"image_id": 2}], predict((square(0, 0, 20), 0, 0.7)))
-    shares = iter([[evaluator._images, other._images]])
+    shares = iter([[evaluator.images, other.images]])
     monkeypatch.setattr(distributed, "gather", lambda item: next(shares, [item, None]))
     assert evaluator.evaluate()["segm"]["AP"] == pytest.approx(100)
 
@@ -140,7 +140,7 @@ def test_a_random_world_scores_as_the_package_says(metadata, tmp_path):
     ours = evaluator.evaluate()["segm"]
 
     (tmp_path / "results.json").write_text(
-        json.dumps([line for image in evaluator._images for line in image["lines"]]), encoding="utf-8"
+        json.dumps([line for image in evaluator.images for line in image["lines"]]), encoding="utf-8"
     )
     official = import_lvis().LVISEval(json_file, str(tmp_path / "results.json"), "segm")
     official.run()
@@ -158,7 +158,7 @@ def test_nothing_is_said_and_the_predictions_stay(build, capsys, caplog):
     evaluator = build()
     first = see_all(evaluator)
     assert (capsys.readouterr().out, caplog.text) == ("", "")
-    assert set(evaluator._images[0]["lines"][0]) == {"image_id", "category_id", "segmentation", "score"}
+    assert set(evaluator.images[0]["lines"][0]) == {"image_id", "category_id", "segmentation", "score"}
     assert evaluator.evaluate()["segm"] == pytest.approx(first, nan_ok=True)
 
 

@@ -1,0 +1,1 @@
+"""What the benchmark of the metrics compares with, and what it shows them."""

@@ -25,14 +25,14 @@ def test_read_outs_and_type_choose(metadata):
 def test_a_metric_without_ground_truth_is_left_out_and_told(metadata, caplog):
     caplog.set_level("INFO", logger="frozenseg")
     assert chosen(build_evaluators(metadata, ALL, SEEN)) == ["PanopticQuality", "SemanticIoU"]
-    assert "little_world has no instance annotations" in caplog.text
+    assert "InstanceAP is left out for little_world: no instance annotations (json_file)." in caplog.text
 
 
 def test_label_pictures_may_be_missing_too(metadata, caplog):
     caplog.set_level("INFO", logger="frozenseg")
     metadata.sem_seg_root = None
     assert chosen(build_evaluators(metadata, ALL, SEEN)) == ["PanopticQuality"]
-    assert "little_world has no label pictures: its semantic read-out is not scored" in caplog.text
+    assert "SemanticIoU is left out for little_world: no label pictures." in caplog.text
 
 
 def test_mistakes_are_answered(metadata):

@@ -1,6 +1,7 @@
 """The benchmarks' own evaluation packages: optional, imported here alone, and made to run with today's NumPy."""
 
 import importlib
+import importlib.util
 import logging
 import warnings
 from collections.abc import Callable, Iterator
@@ -40,6 +41,11 @@ def import_lvis() -> ModuleType:
     _give_numpy(evaluation, float=float)
     logging.getLogger("lvis").setLevel(logging.ERROR)  # it warns of every list of results
     return package
+
+
+def has_cityscapes_evaluation() -> bool:
+    """Say whether ``cityscapesscripts`` is installed."""
+    return importlib.util.find_spec("cityscapesscripts") is not None
 
 
 def import_cityscapes_evaluation() -> CityscapesEvaluation:

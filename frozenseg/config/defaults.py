@@ -96,6 +96,7 @@ KEYS: tuple[Key, ...] = (
     Key("MODEL.MASK_FORMER.TEST.SEMANTIC_ON", True, "read out a semantic map"),
     Key("MODEL.MASK_FORMER.TEST.INSTANCE_ON", True, "read out instances"),
     Key("MODEL.MASK_FORMER.TEST.PANOPTIC_ON", True, "read out a panoptic map"),
+    Key("MODEL.MASK_FORMER.TEST.RECALL_ON", False, "read out all masks, whatever they show: how many regions are met?"),
     Key("MODEL.MASK_FORMER.TEST.OBJECT_MASK_THRESHOLD", 0.0, "queries below this class score are dropped (panoptic)"),
     Key("MODEL.MASK_FORMER.TEST.OVERLAP_THRESHOLD", 0.8, "segments that keep less of their mask are dropped"),
     Key(

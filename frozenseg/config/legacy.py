@@ -23,7 +23,6 @@ FIXED: dict[str, tuple[Any, ...]] = {
     "MODEL.MASK_FORMER.PRE_NORM": (False,),
     "MODEL.MASK_FORMER.ENFORCE_INPUT_PROJ": (False,),
     "MODEL.MASK_FORMER.TRANSFORMER_IN_FEATURE": ("multi_scale_pixel_decoder",),
-    "MODEL.MASK_FORMER.TEST.RECALL_ON": (False,),
     "INPUT.CROP.ENABLED": (False,),
     "INPUT.COLOR_AUG_SSD": (False,),
     "DATALOADER.SAMPLER_TRAIN": ("TrainingSampler",),

@@ -192,8 +192,8 @@ class TestSet:
         needed = {
             "file_name": True,
             "pan_seg_file_name": test.PANOPTIC_ON,
-            "sem_seg_file_name": test.SEMANTIC_ON,
-            "instance_file_name": test.INSTANCE_ON,
+            "sem_seg_file_name": test.SEMANTIC_ON or test.RECALL_ON,
+            "instance_file_name": test.INSTANCE_ON or test.SEMANTIC_ON,  # Cityscapes scores pixels by instances
         }
         records = DatasetCatalog.get(name)
         _check(cfg, name, records, [key for key, on in needed.items() if on])

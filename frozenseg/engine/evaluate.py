@@ -183,10 +183,16 @@ def flat_results(results: Results) -> dict[str, float]:
 
 def _read_outs(cfg: Any) -> set[str]:
     test = cfg.MODEL.MASK_FORMER.TEST
-    switches = {"semantic": test.SEMANTIC_ON, "instance": test.INSTANCE_ON, "panoptic": test.PANOPTIC_ON}
+    switches = {
+        "semantic": test.SEMANTIC_ON,
+        "instance": test.INSTANCE_ON,
+        "panoptic": test.PANOPTIC_ON,
+        "recall": test.RECALL_ON,
+    }
     chosen = {name for name, on in switches.items() if on}
     if not chosen:
         raise ConfigError(
-            "Nothing to evaluate: MODEL.MASK_FORMER.TEST.SEMANTIC_ON, INSTANCE_ON and PANOPTIC_ON are all False."
+            "Nothing to evaluate: MODEL.MASK_FORMER.TEST.SEMANTIC_ON, INSTANCE_ON, PANOPTIC_ON and RECALL_ON are all "
+            "False."
         )
     return chosen

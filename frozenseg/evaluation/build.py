@@ -8,7 +8,7 @@ from frozenseg.evaluation.evaluator import DatasetEvaluators
 from frozenseg.log import get_logger
 from frozenseg.registry import EVALUATOR
 
-READ_OUTS = ("panoptic", "semantic", "instance")
+READ_OUTS = ("panoptic", "semantic", "instance", "recall")
 logger = get_logger(__name__)
 
 
@@ -17,7 +17,7 @@ def build_evaluators(metadata: Any, read_outs: Set[str], seen: Sequence[bool]) -
 
     Args:
         metadata: the data set's attributes; its ``evaluator_type`` chooses among the registered evaluators.
-        read_outs: what the model gives: some of ``panoptic``, ``semantic``, ``instance``.
+        read_outs: what the model gives: some of ``READ_OUTS``.
         seen: one flag a class: whether training has shown it.
 
     Raises:
@@ -37,7 +37,7 @@ def build_evaluators(metadata: Any, read_outs: Set[str], seen: Sequence[bool]) -
         if cls.read_out not in read_outs or metadata.evaluator_type not in cls.evaluator_types:
             continue
         if missing := cls.lacks(metadata):
-            logger.info("%s has no %s: its %s read-out is not scored.", metadata.name, missing, cls.read_out)
+            logger.info("%s is left out for %s: no %s.", cls.__name__, metadata.name, missing)
         else:
             chosen.append(cls)
     if not chosen:

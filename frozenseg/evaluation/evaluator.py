@@ -65,7 +65,7 @@ class DatasetEvaluator(ABC):
 
     @classmethod
     def lacks(cls, metadata: Any) -> str:
-        """Say what the data set lacks to be scored by this metric; empty where it lacks nothing."""
+        """Say what is not there to score the data set by this metric; empty where all is: it is left out otherwise."""
         return ""
 
     @abstractmethod

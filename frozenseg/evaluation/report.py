@@ -10,7 +10,7 @@ from tabulate import tabulate
 from frozenseg.atomic import write_json
 from frozenseg.evaluation.published import Published
 
-TITLES = {"panoptic_seg": "Panoptic", "sem_seg": "Semantic", "segm": "Instances"}
+TITLES = {"panoptic_seg": "Panoptic", "sem_seg": "Semantic", "segm": "Instances", "recall_seg": "Regions"}
 EMPTY = "–"
 BenchmarkResults = Mapping[str, Mapping[str, Mapping[str, float]]]
 

@@ -3,28 +3,23 @@
 Letters: C classes, H×W the image.
 """
 
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from frozenseg import distributed
-from frozenseg.errors import DataError
-from frozenseg.evaluation.class_table import PERCENT, ClassTable, mean_of_known
-from frozenseg.evaluation.evaluator import DatasetEvaluator, Results
+from frozenseg.evaluation.class_table import PERCENT, mean_of_known
+from frozenseg.evaluation.evaluator import Results
+from frozenseg.evaluation.label_evaluator import IGNORED, LabelEvaluator
+from frozenseg.evaluation.predicted_labels import predicted_labels
 from frozenseg.evaluation.truth import truth_of
 from frozenseg.registry import EVALUATOR
-from frozenseg.structures.best_class import best_class
-from frozenseg.structures.label_files import image_name
-from frozenseg.structures.runs import Runs, overlay
-
-IGNORED = -1
+from frozenseg.structures.runs import overlay
 
 
 @EVALUATOR.register()
-class SemanticIoU(DatasetEvaluator):
+class SemanticIoU(LabelEvaluator):
     """mIoU, fwIoU, mACC, pACC; all also over subsets.
 
     Ignored pixels count nowhere. A class without a true pixel counts in no mean, even where it is predicted; its false
@@ -38,34 +33,6 @@ class SemanticIoU(DatasetEvaluator):
     """
 
     read_out = "semantic"
-    truth = "labels"
-    evaluator_types = frozenset(
-        {
-            "sem_seg",
-            "coco_panoptic_seg",
-            "ade20k_panoptic_seg",
-            "cityscapes_panoptic_seg",
-            "cityscapes_sem_seg",
-            "mapillary_vistas_panoptic_seg",
-        }
-    )
-
-    def __init__(self, table: ClassTable, ignore_label: int = 255, first_label: int = 0) -> None:
-        self.table = table
-        self.ignore_label = ignore_label
-        self.first_label = first_label
-        super().__init__()
-
-    @classmethod
-    def from_metadata(cls, metadata: Any, seen: Sequence[bool]) -> "SemanticIoU":
-        """Build for a data set."""
-        first_label = getattr(metadata, "first_label", 0)
-        return cls(ClassTable.from_metadata(metadata, seen), metadata.ignore_label, first_label)
-
-    @classmethod
-    def lacks(cls, metadata: Any) -> str:
-        """Say that there are no label pictures, or nothing."""
-        return "label pictures" if getattr(metadata, "sem_seg_root", "in the records") is None else ""
 
     def reset(self) -> None:
         """Forget all images."""
@@ -74,20 +41,15 @@ class SemanticIoU(DatasetEvaluator):
     def describe(self, record: dict[str, Any], output: dict[str, Any]) -> dict[str, list[int]]:
         """Compare the best class of ``sem_seg`` with the record's ``sem_seg_file_name``.
 
-        ``sem_seg`` is either the scores (C, H, W) or the best class itself, (H, W) integers.
-
         Returns:
             ``true``, ``predicted`` and ``pixels``: how many pixels of a true class are predicted as which.
 
         Raises:
             DataError: truth or prediction is missing or wrong.
         """
-        name = f"image {image_name(record)}"
-        if "sem_seg" not in output:
-            raise DataError(f"The output for {name} has no sem_seg: set MODEL.MASK_FORMER.TEST.SEMANTIC_ON to True.")
         truth = truth_of(record, self.truth)
-        predicted = Runs.of(self._labels(output["sem_seg"], truth.size, name))
-        true_classes = self._classes(truth.values, name)
+        predicted = predicted_labels(record, output, len(self.table), truth.size)
+        true_classes = self._classes(truth.values, record)
         run_of_truth, run_of_prediction, pixels = overlay(truth, predicted)
         true, guessed = true_classes[run_of_truth], predicted.values[run_of_prediction].astype(np.int64)
         counted = (true != IGNORED) & (pixels > 0)
@@ -138,39 +100,6 @@ class SemanticIoU(DatasetEvaluator):
             "pACC": float(right.sum() / pixels) if pixels else nothing,
         }
         return {metric: PERCENT * value for metric, value in means.items()}
-
-    def _classes(self, labels: np.ndarray, name: str) -> np.ndarray:
-        """Return the contiguous classes of (n,) label values, int64, -1 for ignored ones."""
-        classes = np.where(labels == self.ignore_label, IGNORED, labels.astype(np.int64) - self.first_label)
-        wrong = labels[(classes != IGNORED) & ((classes < 0) | (classes >= len(self.table)))]
-        if wrong.size:
-            raise DataError(
-                f"The label picture of {name} holds the value {wrong[0]}: expected {self.first_label} to "
-                f"{self.first_label + len(self.table) - 1}, or {self.ignore_label} for unlabelled pixels."
-            )
-        return classes
-
-    def _labels(self, sem_seg: Tensor, size: tuple[int, int], name: str) -> np.ndarray:
-        """Return the best class of each pixel, (H, W)."""
-        if tuple(sem_seg.shape) == size:
-            given = sem_seg.cpu().numpy()
-            if given.size and not 0 <= given.min() <= given.max() < len(self.table):
-                raise DataError(
-                    f"The prediction for {name} has labels from {given.min()} to {given.max()}: expected 0 to "
-                    f"{len(self.table) - 1}."
-                )
-            return given
-        expected = (len(self.table), *size)
-        if tuple(sem_seg.shape) != expected:
-            raise DataError(
-                f"sem_seg for {name} has shape {tuple(sem_seg.shape)}, expected {expected}: one map a class of the "
-                "data set, at the size of the original image."
-            )
-        labels = best_class(sem_seg)
-        # an argmax takes NaN for the highest, so it is enough to look at the best
-        if sem_seg.gather(0, labels[None]).isnan().any():
-            raise DataError(f"sem_seg for {name} has scores that are not numbers (NaN): the model has diverged.")
-        return labels.cpu().numpy()
 
 
 class _Figures(NamedTuple):

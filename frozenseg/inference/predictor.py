@@ -28,8 +28,10 @@ from frozenseg.vocabulary import Vocabulary
 logger = get_logger(__name__)
 Picture = str | Path | Image.Image | np.ndarray
 KINDS = ("panoptic", "instance", "semantic")
-ALL_READ_OUTS = [
-    item for kind in ("SEMANTIC_ON", "INSTANCE_ON", "PANOPTIC_ON") for item in (f"MODEL.MASK_FORMER.TEST.{kind}", True)
+READ_OUTS = [
+    item
+    for kind, on in {"SEMANTIC_ON": True, "INSTANCE_ON": True, "PANOPTIC_ON": True, "RECALL_ON": False}.items()
+    for item in (f"MODEL.MASK_FORMER.TEST.{kind}", on)
 ]
 
 
@@ -117,7 +119,7 @@ class Segmenter:
         """
         cfg = load_config(config, options).clone()
         cfg.defrost()
-        cfg.merge_from_list(ALL_READ_OUTS)
+        cfg.merge_from_list(READ_OUTS)
         place = pick_device(device or cfg.MODEL.DEVICE)
         weights = weights or cfg.MODEL.WEIGHTS
         checkpoint = read_checkpoint(weights) if weights else {}

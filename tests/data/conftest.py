@@ -46,6 +46,8 @@ def cfg(tmp_path) -> SimpleNamespace:
         ),
         SOLVER=SimpleNamespace(IMS_PER_BATCH=2),
         MODEL=SimpleNamespace(
-            MASK_FORMER=SimpleNamespace(TEST=SimpleNamespace(PANOPTIC_ON=True, SEMANTIC_ON=True, INSTANCE_ON=False))
+            MASK_FORMER=SimpleNamespace(
+                TEST=SimpleNamespace(PANOPTIC_ON=True, SEMANTIC_ON=True, INSTANCE_ON=False, RECALL_ON=False)
+            )
         ),
     )

@@ -11,7 +11,10 @@ from PIL import Image
 
 from frozenseg import distributed
 from frozenseg.data.loader import PackedRecords, build_test_loader, build_train_loader, drop_without_instances
+from frozenseg.data.prepare.converter import converter_named
+from frozenseg.data.prepare.runner import prepare
 from frozenseg.errors import ConfigError, DataError
+from tests.miniatures import cityscapes
 
 BROKEN = "000000000002.jpg"
 
@@ -116,8 +119,21 @@ def test_missing_files_are_told_before_anything_runs(damaged, cfg):
     shutil.rmtree(damaged / "toyworld" / "val_seen" / "semantic")
     with pytest.raises(DataError, match="sem_seg_file_name of image 1"):
         build_test_loader(cfg, "toyworld_val_seen")
-    cfg.MODEL.MASK_FORMER.TEST.SEMANTIC_ON = False
+    test = cfg.MODEL.MASK_FORMER.TEST
+    test.SEMANTIC_ON, test.RECALL_ON = False, True
+    with pytest.raises(DataError, match="sem_seg_file_name of image 1"):
+        build_test_loader(cfg, "toyworld_val_seen")
+    test.RECALL_ON = False
     build_test_loader(cfg, "toyworld_val_seen")  # files that nobody reads may be missing
+
+
+def test_cityscapes_pixels_need_the_instance_ids_too(cfg, tmp_path, monkeypatch):
+    monkeypatch.setenv("DETECTRON2_DATASETS", str(tmp_path))
+    cityscapes.make(tmp_path)
+    prepare(converter_named("cityscapes"), tmp_path)
+    next(tmp_path.rglob("frankfurt_*_instanceIds.png")).unlink()
+    with pytest.raises(DataError, match="instance_file_name of image frankfurt_000000_000294"):
+        build_test_loader(cfg, "cityscapes_fine_sem_seg_val")
 
 
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")

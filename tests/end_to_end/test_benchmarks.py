@@ -19,7 +19,8 @@ from tests.tiny import tiny_config
 
 COCO = "openvocab_coco_2017_train_panoptic_with_sem_seg"
 SMALL = ("INPUT.MIN_SIZE_TEST", 32, "INPUT.MAX_SIZE_TEST", 64, "DATALOADER.NUM_WORKERS", 0)
-FIRST = {"panoptic_seg": "PQ", "sem_seg": "mIoU", "segm": "AP"}
+CITYSCAPES = ("openvocab_cityscapes_fine_panoptic_val", "cityscapes_fine_sem_seg_val")  # that have all read-outs
+FIRST = {"panoptic_seg": "PQ", "sem_seg": "mIoU", "segm": "AP", "recall_seg": "Recall@IoU=0.50"}
 
 
 def config_of(name: str, output: Path) -> CfgNode:
@@ -27,7 +28,8 @@ def config_of(name: str, output: Path) -> CfgNode:
     cfg = tiny_config(
         "FCCLIP", "OUTPUT_DIR", str(output), "DATASETS.TRAIN", [COCO], "DATASETS.TEST", [name], "MODEL.DEVICE", "cpu"
     )
-    return with_protocol(cfg, FOLDER / f"{MetadataCatalog.get(name).protocol}.yaml", SMALL)
+    recall = "MODEL.MASK_FORMER.TEST.RECALL_ON", name in CITYSCAPES
+    return with_protocol(cfg, FOLDER / f"{MetadataCatalog.get(name).protocol}.yaml", (*SMALL, *recall))
 
 
 @pytest.mark.parametrize("converter", converters().values(), ids=converters())
@@ -51,12 +53,14 @@ def test_from_the_download_to_the_results(converter, tmp_path: Path, monkeypatch
         assert set(results) == tasks
         for task in tasks:
             assert 0 <= results[task][FIRST[task]] <= 100 or math.isnan(results[task][FIRST[task]])
+        assert ("iIoU_sup" in results.get("sem_seg", {})) == (name in CITYSCAPES)
 
 
 def expected_tasks(cfg: CfgNode, name: str) -> list[str]:
     """Return what the protocol switches on, but for instances where a data set has no instance annotations."""
     test = cfg.MODEL.MASK_FORMER.TEST
     switches = {"panoptic_seg": test.PANOPTIC_ON, "sem_seg": test.SEMANTIC_ON, "segm": test.INSTANCE_ON}
+    switches["recall_seg"] = test.RECALL_ON
     return [task for task, on in switches.items() if on]
 
 

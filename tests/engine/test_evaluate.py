@@ -61,6 +61,10 @@ def test_what_is_missing_is_told_before_any_work(cfg: CfgNode, asked: list[tuple
     with pytest.raises(DataError, match="pets: the instance annotations missing.json do not exist; run prepare_pets"):
         build_benchmarks(cfg, TRAINING)
     test.SEMANTIC_ON = test.INSTANCE_ON = test.PANOPTIC_ON = False
+    test.RECALL_ON = True
+    build_benchmarks(cfg, TRAINING)
+    assert asked[-1][1] == {"recall"}
+    test.RECALL_ON = False
     with pytest.raises(ConfigError, match="Nothing to evaluate"):
         build_benchmarks(cfg, TRAINING)
 

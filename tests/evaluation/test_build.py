@@ -16,23 +16,32 @@ def chosen(evaluators):
 
 def test_read_outs_and_type_choose(metadata):
     metadata.json_file = "instances.json"
-    assert chosen(build_evaluators(metadata, ALL, SEEN)) == ["PanopticQuality", "SemanticIoU", "InstanceAP"]
+    assert chosen(build_evaluators(metadata, ALL, SEEN)) == [
+        "PanopticQuality",
+        "SemanticIoU",
+        "InstanceAP",
+        "MaskRecall",
+    ]
     assert chosen(build_evaluators(metadata, {"semantic"}, SEEN)) == ["SemanticIoU"]
     metadata.evaluator_type = "sem_seg"
-    assert chosen(build_evaluators(metadata, ALL, SEEN)) == ["SemanticIoU"]
+    assert chosen(build_evaluators(metadata, ALL, SEEN)) == ["SemanticIoU", "MaskRecall"]
+    assert chosen(build_evaluators(metadata, {"recall"}, SEEN)) == ["MaskRecall"]
+    metadata.evaluator_type = "cityscapes_sem_seg"
+    metadata.stuff_dataset_id_to_contiguous_id = {7: 0, 8: 1, 11: 2}
+    assert chosen(build_evaluators(metadata, ALL, SEEN)) == ["CityscapesIoU", "SemanticIoU", "MaskRecall"]
 
 
 def test_a_metric_without_ground_truth_is_left_out_and_told(metadata, caplog):
     caplog.set_level("INFO", logger="frozenseg")
-    assert chosen(build_evaluators(metadata, ALL, SEEN)) == ["PanopticQuality", "SemanticIoU"]
-    assert "little_world has no instance annotations" in caplog.text
+    assert chosen(build_evaluators(metadata, ALL, SEEN)) == ["PanopticQuality", "SemanticIoU", "MaskRecall"]
+    assert "InstanceAP is left out for little_world: no instance annotations (json_file)." in caplog.text
 
 
 def test_label_pictures_may_be_missing_too(metadata, caplog):
     caplog.set_level("INFO", logger="frozenseg")
     metadata.sem_seg_root = None
     assert chosen(build_evaluators(metadata, ALL, SEEN)) == ["PanopticQuality"]
-    assert "little_world has no label pictures: its semantic read-out is not scored" in caplog.text
+    assert "SemanticIoU is left out for little_world: no label pictures." in caplog.text
 
 
 def test_mistakes_are_answered(metadata):

@@ -17,6 +17,8 @@ from tests.tiny import tiny_config
 
 IN, OUT = 9.0, -9.0
 THING, STUFF = True, False
+KINDS = ("SEMANTIC", "PANOPTIC", "INSTANCE")
+OFF = [item for kind in KINDS for item in (f"MODEL.MASK_FORMER.TEST.{kind}_ON", False)]
 
 
 def says(*labels: int, classes: int = 2) -> torch.Tensor:
@@ -128,9 +130,17 @@ def test_semantic_only_scores_are_restored_after_the_read_out() -> None:
     assert torch.equal(output["sem_seg"], expected)
 
 
+def test_recall_gives_every_mask_at_the_wanted_size_and_nothing_else() -> None:
+    masks = torch.stack([row(-0.5, 0.25, 9.0), row(0.0, -1.0, 9.0)])  # the last column is padding
+    cfg = tiny_config("FCCLIP", *OFF, "MODEL.MASK_FORMER.TEST.RECALL_ON", True)
+    output = ReadOut.from_config(cfg)(
+        says(0, 1), masks, (THING, STUFF), true_size=ImageSize(1, 2), wanted=ImageSize(1, 4)
+    )
+    # resized: -0.5, -0.3125, 0.0625, 0.25 and 0, -0.25, -0.75, -1
+    assert output.keys() == {"recall_seg"}
+    assert output["recall_seg"].tolist() == [[[False, False, True, True]], [[False] * 4]]
+
+
 def test_a_config_without_any_read_out_is_refused() -> None:
-    off = [
-        item for kind in ("SEMANTIC", "PANOPTIC", "INSTANCE") for item in (f"MODEL.MASK_FORMER.TEST.{kind}_ON", False)
-    ]
     with pytest.raises(ConfigError, match="No read-out is on"):
-        ReadOut.from_config(tiny_config("FCCLIP", *off))
+        ReadOut.from_config(tiny_config("FCCLIP", *OFF))

@@ -91,16 +91,18 @@ def test_padding_is_cut_before_the_size_is_restored(wanted: tuple[int, int]) -> 
 
 @pytest.mark.parametrize("instance", [True, False])
 @pytest.mark.parametrize("panoptic", [True, False])
+@pytest.mark.parametrize("recall", [True, False])
 @pytest.mark.parametrize("asked", [True, False])
-def test_what_is_restored_masks_or_scores(asked: bool, panoptic: bool, instance: bool) -> None:
-    """Masks before the read-outs when panoptic or instance is on (or asked for), scores after it for semantic alone."""
+def test_what_is_restored_masks_or_scores(asked: bool, recall: bool, panoptic: bool, instance: bool) -> None:
+    """Masks before the read-outs when another one is on (or asked for), scores after it for semantic alone."""
     logits, masks, size, wanted = scores(5), blobs(5), (11, 17), (22, 30)
-    keys = {"PANOPTIC_ON": panoptic, "INSTANCE_ON": instance, "SEM_SEG_POSTPROCESSING_BEFORE_INFERENCE": asked}
+    keys = {"PANOPTIC_ON": panoptic, "INSTANCE_ON": instance, "RECALL_ON": recall}
+    keys |= {"SEM_SEG_POSTPROCESSING_BEFORE_INFERENCE": asked}
     options = [item for key, value in keys.items() for item in (f"MODEL.MASK_FORMER.TEST.{key}", value)]
     read = ReadOut.from_config(tiny_config("FCCLIP", *options))
     sizes = {"true_size": ImageSize(*size), "wanted": ImageSize(*wanted)}
     actual = read(*tensors((logits, masks)), ISTHING, **sizes)["sem_seg"]
-    if panoptic or instance or asked:
+    if panoptic or instance or recall or asked:
         expected = read_out.semantic(logits, read_out.restore_size(masks, size, wanted))
     else:
         expected = read_out.restore_size(read_out.semantic(logits, masks), size, wanted)

@@ -17,16 +17,16 @@ def load_cityscapes_semantic(metadata: Metadata) -> list[Record]:
         metadata: with ``image_root``, ``sem_seg_root`` (the split's folder of ``gtFine``), ``prepare_command``.
 
     Returns:
-        One record a picture, by name, with ``sem_seg_file_name``.
+        One record a picture, by name, with ``sem_seg_file_name`` and ``instance_file_name``.
 
     Raises:
         DataError: a folder is missing, or holds no picture.
     """
-    return _records(metadata, sem_seg_file_name=LABELS)
+    return _records(metadata, sem_seg_file_name=LABELS, instance_file_name=INSTANCES)
 
 
 def load_cityscapes_instances(metadata: Metadata) -> list[Record]:
-    """Read a split for instance segmentation; as :func:`load_cityscapes_semantic`, with ``instance_file_name``."""
+    """Read a split for instance segmentation; as :func:`load_cityscapes_semantic`, with ``instance_file_name`` only."""
     return _records(metadata, instance_file_name=INSTANCES)
 
 

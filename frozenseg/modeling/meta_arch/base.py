@@ -123,7 +123,7 @@ class MaskClassifier(nn.Module):
 
         Returns:
             In training the weighted losses; in eval mode a dictionary an image with those of ``sem_seg``,
-            ``panoptic_seg`` and ``instances`` that are switched on.
+            ``panoptic_seg``, ``instances`` and ``recall_seg`` that are switched on.
         """
 
     @property

@@ -23,6 +23,7 @@ class ReadOut:
         labels: ``sem_seg`` is the best class of each pixel instead of the scores of all.
         panoptic: give ``panoptic_seg``.
         instance: give ``instances``.
+        recall: give ``recall_seg``.
         masks_first: restore masks to the wanted size before the read-outs; otherwise the semantic scores after.
         score_threshold: see :func:`panoptic_readout`.
         overlap_threshold: see :func:`panoptic_readout`.
@@ -37,6 +38,7 @@ class ReadOut:
     overlap_threshold: float = 0.8
     detections: int = 100
     labels: bool = False
+    recall: bool = False
 
     @classmethod
     def from_config(cls, cfg: CfgNode) -> "ReadOut":
@@ -46,13 +48,17 @@ class ReadOut:
             ConfigError: no read-out is on.
         """
         keys = cfg.MODEL.MASK_FORMER.TEST
-        if not (keys.SEMANTIC_ON or keys.PANOPTIC_ON or keys.INSTANCE_ON):
-            raise ConfigError("No read-out is on: set one of MODEL.MASK_FORMER.TEST.{SEMANTIC,PANOPTIC,INSTANCE}_ON.")
+        of_masks = keys.PANOPTIC_ON or keys.INSTANCE_ON or keys.RECALL_ON
+        if not (keys.SEMANTIC_ON or of_masks):
+            raise ConfigError(
+                "No read-out is on: set one of MODEL.MASK_FORMER.TEST.{SEMANTIC,PANOPTIC,INSTANCE,RECALL}_ON."
+            )
         return cls(
             semantic=keys.SEMANTIC_ON,
             panoptic=keys.PANOPTIC_ON,
             instance=keys.INSTANCE_ON,
-            masks_first=keys.SEM_SEG_POSTPROCESSING_BEFORE_INFERENCE or keys.PANOPTIC_ON or keys.INSTANCE_ON,
+            recall=keys.RECALL_ON,
+            masks_first=keys.SEM_SEG_POSTPROCESSING_BEFORE_INFERENCE or of_masks,
             score_threshold=keys.OBJECT_MASK_THRESHOLD,
             overlap_threshold=keys.OVERLAP_THRESHOLD,
             detections=cfg.TEST.DETECTIONS_PER_IMAGE,
@@ -72,7 +78,7 @@ class ReadOut:
 
         Returns:
             ``sem_seg`` (C, height, width), or (height, width) int64 with ``labels``; ``panoptic_seg`` (map, segments);
-            ``instances``: those switched on.
+            ``instances``; ``recall_seg`` (Q, height, width) bool: those switched on.
         """
         if self.masks_first:
             masks = restore_size(masks, true_size, wanted)
@@ -85,6 +91,8 @@ class ReadOut:
             )
         if self.instance:
             output["instances"] = instance_readout(logits, masks, self.detections, isthing if self.panoptic else None)
+        if self.recall:
+            output["recall_seg"] = masks > 0
         return output
 
     def _semantic(self, logits: Tensor, masks: Tensor, true_size: ImageSize, wanted: ImageSize) -> Tensor:

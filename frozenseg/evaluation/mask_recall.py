@@ -1,0 +1,119 @@
+"""How many regions the proposed masks cover, whatever they are called: recall of masks alone, without their classes.
+
+Letters: C classes, Q proposals, T thresholds, K classes in one image (unlabelled counts as one), H×W the image.
+"""
+
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from frozenseg import distributed
+from frozenseg.errors import DataError
+from frozenseg.evaluation.class_table import PERCENT, mean_of_known
+from frozenseg.evaluation.evaluator import Results
+from frozenseg.evaluation.label_evaluator import IGNORED, LabelEvaluator
+from frozenseg.evaluation.truth import truth_of
+from frozenseg.registry import EVALUATOR
+from frozenseg.structures.label_files import image_name
+from frozenseg.structures.runs import Runs
+
+THRESHOLDS = (0.5, 0.75, 0.9)
+METRICS = tuple(f"Recall@IoU={threshold:.2f}" for threshold in THRESHOLDS)
+PIXELS_AT_ONCE = 2**20  # less than 2**24, up to which float32 counts exactly
+
+
+@EVALUATOR.register()
+class MaskRecall(LabelEvaluator):
+    """Share of the regions that a proposal meets with an IoU above 0.5, 0.75, 0.9; all also over subsets.
+
+    A region is all that is of one class in one image, so that two objects of a class are one region. Every region
+    counts alike. Unlabelled pixels are no region, but those of a proposal are part of the union.
+
+    Args:
+        table: the classes.
+        ignore_label: value of unlabelled pixels in the label pictures.
+        first_label: value of the first class in them.
+    """
+
+    read_out = "recall"
+
+    def reset(self) -> None:
+        """Forget all images."""
+        self._regions = np.zeros(len(self.table), dtype=np.int64)
+        self._found = np.zeros((len(self.table), len(THRESHOLDS)), dtype=np.int64)
+
+    def describe(self, record: dict[str, Any], output: dict[str, Any]) -> dict[str, list[Any]]:
+        """Compare ``recall_seg``, (Q, H, W) bool or logits, with the record's ``sem_seg_file_name``.
+
+        Returns:
+            ``classes`` that occur, and for each ``iou``, the best of all proposals; 0 without any.
+
+        Raises:
+            DataError: truth or prediction is missing or wrong.
+        """
+        name = f"image {image_name(record)}"
+        if "recall_seg" not in output:
+            raise DataError(f"The output for {name} has no recall_seg: set MODEL.MASK_FORMER.TEST.RECALL_ON to True.")
+        truth, masks = truth_of(record, self.truth), output["recall_seg"]
+        if masks.ndim != 3 or tuple(masks.shape[1:]) != truth.size:
+            raise DataError(
+                f"recall_seg for {name} has shape {tuple(masks.shape)}, expected (proposals, {truth.size[0]}, "
+                f"{truth.size[1]}): the size of the original image."
+            )
+        classes, places = np.unique(self._classes(truth.values, record), return_inverse=True)  # (K,)
+        regions = truth._replace(values=places)
+        masks = masks if masks.dtype == torch.bool else masks > 0
+        common = (_by_runs if masks.device.type == "cpu" else _by_product)(masks, regions, len(classes))  # (Q, K)
+        areas = np.bincount(places, weights=truth.lengths(), minlength=len(classes))  # (K,)
+        unions = common.sum(axis=1, keepdims=True) + areas - common
+        best = (common / unions).max(axis=0, initial=0)
+        labelled = classes != IGNORED
+        return {"classes": classes[labelled].tolist(), "iou": best[labelled].tolist()}
+
+    def add(self, contribution: dict[str, list[Any]]) -> None:
+        """Count the regions of an image; each class stands once in a contribution."""
+        self._regions[contribution["classes"]] += 1
+        self._found[contribution["classes"]] += np.array(contribution["iou"])[:, None] > THRESHOLDS
+
+    def image_score(self, contribution: dict[str, list[Any]]) -> float:
+        """Return the mean over the regions of the best IoU; NaN where nothing is annotated."""
+        return mean_of_known(np.array(contribution["iou"]))
+
+    def evaluate(self) -> Results:
+        """Return ``{"recall_seg": {"Recall@IoU=0.50": …, …, "S_Recall@IoU=0.50": …, …}}``."""
+        regions = distributed.sum_over_ranks(torch.from_numpy(self._regions)).numpy()
+        found = distributed.sum_over_ranks(torch.from_numpy(self._found)).numpy()
+        of_classes = np.divide(found[:, 0], regions, out=np.full(len(regions), np.nan), where=regions > 0)
+        self.per_class = {METRICS[0]: self.table.by_name(of_classes)}
+        subsets = {"": np.ones(len(regions), dtype=bool)}
+        subsets |= {f"{subset}_": members for subset, members in self.table.subsets.items()}
+        results: dict[str, float] = {}
+        for prefix, members in subsets.items():
+            total = int(regions[members].sum())
+            shares = found[members].sum(axis=0) / total if total else np.full(len(THRESHOLDS), np.nan)
+            results |= {
+                f"{prefix}{metric}": PERCENT * float(share) for metric, share in zip(METRICS, shares, strict=True)
+            }
+        return {"recall_seg": results}
+
+
+def _by_runs(masks: Tensor, regions: Runs, count: int) -> np.ndarray:
+    """Count the pixels that each of (Q, H, W) bool masks shares with each of the regions 0 … count - 1: (Q, count)."""
+    common = np.zeros((len(masks), count))
+    for row, mask in zip(common, masks, strict=True):
+        inside = mask.flatten().numpy().view(np.uint8)
+        row += np.bincount(regions.values, np.add.reduceat(inside, regions.starts, dtype=np.int32), count)
+    return common
+
+
+def _by_product(masks: Tensor, regions: Runs, count: int) -> np.ndarray:
+    """Do the same as :func:`_by_runs` where the masks are: they are too large to be brought here."""
+    common = torch.zeros(len(masks), count, dtype=torch.float64, device=masks.device)
+    numbers = torch.from_numpy(regions.pixels()).flatten().to(masks.device)
+    strips = torch.split(masks.flatten(1), PIXELS_AT_ONCE, dim=1), torch.split(numbers, PIXELS_AT_ONCE)
+    for inside, number in zip(*strips, strict=True):
+        common += inside.float() @ F.one_hot(number, count).float()
+    return common.cpu().numpy()

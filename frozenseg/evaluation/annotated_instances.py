@@ -4,13 +4,13 @@ Letters: C classes, T IoU thresholds, R recall levels, K thing classes.
 """
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from frozenseg.evaluation.class_table import ClassTable
-from frozenseg.evaluation.coco_ap import Line
+from frozenseg.evaluation.coco_ap import Line, precision_by_category
 from frozenseg.evaluation.instance_evaluator import InstanceEvaluator, Scores, thing_ids
 from frozenseg.structures.instances import Instances
 from frozenseg.structures.masks import encode_rle
@@ -44,13 +44,8 @@ class AnnotatedInstances(InstanceEvaluator):
         return "" if getattr(metadata, "json_file", None) else "instance annotations (json_file)"
 
     def _describe(self, record: dict[str, Any], instances: Instances) -> dict[str, Any]:
-        masks = encode_rle(instances.pred_masks.cpu().numpy())
-        image, labels, scores = record["image_id"], instances.pred_classes.tolist(), instances.scores.tolist()
-        lines = [
-            {"image_id": image, "category_id": self.dataset_ids[label], "segmentation": mask, "score": score}
-            for label, mask, score in zip(labels, masks, scores, strict=True)
-        ]
-        return {"image_id": image, "lines": lines}
+        image = record["image_id"]
+        return {"image_id": image, "lines": result_lines(image, instances, self.dataset_ids)}
 
     def _score(self, images: list[dict[str, Any]]) -> Scores:
         lines = [line for image in images for line in image["lines"]]
@@ -75,13 +70,24 @@ class AnnotatedInstances(InstanceEvaluator):
         """
         contiguous = {category: index for index, category in self.dataset_ids.items()}
         rows = [contiguous[category] for category in categories]
-        chosen = {"AP": np.ones(len(thresholds), dtype=bool)}
-        chosen |= {f"AP{percent}": np.isclose(thresholds, percent / 100) for percent in (50, 75)}
         by_class = {}
-        for metric, which in chosen.items():
-            levels = precision[which].transpose(2, 0, 1).reshape(len(rows), -1)  # (K, T·R)
-            values = np.full(len(self.table), np.nan)
-            # a class without objects is -1 at every level
-            values[rows] = np.where(levels[:, 0] > -1, levels.mean(axis=1), np.nan)
-            by_class[metric] = values
+        for metric, values in precision_by_category(precision, thresholds).items():
+            by_class[metric] = np.full(len(self.table), np.nan)
+            by_class[metric][rows] = values
         return by_class
+
+
+def result_lines(image: Any, instances: Instances, dataset_ids: Mapping[int, int]) -> list[Line]:
+    """Return the instances of an image as lines of a COCO result file.
+
+    Args:
+        image: its id.
+        instances: with ``pred_masks``, ``pred_classes`` and ``scores``.
+        dataset_ids: contiguous class id → category id.
+    """
+    masks = encode_rle(instances.pred_masks.cpu().numpy())
+    labels, scores = instances.pred_classes.tolist(), instances.scores.tolist()
+    return [
+        {"image_id": image, "category_id": dataset_ids[label], "segmentation": mask, "score": score}
+        for label, mask, score in zip(labels, masks, scores, strict=True)
+    ]

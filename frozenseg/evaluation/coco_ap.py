@@ -10,7 +10,7 @@ import importlib.metadata
 import importlib.util
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -57,12 +57,23 @@ def coco_ap(
     Raises:
         DataError: the annotations are missing or wrong, or have not all the images.
     """
+    content = read_annotations(json_file)
+    if unknown := set(images) - {entry["id"] for entry in content["images"]}:
+        raise DataError(f"Image {min(map(str, unknown))} is not among the images of {json_file}.")
+    return score_masks(content, predictions, images, categories, package)
+
+
+def score_masks(
+    content: Mapping[str, Any],
+    predictions: Sequence[Line],
+    images: Sequence[Any],
+    categories: Sequence[int],
+    package: str = "",
+) -> AveragePrecision:
+    """Score masks against annotations that are read; as :func:`coco_ap`."""
     coco, evaluation_class = _classes(package or ap_package())
-    content = _read(json_file)
     # image ids may be names, which faster-coco-eval does not take
     number_of = {image: number for number, image in enumerate(sorted(entry["id"] for entry in content["images"]), 1)}
-    if unknown := set(images) - set(number_of):
-        raise DataError(f"Image {min(map(str, unknown))} is not among the images of {json_file}.")
     truth_lines = _numbered(content["annotations"], number_of)
     guess_lines = _numbered(predictions, number_of)
     files = [{**entry, "id": number_of[entry["id"]]} for entry in content["images"]]
@@ -89,6 +100,26 @@ def coco_ap(
     return AveragePrecision(means, of_limit[..., 0], thresholds)
 
 
+def precision_by_category(precision: np.ndarray, thresholds: np.ndarray) -> dict[str, np.ndarray]:
+    """Average (T, R, K) precision, -1 for categories without objects, over T and R.
+
+    Args:
+        precision: of K categories.
+        thresholds: (T,) of IoU.
+
+    Returns:
+        AP, AP50, AP75: (K,) fractions, NaN where there is no object.
+    """
+    chosen = {"AP": np.ones(len(thresholds), dtype=bool)}
+    chosen |= {f"AP{percent}": np.isclose(thresholds, percent / 100) for percent in (50, 75)}
+    by_category = {}
+    for metric, which in chosen.items():
+        levels = precision[which].transpose(2, 0, 1).reshape(precision.shape[2], -1)  # (K, T·R)
+        # a category without objects is -1 at every level
+        by_category[metric] = np.where(levels[:, 0] > -1, levels.mean(axis=1), np.nan)
+    return by_category
+
+
 def ap_package() -> str:
     """Return the package that scores, by what is installed."""
     return FAST if importlib.util.find_spec("faster_coco_eval") else USUAL
@@ -112,7 +143,12 @@ def _classes(package: str) -> tuple[Any, Any]:
     return importlib.import_module("pycocotools.coco").COCO, importlib.import_module("pycocotools.cocoeval").COCOeval
 
 
-def _read(json_file: str | Path) -> dict[str, Any]:
+def read_annotations(json_file: str | Path) -> dict[str, Any]:
+    """Read COCO's instance annotations.
+
+    Raises:
+        DataError: they are missing, or not in COCO's format.
+    """
     try:
         content = json.loads(Path(json_file).read_text(encoding="utf-8"))
         if missing := {"images", "categories", "annotations"} - content.keys():

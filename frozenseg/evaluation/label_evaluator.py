@@ -8,12 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from frozenseg.errors import DataError
 from frozenseg.evaluation.class_table import ClassTable
 from frozenseg.evaluation.evaluator import DatasetEvaluator
+from frozenseg.evaluation.label_counts import LabelValues
 from frozenseg.structures.label_files import image_name
-
-IGNORED = -1
 
 
 class LabelEvaluator(DatasetEvaluator):
@@ -56,12 +54,5 @@ class LabelEvaluator(DatasetEvaluator):
 
     def _classes(self, labels: np.ndarray, record: dict[str, Any]) -> np.ndarray:
         """Return the contiguous classes of (n,) values of a record's label picture, int64, -1 for ignored ones."""
-        classes = np.where(labels == self.ignore_label, IGNORED, labels.astype(np.int64) - self.first_label)
-        wrong = labels[(classes != IGNORED) & ((classes < 0) | (classes >= len(self.table)))]
-        if wrong.size:
-            raise DataError(
-                f"The label picture of image {image_name(record)} holds the value {wrong[0]}: expected "
-                f"{self.first_label} to {self.first_label + len(self.table) - 1}, or {self.ignore_label} for "
-                "unlabelled pixels."
-            )
-        return classes
+        values = LabelValues(len(self.table), self.ignore_label, self.first_label)
+        return values.true_classes(labels, f"The label picture of image {image_name(record)}")

@@ -14,7 +14,8 @@ from frozenseg import distributed
 from frozenseg.errors import DataError
 from frozenseg.evaluation.class_table import PERCENT, mean_of_known
 from frozenseg.evaluation.evaluator import Results
-from frozenseg.evaluation.label_evaluator import IGNORED, LabelEvaluator
+from frozenseg.evaluation.label_counts import IGNORED
+from frozenseg.evaluation.label_evaluator import LabelEvaluator
 from frozenseg.evaluation.truth import truth_of
 from frozenseg.registry import EVALUATOR
 from frozenseg.structures.label_files import image_name

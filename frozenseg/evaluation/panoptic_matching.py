@@ -39,15 +39,15 @@ class PanopticMap:
     areas: np.ndarray
 
     @classmethod
-    def from_segments(cls, ids: np.ndarray, segments: Sequence[dict[str, Any]]) -> "PanopticMap":
+    def from_segments(cls, ids: np.ndarray | Runs, segments: Sequence[dict[str, Any]]) -> "PanopticMap":
         """Build from an id map and ``segments_info``.
 
         Args:
-            ids: (H, W) integers.
+            ids: (H, W) integers, or their runs.
             segments: each with ``id`` and ``category_id`` (contiguous); of the truth also ``area`` and ``iscrowd``.
         """
         return cls(
-            Runs.of(ids),
+            ids if isinstance(ids, Runs) else Runs.of(ids),
             np.array([segment["id"] for segment in segments], dtype=np.int64),
             np.array([segment["category_id"] for segment in segments], dtype=np.int64),
             np.array([segment.get("iscrowd", 0) for segment in segments], dtype=bool),
@@ -85,6 +85,11 @@ class PanopticCounts(NamedTuple):
     fp: np.ndarray  # (C,) int64
     fn: np.ndarray  # (C,) int64
     iou: np.ndarray  # (C,) float64, sum over the matches
+
+    def occurring(self) -> list[list[float]]:
+        """Return ``[class, tp, fp, fn, sum of IoU]`` for each class that occurs."""
+        counts = np.stack(self)  # (4, C)
+        return [[int(label), *counts[:, label].tolist()] for label in np.flatnonzero(counts[:3].any(axis=0))]
 
 
 def count_matches(truth: PanopticMap, predicted: PanopticMap, classes: int, name: str = "the image") -> PanopticCounts:

@@ -15,7 +15,7 @@ from frozenseg import distributed
 from frozenseg.errors import DataError
 from frozenseg.evaluation.class_table import PERCENT, ClassTable, mean_of_known
 from frozenseg.evaluation.evaluator import DatasetEvaluator, Results
-from frozenseg.evaluation.panoptic_matching import PanopticMap, count_matches
+from frozenseg.evaluation.panoptic_matching import PanopticCounts, PanopticMap, count_matches
 from frozenseg.evaluation.truth import truth_of
 from frozenseg.registry import EVALUATOR
 from frozenseg.structures.label_files import image_name
@@ -70,9 +70,7 @@ class PanopticQuality(DatasetEvaluator):
             )
         ids, segments = output["panoptic_seg"]
         predicted = PanopticMap.from_segments(torch.as_tensor(ids).cpu().numpy(), segments)
-        counts = np.stack(count_matches(truth_of(record, self.truth), predicted, len(self.table), name))  # (4, C)
-        occurring = np.flatnonzero(counts[:3].any(axis=0))
-        return [[int(label), *counts[:, label].tolist()] for label in occurring]
+        return count_matches(truth_of(record, self.truth), predicted, len(self.table), name).occurring()
 
     def add(self, contribution: list[list[float]]) -> None:
         """Add the counts of an image."""
@@ -82,12 +80,17 @@ class PanopticQuality(DatasetEvaluator):
     def image_score(self, contribution: list[list[float]]) -> float:
         """Return the PQ of one image, the mean over its classes; NaN where there is nothing."""
         counts = np.array(contribution, dtype=np.float64).reshape(-1, 5).T[1:]
-        return mean_of_known(_qualities(*counts)["PQ"])
+        return mean_of_known(_qualities(PanopticCounts(*counts))["PQ"])
+
+    def counts(self) -> PanopticCounts:
+        """Return what all images of all processes have contributed."""
+        sums = distributed.sum_over_ranks(torch.from_numpy(self._sums)).numpy()
+        tp, fp, fn = sums[:3].astype(np.int64)
+        return PanopticCounts(tp, fp, fn, sums[3])
 
     def evaluate(self) -> Results:
         """Return ``{"panoptic_seg": {"PQ": …, "SQ": …, "RQ": …, "PQ_th": …, "S_PQ": …, …}}``."""
-        tp, fp, fn, iou = distributed.sum_over_ranks(torch.from_numpy(self._sums)).numpy()
-        quality = _qualities(tp, fp, fn, iou)
+        quality = _qualities(self.counts())
         self.per_class = {metric: self.table.by_name(values) for metric, values in quality.items()}
         results = {}
         kinds = {"": np.ones(len(self.table), dtype=bool), "_th": self.table.isthing, "_st": ~self.table.isthing}
@@ -99,8 +102,9 @@ class PanopticQuality(DatasetEvaluator):
         return {"panoptic_seg": results}
 
 
-def _qualities(tp: np.ndarray, fp: np.ndarray, fn: np.ndarray, iou: np.ndarray) -> dict[str, np.ndarray]:
+def _qualities(counts: PanopticCounts) -> dict[str, np.ndarray]:
     """Return PQ, SQ, RQ of each class, (C,) fractions; NaN where a class was neither annotated nor predicted."""
+    tp, fp, fn, iou = counts
     weight = tp + fp / 2 + fn / 2
     occurs = weight > 0
     unknown = np.where(occurs, 0.0, np.nan)

@@ -11,7 +11,8 @@ import torch
 from frozenseg import distributed
 from frozenseg.evaluation.class_table import PERCENT, mean_of_known
 from frozenseg.evaluation.evaluator import Results
-from frozenseg.evaluation.label_evaluator import IGNORED, LabelEvaluator
+from frozenseg.evaluation.label_counts import LabelPairs, count_labels
+from frozenseg.evaluation.label_evaluator import LabelEvaluator
 from frozenseg.evaluation.predicted_labels import predicted_labels
 from frozenseg.evaluation.truth import truth_of
 from frozenseg.registry import EVALUATOR
@@ -36,9 +37,10 @@ class SemanticIoU(LabelEvaluator):
 
     def reset(self) -> None:
         """Forget all images."""
-        self._confusion = np.zeros((len(self.table), len(self.table)), dtype=np.int64)
+        # true class by predicted class; in the last column pixels without an answer, which files may have
+        self._confusion = np.zeros((len(self.table), len(self.table) + 1), dtype=np.int64)
 
-    def describe(self, record: dict[str, Any], output: dict[str, Any]) -> dict[str, list[int]]:
+    def describe(self, record: dict[str, Any], output: dict[str, Any]) -> LabelPairs:
         """Compare the best class of ``sem_seg`` with the record's ``sem_seg_file_name``.
 
         Returns:
@@ -51,22 +53,15 @@ class SemanticIoU(LabelEvaluator):
         predicted = predicted_labels(record, output, len(self.table), truth.size)
         true_classes = self._classes(truth.values, record)
         run_of_truth, run_of_prediction, pixels = overlay(truth, predicted)
-        true, guessed = true_classes[run_of_truth], predicted.values[run_of_prediction].astype(np.int64)
-        counted = (true != IGNORED) & (pixels > 0)
-        pairs, place = np.unique(true[counted] * len(self.table) + guessed[counted], return_inverse=True)
-        amounts = np.bincount(place, weights=pixels[counted], minlength=len(pairs)).astype(np.int64)
-        return {
-            "true": (pairs // len(self.table)).tolist(),
-            "predicted": (pairs % len(self.table)).tolist(),
-            "pixels": amounts.tolist(),
-        }
+        guessed = predicted.values[run_of_prediction].astype(np.int64)
+        return count_labels(true_classes[run_of_truth], guessed, pixels, len(self.table))
 
-    def add(self, contribution: dict[str, list[int]]) -> None:
+    def add(self, contribution: LabelPairs) -> None:
         """Add the pixels of an image; each pair of classes stands once in a contribution."""
         pixels = np.array(contribution["pixels"], dtype=np.int64)
         self._confusion[contribution["true"], contribution["predicted"]] += pixels
 
-    def image_score(self, contribution: dict[str, list[int]]) -> float:
+    def image_score(self, contribution: LabelPairs) -> float:
         """Return the mIoU of one image; NaN where nothing is annotated."""
         places = np.array([contribution["true"], contribution["predicted"]], dtype=np.int64)
         classes, places = np.unique(places, return_inverse=True)
@@ -111,8 +106,9 @@ class _Figures(NamedTuple):
 
 
 def _figures(confusion: np.ndarray) -> _Figures:
-    """Return what follows from (C, C) pixels, true class by predicted class."""
-    right, annotated, predicted = np.diag(confusion), confusion.sum(axis=1), confusion.sum(axis=0)
+    """Return what follows from (C, C) pixels, true class by predicted class; or (C, C + 1), the last for no answer."""
+    right, annotated = np.diag(confusion), confusion.sum(axis=1)
+    predicted = confusion[:, : len(confusion)].sum(axis=0)
     iou, accuracy = np.full((2, len(right)), np.nan)
     np.divide(right, annotated + predicted - right, out=iou, where=annotated > 0)
     np.divide(right, annotated, out=accuracy, where=annotated > 0)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from frozenseg.evaluation.panoptic_matching import PanopticMap
-from frozenseg.structures.label_files import ground_truth_file, read_labels, read_segment_ids
+from frozenseg.structures.label_files import ground_truth_file, read_labels, read_segment_runs
 from frozenseg.structures.runs import Runs
 
 Record = dict[str, Any]
@@ -35,7 +35,7 @@ def read_truths(kinds: Iterable[str], record: Record) -> dict[str, Any]:
 
 
 def _segments(record: Record) -> PanopticMap:
-    ids = read_segment_ids(ground_truth_file(record, "pan_seg_file_name"))
+    ids = read_segment_runs(ground_truth_file(record, "pan_seg_file_name"))
     return PanopticMap.from_segments(ids, record["segments_info"])
 
 

@@ -1,16 +1,13 @@
 """A folder of pictures and a folder of label pictures, which go by the same names → records."""
 
-from collections.abc import Collection
-from pathlib import Path
-
 from frozenseg.data.catalog import Metadata, Record
 from frozenseg.data.formats.annotation_file import check_paths
 from frozenseg.errors import DataError
 from frozenseg.log import get_logger
+from frozenseg.structures.label_files import LABEL_SUFFIXES, files_by_name
 
 logger = get_logger(__name__)
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
-LABEL_SUFFIXES = frozenset({".png", ".tif", ".tiff", ".bmp"})
 SHOWN = 5  # names in a message
 
 
@@ -45,20 +42,3 @@ def load_label_images(metadata: Metadata) -> list[Record]:
     return [
         {"file_name": str(images[name]), "image_id": name, "sem_seg_file_name": str(labels[name])} for name in names
     ]
-
-
-def files_by_name(folder: str | Path, suffixes: Collection[str]) -> dict[str, Path]:
-    """Return all files below a folder that have one of the endings, by their path in it without the ending.
-
-    Raises:
-        DataError: two of them differ in the ending alone.
-    """
-    folder = Path(folder)
-    found: dict[str, Path] = {}
-    for path in sorted(folder.rglob("*")):
-        if path.suffix.lower() in suffixes and not path.name.startswith("."):
-            name = path.relative_to(folder).with_suffix("").as_posix()
-            if name in found:
-                raise DataError(f"{found[name]} and {path} have the same name: remove one of them.")
-            found[name] = path
-    return found

@@ -155,7 +155,7 @@ def read_annotations(json_file: str | Path) -> dict[str, Any]:
             raise DataError(f"The instance annotations {json_file} are not COCO's JSON format: no {min(missing)}.")
     except FileNotFoundError as error:
         raise DataError(f"The instance annotations {json_file} do not exist: prepare the data set anew.") from error
-    except (ValueError, AttributeError) as error:
+    except (OSError, ValueError, AttributeError) as error:
         raise DataError(f"The instance annotations {json_file} are not COCO's JSON format ({error}).") from error
     return content
 

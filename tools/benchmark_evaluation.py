@@ -29,13 +29,14 @@ from frozenseg.evaluation.benchmark.pictures import (
 )
 from frozenseg.evaluation.benchmark.usual import UsualIoU, UsualPQ, decode, score_maps, usual_ap, usual_rle
 from frozenseg.evaluation.coco_ap import ap_package_version
+from frozenseg.evaluation.files.pairs import PanopticFile, match_panoptic_files
 from frozenseg.evaluation.instance_ap import InstanceAP
 from frozenseg.evaluation.panoptic_quality import PanopticQuality
 from frozenseg.evaluation.semantic_iou import SemanticIoU
 from frozenseg.evaluation.truth import read_truths
 from frozenseg.log import progress
 from frozenseg.modeling.readout.semantic import semantic_labels
-from frozenseg.structures.label_files import read_segment_ids, write_labels
+from frozenseg.structures.label_files import write_labels
 from frozenseg.structures.masks import encode_rle
 from frozenseg.structures.runs import Runs
 
@@ -137,7 +138,7 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
 def benchmark_pq(size: tuple[int, int], images: int, folder: Path) -> list[Row]:
     """PQ from the model's output, and from PNG files."""
     rng = np.random.default_rng(0)
-    usual, ours = UsualPQ(folder, SEGMENTS), PanopticQuality(class_table(SEGMENTS))
+    usual, ours, of_files = UsualPQ(folder, SEGMENTS), *(PanopticQuality(class_table(SEGMENTS)) for _ in range(2))
     loaded, whole, files = Paired(), Paired(), Paired()
     for index in progress(range(images), "PQ", images):
         record, output, guess_path = panoptic_picture(rng, size, folder / str(index))
@@ -146,9 +147,10 @@ def benchmark_pq(size: tuple[int, int], images: int, folder: Path) -> list[Row]:
         whole.time(functools.partial(usual.score, record, output), functools.partial(ours.describe, record, output))
         files.time(
             functools.partial(decode_both, record["pan_seg_file_name"], guess_path),
-            functools.partial(score_file, ours, record, guess_path, output["panoptic_seg"][1]),
+            functools.partial(score_file, of_files, record, guess_path, output["panoptic_seg"][1]),
         )
-    agree(usual.quality(), ours.evaluate()["panoptic_seg"]["PQ"])
+    for evaluator in (ours, of_files):
+        agree(usual.quality(), evaluator.evaluate()["panoptic_seg"]["PQ"])
     return [
         loaded.row("PQ, output → table", "usual: PNG written and read again; ours: truth comes with the picture"),
         whole.row("PQ, output → table", "ours: truth is read here"),
@@ -244,8 +246,9 @@ def peak_memory(classes: int, size: tuple[int, int], maps: bool) -> float:
 
 
 def score_file(evaluator: PanopticQuality, record: dict[str, Any], guess: Path, segments: list[dict[str, Any]]) -> None:
-    """Compare two PNG files."""
-    evaluator.describe(record, {"panoptic_seg": (torch.from_numpy(read_segment_ids(guess)), segments)})
+    """Compare two PNG files, as ``tools/evaluate_predictions.py`` does."""
+    files = PanopticFile(Path(record["pan_seg_file_name"]), record["segments_info"]), PanopticFile(guess, segments)
+    evaluator.add(match_panoptic_files(record["image_id"], *files, len(evaluator.table)))
 
 
 def decode_both(*paths: str | Path) -> None:

@@ -77,7 +77,7 @@ def check_arguments(parser: argparse.ArgumentParser, arguments: argparse.Namespa
         parser.error(f"--task {task} needs {', '.join(map(flag, missing))}")
     if strange := sorted(given - {*NEEDED[task], *OPTIONAL[task]}):
         parser.error(f"--task {task} does not take {', '.join(map(flag, strange))}")
-    if (arguments.num_classes or 1) < 1 or (arguments.workers or 1) < 1:
+    if any(value is not None and value < 1 for value in (arguments.num_classes, arguments.workers)):
         parser.error("--num-classes and --workers must be 1 at least")
 
 

@@ -70,6 +70,8 @@ def test_getting_started_runs_as_printed_only_shorter(tmp_path: Path) -> None:
         arguments = command[1:]
         if "make_toyworld.py" in arguments[0]:
             run([*arguments, "--train", "4", "--val", "2", "--workers", "1"], tmp_path)
+        elif "datasets/toyworld" in " ".join(arguments) and "evaluate_predictions.py" in arguments[0]:
+            run(arguments, tmp_path)
         elif "configs/toyworld" in " ".join(arguments):
             expanded = [str(path) for word in arguments for path in expand(word, tmp_path)]
             options = SHORT if "train_net.py" in arguments[0] else SHORT[4:]

@@ -7,7 +7,13 @@ import pytest
 from PIL import Image
 
 from frozenseg.errors import DataError
-from frozenseg.structures.label_files import read_labels, read_segment_ids, write_labels, write_segment_ids
+from frozenseg.structures.label_files import (
+    read_labels,
+    read_segment_ids,
+    read_segment_runs,
+    write_labels,
+    write_segment_ids,
+)
 
 
 def test_segment_ids_are_rgb_numbers(tmp_path):
@@ -48,3 +54,18 @@ def test_what_is_written_is_read(name: str, dtype: type, tmp_path: Path) -> None
     assert read_labels(tmp_path / "new" / name).tolist() == labels.tolist()
     write_segment_ids(tmp_path / "ids.png", np.array([[0, 255, 256, 16777215]]))
     assert read_segment_ids(tmp_path / "ids.png").tolist() == [[0, 255, 256, 16777215]]
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "P"])
+def test_segments_are_read_as_runs_from_any_kind_of_colour_picture(mode: str, tmp_path: Path) -> None:
+    colours = np.array([[[1, 2, 3], [1, 2, 3], [0, 0, 0]], [[0, 0, 0], [255, 255, 255], [1, 2, 3]]], dtype=np.uint8)
+    picture = Image.fromarray(colours)
+    (picture.quantize(3) if mode == "P" else picture.convert(mode)).save(tmp_path / "ids.png")
+    number = 1 + 2 * 256 + 3 * 65536
+    runs = read_segment_runs(tmp_path / "ids.png")
+    assert (runs.size, runs.starts.tolist(), runs.values.tolist()) == (
+        (2, 3),
+        [0, 2, 4, 5],
+        [number, 0, 16777215, number],
+    )
+    assert runs.pixels().tolist() == read_segment_ids(tmp_path / "ids.png").tolist()

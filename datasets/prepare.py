@@ -22,7 +22,7 @@ from pathlib import Path
 
 from frozenseg.data.catalog import ROOT_VARIABLE, datasets_root
 from frozenseg.data.prepare.converter import FOLDER, Converter, converter_named, converters
-from frozenseg.errors import DataError, FrozenSegError
+from frozenseg.errors import DataError, FrozenSegError, MissingDataError
 from frozenseg.log import setup_logging
 
 
@@ -93,8 +93,12 @@ def look_at(converter: Converter, workers: int) -> bool:
     for name in converter.datasets:
         try:
             survey, sheet = inspect(name, datasets_root() / FOLDER / converter.name, workers)
-        except DataError as error:
+        except MissingDataError as error:
             missing.append(f"{name}: not there. {error}")
+            continue
+        except DataError as error:
+            print(f"{name}: cannot be read. {error}")
+            found.append(False)
             continue
         print(survey.verdict())
         print(f"  a few pictures beside their annotations: {sheet}")

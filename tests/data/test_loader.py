@@ -118,6 +118,12 @@ def test_missing_files_are_told_before_anything_runs(damaged, cfg):
         build_test_loader(cfg, "toyworld_val_seen")
     cfg.MODEL.MASK_FORMER.TEST.SEMANTIC_ON = False
     build_test_loader(cfg, "toyworld_val_seen")  # files that nobody reads may be missing
+    (damaged / "toyworld/val_seen/instances.json").unlink()
+    cfg.MODEL.MASK_FORMER.TEST.INSTANCE_ON = False
+    build_test_loader(cfg, "toyworld_val_seen")
+    cfg.MODEL.MASK_FORMER.TEST.INSTANCE_ON = True
+    with pytest.raises(DataError, match=r"file of objects .*instances\.json does not exist"):
+        build_test_loader(cfg, "toyworld_val_seen")
 
 
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")

@@ -43,6 +43,12 @@ def test_problems_have_their_exit_code(root: Path, capsys: pytest.CaptureFixture
     assert "000000000002.jpg cannot be decoded" in capsys.readouterr().out
 
 
+def test_objects_that_are_not_there_are_a_problem(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (root / "toyworld/train/instances.json").unlink()
+    assert run(root) == 1
+    assert "instances.json does not exist" in capsys.readouterr().out
+
+
 def test_a_data_set_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(tmp_path) == 2
     assert "make it in seconds with `python tools/make_toyworld.py" in capsys.readouterr().err

@@ -48,18 +48,20 @@ def validate_objects(records: Sequence[Record], metadata: Metadata) -> None:
     """
     if not metadata.get("json_file") or any("annotations" in record for record in records):
         return
-    check_paths(metadata, json_file="file of objects")
+    check_paths(metadata, json_file="file of instance annotations")
     content = read_annotations(metadata.json_file)
     try:
         images = {image["id"] for image in content["images"]}
         objects = [item["category_id"] for item in content["annotations"]]
     except (KeyError, TypeError) as error:
         raise DataError(
-            f"The objects {metadata.json_file} are not in COCO's format: {error} is missing or wrong; "
+            f"The instance annotations {metadata.json_file} are not in COCO's format: {error} is missing or wrong; "
             f"{metadata.prepare_command}."
         ) from error
     things = metadata.thing_dataset_id_to_contiguous_id
     strange = [f"have the category {number}, which is no thing" for number in objects if number not in things]
     lost = [f"lack image {record['image_id']}" for record in records if record["image_id"] not in images]
     if wrong := [*lost, *strange]:
-        raise DataError(f"The objects {metadata.json_file} {wrong[0]} of {metadata.name}; {metadata.prepare_command}.")
+        raise DataError(
+            f"The instance annotations {metadata.json_file} {wrong[0]} of {metadata.name}; {metadata.prepare_command}."
+        )

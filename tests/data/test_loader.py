@@ -122,7 +122,7 @@ def test_missing_files_are_told_before_anything_runs(damaged, cfg):
     cfg.MODEL.MASK_FORMER.TEST.INSTANCE_ON = False
     build_test_loader(cfg, "toyworld_val_seen")
     cfg.MODEL.MASK_FORMER.TEST.INSTANCE_ON = True
-    with pytest.raises(DataError, match=r"file of objects .*instances\.json does not exist"):
+    with pytest.raises(DataError, match=r"file of instance annotations .*instances\.json does not exist"):
         build_test_loader(cfg, "toyworld_val_seen")
 
 

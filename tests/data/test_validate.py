@@ -53,7 +53,7 @@ def test_empty_data_set():
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (None, "mine: the file of objects .*objects.json does not exist; bake it"),
+        (None, "mine: the file of instance annotations .*objects.json does not exist; bake it"),
         ({"images": [], "annotations": []}, "objects.json lack image 0 of mine; bake it"),
         ({"images": [{"id": n} for n in range(9)], "annotations": []}, "lack image 9 of mine"),
         ({"images": [{"id": n} for n in range(10)], "annotations": [{"category_id": 8}]}, "have the category 8"),

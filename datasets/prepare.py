@@ -38,6 +38,8 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--check", action="store_true", help="convert nothing, look at what is there")
     parser.add_argument("--skip-bad", action="store_true", help="go on without pictures that cannot be converted")
     arguments = parser.parse_args(argv)
+    if arguments.workers < 1:
+        parser.error(f"--workers is {arguments.workers}: at least 1 process is needed")
     if arguments.name is None and not arguments.list:
         parser.error("name a data set, or give --list")
     return arguments

@@ -47,6 +47,8 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
         help="where the sheets go (default: output/data)",
     )
     arguments = parser.parse_args(argv)
+    if min(arguments.workers, arguments.sample + 1) < 1:
+        parser.error("--workers is at least 1, --sample at least 0")
     if not arguments.names and not arguments.list:
         parser.error("name a data set, or give --list")
     return arguments
@@ -61,6 +63,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return print_table() if arguments.list else max(look_at(name, arguments) for name in arguments.names)
     except FrozenSegError as error:
         print(f"error: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(f"error: {error}; choose another --output for the sheets.", file=sys.stderr)
         return 2
 
 

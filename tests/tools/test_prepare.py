@@ -66,5 +66,7 @@ def test_the_list_says_where_everything_is_to_be_had(tool: ModuleType, capsys: p
     printed = capsys.readouterr().out
     for name, converter in converters().items():
         assert f"{name}: {converter.title}" in printed
-    with pytest.raises(SystemExit):
-        tool.main([])
+    for arguments, message in (([], "name a data set"), (["coco", "--workers", "0"], "--workers is 0: at least 1")):
+        with pytest.raises(SystemExit):
+            tool.main(arguments)
+        assert message in capsys.readouterr().err

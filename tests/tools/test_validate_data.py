@@ -56,6 +56,21 @@ def test_a_data_set_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixt
         validate_data.main([])
 
 
+@pytest.mark.parametrize("arguments", [("--workers", "0"), ("--sample", "-1")])
+def test_numbers_that_mean_nothing_are_refused(
+    tmp_path: Path, arguments: tuple[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        run(tmp_path, *arguments)
+    assert "--workers is at least 1, --sample at least 0" in capsys.readouterr().err
+
+
+def test_a_folder_that_cannot_be_written_to(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (root / "taken").touch()
+    assert run(root, "--output", str(root / "taken")) == 2
+    assert capsys.readouterr().err.rstrip().endswith("choose another --output for the sheets.")
+
+
 def test_the_list_has_every_data_set(capsys: pytest.CaptureFixture[str]) -> None:
     assert validate_data.main(["--list"]) == 0
     lines = capsys.readouterr().out.splitlines()

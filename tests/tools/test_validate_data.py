@@ -49,6 +49,17 @@ def test_objects_that_are_not_there_are_a_problem(root: Path, capsys: pytest.Cap
     assert "instances.json does not exist" in capsys.readouterr().out
 
 
+def test_one_that_cannot_be_read_does_not_keep_the_others_from_being_looked_at(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = str(root / "sheets")
+    arguments = ["toyworld_val_seen", "toyworld_train", "--root", str(root), "--output", output, "--workers", "1"]
+    assert validate_data.main(arguments) == 2
+    printed = capsys.readouterr()
+    assert "toyworld_train: 4 images; " in printed.out
+    assert printed.err.startswith("error: toyworld_val_seen: ")
+
+
 def test_a_data_set_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(tmp_path) == 2
     assert "make it in seconds with `python tools/make_toyworld.py" in capsys.readouterr().err

@@ -179,7 +179,7 @@ def test_results_say_what_was_run(trained: Path) -> None:
     assert about["seconds"]["model"] > 0
     assert about["config"]["SOLVER"]["MAX_ITER"] == 4
     lines = (trained / "inference" / "toyworld_val_unseen_per_class.csv").read_text().splitlines()
-    assert lines[0] == "class,kind,seen,PQ,SQ,RQ,IoU,ACC,AP"
+    assert lines[0] == "class,kind,seen,PQ,SQ,RQ,IoU,ACC,AP,AP50,AP75"
     assert len(lines) == 1 + len(about["vocabulary"])
 
 
@@ -218,7 +218,8 @@ def test_two_processes_train_and_evaluate(tmp_path: Path) -> None:
     assert train_net("--num-gpus", 2, *options) == 0
     assert list(metrics(tmp_path)) == [1]
     assert (tmp_path / "log.txt.rank1").is_file()
-    assert list(json.loads((tmp_path / "inference" / "results.json").read_text())) == ["toyworld_val_seen"]
+    assert list(scores(tmp_path)) == ["toyworld_val_seen"]
+    assert len(drawings(tmp_path)) == 3 * 4  # of both processes
 
 
 @pytest.mark.parametrize(

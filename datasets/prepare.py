@@ -22,7 +22,7 @@ from pathlib import Path
 
 from frozenseg.data.catalog import ROOT_VARIABLE, datasets_root
 from frozenseg.data.prepare.converter import FOLDER, Converter, converter_named, converters
-from frozenseg.errors import DataError, FrozenSegError
+from frozenseg.errors import DataError, FrozenSegError, MissingDataError
 from frozenseg.log import setup_logging
 
 
@@ -38,6 +38,8 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--check", action="store_true", help="convert nothing, look at what is there")
     parser.add_argument("--skip-bad", action="store_true", help="go on without pictures that cannot be converted")
     arguments = parser.parse_args(argv)
+    if arguments.workers < 1:
+        parser.error(f"--workers is {arguments.workers}: at least 1 process is needed")
     if arguments.name is None and not arguments.list:
         parser.error("name a data set, or give --list")
     return arguments
@@ -93,8 +95,12 @@ def look_at(converter: Converter, workers: int) -> bool:
     for name in converter.datasets:
         try:
             survey, sheet = inspect(name, datasets_root() / FOLDER / converter.name, workers)
-        except DataError as error:
+        except MissingDataError as error:
             missing.append(f"{name}: not there. {error}")
+            continue
+        except DataError as error:
+            print(f"{name}: cannot be read. {error}")
+            found.append(False)
             continue
         print(survey.verdict())
         print(f"  a few pictures beside their annotations: {sheet}")

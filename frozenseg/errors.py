@@ -20,6 +20,10 @@ class DataError(FrozenSegError):
     """A data set, an image or an annotation is missing or wrong."""
 
 
+class MissingDataError(DataError):
+    """A data set, or a part of it, is not there at all."""
+
+
 class CheckpointError(FrozenSegError):
     """Weights cannot be read or belong to another model."""
 

@@ -54,6 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     sys.stdout.write(
         f"\nDone in {minutes:.1f} minutes. Everything lies in {output}:\n"
         f"  {output / 'quickstart.md'}         the table above\n"
+        f"  {output / 'train/inference/report.html'}  scores, classes, best and worst scenes: open it in a browser\n"
         f"  {output / 'pictures'}              scenes, ground truth and predictions: have a look\n"
         f"  {output / 'train'}                 checkpoint, log, metrics.json, TensorBoard events\n"
     )

@@ -47,6 +47,8 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
         help="where the sheets go (default: output/data)",
     )
     arguments = parser.parse_args(argv)
+    if min(arguments.workers, arguments.sample + 1) < 1:
+        parser.error("--workers is at least 1, --sample at least 0")
     if not arguments.names and not arguments.list:
         parser.error("name a data set, or give --list")
     return arguments
@@ -59,8 +61,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.environ[ROOT_VARIABLE] = str(arguments.root)
     try:
         return print_table() if arguments.list else max(look_at(name, arguments) for name in arguments.names)
-    except FrozenSegError as error:
-        print(f"error: {error}", file=sys.stderr)
+    except OSError as error:
+        print(f"error: {error}; choose another --output for the sheets.", file=sys.stderr)
         return 2
 
 
@@ -80,7 +82,11 @@ def look_at(name: str, arguments: argparse.Namespace) -> int:
     from frozenseg.log import setup_logging
 
     setup_logging()
-    found, sheet = inspect(name, arguments.output, arguments.workers, arguments.sample)
+    try:
+        found, sheet = inspect(name, arguments.output, arguments.workers, arguments.sample)
+    except FrozenSegError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
     print(found.verdict())
     print(f"  a few pictures beside their annotations: {sheet}")
     return 1 if found.problems else 0

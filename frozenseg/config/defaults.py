@@ -107,6 +107,12 @@ KEYS: tuple[Key, ...] = (
     Key("TEST.DETECTIONS_PER_IMAGE", 100, "instances kept an image"),
     Key("TEST.EVAL_PERIOD", 0, "evaluate every so many iterations while training; 0 only at the end"),
     Key("TEST.COMPARE", False, "show the published results beside ours"),
+    Key(
+        "TEST.EXPECTED_RESULTS",
+        [],
+        "fail when results are off: a list of [task, metric, percent, tolerance], with the benchmark's name before it "
+        "where there are several",
+    ),
     Key("TEST.SHUFFLE_CLASS_NAMES", False, "control: evaluate with every class under another class's names"),
     # Images
     Key("INPUT.FORMAT", "RGB", "channel order that the model reads; RGB is the only one"),

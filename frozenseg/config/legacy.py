@@ -33,7 +33,6 @@ FIXED: dict[str, tuple[Any, ...]] = {
     "TEST.AUG.ENABLED": (False,),
     "TEST.PRECISE_BN.ENABLED": (False,),
     "TEST.USE_SAM_MASKS": (False,),
-    "TEST.EXPECTED_RESULTS": ([],),
 }
 
 IDLE: frozenset[str] = frozenset(

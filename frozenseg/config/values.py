@@ -8,6 +8,8 @@ import yaml
 from frozenseg.config.yaml_files import Setting
 from frozenseg.errors import ConfigError
 
+# keys whose list holds lists of anything, with an example; whoever reads them checks them
+ROWS = {"EXPECTED_RESULTS": [["panoptic_seg", "PQ", 30.5, 0.1]]}
 KINDS = {bool: "True or False", int: "a whole number", float: "a number", str: "text", list: "a list"}
 
 
@@ -25,13 +27,13 @@ def coerce(name: str, setting: Setting, default: Any) -> Any:
     Raises:
         ConfigError: the value is of another kind.
     """
+    example = ROWS.get(name.rpartition(".")[2])
     try:
-        return _convert(setting.value, default)
+        return _convert(setting.value, default) if example is None else _rows(setting.value)
     except TypeError:
         given = "nothing" if setting.value is None else f"{setting.value!r} ({type(setting.value).__name__})"
-        raise ConfigError(
-            f"{setting.origin}: {name} is {given}, expected {KINDS[type(default)]} such as {_example(default)}."
-        ) from None
+        wanted = f"{KINDS[type(default)]} such as {_example(example or default)}"
+        raise ConfigError(f"{setting.origin}: {name} is {given}, expected {wanted}.") from None
 
 
 def read_literal(value: Any) -> Any:
@@ -58,6 +60,13 @@ def _convert(value: Any, default: Any) -> Any:
     if isinstance(default, float) and type(value) is int:
         return float(value)
     return _require(value, type(default))
+
+
+def _rows(value: Any) -> list[list[Any]]:
+    rows = read_literal(value)
+    if not isinstance(rows, (list, tuple)) or not all(isinstance(row, (list, tuple)) for row in rows):
+        raise TypeError
+    return [list(row) for row in rows]
 
 
 def _require(value: Any, kind: type) -> Any:

@@ -6,6 +6,8 @@ from frozenseg.atomic import replacing
 from frozenseg.data.catalog import DatasetCatalog, MetadataCatalog
 from frozenseg.data.contact_sheet import contact_sheet
 from frozenseg.data.survey import Survey, spread, survey
+from frozenseg.data.validate import validate_objects
+from frozenseg.errors import DataError
 
 DRAWN = 8  # pictures on a sheet
 
@@ -27,6 +29,10 @@ def inspect(name: str, folder: Path, workers: int = 1, sample: int = 0) -> tuple
     """
     metadata, records = MetadataCatalog.get(name), DatasetCatalog.get(name)
     found = survey(records, metadata, workers, sample)
+    try:
+        validate_objects(records, metadata)
+    except DataError as error:
+        found.problems.append(str(error))
     sheet = folder / f"{metadata.name}.png"
     with replacing(sheet) as temporary:
         contact_sheet(spread(records, DRAWN), metadata).save(temporary)

@@ -24,7 +24,7 @@ from frozenseg.data.samplers import InferenceSampler, SampleKey, TrainingBatches
 from frozenseg.data.segments import source_of
 from frozenseg.data.survey import spread, survey
 from frozenseg.data.truth import Rules
-from frozenseg.data.validate import FILE_KEYS, validate_records
+from frozenseg.data.validate import FILE_KEYS, validate_objects, validate_records
 from frozenseg.errors import ConfigError, DataError
 from frozenseg.log import get_logger
 from frozenseg.structures.label_files import image_name
@@ -197,6 +197,8 @@ class TestSet:
         }
         records = DatasetCatalog.get(name)
         _check(cfg, name, records, [key for key, on in needed.items() if on])
+        if test.INSTANCE_ON:
+            validate_objects(records, MetadataCatalog.get(name))
         return cls(cfg, records)
 
     def batches(self, read_truth: Callable[[Record], Any] | None = None, done: Container[str] = frozenset()) -> Batches:

@@ -79,6 +79,13 @@ def _folder(path: str, values: Mapping[str, str]) -> DatasetSpec:
         raise DataError(f"ignore is {values['ignore']!r} in folder:{path}?…: expected a pixel value such as 255 or 0.")
     images, classes = _absolute(path), _absolute(values["classes"])
     rows, first_label = classes_of_labels(classes)
+    ignored = int(values.get("ignore", "255"))
+    if first_label <= ignored < first_label + len(rows):
+        raise DataError(
+            f"The value {ignored} of label pictures is that of a class in {classes}, "
+            f"{rows[ignored - first_label].names[0]!r}, and it marks unlabelled pixels: give another one by &ignore=… "
+            "(65535 where there are more than 255 classes)."
+        )
     return DatasetSpec(
         name=values.get("name") or _short_name(images),
         categories=lambda: rows,
@@ -86,7 +93,7 @@ def _folder(path: str, values: Mapping[str, str]) -> DatasetSpec:
         files={"image_root": str(images), "sem_seg_root": str(_absolute(values["labels"]))},
         prepare_command=_advice("folder"),
         evaluator_type="sem_seg",
-        ignore_label=int(values.get("ignore", "255")),
+        ignore_label=ignored,
         extra={"first_label": first_label},
     )
 

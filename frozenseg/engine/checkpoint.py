@@ -25,6 +25,7 @@ LAST = "last_checkpoint"
 FINAL = "model_final.pth"
 MAY_DIFFER = (
     "OUTPUT_DIR", "MODEL.WEIGHTS", "MODEL.ALLOW_PARTIAL_WEIGHTS", "MODEL.DEVICE", "DATALOADER.NUM_WORKERS",
+    "TEST.EXPECTED_RESULTS",
 )  # fmt: skip
 
 

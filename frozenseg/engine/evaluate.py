@@ -3,6 +3,7 @@
 import functools
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,21 +11,21 @@ from torch import nn
 
 from frozenseg import distributed
 from frozenseg.config import CfgNode
-from frozenseg.data.catalog import MetadataCatalog
+from frozenseg.data.catalog import Metadata, MetadataCatalog
 from frozenseg.data.loader import TestSet
 from frozenseg.data.seen import seen_classes
 from frozenseg.data.words import build_vocabulary
 from frozenseg.engine.checkpoint import settings_that_count
+from frozenseg.engine.outcome import Outcome, about_protocol, weights_of, write_outcomes
 from frozenseg.engine.protocol import benchmark_configs
 from frozenseg.errors import ConfigError, DataError
 from frozenseg.evaluation.build import build_evaluators
-from frozenseg.evaluation.evaluator import DatasetEvaluators, Observer, Seconds, inference_on_dataset
-from frozenseg.evaluation.journal import Journal, forget_journals, read_journals
-from frozenseg.evaluation.published import published_results
-from frozenseg.evaluation.report import results_table, write_results
+from frozenseg.evaluation.class_table import ClassTable
+from frozenseg.evaluation.evaluator import DatasetEvaluators, Observer, inference_on_dataset
+from frozenseg.evaluation.gallery import Gallery
+from frozenseg.evaluation.journal import Journal, forget_journals, read_journals, read_kept
 from frozenseg.evaluation.truth import read_truths
 from frozenseg.log import get_logger
-from frozenseg.modeling.frozen import hash_of
 from frozenseg.modeling.meta_arch.base import EnsembleSetting
 from frozenseg.modeling.readout.read_out import ReadOut
 from frozenseg.vocabulary import Vocabulary
@@ -47,6 +48,8 @@ class Benchmark(NamedTuple):
     seen: tuple[bool, ...]  # which of them count as shown in training
     test_set: TestSet
     evaluators: DatasetEvaluators
+    metadata: Metadata
+    classes: ClassTable  # that are scored
 
 
 def build_benchmarks(cfg: CfgNode, training: Vocabulary, overrides: Sequence[str] = ()) -> list[Benchmark]:
@@ -87,13 +90,19 @@ def _build_benchmark(cfg: CfgNode, name: str, vocabulary: Vocabulary, training: 
         of_names = dict(zip(vocabulary.classes, seen, strict=True))
         flags = tuple(of_names[names] for names in words.classes)  # the model believes the words
     evaluators = build_evaluators(metadata, read_outs, seen)
-    return Benchmark(metadata.name, cfg, words, flags, TestSet.open(cfg, name), evaluators)
+    classes = ClassTable.from_metadata(metadata, seen)
+    return Benchmark(metadata.name, cfg, words, flags, TestSet.open(cfg, name), evaluators, metadata, classes)
 
 
 def evaluate(
-    model: nn.Module, benchmarks: Sequence[Benchmark], folder: Path, compare: bool = False, resume: bool | None = None
+    model: nn.Module,
+    benchmarks: Sequence[Benchmark],
+    folder: Path,
+    compare: bool = False,
+    resume: bool | None = None,
+    weights: str = "",
 ) -> Results:
-    """Run a model over benchmarks; write ``inference/results.json`` and log the table.
+    """Run a model over benchmarks; write the results under ``inference/`` and log the tables.
 
     Args:
         model: not wrapped; keeps its words, its outputs and its mode.
@@ -102,6 +111,7 @@ def evaluate(
         compare: put published results into the table.
         resume: go on with an evaluation that was cut off. If False, begin afresh, so that one can go on with this one;
             if None, it cannot.
+        weights: file that the model's weights come from, for the report.
 
     Returns:
         benchmark → task → metric, in percent, on every process.
@@ -109,41 +119,55 @@ def evaluate(
     Raises:
         DataError: the evaluation that was cut off was another one.
     """
-    results: Results = {}
+    if not benchmarks:
+        return {}
+    identity = weights_of(model, weights)
+    outcomes: dict[str, Outcome] = {}
     own = model.vocabulary, model.seen, model.read_out, model.ensemble_setting
     for benchmark in benchmarks:
         logger.info("Evaluating on %s: %d classes.", benchmark.name, len(benchmark.words))
         model.set_vocabulary(benchmark.words, benchmark.seen)
         model.set_protocol(ReadOut.from_config(benchmark.cfg), EnsembleSetting.from_config(benchmark.cfg))
         place = folder / "inference" / benchmark.name
-        results[benchmark.name], _ = _run(model, benchmark, place, resume)
+        outcomes[benchmark.name] = _run(model, benchmark, identity, place, resume)
     model.set_vocabulary(*own[:2])
     model.set_protocol(*own[2:])
-    if results and distributed.is_main_process():
-        path = folder / "inference" / "results.json"
-        write_results(path, results, {benchmark.name: benchmark.evaluators.per_class for benchmark in benchmarks})
-        logger.info("Results in percent:\n%s", results_table(results, published_results() if compare else ()))
-        logger.info("Results: %s", path)
+    if distributed.is_main_process():
+        write_outcomes(folder / "inference", outcomes, compare)
         for benchmark in benchmarks:
             forget_journals(folder / "inference" / benchmark.name)
     for benchmark in benchmarks:
         benchmark.evaluators.reset()  # until the next evaluation they need no memory
-    return results
+    return {name: outcome.results for name, outcome in outcomes.items()}
 
 
-def _run(model: nn.Module, benchmark: Benchmark, place: Path, resume: bool | None) -> tuple[Tasks, Seconds]:
+def _run(model: nn.Module, benchmark: Benchmark, weights: dict[str, Any], place: Path, resume: bool | None) -> Outcome:
     """Run one benchmark, with a journal in the folder ``place`` unless ``resume`` is None."""
     evaluators = benchmark.evaluators
     earlier: dict[str, Any] = {}
-    observers: list[Observer] = []
+    gallery = Gallery(evaluators, benchmark.metadata)
+    observers: list[Observer] = [gallery]
     with ExitStack() as stack:
         if resume is not None:
-            about = _what_counts(model, benchmark)
+            about = _what_counts(benchmark, weights)
             earlier = _earlier(place, about, resume)
-            observers.append(stack.enter_context(closing(Journal(place, distributed.rank(), about))))
+            kept = list(read_kept(place)) if distributed.is_main_process() else []
+            distributed.barrier()  # nobody writes before all have read
+            journal = stack.enter_context(closing(Journal(place, distributed.rank(), about)))
+            gallery.restore(kept)
+            gallery.note = journal.keep
+            observers.append(journal)  # the last one, so that what it has noted has been seen by all
         loader = benchmark.test_set.batches(functools.partial(read_truths, evaluators.truths), earlier)
         mine = earlier.values() if distributed.is_main_process() else ()
-        return inference_on_dataset(model, loader, evaluators, observers, mine)
+        results, seconds = inference_on_dataset(model, loader, evaluators, observers, mine)
+    about_run = {
+        "weights": weights,
+        **about_protocol(benchmark.cfg, benchmark.classes, benchmark.words, evaluators),
+        "images": sum(distributed.gather(gallery.images)) + len(earlier),
+        "seconds": asdict(seconds),
+    }
+    per_class = evaluators.per_class
+    return Outcome(results, per_class, benchmark.classes, benchmark.metadata, about_run, *gallery.merged())
 
 
 def _earlier(place: Path, about: dict[str, Any], resume: bool) -> dict[str, Any]:
@@ -152,19 +176,17 @@ def _earlier(place: Path, about: dict[str, Any], resume: bool) -> dict[str, Any]
         forget_journals(place)
     distributed.barrier()
     earlier = read_journals(place, about)
-    distributed.barrier()  # nobody writes before all have read
     if resume:
         logger.info("--resume: %d images have been evaluated before.", len(earlier))
     return earlier
 
 
-def _what_counts(model: nn.Module, benchmark: Benchmark) -> dict[str, Any]:
+def _what_counts(benchmark: Benchmark, weights: dict[str, Any]) -> dict[str, Any]:
     """Return what results depend on, by name; file names and speed are left out."""
     settings = settings_that_count(benchmark.cfg.dump())
-    trained = {name: value for name, value in model.named_parameters() if value.requires_grad}
     return {
         **{key: value for key, value in settings.items() if key.startswith(COUNTING) and key not in NOT_COUNTING},
-        "weights": [hash_of(trained), model.frozen_hashes()],
+        "weights": [weights["hash"], weights["frozen"]],
         "words": [list(names) for names in benchmark.words.classes],
         "seen classes": list(benchmark.seen),
         "metrics": [type(evaluator).__name__ for evaluator in benchmark.evaluators.evaluators],

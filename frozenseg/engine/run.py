@@ -34,6 +34,7 @@ from frozenseg.engine.random_states import seed_everything
 from frozenseg.engine.setup import errors_in_log_file, prepare_folder, with_seed, write_config
 from frozenseg.engine.trainer import Trainer
 from frozenseg.errors import CheckpointError, ConfigError
+from frozenseg.evaluation.expected import check_results, read_expected
 from frozenseg.log import get_logger
 from frozenseg.modeling.build import build_model
 from frozenseg.modeling.weights import load_trained
@@ -113,7 +114,9 @@ def _evaluate_only(cfg: Any, folder: Path, opts: Sequence[str], resume: bool) ->
     benchmarks = build_benchmarks(cfg, vocabulary, opts)
     if checkpoint is None and not cfg.MODEL.WEIGHTS:
         logger.warning("No weights are given (--weights FILE): the model that is evaluated is untrained.")
-    evaluate(_build_model(cfg, vocabulary, checkpoint), benchmarks, folder, cfg.TEST.COMPARE, resume)
+    expected = read_expected(cfg.TEST.EXPECTED_RESULTS, [benchmark.name for benchmark in benchmarks])
+    model, weights = _build_model(cfg, vocabulary, checkpoint), str(checkpoint or cfg.MODEL.WEIGHTS)
+    check_results(expected, evaluate(model, benchmarks, folder, cfg.TEST.COMPARE, resume, weights))
 
 
 def _train(cfg: Any, folder: Path, path: Path | None, opts: Sequence[str]) -> None:
@@ -123,6 +126,7 @@ def _train(cfg: Any, folder: Path, path: Path | None, opts: Sequence[str]) -> No
     schedule, clip = build_lr_schedule(cfg), build_gradient_clip(cfg)
     vocabulary = build_vocabulary(cfg, cfg.DATASETS.TRAIN[0])
     benchmarks = build_benchmarks(cfg, vocabulary, opts)
+    expected = read_expected(cfg.TEST.EXPECTED_RESULTS, [benchmark.name for benchmark in benchmarks])
     loader = build_train_loader(cfg, start_iteration=done)
 
     model = _build_model(cfg, vocabulary, path)
@@ -137,16 +141,20 @@ def _train(cfg: Any, folder: Path, path: Path | None, opts: Sequence[str]) -> No
     write_config(cfg, folder)
     if done >= cfg.SOLVER.MAX_ITER:
         logger.info("%s has all %d steps already: nothing is left to train.", path, cfg.SOLVER.MAX_ITER)
-        evaluate(model, benchmarks, folder, cfg.TEST.COMPARE)
+        check_results(expected, evaluate(model, benchmarks, folder, cfg.TEST.COMPARE, weights=str(path)))
         return
 
     _tell_plan(cfg, model, done)
     seed_everything(cfg.SEED + distributed.rank())
     hooks: list[Hook] = [Schedule(schedule), SaveCheckpoints(checkpointer, cfg.SOLVER.CHECKPOINT_PERIOD)]
+    latest: dict[str, Any] = {}
+
+    def evaluate_now() -> dict[str, float]:
+        latest.update(evaluate(model, benchmarks, folder, cfg.TEST.COMPARE))
+        return flat_results(latest)
+
     if benchmarks:
-        hooks.append(
-            Evaluate(lambda: flat_results(evaluate(model, benchmarks, folder, cfg.TEST.COMPARE)), cfg.TEST.EVAL_PERIOD)
-        )
+        hooks.append(Evaluate(evaluate_now, cfg.TEST.EVAL_PERIOD))
     main = distributed.is_main_process()
     hooks.append(Log(build_writers(folder, cfg.SOLVER.MAX_ITER, done) if main else [], device))
     hooks.append(ProgressBar(device, quiet=not (main and sys.stderr.isatty())))
@@ -160,6 +168,7 @@ def _train(cfg: Any, folder: Path, path: Path | None, opts: Sequence[str]) -> No
         scaler=scaler,
         hooks=hooks,
     ).train()
+    check_results(expected, latest)
 
 
 def _build_model(cfg: Any, vocabulary: Vocabulary, resumed: Path | None) -> nn.Module:

@@ -7,7 +7,7 @@ import platform
 import shlex
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -59,12 +59,17 @@ def errors_in_log_file() -> Iterator[None]:
 
 def environment() -> str:
     """Return what this runs on, in one line: system, Python, packages, GPU, processes."""
-    packages = ", ".join(f"{name} {_version(name)}" for name in TOLD_PACKAGES)
+    packages = ", ".join(f"{name} {version}" for name, version in versions(TOLD_PACKAGES).items())
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "none"
     return (
         f"{platform.platform()}, {os.cpu_count()} cores, Python {platform.python_version()}, {packages}, GPU {gpu}, "
         f"processes {distributed.world_size()}"
     )
+
+
+def versions(packages: Iterable[str]) -> dict[str, str]:
+    """Return the versions of some packages as they are installed."""
+    return {name: _version(name) for name in packages}
 
 
 def with_seed(cfg: Any, resumed_seed: int | None) -> Any:

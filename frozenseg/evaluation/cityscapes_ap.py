@@ -38,6 +38,7 @@ class CityscapesAP(InstanceEvaluator):
         FrozenSegError: the package cityscapesscripts cannot be imported.
     """
 
+    rule = "AP of masks as cityscapesscripts computes it: 10 IoU thresholds from 0.5 to 0.95, 100 pixels at least."
     truth = "instance_ids"
     evaluator_types = frozenset({"cityscapes_panoptic_seg", "cityscapes_instance"})
 

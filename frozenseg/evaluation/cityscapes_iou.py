@@ -45,6 +45,7 @@ class CityscapesIoU(DatasetEvaluator):
     """
 
     read_out = "semantic"
+    rule = "IoU and iIoU as cityscapesscripts computes them, over classes and, with _sup, over categories."
     truth = "instance_ids"
     evaluator_types = frozenset({"cityscapes_panoptic_seg", "cityscapes_sem_seg"})
 

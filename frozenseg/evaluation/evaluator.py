@@ -40,12 +40,14 @@ class DatasetEvaluator(ABC):
 
     Attributes:
         read_out: what it scores: ``semantic``, ``instance``, ``panoptic`` or ``recall``.
+        rule: the definition that it follows, one sentence for those who compare numbers.
         truth: what it compares with, see :func:`truth_of`; empty where that is in files of its own.
         evaluator_types: the data sets that it serves, by their metadata's ``evaluator_type``.
         per_class: after :meth:`evaluate`, ``{metric: {class name: percent}}``.
     """
 
     read_out: ClassVar[str] = ""
+    rule: str = ""
     truth: ClassVar[str] = ""
     evaluator_types: ClassVar[frozenset[str]] = frozenset()
 

@@ -38,6 +38,10 @@ class Journal:
         del output
         self._write({"image": image_name(record), "contribution": contribution})
 
+    def keep(self, entry: dict[str, Any]) -> None:
+        """Note an image that the gallery has taken in."""
+        self._write({"kept": entry})
+
     def close(self) -> None:
         """Close the file."""
         self._file.close()
@@ -62,9 +66,15 @@ def read_journals(folder: str | Path, about: Mapping[str, Any]) -> dict[str, Any
         for line in _lines(path):
             if "about" in line:
                 _check(path, line["about"], json.loads(json.dumps(about)))
-            else:
+            elif "image" in line:
                 found[line["image"]] = line["contribution"]
     return found
+
+
+def read_kept(folder: str | Path) -> Iterator[dict[str, Any]]:
+    """Yield what the galleries of all processes have taken in, in the order in which each did."""
+    for path in sorted(Path(folder).glob(PATTERN)):
+        yield from (line["kept"] for line in _lines(path) if "kept" in line)
 
 
 def forget_journals(folder: str | Path) -> None:

@@ -34,6 +34,7 @@ class LvisAP(AnnotatedInstances):
         FrozenSegError: the package lvis cannot be imported.
     """
 
+    rule = "AP of masks as the package lvis computes it: federated annotations, 300 instances an image."
     evaluator_types = frozenset({"lvis"})
 
     def __init__(self, table: ClassTable, json_file: str, dataset_ids: dict[int, int]) -> None:

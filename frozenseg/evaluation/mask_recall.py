@@ -40,6 +40,7 @@ class MaskRecall(LabelEvaluator):
     """
 
     read_out = "recall"
+    rule = "Share of the regions, one a class and image, that a proposed mask meets with an IoU above 0.5, 0.75, 0.9."
 
     def reset(self) -> None:
         """Forget all images."""

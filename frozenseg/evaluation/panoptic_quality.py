@@ -30,6 +30,10 @@ class PanopticQuality(DatasetEvaluator):
     """
 
     read_out = "panoptic"
+    rule = (
+        "PQ as panopticapi counts it: a match has an IoU above 0.5, true areas are those of the annotation file, and a "
+        "class that is neither annotated nor predicted counts in no mean."
+    )
     truth = "segments"
     evaluator_types = frozenset(
         {

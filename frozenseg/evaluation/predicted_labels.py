@@ -9,7 +9,7 @@ import numpy as np
 from torch import Tensor
 
 from frozenseg.errors import DataError
-from frozenseg.structures.best_class import best_class
+from frozenseg.structures.best_class import NO_CLASS, best_class
 from frozenseg.structures.label_files import image_name
 from frozenseg.structures.runs import Runs
 
@@ -33,22 +33,17 @@ def predicted_labels(record: dict[str, Any], output: dict[str, Any], classes: in
 
 
 def _labels(sem_seg: Tensor, classes: int, size: tuple[int, int], name: str) -> np.ndarray:
-    if tuple(sem_seg.shape) == size:
-        given = sem_seg.cpu().numpy()
-        if given.size and not 0 <= given.min() <= given.max() < classes:
-            raise DataError(
-                f"The prediction for {name} has labels from {given.min()} to {given.max()}: expected 0 to "
-                f"{classes - 1}."
-            )
-        return given
     expected = (classes, *size)
-    if tuple(sem_seg.shape) != expected:
+    if tuple(sem_seg.shape) not in (size, expected):
         raise DataError(
             f"sem_seg for {name} has shape {tuple(sem_seg.shape)}, expected {expected}: one map a class of the "
             "data set, at the size of the original image."
         )
-    labels = best_class(sem_seg)
-    # an argmax takes NaN for the highest, so it is enough to look at the best
-    if sem_seg.gather(0, labels[None]).isnan().any():
+    labels = (sem_seg if tuple(sem_seg.shape) == size else best_class(sem_seg)).cpu().numpy()
+    if NO_CLASS in (lowest := labels.min(initial=0), highest := labels.max(initial=0)):
         raise DataError(f"sem_seg for {name} has scores that are not numbers (NaN): the model has diverged.")
-    return labels.cpu().numpy()
+    if lowest < 0 or highest >= classes:
+        raise DataError(
+            f"The prediction for {name} has labels from {lowest} to {highest}: expected 0 to {classes - 1}."
+        )
+    return labels

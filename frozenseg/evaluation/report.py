@@ -1,5 +1,7 @@
-"""Results for people (a table) and for programs (JSON)."""
+"""Results for people (tables) and for programs (JSON, CSV)."""
 
+import csv
+import io
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -7,16 +9,31 @@ from typing import Any
 
 from tabulate import tabulate
 
-from frozenseg.atomic import write_json
+from frozenseg.atomic import write_json, write_text
+from frozenseg.evaluation.class_table import ClassTable
 from frozenseg.evaluation.published import Published
 
 TITLES = {"panoptic_seg": "Panoptic", "sem_seg": "Semantic", "segm": "Instances", "recall_seg": "Regions"}
+HEADLINES = {"panoptic_seg": "PQ", "sem_seg": "mIoU", "segm": "AP"}
+# what the tables show; all the rest is in the file alone
+COLUMNS = {
+    "panoptic_seg": ("PQ", "SQ", "RQ", "PQ_th", "PQ_st", "S_PQ", "U_PQ"),
+    "sem_seg": ("mIoU", "fwIoU", "mACC", "pACC", "S_mIoU", "U_mIoU", "IoU", "iIoU", "IoU_sup", "iIoU_sup"),
+    "segm": ("AP", "AP50", "AP75", "APs", "APm", "APl", "APr", "APc", "APf", "AR@100", "S_AP", "U_AP"),
+    "recall_seg": (
+        "Recall@IoU=0.50",
+        "Recall@IoU=0.75",
+        "Recall@IoU=0.90",
+        "S_Recall@IoU=0.50",
+        "U_Recall@IoU=0.50",
+    ),
+}
 EMPTY = "–"
 BenchmarkResults = Mapping[str, Mapping[str, Mapping[str, float]]]
 
 
 def results_table(results: BenchmarkResults, published: Sequence[Published] = ()) -> str:
-    """Lay out results as text: one block a task, one line a benchmark, in percent.
+    """Lay out the main results as text, in percent: first all benchmarks where there are several, then a block a task.
 
     Args:
         results: ``{benchmark: {task: {metric: percent}}}``; a dash stands for NaN and for metrics that a benchmark
@@ -24,11 +41,25 @@ def results_table(results: BenchmarkResults, published: Sequence[Published] = ()
         published: results of others; those of the same benchmark and task follow its line, a line each.
     """
     tasks = list(dict.fromkeys(task for of_benchmark in results.values() for task in of_benchmark))
-    return "\n\n".join(_task_table(task, results, published) for task in tasks)
+    blocks = [_overview(results, tasks)] if len(results) > 1 else []
+    return "\n\n".join([*blocks, *(_task_table(task, results, published) for task in tasks)])
+
+
+def main_columns(task: str, metrics: Sequence[str]) -> list[str]:
+    """Return which metrics of a task are shown: the main ones, and the headline of the data set's own groups."""
+    if task not in COLUMNS:
+        return list(metrics)
+    main = [metric for metric in COLUMNS[task] if metric in metrics]
+    if task not in HEADLINES:
+        return main
+    return main + [name for name in metrics if name.endswith(f"_{HEADLINES[task]}") and name not in main]
 
 
 def write_results(
-    path: str | Path, results: BenchmarkResults, per_class: Mapping[str, Mapping[str, Any]] | None = None
+    path: str | Path,
+    results: BenchmarkResults,
+    per_class: Mapping[str, Mapping[str, Any]] | None = None,
+    about: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> None:
     """Write ``results.json``, whole or not at all.
 
@@ -37,11 +68,40 @@ def write_results(
         results: ``{benchmark: {task: {metric: percent}}}``; NaN becomes null.
         per_class: ``{benchmark: {metric: {class name: percent}}}``, the evaluators' ``per_class``; it is written into
             each benchmark under that name.
+        about: what was run and how, by benchmark; likewise.
     """
     content: dict[str, dict[str, Any]] = {benchmark: dict(tasks) for benchmark, tasks in results.items()}
-    for benchmark, values in (per_class or {}).items():
-        content.setdefault(benchmark, {})["per_class"] = values
+    for name, values in (("per_class", per_class), ("about", about)):
+        for benchmark, value in (values or {}).items():
+            content.setdefault(benchmark, {})[name] = value
     write_json(path, _without_nan(content), indent=2)
+
+
+def write_per_class(path: str | Path, classes: ClassTable, per_class: Mapping[str, Mapping[str, float]]) -> None:
+    """Write a table of all classes as CSV, whole or not at all.
+
+    Args:
+        path: the file; its folder is made.
+        classes: a line each.
+        per_class: ``{metric: {class name: percent}}``, a column each; empty where a class has no value.
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["class", "kind", "seen", *per_class])
+    for place, name in enumerate(classes.names):
+        kind, seen = "thing" if classes.isthing[place] else "stuff", "yes" if classes.subsets["S"][place] else "no"
+        values = [of_class.get(name) for of_class in per_class.values()]
+        writer.writerow([name, kind, seen, *("" if _unknown(value) else repr(value) for value in values)])
+    write_text(path, text.getvalue())
+
+
+def _overview(results: BenchmarkResults, tasks: Sequence[str]) -> str:
+    shown = [task for task in HEADLINES if task in tasks]
+    lines = [
+        [name, *(number(of_benchmark.get(task, {}).get(HEADLINES[task])) for task in shown)]
+        for name, of_benchmark in results.items()
+    ]
+    return _table(["Benchmark", *(HEADLINES[task] for task in shown)], lines)
 
 
 def _task_table(task: str, results: BenchmarkResults, published: Sequence[Published]) -> str:
@@ -50,10 +110,13 @@ def _task_table(task: str, results: BenchmarkResults, published: Sequence[Publis
         if task in tasks:
             rows.append((benchmark, tasks[task]))
             rows += _rows_of_others([row for row in published if (row.benchmark, row.task) == (benchmark, task)])
-    metrics = list(dict.fromkeys(metric for _, values in rows for metric in values))
-    lines = [[name, *(_number(values.get(metric)) for metric in metrics)] for name, values in rows]
-    headers = [TITLES.get(task, task), *metrics]
-    align = ("left", *["right"] * len(metrics))
+    metrics = main_columns(task, list(dict.fromkeys(metric for _, values in rows for metric in values)))
+    lines = [[name, *(number(values.get(metric)) for metric in metrics)] for name, values in rows]
+    return _table([TITLES.get(task, task), *metrics], lines)
+
+
+def _table(headers: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    align = ("left", *["right"] * (len(headers) - 1))
     return tabulate(lines, headers, tablefmt="simple", disable_numparse=True, colalign=align)
 
 
@@ -64,8 +127,13 @@ def _rows_of_others(published: Sequence[Published]) -> list[tuple[str, Mapping[s
     return list(rows.items())
 
 
-def _number(value: float | None) -> str:
-    return EMPTY if value is None or math.isnan(value) else f"{value:.1f}"
+def number(value: float | None) -> str:
+    """Return a score as text; a dash where there is none."""
+    return EMPTY if _unknown(value) else f"{value:.1f}"
+
+
+def _unknown(value: float | None) -> bool:
+    return value is None or math.isnan(value)
 
 
 def _without_nan(value: Any) -> Any:

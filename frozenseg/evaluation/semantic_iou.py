@@ -34,6 +34,10 @@ class SemanticIoU(LabelEvaluator):
     """
 
     read_out = "semantic"
+    rule = (
+        "mIoU over the classes that have a true pixel (Detectron2 since July 2022); mIoU_occurring, the older rule, "
+        "divides by those that are predicted alone too."
+    )
 
     def reset(self) -> None:
         """Forget all images."""

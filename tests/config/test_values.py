@@ -51,6 +51,20 @@ def test_what_is_no_such_value(given: Any, default: Any, message: str) -> None:
         coerce("KEY", Setting(given, "here"), default)
 
 
+@pytest.mark.parametrize(
+    "given", ["[['sem_seg', 'mIoU', 30, 0.5]]", [("sem_seg", "mIoU", 30, 0.5)], [["sem_seg", "mIoU", 30, 0.5]]]
+)
+def test_expected_results_are_lists_of_anything(given: Any) -> None:
+    cfg = get_cfg()
+    for _ in range(2):  # what is there already does not say what may come
+        cfg.merge_from_list(["TEST.EXPECTED_RESULTS", given])
+        assert cfg.TEST.EXPECTED_RESULTS == [["sem_seg", "mIoU", 30, 0.5]]
+    with pytest.raises(
+        ConfigError, match=r"EXPECTED_RESULTS is \['sem_seg', .*a list such as \[\['panoptic_seg', 'PQ', 30"
+    ):
+        cfg.TEST.EXPECTED_RESULTS = ["sem_seg", "mIoU", 30, 0.5]
+
+
 def test_assignments_are_checked_too() -> None:
     cfg = get_cfg()
     cfg.SOLVER.BASE_LR = 1

@@ -125,6 +125,12 @@ def test_missing_files_are_told_before_anything_runs(damaged, cfg):
         build_test_loader(cfg, "toyworld_val_seen")
     test.RECALL_ON = False
     build_test_loader(cfg, "toyworld_val_seen")  # files that nobody reads may be missing
+    (damaged / "toyworld/val_seen/instances.json").unlink()
+    cfg.MODEL.MASK_FORMER.TEST.INSTANCE_ON = False
+    build_test_loader(cfg, "toyworld_val_seen")
+    cfg.MODEL.MASK_FORMER.TEST.INSTANCE_ON = True
+    with pytest.raises(DataError, match=r"file of instance annotations .*instances\.json does not exist"):
+        build_test_loader(cfg, "toyworld_val_seen")
 
 
 def test_cityscapes_pixels_need_the_instance_ids_too(cfg, tmp_path, monkeypatch):

@@ -214,3 +214,11 @@ def test_wrong_categories(categories: Any, message: str, farm: Path) -> None:
     write(farm / "panoptic.json", {"categories": categories})
     with pytest.raises(DataError, match=message):
         MetadataCatalog.get(PANOPTIC)
+
+
+def test_a_class_that_would_never_count_is_refused(farm: Path) -> None:
+    many = classes(farm, "\n".join(f"kind {number}" for number in range(300)))
+    name = f"folder:farm/images?labels=farm/labels{many}"
+    with pytest.raises(DataError, match=r"The value 255 .* 'kind 255', and it marks unlabelled pixels: give another"):
+        MetadataCatalog.get(name)
+    assert MetadataCatalog.get(f"{name}&ignore=65535").ignore_label == 65535

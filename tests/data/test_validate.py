@@ -1,9 +1,11 @@
 """The check before a run."""
 
+import json
+
 import pytest
 
 from frozenseg.data import Metadata
-from frozenseg.data.validate import validate_records
+from frozenseg.data.validate import validate_objects, validate_records
 from frozenseg.errors import DataError
 
 METADATA = Metadata(name="mine", prepare_command="bake it")
@@ -46,3 +48,34 @@ def test_empty_data_set():
         validate_records([], METADATA)
     with pytest.raises(DataError, match="prepare the data set again"):
         validate_records([], Metadata(name="mine"))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "mine: the file of instance annotations .*objects.json does not exist; bake it"),
+        ({"images": [], "annotations": []}, "objects.json lack image 0 of mine; bake it"),
+        ({"images": [{"id": n} for n in range(9)], "annotations": []}, "lack image 9 of mine"),
+        ({"images": [{"id": n} for n in range(10)], "annotations": [{"category_id": 8}]}, "have the category 8"),
+        ({"images": [{"id": 0}]}, "not in COCO's format: 'annotations' is missing"),
+    ],
+)
+def test_objects_are_looked_at_before_a_run_needs_them(records, tmp_path, content, message):
+    path = tmp_path / "objects.json"
+    metadata = Metadata(**METADATA.as_dict(), json_file=str(path), thing_dataset_id_to_contiguous_id={7: 0})
+    if content is not None:
+        path.write_text(json.dumps(content), encoding="utf-8")
+    with pytest.raises(DataError, match=message):
+        validate_objects(records, metadata)
+    validate_objects(records, METADATA)  # has no objects to compare with
+    validate_objects([{**record, "annotations": []} for record in records], metadata)  # made of that very file
+
+
+def test_right_objects_pass(records, tmp_path):
+    path = tmp_path / "objects.json"
+    content = {"images": [{"id": n} for n in range(11)], "annotations": [{"category_id": 7}]}
+    path.write_text(json.dumps(content), encoding="utf-8")
+    validate_objects(
+        records,
+        Metadata(name="mine", json_file=str(path), prepare_command="bake it", thing_dataset_id_to_contiguous_id={7: 0}),
+    )

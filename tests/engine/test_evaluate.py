@@ -14,19 +14,27 @@ from frozenseg.engine import evaluate as module
 from frozenseg.engine import protocol
 from frozenseg.engine.evaluate import Benchmark, build_benchmarks, evaluate, flat_results
 from frozenseg.errors import ConfigError, DataError
+from frozenseg.evaluation.class_table import ClassTable
 from frozenseg.evaluation.evaluator import Seconds
 from frozenseg.vocabulary import Vocabulary
 from tests.engine.one_layer import OneLayer
 
 WORDS = Vocabulary.from_strings(["cat", "dog", "sky"], isthing=[True, True, False])
 TRAINING = Vocabulary.from_strings(["cat", "sky"])
+METADATA = Metadata(
+    name="pets",
+    json_file="missing.json",
+    prepare_command="run prepare_pets",
+    stuff_classes=["cat", "dog", "sky"],
+    thing_dataset_id_to_contiguous_id={1: 0, 2: 1},
+)
 
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch, cfg: CfgNode) -> list[tuple[Any, ...]]:
     """Stand-ins for data and evaluation; what the evaluators are built from."""
     kept: list[tuple[Any, ...]] = []
-    metadata = Metadata(name="pets", json_file="missing.json", prepare_command="run prepare_pets")
+    metadata = METADATA
     for place in (module, protocol, seen):
         monkeypatch.setattr(place, "MetadataCatalog", SimpleNamespace(get=lambda name: metadata))
     monkeypatch.setattr(module, "build_vocabulary", lambda cfg, name: WORDS)
@@ -40,7 +48,10 @@ def asked(monkeypatch: pytest.MonkeyPatch, cfg: CfgNode) -> list[tuple[Any, ...]
 
 def test_seen_classes_are_those_of_training(cfg: CfgNode, asked: list[tuple[Any, ...]]) -> None:
     (benchmark,) = build_benchmarks(cfg, TRAINING)
-    assert benchmark == Benchmark("pets", cfg, WORDS, (True, False, True), "pets", "evaluators")
+    assert (
+        benchmark[:-1] == Benchmark("pets", cfg, WORDS, (True, False, True), "pets", "evaluators", METADATA, None)[:-1]
+    )
+    assert benchmark.classes.subsets["S"].tolist() == [True, False, True]
     metadata, read_outs, flags = asked[0]
     assert metadata.name == "pets"
     assert read_outs == {"semantic", "panoptic"}
@@ -53,6 +64,7 @@ def test_the_control_changes_only_the_words(cfg: CfgNode, asked: list[tuple[Any,
     assert benchmark.words.names == ("dog", "cat", "sky")
     assert benchmark.seen == (False, True, True)  # the model believes the words
     assert asked[0][2] == (True, False, True)
+    assert benchmark.classes.subsets["S"].tolist() == [True, False, True]
 
 
 def test_what_is_missing_is_told_before_any_work(cfg: CfgNode, asked: list[tuple[Any, ...]]) -> None:
@@ -83,16 +95,29 @@ def test_the_model_keeps_its_words_and_its_outputs(
         return {"sem_seg": {"mIoU": 12.5, "S_mIoU": float("nan")}}, Seconds()
 
     monkeypatch.setattr(module, "inference_on_dataset", inference)
-    evaluators: Any = SimpleNamespace(per_class={"IoU": {"cat": 25.0}}, truths=(), reset=lambda: shown.append("reset"))
+    evaluators: Any = SimpleNamespace(
+        evaluators=[], per_class={"IoU": {"cat": 25.0}}, truths=(), reset=lambda: shown.append("reset")
+    )
     flags = (True, True, False)
     test_set: Any = SimpleNamespace(batches=lambda read_truth, done: "batches")
-    results = evaluate(model, [Benchmark("pets", cfg, WORDS, flags, test_set, evaluators)], tmp_path)
+    classes = ClassTable.from_metadata(METADATA, flags)
+    benchmark = Benchmark("pets", cfg, WORDS, flags, test_set, evaluators, METADATA, classes)
+    results = evaluate(model, [benchmark], tmp_path, weights="some.pth")
     assert shown == [(WORDS, flags, "batches"), (False, 0.5), "reset"]
     assert (model.vocabulary, model.seen, model.read_out, model.ensemble_setting) == own
     assert flat_results(results)["pets/sem_seg/mIoU"] == 12.5
     written = json.loads((tmp_path / "inference" / "results.json").read_text())
     assert written["pets"]["sem_seg"] == {"mIoU": 12.5, "S_mIoU": None}
     assert written["pets"]["per_class"] == {"IoU": {"cat": 25.0}}
+    about = written["pets"]["about"]
+    assert about["weights"]["file"] == "some.pth"
+    assert about["weights"]["frozen"] == {"frozen": "0123"}
+    assert about["config"]["MODEL"]["FROZEN_SEG"]["GEOMETRIC_ENSEMBLE_BETA"] == 0.5
+    assert about["vocabulary"] == {"cat": ["cat"], "dog": ["dog"], "sky": ["sky"]}
+    assert about["seen"]["seen classes"] == 2
+    assert about["seconds"] == {"data": 0.0, "model": 0.0, "metric": 0.0}
+    assert (tmp_path / "inference" / "pets_per_class.csv").read_text().splitlines()[1] == "cat,thing,yes,25.0"
+    assert (tmp_path / "inference" / "report.html").is_file()
 
 
 def test_without_benchmarks_nothing_is_written(tmp_path: Path) -> None:

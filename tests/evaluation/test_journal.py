@@ -5,7 +5,7 @@ import json
 import pytest
 
 from frozenseg.errors import DataError
-from frozenseg.evaluation.journal import Journal, forget_journals, read_journals
+from frozenseg.evaluation.journal import Journal, forget_journals, read_journals, read_kept
 
 ABOUT = {"weights": "abc", "SEED": 1}
 
@@ -48,3 +48,12 @@ def test_the_journal_of_another_evaluation_is_refused(tmp_path):
     note(tmp_path, 0, {1: [1]})
     with pytest.raises(DataError, match=r"journal_0\.jsonl is of another evaluation: SEED, words differ"):
         read_journals(tmp_path, {"weights": "abc", "SEED": 2, "words": ("cat",)})
+
+
+def test_what_the_gallery_keeps_stands_beside_the_contributions(tmp_path):
+    journal = Journal(tmp_path, 0, ABOUT)
+    journal.keep({"image": "a", "score": 0.5})
+    journal.see({"image_id": "a"}, {}, [1])
+    journal.close()
+    assert list(read_kept(tmp_path)) == [{"image": "a", "score": 0.5}]
+    assert read_journals(tmp_path, ABOUT) == {"a": [1]}

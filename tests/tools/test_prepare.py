@@ -7,7 +7,8 @@ from types import ModuleType
 import pytest
 
 from frozenseg.data.prepare.converter import converters
-from tests.miniatures import pascal_voc
+from frozenseg.data.survey import Survey
+from tests.miniatures import ade20k, pascal_voc
 from tests.tiny import ROOT
 
 
@@ -44,10 +45,28 @@ def test_what_is_missing_is_told(tool: ModuleType, tmp_path: Path, capsys: pytes
     assert "pascal_voc" in capsys.readouterr().err
 
 
+def test_what_is_damaged_is_not_taken_for_a_part_that_nobody_wants(
+    tool: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ade20k.make(tmp_path)
+    monkeypatch.setattr(Survey, "complete", True)  # as if the miniature had all pictures
+    arguments = ["ade20k", "--root", str(tmp_path), "--workers", "1"]
+    assert tool.main(arguments) == 0
+    panoptic = tmp_path / "ADEChallengeData2016/ade20k_panoptic_val.json"
+    panoptic.write_text("{", encoding="utf-8")
+    assert tool.main([*arguments, "--check"]) == 1
+    assert "openvocab_ade20k_panoptic_val: cannot be read. The annotation file" in capsys.readouterr().out
+    panoptic.unlink()
+    assert tool.main([*arguments, "--check"]) == 0
+    assert "openvocab_ade20k_panoptic_val: not there." in capsys.readouterr().out
+
+
 def test_the_list_says_where_everything_is_to_be_had(tool: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
     assert tool.main(["--list"]) == 0
     printed = capsys.readouterr().out
     for name, converter in converters().items():
         assert f"{name}: {converter.title}" in printed
-    with pytest.raises(SystemExit):
-        tool.main([])
+    for arguments, message in (([], "name a data set"), (["coco", "--workers", "0"], "--workers is 0: at least 1")):
+        with pytest.raises(SystemExit):
+            tool.main(arguments)
+        assert message in capsys.readouterr().err

@@ -1,6 +1,7 @@
 """The training tool from end to end, on a ToyWorld of eight pictures."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,17 @@ def metrics(folder: Path) -> dict[int, dict[str, float]]:
     return {line["iteration"]: line for line in lines}
 
 
+def scores(folder: Path) -> dict[str, Any]:
+    """Return the results without what was run, which names files and seconds."""
+    results = json.loads((folder / "inference" / "results.json").read_text())
+    return {name: {key: value for key, value in of_it.items() if key != "about"} for name, of_it in results.items()}
+
+
+def drawings(folder: Path) -> list[str]:
+    """Return the best and the worst images of the report, in order."""
+    return re.findall(r'src="(data:[^"]+)"', (folder / "inference" / "report.html").read_text(encoding="utf-8"))
+
+
 @pytest.fixture(scope="module")
 def trained(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("run")
@@ -65,6 +77,7 @@ def test_a_run_leaves_everything_in_its_folder(trained: Path) -> None:
     names = {path.relative_to(trained).as_posix() for path in trained.rglob("*") if path.is_file()}
     checkpoints = {"model_0000002.pth", "model_0000004.pth", "model_final.pth", "last_checkpoint"}
     assert checkpoints | {"config.yaml", "log.txt", "metrics.json", "inference/results.json"} <= names
+    assert {"inference/report.html", "inference/toyworld_val_seen_per_class.csv"} <= names
     assert yaml.safe_load((trained / "config.yaml").read_text())["SOLVER"]["MAX_ITER"] == 4
     log = (trained / "log.txt").read_text()
     assert "Environment: " in log
@@ -120,12 +133,12 @@ def test_a_finished_run_is_only_evaluated(trained: Path, tmp_path: Path) -> None
     log = (tmp_path / "log.txt").read_text()
     assert "has all 4 steps already" in log
     assert "The config has changed since the checkpoint: SOLVER.BASE_LR." in log
-    assert (tmp_path / "inference" / "results.json").read_text() == (trained / "inference" / "results.json").read_text()
+    assert scores(tmp_path) == scores(trained)
 
 
 def test_eval_only_gives_the_results_of_training(trained: Path, tmp_path: Path) -> None:
     assert train_net("--eval-only", "--weights", trained / "model_final.pth", "OUTPUT_DIR", tmp_path) == 0
-    assert (tmp_path / "inference" / "results.json").read_text() == (trained / "inference" / "results.json").read_text()
+    assert scores(tmp_path) == scores(trained)
     assert not (tmp_path / "metrics.json").exists()
 
 
@@ -149,8 +162,37 @@ def test_a_killed_evaluation_resumes_to_the_same_results(
         assert train_net("--resume", *options) == 0
     assert len(seen) == len(set(seen)) == 6  # three pictures of each test set, each once
     assert "--resume: 3 images have been evaluated before" in (tmp_path / "log.txt").read_text()
-    assert (tmp_path / "inference" / "results.json").read_text() == (trained / "inference" / "results.json").read_text()
+    assert scores(tmp_path) == scores(trained)
+    assert drawings(tmp_path) == drawings(trained)
+    assert len(drawings(trained)) == 6 * 4
     assert not list(tmp_path.rglob("journal_*"))
+
+
+def test_results_say_what_was_run(trained: Path) -> None:
+    about = json.loads((trained / "inference" / "results.json").read_text())["toyworld_val_unseen"]["about"]
+    assert about["images"] == 3
+    assert sorted(about["weights"]["frozen"]) == ["backbone", "sam"]
+    assert about["vocabulary"]["sand"] == ["sand", "beach"]
+    assert set(about["rules"]) == {"PanopticQuality", "SemanticIoU", "InstanceAP"}
+    assert all(about["rules"].values())
+    assert {"python", "torch", "frozenseg", "pycocotools"} <= about["libraries"].keys()
+    assert about["seconds"]["model"] > 0
+    assert about["config"]["SOLVER"]["MAX_ITER"] == 4
+    lines = (trained / "inference" / "toyworld_val_unseen_per_class.csv").read_text().splitlines()
+    assert lines[0] == "class,kind,seen,PQ,SQ,RQ,IoU,ACC,AP,AP50,AP75"
+    assert len(lines) == 1 + len(about["vocabulary"])
+
+
+def test_results_that_are_off_fail_the_run(trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["--eval-only", "--weights", trained / "model_final.pth", "OUTPUT_DIR", tmp_path]
+    options += ["DATASETS.TEST", ["toyworld_val_seen"], "TEST.EXPECTED_RESULTS"]
+    pq = scores(trained)["toyworld_val_seen"]["panoptic_seg"]["PQ"]
+    assert train_net(*options, [["panoptic_seg", "PQ"]]) == 2
+    assert "expected [task, metric, value, tolerance]" in capsys.readouterr().err
+    assert not (tmp_path / "inference").exists()  # it was refused before any work
+    assert train_net(*options, [["panoptic_seg", "PQ", pq, 1e-9], ["panoptic_seg", "PQ", pq + 1, 0.5]]) == 2
+    assert "1 of 2 results are not those of TEST.EXPECTED_RESULTS: toyworld_val_seen/" in capsys.readouterr().err
+    assert drawings(tmp_path)
 
 
 def test_eval_only_with_shuffled_names_says_so(trained: Path, tmp_path: Path) -> None:
@@ -176,7 +218,8 @@ def test_two_processes_train_and_evaluate(tmp_path: Path) -> None:
     assert train_net("--num-gpus", 2, *options) == 0
     assert list(metrics(tmp_path)) == [1]
     assert (tmp_path / "log.txt.rank1").is_file()
-    assert list(json.loads((tmp_path / "inference" / "results.json").read_text())) == ["toyworld_val_seen"]
+    assert list(scores(tmp_path)) == ["toyworld_val_seen"]
+    assert len(drawings(tmp_path)) == 3 * 4  # of both processes
 
 
 @pytest.mark.parametrize(

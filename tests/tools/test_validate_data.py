@@ -43,11 +43,43 @@ def test_problems_have_their_exit_code(root: Path, capsys: pytest.CaptureFixture
     assert "000000000002.jpg cannot be decoded" in capsys.readouterr().out
 
 
+def test_objects_that_are_not_there_are_a_problem(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (root / "toyworld/train/instances.json").unlink()
+    assert run(root) == 1
+    assert "instances.json does not exist" in capsys.readouterr().out
+
+
+def test_one_that_cannot_be_read_does_not_keep_the_others_from_being_looked_at(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = str(root / "sheets")
+    arguments = ["toyworld_val_seen", "toyworld_train", "--root", str(root), "--output", output, "--workers", "1"]
+    assert validate_data.main(arguments) == 2
+    printed = capsys.readouterr()
+    assert "toyworld_train: 4 images; " in printed.out
+    assert printed.err.startswith("error: toyworld_val_seen: ")
+
+
 def test_a_data_set_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(tmp_path) == 2
     assert "make it in seconds with `python tools/make_toyworld.py" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         validate_data.main([])
+
+
+@pytest.mark.parametrize("arguments", [("--workers", "0"), ("--sample", "-1")])
+def test_numbers_that_mean_nothing_are_refused(
+    tmp_path: Path, arguments: tuple[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        run(tmp_path, *arguments)
+    assert "--workers is at least 1, --sample at least 0" in capsys.readouterr().err
+
+
+def test_a_folder_that_cannot_be_written_to(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (root / "taken").touch()
+    assert run(root, "--output", str(root / "taken")) == 2
+    assert capsys.readouterr().err.rstrip().endswith("choose another --output for the sheets.")
 
 
 def test_the_list_has_every_data_set(capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from frozenseg.data.catalog import Metadata
-from frozenseg.errors import DataError
+from frozenseg.errors import DataError, MissingDataError
 
 
 def read_annotations(path: str | Path) -> dict[str, Any]:
@@ -31,12 +31,12 @@ def check_paths(metadata: Metadata, **kinds: str) -> None:
         **kinds: metadata field that holds the path → what is there, for the message.
 
     Raises:
-        DataError: something is missing; says which and how to prepare the data set.
+        MissingDataError: something is not there; says which and how to prepare the data set.
     """
     for field, kind in kinds.items():
         path = metadata.get(field)
         if not path or not Path(path).exists():
-            raise DataError(f"{metadata.name}: the {kind} {path} does not exist; {metadata.prepare_command}.")
+            raise MissingDataError(f"{metadata.name}: the {kind} {path} does not exist; {metadata.prepare_command}.")
 
 
 def refuse_doubles(metadata: Metadata, path: str | Path, numbers: list[Any]) -> None:

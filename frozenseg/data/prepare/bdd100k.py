@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from frozenseg.data.prepare.converter import Converter, Job, Step
+from frozenseg.data.prepare.converter import FOLDER, Converter, Job, Step
 from frozenseg.data.prepare.panoptic_json import describe_picture, measure_segments, write_panoptic_json
 from frozenseg.data.prepare.pictures import read_table, require_size
 from frozenseg.errors import DataError
@@ -116,11 +116,13 @@ def _step(root: Path) -> Step:
 
 
 def _steps(root: Path) -> list[Callable[[], Step]]:
-    if any((root / BITMASKS).glob("*.png")):
+    missing = [str(root / path) for path in (JSON, MASKS) if not (root / path).exists()]
+    ours = any((root / FOLDER / CONVERTER.name).glob("*.[jd]*"))  # journal or note of an earlier run, see runner.py
+    if any((root / BITMASKS).glob("*.png")) and (missing or ours):
         return [lambda: _step(root)]
-    if missing := [str(root / path) for path in (JSON, MASKS) if not (root / path).exists()]:
+    if missing:
         raise DataError(f"BDD100K: there are no bitmasks in {root / BITMASKS}, nor {' and '.join(missing)}. {SOURCE}")
-    logger.info("BDD100K: the panoptic labels are converted already.")
+    logger.info("BDD100K: %s is converted already and kept; take it away to convert the bitmasks.", root / JSON)
     return []
 
 

@@ -66,7 +66,7 @@ def look_through(path: Path, images: Path) -> int:
             _require_category(path, part["category_id"], categories)
             if part["image_id"] not in numbers:
                 raise DataError(f"{path}: annotation {part['id']} is of image {part['image_id']}, which it lacks.")
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, AttributeError) as error:
         raise DataError(f"{path} is not in LVIS' format: {error} is missing or wrong. {SOURCE}") from error
     return len(pictures)
 

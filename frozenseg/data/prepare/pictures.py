@@ -67,8 +67,15 @@ def copy_file(source: Path, target: Path) -> None:
 
 
 def read_names(path: Path) -> list[str]:
-    """Read a list of pictures: the first word of each line; empty where there is no such file."""
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    """Read a list of pictures: the first word of each line; empty where there is no such file.
+
+    Raises:
+        DataError: it is no text.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    except UnicodeDecodeError as error:
+        raise DataError(f"The list of pictures {path} is no text ({error}): unpack it anew.") from error
     return [line.split()[0] for line in lines if line.strip()]
 
 

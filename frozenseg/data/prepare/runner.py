@@ -110,13 +110,23 @@ def _read_results(step: Step, journal: Path) -> dict[str, Result]:
     there = {job.name for job in step.jobs if all(path.exists() for path in job.outputs)}
     done = journal.with_suffix(DONE)
     if journal.exists():
-        complete = journal.read_text(encoding="utf-8").split("\n")[:-1]  # the last line may be cut off
-        setting, *lines = map(json.loads, complete)
+        setting, lines = _read_journal(journal)
         return {name: result for name, result in lines if name in there} if setting == step.setting else {}
     if not done.exists() or done.read_text(encoding="utf-8").strip() != step.setting:
         return {}
     whole = len(there) == len(names) and all(path.exists() for path in step.outputs)
     return dict.fromkeys(there) if whole or step.finish is None else {}
+
+
+def _read_journal(journal: Path) -> tuple[str | None, list[tuple[str, Result]]]:
+    """Return the setting and the lines; of a journal that a power failure has damaged, None and none."""
+    try:
+        complete = journal.read_text(encoding="utf-8").split("\n")[:-1]  # the last line may be cut off
+        setting, *lines = map(json.loads, complete)
+        return setting, [(name, result) for name, result in lines]
+    except (ValueError, TypeError) as error:
+        logger.warning("The journal %s is damaged (%s): its step is done anew.", journal, error)
+        return None, []
 
 
 def _attempt(work: Any, arguments: tuple[Any, ...]) -> Result | DataError:

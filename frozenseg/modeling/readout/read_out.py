@@ -11,6 +11,7 @@ from frozenseg.modeling.readout.instance import instance_readout
 from frozenseg.modeling.readout.panoptic import panoptic_readout
 from frozenseg.modeling.readout.restore_size import restore_size
 from frozenseg.modeling.readout.semantic import semantic_labels, semantic_readout
+from frozenseg.structures.best_class import best_class
 from frozenseg.structures.image_list import ImageSize
 
 
@@ -103,4 +104,4 @@ class ReadOut:
             # resizing and voting are both linear, so they may change places
             return semantic_labels(logits, restore_size(masks.sigmoid(), true_size, wanted))
         scores = restore_size(semantic_readout(logits, masks), true_size, wanted)
-        return scores.argmax(dim=0) if self.labels else scores
+        return best_class(scores) if self.labels else scores

@@ -6,6 +6,8 @@ Letters: Q queries, C classes, H×W the image.
 import torch
 from torch import Tensor
 
+from frozenseg.structures.best_class import best_class
+
 SCORES_AT_ONCE = 2**24  # numbers of one strip: 64 MiB
 
 
@@ -30,9 +32,9 @@ def semantic_labels(logits: Tensor, inside: Tensor) -> Tensor:
         inside: (Q, H, W) mask probabilities.
 
     Returns:
-        (H, W) int64, the argmax of :func:`semantic_readout`.
+        (H, W) int64, the argmax of :func:`semantic_readout`; -1 where a score is not a number.
     """
     probabilities = logits.softmax(dim=-1)[:, :-1]  # (Q, C)
     rows = max(1, SCORES_AT_ONCE // (probabilities.shape[1] * inside.shape[2]))
-    labels = [torch.einsum("qc,qhw->chw", probabilities, strip).argmax(dim=0) for strip in inside.split(rows, dim=1)]
-    return torch.cat(labels)
+    strips = inside.split(rows, dim=1)
+    return torch.cat([best_class(torch.einsum("qc,qhw->chw", probabilities, strip)) for strip in strips])

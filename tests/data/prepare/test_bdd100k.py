@@ -76,6 +76,18 @@ def test_converted_labels_need_nothing(root: Path, caplog) -> None:
     assert "converted already" in caplog.text
 
 
+def test_released_labels_are_not_written_over(root: Path) -> None:
+    prepare(CONVERTER, root)
+    shutil.rmtree(root / ".prepare")  # as if the files were FrozenSeg's own release
+    (root / JSON).write_text("released")
+    assert prepare(CONVERTER, root).done == 0
+    assert (root / JSON).read_text() == "released"
+    (root / JSON).unlink()
+    assert prepare(CONVERTER, root).done == 2
+    (root / MASKS / f"{FIRST}.png").unlink()
+    assert prepare(CONVERTER, root).done == 2  # ours are made again
+
+
 def test_half_of_the_converted_labels_is_not_enough(root: Path) -> None:
     prepare(CONVERTER, root)
     shutil.rmtree(root / BITMASKS)

@@ -76,6 +76,7 @@ def test_a_split_that_is_not_there_is_left_out(root: Path, caplog) -> None:
         (lambda content: content["annotations"][0].update(category_id=1204), "uses the category 1204"),
         (lambda content: content["images"][1]["neg_category_ids"].append(0), "uses the category 0, which is not"),
         (lambda content: content["annotations"][2].update(image_id=5), "annotation 3 is of image 5, which it lacks"),
+        (lambda content: content["images"][0].update(coco_url=None), "is not in LVIS' format: .* is missing or wrong"),
         (lambda content: content.pop("categories"), "is not in LVIS' format: 'categories' is missing"),
     ],
 )

@@ -84,6 +84,11 @@ def test_a_name_twice_in_the_list_is_refused(root: Path) -> None:
     refused(root, "1 of the pictures bear the name of another one")
 
 
+def test_a_list_that_is_no_text_is_named(root: Path) -> None:
+    (root / RAW / "ImageSets/Segmentation/val.txt").write_bytes(b"\xfb\xce\x00")
+    refused(root, r"The list of pictures .*Segmentation/val\.txt is no text")
+
+
 def test_a_split_that_is_not_there_is_left_out(root: Path, caplog) -> None:
     (root / RAW / "ImageSets/Segmentation/train.txt").unlink()
     with caplog.at_level("INFO"):

@@ -88,6 +88,20 @@ def test_a_line_cut_off_counts_for_nothing(root: Path) -> None:
     assert worked_on(root) == ["1.txt", "2.txt", "3.txt"]
 
 
+@pytest.mark.parametrize("text", ["", "\0\0\0\n", '"1"\n\0\0\n', '"1"\n3\n'])
+def test_a_damaged_journal_counts_for_nothing(root: Path, text: str, caplog: pytest.LogCaptureFixture) -> None:
+    (root / "raw/2.txt").write_text("two")
+    with pytest.raises(DataError, match="holds no number"):
+        prepare(converter_of(), root)
+    [journal] = root.glob(".prepare/doubled/*.jsonl")
+    journal.write_text(text)
+    worked_on(root)
+    (root / "raw/2.txt").write_text("2")
+    prepare(converter_of(), root)
+    assert worked_on(root) == ["0.txt", "1.txt", "2.txt", "3.txt"]
+    assert "is damaged" in caplog.text
+
+
 def test_bad_files_can_be_left_out_and_are_tried_again(root: Path) -> None:
     (root / "raw/2.txt").write_text("two")
     report = prepare(converter_of(), root, skip_bad=True)

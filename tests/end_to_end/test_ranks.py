@@ -1,0 +1,101 @@
+"""Two processes that share the images come to the results of one, with every metric."""
+
+import importlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from frozenseg import distributed
+from frozenseg.config import with_protocol
+from frozenseg.data import MetadataCatalog
+from frozenseg.data.loader import TestSet
+from frozenseg.data.prepare.converter import converter_named
+from frozenseg.data.prepare.runner import prepare
+from frozenseg.engine.launch import Processes, launch
+from frozenseg.engine.protocol import FOLDER
+from frozenseg.evaluation.build import build_evaluators
+from frozenseg.evaluation.evaluator import inference_on_dataset
+from frozenseg.structures.instances import Instances
+from frozenseg.structures.label_files import read_labels, read_segment_ids
+from frozenseg.structures.masks import decode_segmentation
+from tests.tiny import tiny_config
+
+DATA = {
+    "cityscapes": "openvocab_cityscapes_fine_panoptic_val",
+    "lvis": "openvocab_lvis_v1_val",
+    "ade20k": "openvocab_ade20k_panoptic_train",
+}
+
+
+class Shifted(nn.Module):
+    """A model that knows the truth, but for one pixel to the right."""
+
+    def forward(self, batch: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Return all outputs that the truth allows."""
+        return [self._look(record) for record in batch]
+
+    def _look(self, record: dict[str, Any]) -> dict[str, Any]:
+        if "pan_seg_file_name" not in record:
+            size = record["height"], record["width"]
+            objects = [
+                (decode_segmentation(item["segmentation"], *size), item["category_id"])
+                for item in record["annotations"]
+            ]
+            return {"instances": instances_of(objects, size)}
+        ids = np.roll(read_segment_ids(record["pan_seg_file_name"]), 1, axis=1)
+        labels = np.roll(read_labels(record["sem_seg_file_name"]), 1, axis=1)
+        segments = [segment for segment in record["segments_info"] if (ids == segment["id"]).any()]
+        ids[~np.isin(ids, [segment["id"] for segment in segments])] = 0
+        objects = [(ids == segment["id"], segment["category_id"]) for segment in segments if segment["isthing"]]
+        return {
+            "panoptic_seg": (torch.from_numpy(ids), segments),
+            "sem_seg": torch.from_numpy(np.where(labels == 255, 0, labels).astype(np.int64)),
+            "instances": instances_of(objects, ids.shape),
+            "recall_seg": torch.from_numpy(np.stack([ids == segment["id"] for segment in segments])),
+        }
+
+
+def instances_of(objects: list[tuple[np.ndarray, int]], size: Any) -> Instances:
+    """Return masks with falling scores."""
+    masks = np.array([np.roll(mask, 1, axis=1) for mask, _ in objects], dtype=bool).reshape(-1, *size)
+    scores = torch.linspace(0.9, 0.3, len(objects))
+    labels = torch.tensor([label for _, label in objects], dtype=torch.int64)
+    return Instances(tuple(size), pred_masks=torch.from_numpy(masks), scores=scores, pred_classes=labels)
+
+
+def evaluate_shifted(name: str, output: str) -> int:
+    """Score the shifted truth in this process and those beside it."""
+    cfg = tiny_config("FCCLIP", "OUTPUT_DIR", output, "DATASETS.TEST", [name])
+    metadata = MetadataCatalog.get(name)
+    cfg = with_protocol(cfg, FOLDER / f"{metadata.protocol}.yaml", ("DATALOADER.NUM_WORKERS", 0))
+    read_outs = {"instance"} if "lvis" in name else {"panoptic", "semantic", "instance", "recall"}
+    evaluators = build_evaluators(metadata, read_outs, [index % 2 == 0 for index in range(len(metadata.stuff_classes))])
+    results, _ = inference_on_dataset(Shifted(), TestSet.open(cfg, name).batches(), evaluators)
+    path = Path(output) / f"rank{distributed.rank()}_of_{distributed.world_size()}.json"
+    path.write_text(json.dumps([results, evaluators.per_class]))
+    return 0
+
+
+@pytest.mark.parametrize("converter", DATA)
+def test_two_processes_come_to_the_results_of_one(
+    converter: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DETECTRON2_DATASETS", str(tmp_path))
+    importlib.import_module(f"tests.miniatures.{converter}").make(tmp_path)
+    prepare(converter_named(converter), tmp_path)
+    arguments = (DATA[converter], str(tmp_path))
+    evaluate_shifted(*arguments)
+    assert launch(evaluate_shifted, arguments, Processes(per_machine=2)) == 0
+    alone, first, second = (
+        json.loads((tmp_path / name).read_text()) for name in ("rank0_of_1.json", "rank0_of_2.json", "rank1_of_2.json")
+    )
+    assert str(first) == str(second)
+    for task, metrics in alone[0].items():
+        assert first[0][task] == pytest.approx(metrics, nan_ok=True, abs=1e-9), task
+    assert any(1 < value < 99 for metrics in alone[0].values() for value in metrics.values())
+    assert first[1].keys() == alone[1].keys()

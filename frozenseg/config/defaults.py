@@ -107,6 +107,7 @@ KEYS: tuple[Key, ...] = (
     Key("TEST.DETECTIONS_PER_IMAGE", 100, "instances kept an image"),
     Key("TEST.EVAL_PERIOD", 0, "evaluate every so many iterations while training; 0 only at the end"),
     Key("TEST.COMPARE", False, "show the published results beside ours"),
+    Key("TEST.SAVE_PREDICTIONS", False, "write predictions as standard files, under inference/<benchmark>/predictions"),
     Key(
         "TEST.EXPECTED_RESULTS",
         [],

@@ -76,6 +76,12 @@ def argument_parser() -> argparse.ArgumentParser:
         "given again; sets DATASETS.VOCABULARIES",
     )
     parser.add_argument("--compare", action="store_true", help="show published results beside ours; sets TEST.COMPARE")
+    parser.add_argument(
+        "--save-predictions",
+        action="store_true",
+        help="write predictions as standard files to OUTPUT_DIR/inference/<benchmark>/predictions; sets "
+        "TEST.SAVE_PREDICTIONS",
+    )
     parser.add_argument("--print-config", action="store_true", help="print the resolved config and stop")
     parser.add_argument("--num-gpus", type=int, default=1, metavar="N", help="processes on each machine (default: 1)")
     parser.add_argument("--num-machines", type=int, default=1, metavar="N", help="machines (default: 1)")
@@ -112,4 +118,6 @@ def overrides(arguments: argparse.Namespace) -> list[str]:
         opts += ["DATASETS.VOCABULARIES", repr(arguments.vocabulary)]
     if arguments.compare:
         opts += ["TEST.COMPARE", "True"]
+    if arguments.save_predictions:
+        opts += ["TEST.SAVE_PREDICTIONS", "True"]
     return opts

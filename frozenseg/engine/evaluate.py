@@ -24,6 +24,7 @@ from frozenseg.evaluation.class_table import ClassTable
 from frozenseg.evaluation.evaluator import DatasetEvaluators, Observer, inference_on_dataset
 from frozenseg.evaluation.gallery import Gallery
 from frozenseg.evaluation.journal import Journal, forget_journals, read_journals, read_kept
+from frozenseg.evaluation.prediction_files import PredictionWriter, build_writers
 from frozenseg.evaluation.truth import read_truths
 from frozenseg.log import get_logger
 from frozenseg.modeling.meta_arch.base import EnsembleSetting
@@ -36,7 +37,7 @@ Results = dict[str, Tasks]  # by benchmark
 CONTROL_SEED = 0
 # config keys that results depend on, and those among them that they do not
 COUNTING = ("MODEL.", "INPUT.", "DATASETS.", "TEST.")
-NOT_COUNTING = ("DATASETS.TEST", "TEST.COMPARE", "TEST.EVAL_PERIOD")
+NOT_COUNTING = ("DATASETS.TEST", "TEST.COMPARE", "TEST.EVAL_PERIOD", "TEST.SAVE_PREDICTIONS")
 
 
 class Benchmark(NamedTuple):
@@ -146,7 +147,8 @@ def _run(model: nn.Module, benchmark: Benchmark, weights: dict[str, Any], place:
     evaluators = benchmark.evaluators
     earlier: dict[str, Any] = {}
     gallery = Gallery(evaluators, benchmark.metadata)
-    observers: list[Observer] = [gallery]
+    writers = _writers(benchmark, place / "predictions", bool(resume))
+    observers: list[Observer] = [gallery, *writers]
     with ExitStack() as stack:
         if resume is not None:
             about = _what_counts(benchmark, weights)
@@ -160,6 +162,8 @@ def _run(model: nn.Module, benchmark: Benchmark, weights: dict[str, Any], place:
         loader = benchmark.test_set.batches(functools.partial(read_truths, evaluators.truths), earlier)
         mine = earlier.values() if distributed.is_main_process() else ()
         results, seconds = inference_on_dataset(model, loader, evaluators, observers, mine)
+    for writer in writers:
+        writer.close()
     about_run = {
         "weights": weights,
         **about_protocol(benchmark.cfg, benchmark.classes, benchmark.words, evaluators),
@@ -168,6 +172,13 @@ def _run(model: nn.Module, benchmark: Benchmark, weights: dict[str, Any], place:
     }
     per_class = evaluators.per_class
     return Outcome(results, per_class, benchmark.classes, benchmark.metadata, about_run, *gallery.merged())
+
+
+def _writers(benchmark: Benchmark, folder: Path, resume: bool) -> list[PredictionWriter]:
+    if not benchmark.cfg.TEST.SAVE_PREDICTIONS:
+        return []
+    logger.info("Predictions are written to %s", folder)
+    return build_writers(benchmark.metadata, _read_outs(benchmark.cfg), folder, resume)
 
 
 def _earlier(place: Path, about: dict[str, Any], resume: bool) -> dict[str, Any]:

@@ -33,6 +33,7 @@ def test_detectron2_flags() -> None:
         "skip_bad": False,
         "vocabulary": [],
         "compare": False,
+        "save_predictions": False,
         "print_config": False,
         "num_gpus": 4,
         "num_machines": 2,

@@ -10,6 +10,7 @@ import pytest
 import torch
 import yaml
 
+from frozenseg.evaluation.files.panoptic import score_panoptic_files
 from frozenseg.evaluation.journal import Journal
 from frozenseg.toyworld.export import Recipe, export_split
 from tests.tiny import NARROW, ROOT
@@ -193,6 +194,19 @@ def test_results_that_are_off_fail_the_run(trained: Path, tmp_path: Path, capsys
     assert train_net(*options, [["panoptic_seg", "PQ", pq, 1e-9], ["panoptic_seg", "PQ", pq + 1, 0.5]]) == 2
     assert "1 of 2 results are not those of TEST.EXPECTED_RESULTS: toyworld_val_seen/" in capsys.readouterr().err
     assert drawings(tmp_path)
+
+
+def test_saved_predictions_score_as_the_evaluation_did(trained: Path, tmp_path: Path, pictures: Path) -> None:
+    options = ["--eval-only", "--save-predictions", "--weights", trained / "model_final.pth", "OUTPUT_DIR", tmp_path]
+    assert train_net(*options) == 0
+    name = "toyworld_val_seen"
+    place, truth = tmp_path / "inference" / name / "predictions", pictures / "toyworld" / "val_seen"
+    found = score_panoptic_files(
+        truth / "panoptic.json", truth / "panoptic", place / "panoptic.json", place / "panoptic", workers=1
+    )
+    expected = scores(tmp_path)[name]["panoptic_seg"]
+    assert found.results["panoptic_seg"]["PQ"] == pytest.approx(expected["PQ"], abs=1e-9)
+    assert len(list((place / "semantic").iterdir())) == 3
 
 
 def test_eval_only_with_shuffled_names_says_so(trained: Path, tmp_path: Path) -> None:

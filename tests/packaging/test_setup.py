@@ -48,7 +48,7 @@ def test_the_extras(metadata: dict[str, Any]) -> None:
     extras = {name: names(requirements) for name, requirements in metadata["extras_require"].items()}
     assert set(extras) == {"dev", "eval", "demo", "train", "detectron2"}
     assert extras["detectron2"] == set()  # it is not on PyPI
-    assert extras["eval"] == {"cityscapesscripts", "lvis"}
+    assert extras["eval"] == {"cityscapesscripts", "lvis", "faster-coco-eval"}
     assert extras["dev"] >= {"pytest", "hypothesis", "ruff", "mypy", "codespell"}
     assert extras["dev"] >= extras["demo"] | extras["train"] | extras["eval"]
 

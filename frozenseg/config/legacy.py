@@ -32,7 +32,6 @@ FIXED: dict[str, tuple[Any, ...]] = {
     "SOLVER.REFERENCE_WORLD_SIZE": (0,),
     "TEST.AUG.ENABLED": (False,),
     "TEST.PRECISE_BN.ENABLED": (False,),
-    "TEST.USE_SAM_MASKS": (False,),
 }
 
 IDLE: frozenset[str] = frozenset(
@@ -58,7 +57,6 @@ IDLE: frozenset[str] = frozenset(
         "SOLVER.WEIGHT_DECAY_BIAS",
         "SOLVER.POLY_LR_POWER",
         "SOLVER.POLY_LR_CONSTANT_ENDING",
-        "TEST.SAM_MASK_PRED_ALPHA",
         "TEST.PKL_SAM_MODEL_NAME",
         "FLOAT32_PRECISION",
         "VIS_PERIOD",

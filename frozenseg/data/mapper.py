@@ -84,23 +84,30 @@ class TestMapper:
         min_size: of the shorter edge, pixels.
         max_size: the longer edge is at most this, pixels.
         read_truth: reads what a metric compares with from a record.
+        keep_original: bring the picture at its own size, too.
     """
 
     __test__ = False  # the name is not a test's
 
-    def __init__(self, min_size: int, max_size: int, read_truth: Callable[[Record], Any] | None = None) -> None:
+    def __init__(
+        self,
+        min_size: int,
+        max_size: int,
+        read_truth: Callable[[Record], Any] | None = None,
+        keep_original: bool = False,
+    ) -> None:
         self.recipe = ShortestEdge(min_size, max_size)
-        self.read_truth = read_truth
+        self.read_truth, self.keep_original = read_truth, keep_original
 
     @classmethod
     def from_config(cls, cfg: Any, read_truth: Callable[[Record], Any] | None = None) -> "TestMapper":
-        """Build from the section INPUT.
+        """Build from the section INPUT, and from TEST.USE_SAM_MASKS, for which pictures keep their own size.
 
         Raises:
             ConfigError: INPUT.FORMAT is not RGB.
         """
         _check_format(cfg)
-        return cls(cfg.INPUT.MIN_SIZE_TEST, cfg.INPUT.MAX_SIZE_TEST, read_truth)
+        return cls(cfg.INPUT.MIN_SIZE_TEST, cfg.INPUT.MAX_SIZE_TEST, read_truth, cfg.TEST.USE_SAM_MASKS)
 
     def __call__(self, record: Record, rng: Rng | None = None) -> Sample:
         """Load one picture for testing.
@@ -111,7 +118,7 @@ class TestMapper:
 
         Returns:
             The record with ``image`` (3, h, w) uint8 RGB, resized; ``height`` and ``width`` stay the original ones;
-            ``truth`` if it is read here.
+            ``truth`` and ``original_image`` (3, H, W) uint8 RGB if they are wanted.
 
         Raises:
             DataError: a file is missing or cannot be decoded, or the picture has another size than the record says.
@@ -121,7 +128,11 @@ class TestMapper:
         check_size(record["file_name"], image, size)
         resized = self.recipe.transform_image(image)
         sample = {**record, "height": size[0], "width": size[1], "image": _as_tensor(resized)}
-        return sample if self.read_truth is None else {**sample, "truth": self.read_truth(record)}
+        if self.keep_original:
+            sample["original_image"] = _as_tensor(image)
+        if self.read_truth is not None:
+            sample["truth"] = self.read_truth(record)
+        return sample
 
 
 TRAIN_MAPPERS: dict[str, Callable[[Any], TrainMapper]] = {"coco_panoptic_lsj": TrainMapper.from_config}

@@ -143,10 +143,13 @@ class Segmenter:
         """
         words = Vocabulary.parse(vocabulary, stuff) if isinstance(vocabulary, str) else vocabulary
         picture = read_picture(image)
-        resized = tvf.pil_to_tensor(self.resize.transform_image(picture))  # (3, h, w) uint8
+        element: dict[str, Any] = {"height": picture.height, "width": picture.width}
+        element |= {"image": tvf.pil_to_tensor(self.resize.transform_image(picture))}  # (3, h, w) uint8
+        if self.model.ensemble_setting.proposals is not None:
+            element["original_image"] = tvf.pil_to_tensor(picture)
         self.model.set_vocabulary(words)
         with torch.no_grad():
-            [output] = self.model([{"image": resized, "height": picture.height, "width": picture.width}])
+            [output] = self.model([element])
         ids, segments = output["panoptic_seg"]
         return Result(
             image=picture,

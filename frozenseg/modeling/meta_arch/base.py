@@ -21,6 +21,7 @@ from frozenseg.modeling.clip.build import build_clip
 from frozenseg.modeling.clip.text_classifier import TextClassifier
 from frozenseg.modeling.criterion.set_criterion import SetCriterion
 from frozenseg.modeling.ensemble.geometric import EnsembleWeights, geometric_ensemble
+from frozenseg.modeling.ensemble.mask_proposals import ProposalEnsemble, ProposalVotes
 from frozenseg.modeling.frozen import Frozen
 from frozenseg.modeling.layers.mask_pooling import binary_masks, resize
 from frozenseg.modeling.meta_arch.sem_seg_head import SemSegHead
@@ -35,13 +36,14 @@ class EnsembleSetting(NamedTuple):
 
     weights: EnsembleWeights
     on_valid_mask: bool  # ask CLIP only where a query's mask is not empty
+    proposals: ProposalEnsemble | None = None  # let SAM's own masks vote
 
     @classmethod
     def from_config(cls, cfg: CfgNode) -> "EnsembleSetting":
-        """Build from the section about CLIP."""
+        """Build from the section about CLIP, and the keys of TEST about SAM's masks."""
         section = clip_section(cfg)
         weights = EnsembleWeights(section.GEOMETRIC_ENSEMBLE_ALPHA, section.GEOMETRIC_ENSEMBLE_BETA)
-        return cls(weights, section.ENSEMBLE_ON_VALID_MASK)
+        return cls(weights, section.ENSEMBLE_ON_VALID_MASK, ProposalEnsemble.from_config(cfg))
 
 
 class PixelSetting(NamedTuple):
@@ -176,16 +178,36 @@ class MaskClassifier(nn.Module):
         return geometric_ensemble(prediction.logits, own, seen, self.ensemble_setting.weights, valid)
 
     def outputs(
-        self, logits: Tensor, masks: Tensor, images: ImageList, batch: list[dict[str, Any]]
+        self,
+        logits: Tensor,
+        masks: Tensor,
+        images: ImageList,
+        batch: list[dict[str, Any]],
+        more: Sequence[ProposalVotes | None] = (),
     ) -> list[dict[str, Any]]:
-        """Read out every image: ``logits`` (B, Q, C + 1), ``masks`` (B, Q, H/4, W/4)."""
+        """Read out every image.
+
+        Args:
+            logits: (B, Q, C + 1).
+            masks: (B, Q, H/4, W/4).
+            images: as the model has seen them.
+            batch: reads ``height`` and ``width``.
+            more: votes of SAM's masks, one an image, or none at all.
+        """
         results = []
         for index, element in enumerate(batch):
             true_size = images.sizes[index]
-            wanted = ImageSize(element.get("height", true_size.height), element.get("width", true_size.width))
+            wanted = wanted_size(element, true_size)
             full = resize(masks[index][None], images.padded_size)[0]  # (Q, H, W)
             results.append(
-                self.read_out(logits[index], full, self.vocabulary.isthing, true_size=true_size, wanted=wanted)
+                self.read_out(
+                    logits[index],
+                    full,
+                    self.vocabulary.isthing,
+                    true_size=true_size,
+                    wanted=wanted,
+                    more=more[index] if more else None,
+                )
             )
         return results
 
@@ -196,6 +218,11 @@ class MaskClassifier(nn.Module):
     def frozen_hashes(self) -> dict[str, str]:
         """Return the hash of each frozen encoder's weights."""
         return {name: part.weights_hash() for name, part in self.frozen_parts().items()}
+
+
+def wanted_size(element: dict[str, Any], true_size: ImageSize) -> ImageSize:
+    """Return the size of an image's outputs."""
+    return ImageSize(element.get("height", true_size.height), element.get("width", true_size.width))
 
 
 def common_parts(cfg: CfgNode, vocabulary: Vocabulary, sam_channels: int | None) -> dict[str, Any]:

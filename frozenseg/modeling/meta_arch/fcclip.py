@@ -8,6 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from frozenseg.config import CfgNode
+from frozenseg.errors import ConfigError
 from frozenseg.modeling.meta_arch.base import MaskClassifier, common_parts
 from frozenseg.registry import META_ARCH
 from frozenseg.vocabulary import Vocabulary
@@ -19,7 +20,13 @@ class FCCLIP(MaskClassifier):
 
     @classmethod
     def from_config(cls, cfg: CfgNode, vocabulary: Vocabulary) -> "FCCLIP":
-        """Build from a config and the training vocabulary."""
+        """Build from a config and the training vocabulary.
+
+        Raises:
+            ConfigError: masks of a SAM are asked for.
+        """
+        if cfg.TEST.USE_SAM_MASKS:
+            raise ConfigError("TEST.USE_SAM_MASKS is True, but FC-CLIP has no SAM: set it to False, or take FrozenSeg.")
         return cls(**common_parts(cfg, vocabulary, sam_channels=None))
 
     def forward(self, batch: list[dict[str, Any]]) -> dict[str, Tensor] | list[dict[str, Any]]:

@@ -4,18 +4,29 @@ Letters: B images, Q queries, C classes, N text rows, H×W the padded input, c a
 embedding.
 """
 
+import math
+from dataclasses import replace
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from frozenseg.config import CfgNode
 from frozenseg.errors import ConfigError
-from frozenseg.modeling.meta_arch.base import MaskClassifier, common_parts
+from frozenseg.modeling.classification import class_logits
+from frozenseg.modeling.ensemble.mask_proposals import ProposalVotes
+from frozenseg.modeling.meta_arch.base import MaskClassifier, common_parts, wanted_size
 from frozenseg.modeling.sam.base import FrozenSAM
 from frozenseg.modeling.sam.build import build_sam
+from frozenseg.modeling.sam.proposals import Proposals, propose_masks
+from frozenseg.modeling.types import ClipFeatures, Words
 from frozenseg.registry import META_ARCH
+from frozenseg.structures.image_list import ImageList, ImageSize
 from frozenseg.vocabulary import Vocabulary
+
+STRIDE = 4  # of the queries' masks
+OUTSIDE = -100.0  # logit of a pixel that is surely not inside
 
 
 @META_ARCH.register()
@@ -61,4 +72,42 @@ class FrozenSeg(MaskClassifier):
         if self.training:
             return self.criterion(predictions, self.targets(batch, images))
         logits = self.ensemble(predictions.final, clip, words)  # (B, Q, C + 1)
-        return self.outputs(logits, predictions.final.masks, images, batch)
+        more = self.proposal_votes(batch, images, clip, words)  # SAM's own masks, where they are asked for
+        return self.outputs(logits, predictions.final.masks, images, batch, more)
+
+    def proposal_votes(
+        self, batch: list[dict[str, Any]], images: ImageList, clip: ClipFeatures, words: Words
+    ) -> list[ProposalVotes | None]:
+        """Let SAM propose masks for every image, and CLIP name them; empty where the ensemble is off.
+
+        An image without masks has None.
+
+        SAM is shown ``original_image`` (3, height, width) uint8 where an element has it, as the paper does, otherwise
+        the resized ``image``.
+        """
+        ensemble = self.ensemble_setting.proposals
+        if ensemble is None or not self.read_out.semantic:
+            return []
+        seen = torch.tensor(self.seen, device=self.device)
+        votes: list[ProposalVotes | None] = []
+        for index, element in enumerate(batch):
+            shown = element.get("original_image", element["image"]).to(self.device)
+            found = propose_masks(self.sam, shown, ensemble.masks)
+            if len(found) == 0:
+                votes.append(None)
+                continue
+            true_size = images.sizes[index]
+            masks = self._as_query_masks(found, true_size, images.padded_size)  # (M, H/4, W/4)
+            vectors = self.backbone.project(clip.dense[index : index + 1], masks[None])  # (1, M, E)
+            logits = class_logits(vectors, words, self.backbone.logit_scale)[0]  # (M, C + 1)
+            placement = replace(found.placement, size=tuple(wanted_size(element, true_size)))
+            votes.append(ProposalVotes(logits, found.logits, placement, seen, ensemble))
+        return votes
+
+    @staticmethod
+    def _as_query_masks(found: Proposals, true_size: ImageSize, padded: ImageSize) -> Tensor:
+        """Bring masks to where the queries' masks lie: a quarter of the padded input, with nothing in the padding."""
+        size = math.ceil(true_size.height / STRIDE), math.ceil(true_size.width / STRIDE)
+        masks = replace(found.placement, size=size).at_image_size(found.logits)
+        right, below = padded.width // STRIDE - size[1], padded.height // STRIDE - size[0]
+        return F.pad(masks, (0, right, 0, below), value=OUTSIDE)

@@ -7,10 +7,11 @@ from torch import Tensor
 
 from frozenseg.config import CfgNode
 from frozenseg.errors import ConfigError
+from frozenseg.modeling.ensemble.mask_proposals import ProposalVotes
 from frozenseg.modeling.readout.instance import instance_readout
 from frozenseg.modeling.readout.panoptic import panoptic_readout
 from frozenseg.modeling.readout.restore_size import restore_size
-from frozenseg.modeling.readout.semantic import semantic_labels, semantic_readout
+from frozenseg.modeling.readout.semantic import semantic_labels, semantic_readout, with_more_votes
 from frozenseg.structures.best_class import best_class
 from frozenseg.structures.image_list import ImageSize
 
@@ -66,7 +67,14 @@ class ReadOut:
         )
 
     def __call__(
-        self, logits: Tensor, masks: Tensor, isthing: tuple[bool, ...], *, true_size: ImageSize, wanted: ImageSize
+        self,
+        logits: Tensor,
+        masks: Tensor,
+        isthing: tuple[bool, ...],
+        *,
+        true_size: ImageSize,
+        wanted: ImageSize,
+        more: ProposalVotes | None = None,
     ) -> dict[str, Any]:
         """Read out one image.
 
@@ -76,6 +84,7 @@ class ReadOut:
             isthing: one flag a class.
             true_size: the image's size inside the padded input.
             wanted: the size of the outputs.
+            more: votes of SAM's masks in the semantic output.
 
         Returns:
             ``sem_seg`` (C, height, width), or (height, width) int64 with ``labels``; ``panoptic_seg`` (map, segments);
@@ -85,7 +94,7 @@ class ReadOut:
             masks = restore_size(masks, true_size, wanted)
         output: dict[str, Any] = {}
         if self.semantic:
-            output["sem_seg"] = self._semantic(logits, masks, true_size, wanted)
+            output["sem_seg"] = self._semantic(logits, masks, true_size, wanted, more)
         if self.panoptic:
             output["panoptic_seg"] = panoptic_readout(
                 logits, masks, isthing, self.score_threshold, self.overlap_threshold
@@ -96,12 +105,18 @@ class ReadOut:
             output["recall_seg"] = masks > 0
         return output
 
-    def _semantic(self, logits: Tensor, masks: Tensor, true_size: ImageSize, wanted: ImageSize) -> Tensor:
+    def _semantic(
+        self, logits: Tensor, masks: Tensor, true_size: ImageSize, wanted: ImageSize, more: ProposalVotes | None
+    ) -> Tensor:
         """Return scores or labels, by way of as few maps of the wanted size as can be."""
-        if self.masks_first:
-            return semantic_labels(logits, masks.sigmoid()) if self.labels else semantic_readout(logits, masks)
+        if self.labels and self.masks_first:
+            return semantic_labels(logits, masks.sigmoid(), more)
         if self.labels and logits.shape[-1] > len(masks):  # more classes than queries
             # resizing and voting are both linear, so they may change places
-            return semantic_labels(logits, restore_size(masks.sigmoid(), true_size, wanted))
-        scores = restore_size(semantic_readout(logits, masks), true_size, wanted)
+            return semantic_labels(logits, restore_size(masks.sigmoid(), true_size, wanted), more)
+        scores = semantic_readout(logits, masks)
+        if not self.masks_first:
+            scores = restore_size(scores, true_size, wanted)
+        if more is not None:
+            scores = with_more_votes(scores, more)
         return best_class(scores) if self.labels else scores

@@ -113,6 +113,8 @@ KEYS: tuple[Key, ...] = (
     Key("TEST.SAM_MASK_POINTS", 32, "SAM is asked at this many points along each side of the picture"),
     Key("TEST.SAM_MASK_BGR", False, "show SAM the picture with red and blue swapped, as the released masks were made"),
     Key("TEST.SAM_MASK_BF16", False, "propose masks in bfloat16: faster, a little different"),
+    Key("TEST.SAM_MASK_CACHE", "", "folder that keeps SAM's masks from run to run; empty keeps none"),
+    Key("TEST.SAM_MASK_CACHE_GIB", 20.0, "the folder's size limit, GiB; 0 for none"),
     Key("TEST.SAVE_PREDICTIONS", False, "write predictions as standard files, under inference/<benchmark>/predictions"),
     Key(
         "TEST.EXPECTED_RESULTS",

@@ -11,6 +11,7 @@ from frozenseg.modeling.ensemble.mask_proposals import mask_proposal_ensemble
 from frozenseg.modeling.meta_arch import frozenseg as module
 from frozenseg.modeling.readout import semantic
 from frozenseg.modeling.sam.placement import Placement
+from frozenseg.modeling.sam.proposal_cache import ProposalCache
 from frozenseg.modeling.sam.proposals import Proposals, ProposalSettings, propose_masks
 from tests.tiny import TEST, TRAINING, tiny_config
 
@@ -114,6 +115,16 @@ def test_without_masks_the_scores_are_plain(model, monkeypatch):
     monkeypatch.setattr(module, "propose_masks", nothing)
     for with_masks, plain in zip(run(model, labels=False), run(model, False, labels=False), strict=True):
         assert torch.equal(with_masks, plain)
+
+
+def test_masks_are_kept_and_found_again(model, proposals, tmp_path, monkeypatch):
+    monkeypatch.setattr(model, "proposal_cache", ProposalCache(tmp_path))
+    first = run(model, labels=False)
+    assert len(proposals) == len(list(tmp_path.rglob("*.npz"))) == 2
+    second = run(model, labels=False)
+    assert len(proposals) == 2  # SAM was not asked again
+    for one, other in zip(first, second, strict=True):
+        torch.testing.assert_close(one, other, atol=0.02, rtol=0)
 
 
 def test_sam_itself_proposes(model, monkeypatch):

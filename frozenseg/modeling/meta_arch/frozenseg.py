@@ -19,7 +19,8 @@ from frozenseg.modeling.ensemble.mask_proposals import ProposalVotes
 from frozenseg.modeling.meta_arch.base import MaskClassifier, common_parts, wanted_size
 from frozenseg.modeling.sam.base import FrozenSAM
 from frozenseg.modeling.sam.build import build_sam
-from frozenseg.modeling.sam.proposals import Proposals, propose_masks
+from frozenseg.modeling.sam.proposal_cache import ProposalCache
+from frozenseg.modeling.sam.proposals import Proposals, ProposalSettings, propose_masks
 from frozenseg.modeling.types import ClipFeatures, Words
 from frozenseg.registry import META_ARCH
 from frozenseg.structures.image_list import ImageList, ImageSize
@@ -35,12 +36,14 @@ class FrozenSeg(MaskClassifier):
 
     Args:
         sam: the frozen SAM.
+        proposal_cache: where SAM's own masks are kept; None keeps none.
         **parts: as for :class:`MaskClassifier`.
     """
 
-    def __init__(self, *, sam: FrozenSAM, **parts: Any) -> None:
+    def __init__(self, *, sam: FrozenSAM, proposal_cache: ProposalCache | None = None, **parts: Any) -> None:
         super().__init__(**parts)
-        self.sam = sam
+        self.sam, self.proposal_cache = sam, proposal_cache
+        self._sam_hash = ""
         self.register_buffer("sam_mean", torch.tensor(sam.PIXEL_MEAN).view(3, 1, 1), persistent=False)
         self.register_buffer("sam_std", torch.tensor(sam.PIXEL_STD).view(3, 1, 1), persistent=False)
 
@@ -58,7 +61,9 @@ class FrozenSeg(MaskClassifier):
                 f"SAM {cfg.MODEL.SAM_NAME!r} has {sam.channels} channels, but MODEL.MASK_FORMER.HIDDEN_DIM is {width}; "
                 "the query injector adds one to the other, so they must be equal."
             )
-        return cls(sam=sam, **common_parts(cfg, vocabulary, sam_channels=sam.channels))
+        folder = cfg.TEST.SAM_MASK_CACHE
+        cache = ProposalCache(folder, cfg.TEST.SAM_MASK_CACHE_GIB) if folder else None
+        return cls(sam=sam, proposal_cache=cache, **common_parts(cfg, vocabulary, sam_channels=sam.channels))
 
     def forward(self, batch: list[dict[str, Any]]) -> dict[str, Tensor] | list[dict[str, Any]]:
         """Train on or segment a batch; see :meth:`MaskClassifier.forward`."""
@@ -92,7 +97,7 @@ class FrozenSeg(MaskClassifier):
         votes: list[ProposalVotes | None] = []
         for index, element in enumerate(batch):
             shown = element.get("original_image", element["image"]).to(self.device)
-            found = propose_masks(self.sam, shown, ensemble.masks)
+            found = self.propose(shown, ensemble.masks)
             if len(found) == 0:
                 votes.append(None)
                 continue
@@ -103,6 +108,17 @@ class FrozenSeg(MaskClassifier):
             placement = replace(found.placement, size=tuple(wanted_size(element, true_size)))
             votes.append(ProposalVotes(logits, found.logits, placement, seen, ensemble))
         return votes
+
+    def propose(self, image: Tensor, settings: ProposalSettings) -> Proposals:
+        """Return SAM's masks of a (3, H, W) uint8 picture, from the cache where they are there."""
+        if self.proposal_cache is None:
+            return propose_masks(self.sam, image, settings)
+        self._sam_hash = self._sam_hash or self.sam.weights_hash()
+        found = self.proposal_cache.load(image, self._sam_hash, settings)
+        if found is None:
+            found = propose_masks(self.sam, image, settings)
+            self.proposal_cache.save(found, image, self._sam_hash, settings)
+        return found.to(image.device)
 
     @staticmethod
     def _as_query_masks(found: Proposals, true_size: ImageSize, padded: ImageSize) -> Tensor:

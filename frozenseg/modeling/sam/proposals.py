@@ -17,7 +17,7 @@ Letters: M masks, h×w low resolution (256×256), H×W the image, S side of SAM'
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -109,6 +109,11 @@ class Proposals:
     def __len__(self) -> int:
         """Return M."""
         return len(self.logits)
+
+    def to(self, device: torch.device) -> "Proposals":
+        """Return the same on a device."""
+        moved = {name: getattr(self, name).to(device) for name in ("logits", "predicted_ious", "stability", "areas")}
+        return replace(self, **moved)
 
     def strips(self, values: int = 2**24) -> Iterator[tuple[slice, Tensor]]:
         """Give the logits at image size, some rows of all masks at a time, so that they never exist all at once.

@@ -7,12 +7,17 @@ Example:
 Classes are separated by ';', synonyms by ','. Many of them are easier to keep in a file, one class a line:
     --vocabulary-file words.txt. For each picture NAME.ext the folder given by --output gets
 NAME_panoptic.png, NAME_instance.png and NAME_semantic.png, each with a legend.
+
+With --sam-masks SAM's own masks vote for classes that training has not shown (the paper's mask-proposal ensemble), and
+NAME_sam_masks.png shows the semantic output without (left) and with them (right).
 """
 
 import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+
+from PIL import Image
 
 from frozenseg.errors import ConfigError, DataError, FrozenSegError
 from frozenseg.vocabulary import Vocabulary
@@ -36,6 +41,7 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--weights", type=Path, help="its weights, ours or released (default: the config's MODEL.WEIGHTS)"
     )
+    parser.add_argument("--sam-masks", action="store_true", help="let SAM's own masks vote, and show what that changes")
     parser.add_argument("--allow-partial", action="store_true", help="load only what fits of the weights")
     parser.add_argument("--device", help="cpu, cuda, or auto (default: the config's MODEL.DEVICE)")
     parser.add_argument("--skip-bad", action="store_true", help="leave out pictures that cannot be decoded")
@@ -69,10 +75,24 @@ def segment(arguments: argparse.Namespace) -> int:
     pictures = readable(arguments.input, arguments.skip_bad)
     make_folder(arguments.output)
     options = [*arguments.options, *(["MODEL.ALLOW_PARTIAL_WEIGHTS", "True"] if arguments.allow_partial else [])]
+    options += ["TEST.USE_SAM_MASKS", "True"] if arguments.sam_masks else []
     segmenter = Segmenter.from_config(arguments.config_file, arguments.weights, arguments.device, options=options)
     for path in progress(pictures, "segmenting"):
-        segmenter(path, vocabulary).save(arguments.output, path.stem)
+        result = segmenter(path, vocabulary)
+        result.save(arguments.output, path.stem)
+        if arguments.sam_masks:
+            without = segmenter(path, vocabulary, sam_masks=False)
+            both = side_by_side(without.draw("semantic"), result.draw("semantic"))
+            both.save(arguments.output / f"{path.stem}_sam_masks.png")
     return len(pictures)
+
+
+def side_by_side(left: Image.Image, right: Image.Image) -> Image.Image:
+    """Lay two drawings beside each other, on white."""
+    both = Image.new("RGB", (left.width + right.width, max(left.height, right.height)), "white")
+    both.paste(left, (0, 0))
+    both.paste(right, (left.width, 0))
+    return both
 
 
 def asked_words(arguments: argparse.Namespace) -> Vocabulary:

@@ -130,13 +130,16 @@ class Segmenter:
             logger.warning("No weights are given: the model is untrained and its masks mean nothing.")
         return cls(model.to(place), ShortestEdge(cfg.INPUT.MIN_SIZE_TEST, cfg.INPUT.MAX_SIZE_TEST))
 
-    def __call__(self, image: Picture, vocabulary: str | Vocabulary, stuff: Sequence[str] = ()) -> Result:
+    def __call__(
+        self, image: Picture, vocabulary: str | Vocabulary, stuff: Sequence[str] = (), sam_masks: bool = True
+    ) -> Result:
         """Segment one picture.
 
         Args:
             image: file, PIL image, or (H, W, 3) uint8 RGB array.
             vocabulary: ``"cat,kitten; dog"``: classes separated by ``;``, synonyms by ``,``.
             stuff: first names of the classes that are not countable; read only with a vocabulary in text.
+            sam_masks: False leaves SAM's own masks out, where the config's TEST.USE_SAM_MASKS lets them vote.
 
         Raises:
             DataError: the picture cannot be read, or a class has no name.
@@ -145,11 +148,16 @@ class Segmenter:
         picture = read_picture(image)
         element: dict[str, Any] = {"height": picture.height, "width": picture.width}
         element |= {"image": tvf.pil_to_tensor(self.resize.transform_image(picture))}  # (3, h, w) uint8
-        if self.model.ensemble_setting.proposals is not None:
+        ensemble = self.model.ensemble_setting
+        if sam_masks and ensemble.proposals is not None:
             element["original_image"] = tvf.pil_to_tensor(picture)
         self.model.set_vocabulary(words)
-        with torch.no_grad():
-            [output] = self.model([element])
+        try:
+            self.model.ensemble_setting = ensemble if sam_masks else ensemble._replace(proposals=None)
+            with torch.no_grad():
+                [output] = self.model([element])
+        finally:
+            self.model.ensemble_setting = ensemble
         ids, segments = output["panoptic_seg"]
         return Result(
             image=picture,

@@ -40,6 +40,20 @@ def test_drawings_of_every_kind(arguments: list[str], tmp_path: Path, capsys: py
     assert names == ["picture_instance.png", "picture_panoptic.png", "picture_semantic.png"]
 
 
+def test_with_sam_masks_both_are_shown(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib", reason="drawing needs the demo extra")
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "picture.png")
+    config = ["--config-file", str(ROOT / "configs/toyworld/frozenseg_tiny.yaml"), "--output", str(tmp_path / "masks")]
+    words = ["--vocabulary", "cat,kitten; sky", "--input", str(tmp_path / "picture.png"), "--sam-masks"]
+    assert main([*words, *config, *options(), "TEST.SAM_MASK_POINTS", "3"]) == 0
+    sizes = {}
+    for kind in ("semantic", "sam_masks"):
+        with Image.open(tmp_path / "masks" / f"picture_{kind}.png") as drawing:
+            sizes[kind] = drawing.size
+    assert sizes["sam_masks"] == (2 * sizes["semantic"][0], sizes["semantic"][1])
+
+
 @pytest.mark.parametrize(
     ("picture", "words", "message"),
     [

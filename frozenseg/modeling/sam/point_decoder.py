@@ -83,7 +83,7 @@ class PointDecoder:
         """
         heads = self.decoder.output_hypernetworks_mlps
         kernels = torch.stack([heads[i](tokens[:, 1 + i]) for i in range(1, len(heads))], dim=1)  # (B, m, c/8)
-        return self.upscaling(image, kernels, self.grid).float()
+        return self.upscaling(image, kernels, self.grid)
 
 
 def attend_to_each_other(layer: TwoWayAttentionBlock, tokens: Tensor, encoding: Tensor) -> Tensor:
@@ -209,7 +209,6 @@ class Upscaling:
         first, norm, self.activation, second, _ = layers
         self.first, self.second = (as_linear(convolution, dtype) for convolution in (first, second))
         self.norm = ((len(norm.weight),), norm.weight.to(dtype), norm.bias.to(dtype), norm.eps)
-        self.dtype = dtype
 
     def __call__(self, image: Tensor, kernels: Tensor, grid: tuple[int, ...]) -> Tensor:
         """Return the logits.
@@ -225,7 +224,7 @@ class Upscaling:
         fine = F.linear(image, *self.first).unflatten(-1, (-1, *self.norm[0]))  # (B, L, 4, c/4)
         fine = self.activation(F.layer_norm(fine, *self.norm))
         fine = self.activation(F.linear(fine, *self.second)).unflatten(-1, (4, -1)).flatten(1, 3)  # (B, 16L, c/8)
-        logits = kernels.to(self.dtype) @ fine.mT  # (B, m, 16L)
+        logits = kernels @ fine.float().mT  # (B, m, 16L)
         squares = logits.unflatten(-1, (*grid, 2, 2, 2, 2))  # rows, columns, then y and x inside, twice
         return squares.permute(0, 1, 2, 4, 6, 3, 5, 7).reshape(*kernels.shape[:2], *(UPSCALING * side for side in grid))
 

@@ -36,7 +36,7 @@ from frozenseg.modeling.sam.point_decoder import PointDecoder
 from frozenseg.structures.shapes import check_shape
 
 SECOND_NMS = 0.7  # the package's step 3 takes its threshold for crops where that is larger, with or without crops
-POINTS_ON_CPU, POINTS_ELSEWHERE = 4, 64
+POINTS_ON_CPU, POINTS_ELSEWHERE = 2, 64
 VALUES_AT_ONCE = {"cpu": 2**23, "cuda": 2**28}  # of full-size logits
 
 

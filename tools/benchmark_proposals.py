@@ -26,15 +26,16 @@ from frozenseg.modeling.sam.base import FrozenSAM
 from frozenseg.modeling.sam.build import build_sam
 from frozenseg.modeling.sam.placement import Placement
 from frozenseg.modeling.sam.point_decoder import PointDecoder
-from frozenseg.modeling.sam.proposals import ProposalSettings, embed_image, propose_masks
+from frozenseg.modeling.sam.proposal_settings import ProposalSettings
+from frozenseg.modeling.sam.proposals import embed_image, propose_masks
 from frozenseg.registry import SAM
 
 DESCRIPTION = """\
-Find the masks of one made-up picture with the package's SamAutomaticMaskGenerator and with this project's propose_masks,
-one after the other in one process, and compare masks and seconds. The image encoder is the same network in both and is
-counted apart. Random weights are arranged so that a mask lies around its point and half of the masks pass the threshold
-of the predicted IoU: what is still to be done after the thresholds takes time, too. Without OpenCV, which the package
-needs for it, neither removes small regions.
+Find the masks of one made-up picture with the package's SamAutomaticMaskGenerator and with this project's
+propose_masks, one after the other in one process, and compare masks and seconds. The image encoder is the same network
+in both and is counted apart. Random weights are arranged so that a mask lies around its point and half of the masks
+pass the threshold of the predicted IoU: what is still to be done after the thresholds takes time, too. Without OpenCV,
+which the package needs for it, neither removes small regions.
 """
 EXAMPLES = """\
 examples:
@@ -93,7 +94,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--size", type=int, nargs=2, default=(480, 640), metavar=("HEIGHT", "WIDTH"),
                         help="of the picture, pixels (default: 480 640)")  # fmt: skip
     parser.add_argument("--passing", type=float, default=0.5,
-                        help="share of masks of random weights that pass the predicted IoU (default: %(default)s)")  # fmt: skip
+                        help="share of masks of random weights that pass their threshold (default: 0.5)")  # fmt: skip
     parser.add_argument("--bf16", action="store_true", help="time bfloat16, too, beside the package's float32")
     parser.add_argument("--threads", type=int, help="of PyTorch (default: its own choice)")
     parser.add_argument("--output", help="write the numbers as JSON, too")
@@ -106,9 +107,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 def settings_of(arguments: argparse.Namespace) -> ProposalSettings:
     """Return the paper's settings with all masks kept; small regions stay where the package cannot remove them."""
     with_opencv = importlib.util.find_spec("cv2") is not None
-    return ProposalSettings(
-        points_per_side=arguments.points, max_masks=ALL, min_region_area=100 if with_opencv else 0
-    )
+    return ProposalSettings(points_per_side=arguments.points, max_masks=ALL, min_region_area=100 if with_opencv else 0)
 
 
 def picture(height: int, width: int) -> Tensor:
@@ -206,7 +205,8 @@ def matched_ious(one: np.ndarray, other: np.ndarray) -> np.ndarray:
         return ious
     flat, wanted = (masks.reshape(len(masks), -1).astype(np.float32) for masks in (one, other))
     common = flat @ wanted.T
-    overlap = common / np.maximum(1, flat.sum(1)[:, None] + wanted.sum(1)[None] - common)
+    union = flat.sum(1)[:, None] + wanted.sum(1)[None] - common
+    overlap = np.where(union == 0, 1.0, common / np.maximum(1, union))  # two empty masks are the same
     pairs = linear_sum_assignment(overlap, maximize=True)
     ious[: len(pairs[0])] = overlap[pairs]
     return ious

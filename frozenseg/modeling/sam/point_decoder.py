@@ -8,8 +8,8 @@ The numbers are those of the package's ``MaskDecoder``, up to rounding. Three th
   are projected and not h·w of them, and the position's share of a score comes from tables;
 - masks are upscaled for the points that are still wanted after the quality of their masks is known.
 
-Letters: B points, T tokens of each (quality, four masks, the point, the padding point), m masks of each (three), L image
-tokens = h·w, c channels, n heads, e channels of a head.
+Letters: B points, T tokens of each (quality, four masks, the point, the padding point), m masks of each (three), L
+image tokens = h·w, c channels, n heads, e channels of a head.
 """
 
 import torch
@@ -230,7 +230,7 @@ class Upscaling:
 
 
 def as_linear(convolution: nn.ConvTranspose2d, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-    """Return weight (4·out, in) and bias (4·out,) of a transposed 2×2 convolution with stride 2, position by position."""
+    """Return weight (4·out, in) and bias (4·out,) of a transposed 2×2 convolution, stride 2, place by place."""
     weight = convolution.weight.permute(2, 3, 1, 0).flatten(0, 2)
     return weight.to(dtype), convolution.bias.repeat(4).to(dtype)
 

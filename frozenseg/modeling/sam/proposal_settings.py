@@ -19,9 +19,9 @@ class ProposalSettings:
         min_region_area: of the smallest holes and islands that stay, pixels; 0 for all.
         max_masks: the largest that are returned.
         swap_red_and_blue: show SAM the image in BGR, as the masks of the released pipeline were made.
-        bf16: bfloat16 for the image encoder (autocast) and the decoder's image tokens. Masks then differ: with random
-            weights the decoder's have a mean IoU of 0.995 with float32's (the package's under autocast: 0.992), and those
-            at the edge of a threshold come and go.
+        bf16: bfloat16 for the image encoder (autocast) and the decoder's image tokens. Masks then differ: the decoder's
+            have a mean IoU of 0.995 with float32's, random weights (the package's under autocast: 0.992), and those at
+            the edge of a threshold come and go.
         points_per_batch: points decoded at once; None for what suits the device. Says nothing about the masks.
     """
 

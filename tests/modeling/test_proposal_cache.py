@@ -7,7 +7,8 @@ import torch
 
 from frozenseg.modeling.sam.placement import Placement
 from frozenseg.modeling.sam.proposal_cache import GIB, ProposalCache
-from frozenseg.modeling.sam.proposals import Proposals, ProposalSettings
+from frozenseg.modeling.sam.proposal_settings import ProposalSettings
+from frozenseg.modeling.sam.proposals import Proposals
 
 SETTINGS = ProposalSettings(points_per_side=4)
 

@@ -12,7 +12,8 @@ from frozenseg.modeling.meta_arch import frozenseg as module
 from frozenseg.modeling.readout import semantic
 from frozenseg.modeling.sam.placement import Placement
 from frozenseg.modeling.sam.proposal_cache import ProposalCache
-from frozenseg.modeling.sam.proposals import Proposals, ProposalSettings, propose_masks
+from frozenseg.modeling.sam.proposal_settings import ProposalSettings
+from frozenseg.modeling.sam.proposals import Proposals, propose_masks
 from tests.tiny import TEST, TRAINING, tiny_config
 
 SIZES = ((64, 96), (80, 48))

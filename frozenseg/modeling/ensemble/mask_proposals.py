@@ -12,7 +12,7 @@ from torch import Tensor
 from frozenseg.config import CfgNode
 from frozenseg.errors import ConfigError
 from frozenseg.modeling.sam.placement import Placement
-from frozenseg.modeling.sam.proposals import ProposalSettings
+from frozenseg.modeling.sam.proposal_settings import ProposalSettings
 
 CONFIDENT = 0.5
 

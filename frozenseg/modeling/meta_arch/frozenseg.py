@@ -20,7 +20,8 @@ from frozenseg.modeling.meta_arch.base import MaskClassifier, common_parts, want
 from frozenseg.modeling.sam.base import FrozenSAM
 from frozenseg.modeling.sam.build import build_sam
 from frozenseg.modeling.sam.proposal_cache import ProposalCache
-from frozenseg.modeling.sam.proposals import Proposals, ProposalSettings, propose_masks
+from frozenseg.modeling.sam.proposal_settings import ProposalSettings
+from frozenseg.modeling.sam.proposals import Proposals, propose_masks
 from frozenseg.modeling.types import ClipFeatures, Words
 from frozenseg.registry import META_ARCH
 from frozenseg.structures.image_list import ImageList, ImageSize

@@ -8,8 +8,8 @@ The numbers are those of the package's ``MaskDecoder``, up to rounding. Three th
   are projected and not h·w of them, and the position's share of a score comes from tables;
 - masks are upscaled for the points that are still wanted after the quality of their masks is known.
 
-Letters: B points, T tokens of each (quality, four masks, the point, the padding point), m masks of each (three), L image
-tokens = h·w, c channels, n heads, e channels of a head.
+Letters: B points, T tokens of each (quality, four masks, the point, the padding point), m masks of each (three), L
+image tokens = h·w, c channels, n heads, e channels of a head.
 """
 
 import torch
@@ -83,7 +83,7 @@ class PointDecoder:
         """
         heads = self.decoder.output_hypernetworks_mlps
         kernels = torch.stack([heads[i](tokens[:, 1 + i]) for i in range(1, len(heads))], dim=1)  # (B, m, c/8)
-        return self.upscaling(image, kernels, self.grid).float()
+        return self.upscaling(image, kernels, self.grid)
 
 
 def attend_to_each_other(layer: TwoWayAttentionBlock, tokens: Tensor, encoding: Tensor) -> Tensor:
@@ -209,7 +209,6 @@ class Upscaling:
         first, norm, self.activation, second, _ = layers
         self.first, self.second = (as_linear(convolution, dtype) for convolution in (first, second))
         self.norm = ((len(norm.weight),), norm.weight.to(dtype), norm.bias.to(dtype), norm.eps)
-        self.dtype = dtype
 
     def __call__(self, image: Tensor, kernels: Tensor, grid: tuple[int, ...]) -> Tensor:
         """Return the logits.
@@ -225,13 +224,13 @@ class Upscaling:
         fine = F.linear(image, *self.first).unflatten(-1, (-1, *self.norm[0]))  # (B, L, 4, c/4)
         fine = self.activation(F.layer_norm(fine, *self.norm))
         fine = self.activation(F.linear(fine, *self.second)).unflatten(-1, (4, -1)).flatten(1, 3)  # (B, 16L, c/8)
-        logits = kernels.to(self.dtype) @ fine.mT  # (B, m, 16L)
+        logits = kernels @ fine.float().mT  # (B, m, 16L)
         squares = logits.unflatten(-1, (*grid, 2, 2, 2, 2))  # rows, columns, then y and x inside, twice
         return squares.permute(0, 1, 2, 4, 6, 3, 5, 7).reshape(*kernels.shape[:2], *(UPSCALING * side for side in grid))
 
 
 def as_linear(convolution: nn.ConvTranspose2d, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-    """Return weight (4·out, in) and bias (4·out,) of a transposed 2×2 convolution with stride 2, position by position."""
+    """Return weight (4·out, in) and bias (4·out,) of a transposed 2×2 convolution, stride 2, place by place."""
     weight = convolution.weight.permute(2, 3, 1, 0).flatten(0, 2)
     return weight.to(dtype), convolution.bias.repeat(4).to(dtype)
 

@@ -20,7 +20,8 @@ from torch import Tensor
 from frozenseg.atomic import replacing
 from frozenseg.log import get_logger
 from frozenseg.modeling.sam.placement import Placement
-from frozenseg.modeling.sam.proposals import Proposals, ProposalSettings
+from frozenseg.modeling.sam.proposal_settings import ProposalSettings
+from frozenseg.modeling.sam.proposals import Proposals
 
 logger = get_logger(__name__)
 VERSION = 1  # of the files

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from pycocotools import mask as coco_mask
 
 from frozenseg.errors import DataError
 
@@ -22,6 +23,7 @@ Line = dict[str, Any]  # of a COCO or LVIS result file
 FAST, USUAL = "faster-coco-eval", "pycocotools"
 SIZES = {"": 0, "s": 1, "m": 2, "l": 3}  # of objects: any, up to 32², up to 96², above; pixels
 LIMITS = (1, 10, 100)  # detections of an image
+MEASURED_AT_ONCE = 255  # masks: pycocotools fails on more with NumPy 2
 
 
 class AveragePrecision(NamedTuple):
@@ -166,10 +168,22 @@ def _numbered(lines: Sequence[Line], number_of: dict[Any, int]) -> list[Line]:
 
 
 def _results(coco: Any, truth: Any, predictions: list[Line]) -> Any:
-    """Return predictions as the packages want them; they cannot load an empty list themselves."""
-    if predictions:
-        return truth.loadRes(predictions)
-    nothing = coco()
-    nothing.dataset = {"images": truth.dataset["images"], "categories": truth.dataset["categories"], "annotations": []}
-    nothing.createIndex()
-    return nothing
+    """Return predictions as the packages want them.
+
+    The same as their ``loadRes``, which measures masks one by one, and cannot load an empty list: areas are those of
+    the boxes where the first line has one.
+    """
+    if predictions and predictions[0].get("bbox"):
+        areas = [line["bbox"][2] * line["bbox"][3] for line in predictions]
+    else:
+        masks = [line["segmentation"] for line in predictions]
+        parts = (masks[start : start + MEASURED_AT_ONCE] for start in range(0, len(masks), MEASURED_AT_ONCE))
+        areas = [area for part in parts for area in coco_mask.area(part).tolist()]
+    lines = [
+        {**line, "id": number, "area": area, "iscrowd": 0}
+        for number, (line, area) in enumerate(zip(predictions, areas, strict=True), 1)
+    ]
+    results = coco()
+    results.dataset = {**truth.dataset, "annotations": lines}
+    results.createIndex()
+    return results

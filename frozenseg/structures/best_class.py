@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 BLOCK = 64  # B
-ROUNDS = 6  # classes of a block that are looked at one by one, before all are
+ROUNDS = 12  # classes of a block that are looked at one by one, before all are
 SCATTERED = 0.5  # share of undecided blocks from which on blocks are no help
 GROUP = 24  # classes whose maximum is taken together; small enough for their ranks to fit into a byte
 STRIP = 2**16  # pixels at once
@@ -49,26 +49,29 @@ def _argmax(scores: Tensor) -> Tensor:
 def _of_blocks(scores: Tensor) -> Tensor:
     """Return (n, B) labels for (C, n, B) scores."""
     tops = scores.amax(dim=2)  # (C, n), the highest of each class
-    if tops.isnan().any():
+    if tops.amax().isnan():
         return _argmax(scores)
     best = torch.full(scores.shape[1:], -torch.inf, dtype=scores.dtype)  # (n, B)
     labels = torch.zeros(scores.shape[1:], dtype=torch.int64)
-    undecided = torch.arange(scores.shape[1])  # (m,)
+    undecided, classes = torch.arange(scores.shape[1]), torch.arange(scores.shape[0])  # (m,), (C,)
     for searched in range(ROUNDS):
         if searched > 1 and len(undecided) > SCATTERED * len(best):
             flat = scores.flatten(1)
             return torch.cat([_argmax_in_groups(strip) for strip in torch.split(flat, STRIP, dim=1)]).view(best.shape)
-        leader = _argmax_in_groups(tops)  # (m,), of the classes that have not been looked at
+        first = _argmax_in_groups(tops)  # (m,), of the classes that have not been looked at
+        leader = classes[first]
         challenger = scores[leader, undecided]  # (m, B)
         holder, of_holder = best[undecided], labels[undecided]
         wins = (challenger > holder) | ((challenger == holder) & (leader[:, None] < of_holder))
         best[undecided] = holder = torch.where(wins, challenger, holder)
         labels[undecided] = torch.where(wins, leader[:, None], of_holder)
-        tops[leader, torch.arange(len(leader))] = -torch.inf
-        going_on = tops.amax(dim=0) >= holder.amin(dim=1)
-        undecided, tops = undecided[going_on], tops[:, going_on]
+        tops[first, torch.arange(len(first))] = -torch.inf
+        in_question = tops >= holder.amin(dim=1)  # (C, m), what could still win somewhere
+        rows, columns = (in_question.any(dim=1 - axis).nonzero()[:, 0] for axis in (0, 1))
+        classes, undecided = classes[rows], undecided[columns]
         if len(undecided) == 0:
             return labels
+        tops = tops.index_select(0, rows).index_select(1, columns)
     for part in torch.split(undecided, STRIP // BLOCK):
         labels[part] = _argmax_in_groups(scores[:, part].flatten(1)).view(-1, BLOCK)
     return labels

@@ -32,7 +32,7 @@ def world(tmp_path_factory):
         for _ in range(int(rng.integers(0, 4))):
             moved = square(left + int(rng.integers(0, 9)), top, side - int(rng.integers(0, 6)))
             guesses.append((image, category if rng.random() < 0.8 else 90, moved, round(float(rng.random()), 2)))
-    guesses += [(30, 3, square(0, 0, 30), 0.5)] + [(4, 7, square(3, 3, 9), 0.001 * n) for n in range(120)]
+    guesses += [(30, 3, square(0, 0, 30), 0.5)] + [(4, 7, square(3, 3, 9), 0.001 * n) for n in range(300)]
     path = tmp_path_factory.mktemp("world") / "instances.json"
     images = [{"id": image, "height": SIZE, "width": SIZE} for image in IMAGES]
     categories = [{"id": category, "name": str(category)} for category in CATEGORIES]
@@ -67,6 +67,17 @@ def test_it_is_pycocotools_to_the_last_digit(world, package, images):
     assert [found.metrics[name] for name in ORDER] == pytest.approx(expected.tolist(), abs=rounding, rel=0, nan_ok=True)
     np.testing.assert_allclose(found.precision, theirs.eval["precision"][:, :, :, 0, -1], rtol=0, atol=rounding)
     assert 0.05 < found.metrics["AP"] < 0.95
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_lines_with_boxes_are_sized_by_them(world, package):
+    path, lines = world
+    boxed = [{**line, "bbox": [0, 0, 40 + index % 90, 40]} for index, line in enumerate(lines)]
+    theirs = official(path, boxed, IMAGES).stats
+    expected = np.where(theirs < 0, np.nan, theirs)
+    found = coco_ap(path, boxed, IMAGES, CATEGORIES, package).metrics
+    assert [found[name] for name in ORDER] == pytest.approx(expected.tolist(), abs=1e-15, rel=0, nan_ok=True)
+    assert found["APs"] != coco_ap(path, lines, IMAGES, CATEGORIES, package).metrics["APs"]
 
 
 @pytest.mark.parametrize("package", PACKAGES)

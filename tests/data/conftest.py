@@ -32,6 +32,7 @@ def cfg(tmp_path) -> SimpleNamespace:
     return SimpleNamespace(
         OUTPUT_DIR=str(tmp_path / "output"),
         SEED=7,
+        TEST=SimpleNamespace(USE_SAM_MASKS=False),
         DATASETS=SimpleNamespace(TRAIN=["toyworld_train"], TEST=["toyworld_val_seen"], SKIP_BAD=False),
         DATALOADER=SimpleNamespace(NUM_WORKERS=0, ASPECT_RATIO_GROUPING=True, FILTER_EMPTY_ANNOTATIONS=True),
         INPUT=SimpleNamespace(

@@ -89,6 +89,15 @@ def test_test_element_finds_the_size_itself(record):
     assert (sample["height"], sample["width"]) == (2, 4)
 
 
+def test_what_else_is_wanted_comes_along(record, cfg):
+    cfg.TEST.USE_SAM_MASKS = True
+    sample = TestMapper.from_config(cfg, read_truth=lambda record: record["file_name"])(record)
+    with Image.open(record["file_name"]) as picture:
+        np.testing.assert_array_equal(sample["original_image"].permute(1, 2, 0).numpy(), np.asarray(picture))
+    assert sample["truth"] == record["file_name"]
+    assert not {"original_image", "truth"} & TestMapper(6, 100)(record).keys()
+
+
 @pytest.mark.parametrize("mapper", [TrainMapper(8), TestMapper(8, 8)])
 def test_sizes_must_agree_with_the_record(record, mapper):
     with pytest.raises(DataError, match="is 4×2 pixels, its annotation says 5×2"):

@@ -110,6 +110,8 @@ KEYS: tuple[Key, ...] = (
     Key("TEST.USE_SAM_MASKS", False, "let SAM's own masks vote for unseen classes in the semantic output"),
     Key("TEST.SAM_MASK_PRED_ALPHA", 0.2, "weight of these votes, 0-1"),
     Key("TEST.SAM_MASK_THRESHOLD", 0.5, "probability of the best unseen class above which a mask votes"),
+    Key("TEST.SAM_MASKS_IN_PANOPTIC", False, "let them compete for pixels in the panoptic output, too"),
+    Key("TEST.SAM_MASKS_IN_INSTANCES", False, "let them be instances, too, where no query has found the same"),
     Key("TEST.SAM_MASK_POINTS", 32, "SAM is asked at this many points along each side of the picture"),
     Key("TEST.SAM_MASK_BGR", False, "show SAM the picture with red and blue swapped, as the released masks were made"),
     Key("TEST.SAM_MASK_BF16", False, "propose masks in bfloat16: faster, a little different"),

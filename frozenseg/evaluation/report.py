@@ -13,20 +13,22 @@ from frozenseg.atomic import write_json, write_text
 from frozenseg.evaluation.class_table import ClassTable
 from frozenseg.evaluation.published import Published
 
-TITLES = {"panoptic_seg": "Panoptic", "sem_seg": "Semantic", "segm": "Instances", "recall_seg": "Regions"}
+TITLES = {
+    "panoptic_seg": "Panoptic",
+    "sem_seg": "Semantic",
+    "segm": "Instances",
+    "recall_seg": "Regions",
+    "recall_seg_with_sam_masks": "Regions, with SAM's masks",
+}
 HEADLINES = {"panoptic_seg": "PQ", "sem_seg": "mIoU", "segm": "AP"}
+RECALLS = (*(f"Recall@IoU=0.{share}" for share in (50, 75, 90)), "S_Recall@IoU=0.50", "U_Recall@IoU=0.50")
 # what the tables show; all the rest is in the file alone
 COLUMNS = {
     "panoptic_seg": ("PQ", "SQ", "RQ", "PQ_th", "PQ_st", "S_PQ", "U_PQ"),
     "sem_seg": ("mIoU", "fwIoU", "mACC", "pACC", "S_mIoU", "U_mIoU", "IoU", "iIoU", "IoU_sup", "iIoU_sup"),
     "segm": ("AP", "AP50", "AP75", "APs", "APm", "APl", "APr", "APc", "APf", "AR@100", "S_AP", "U_AP"),
-    "recall_seg": (
-        "Recall@IoU=0.50",
-        "Recall@IoU=0.75",
-        "Recall@IoU=0.90",
-        "S_Recall@IoU=0.50",
-        "U_Recall@IoU=0.50",
-    ),
+    "recall_seg": RECALLS,
+    "recall_seg_with_sam_masks": RECALLS,
 }
 EMPTY = "–"
 BenchmarkResults = Mapping[str, Mapping[str, Mapping[str, float]]]

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from frozenseg.modeling.readout.mask_strips import Candidates
 from frozenseg.modeling.readout.panoptic import INSIDE, panoptic_readout
 from frozenseg.modeling.readout.read_out import ReadOut
 from frozenseg.parity.compare import Array, Comparer, Row
@@ -68,7 +69,7 @@ def compare_panoptic(
         segments: the reference's.
     """
     thresholds = read_out.score_threshold, read_out.overlap_threshold
-    ids, own_segments = panoptic_readout(scored.logits, scored.masks, isthing, *thresholds)
+    ids, own_segments = panoptic_readout(Candidates(scored.logits, scored.masks), isthing, *thresholds)
     tied, undecided, queries = _panoptic_ties(scored, *thresholds)
     reference = torch.from_numpy(golden.astype(np.int32))
     if own_segments == list(segments):

@@ -71,6 +71,21 @@ def test_every_region_of_every_process_counts_alike(metadata, write_labels, monk
     assert first.per_class["Recall@IoU=0.50"] == pytest.approx({"cat": 200 / 3, "dog": 0, "sky": 0})
 
 
+def test_sam_masks_meet_what_queries_have_missed(evaluator, write_labels):
+    both = proposes([[1, 0, 0, 0]]) | {"sam_masks": torch.tensor([[[-1.0, -1.0, 5.0, 5.0]], [[-1.0, 5.0, 5.0, 5.0]]])}
+    found = evaluator.describe(write_labels([[0, 1, 2, 2]], image_id=1), both)
+    assert found == {"classes": [0, 1, 2], "iou": [1, 0, 0], "iou_with_sam_masks": [1, pytest.approx(1 / 3), 1]}
+    evaluator.add(found)
+    evaluator.process([write_labels([[0, 2, 2, 2]], image_id=2)], [proposes([[1, 0, 0, 0]])])  # SAM found nothing here
+    results = evaluator.evaluate()
+    assert results["recall_seg"]["Recall@IoU=0.90"] == pytest.approx(100 * 2 / 5)
+    assert results["recall_seg_with_sam_masks"]["Recall@IoU=0.90"] == pytest.approx(100 * 3 / 5)
+    assert results["recall_seg_with_sam_masks"]["U_Recall@IoU=0.50"] == 50
+    evaluator.reset()
+    evaluator.process([write_labels([[0, 2, 2, 2]], image_id=2)], [proposes([[1, 0, 0, 0]])])
+    assert evaluator.evaluate().keys() == {"recall_seg"}
+
+
 def test_nothing_at_all_has_no_recall(evaluator, write_labels):
     found = evaluator.describe(write_labels([[IGNORE, IGNORE]]), proposes([[1, 0]]))
     assert found == {"classes": [], "iou": []}
@@ -106,10 +121,11 @@ def test_bad_truth_and_proposals_are_named(evaluator, write_labels):
     record = write_labels([[0, 9]], image_id="street_7")
     with pytest.raises(DataError, match="picture of image street_7 holds the value 9: expected 0 to 2, or 255"):
         evaluator.describe(record, proposes([[1, 1]]))
-    with pytest.raises(
-        DataError, match=r"recall_seg for image street_7 has shape \(1, 1, 1\), expected \(propo.*, 1, 2"
-    ):
-        evaluator.describe(record, proposes([[1]]))
+    good = write_labels([[0, 1]], image_id="street_8")
+    with pytest.raises(DataError, match=r"recall_seg for image street_8 has shape \(1, 1, 1\), expected .*, 1, 2\)"):
+        evaluator.describe(good, proposes([[1]]))
+    with pytest.raises(DataError, match=r"sam_masks for image street_8 has shape \(1, 2\)"):
+        evaluator.describe(good, proposes([[1, 0]]) | {"sam_masks": torch.ones(1, 2)})
     with pytest.raises(DataError, match="image street_7 has no recall_seg: set .*RECALL_ON"):
         evaluator.describe(record, {})
     with pytest.raises(DataError, match="no sem_seg_file_name"):

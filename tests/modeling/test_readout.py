@@ -6,12 +6,15 @@ import pytest
 import torch
 
 from frozenseg.errors import ConfigError
-from frozenseg.modeling.readout import semantic
+from frozenseg.modeling.ensemble.mask_proposals import NamedProposals
+from frozenseg.modeling.readout import mask_strips, semantic
 from frozenseg.modeling.readout.instance import instance_readout
+from frozenseg.modeling.readout.mask_strips import Candidates
 from frozenseg.modeling.readout.panoptic import panoptic_readout
 from frozenseg.modeling.readout.read_out import ReadOut
 from frozenseg.modeling.readout.restore_size import restore_size
 from frozenseg.modeling.readout.semantic import semantic_labels, semantic_readout
+from frozenseg.modeling.sam.placement import Placement
 from frozenseg.structures.image_list import ImageSize
 from tests.tiny import tiny_config
 
@@ -66,7 +69,7 @@ def test_panoptic_things_stay_apart_and_stuff_is_merged() -> None:
     masks = torch.stack(
         [row(IN, OUT, OUT, OUT), row(OUT, IN, OUT, OUT), row(OUT, OUT, IN, OUT), row(OUT, OUT, OUT, IN)]
     )
-    ids, segments = panoptic_readout(says(0, 1, 0, 1), masks, (THING, STUFF), 0.0, 0.8)
+    ids, segments = panoptic_readout(Candidates(says(0, 1, 0, 1), masks), (THING, STUFF), 0.0, 0.8)
     assert ids.tolist() == [[1, 2, 3, 2]]
     assert ids.dtype == torch.int32
     assert segments == [
@@ -80,29 +83,29 @@ def test_panoptic_drops_void_weak_and_overlapped_queries() -> None:
     logits = torch.cat([says(0, 0, 2), torch.tensor([[0.6, 0.3, 0.1]]).log()])
     masks = torch.stack([row(9, 9, OUT, OUT), row(8, 8, IN, OUT), row(OUT, OUT, OUT, IN), row(OUT, OUT, OUT, IN)])
     # query 0 wins its two pixels; query 1 wins one of its three; query 2 says void; query 3 scores only 0.6
-    ids, segments = panoptic_readout(logits, masks, (THING, STUFF), 0.7, 0.8)
+    ids, segments = panoptic_readout(Candidates(logits, masks), (THING, STUFF), 0.7, 0.8)
     assert ids.tolist() == [[1, 1, 0, 0]]
     assert [segment["id"] for segment in segments] == [1]
-    ids, _ = panoptic_readout(logits, masks, (THING, STUFF), 0.0, 0.0)
+    ids, _ = panoptic_readout(Candidates(logits, masks), (THING, STUFF), 0.0, 0.0)
     assert ids.tolist() == [[1, 1, 2, 3]]
 
 
 def test_panoptic_of_nothing() -> None:
-    ids, segments = panoptic_readout(says(2, 2), torch.zeros(2, 3, 4), (THING, STUFF), 0.0, 0.8)
+    ids, segments = panoptic_readout(Candidates(says(2, 2), torch.zeros(2, 3, 4)), (THING, STUFF), 0.0, 0.8)
     assert ids.shape == (3, 4)
     assert not ids.any()
     assert segments == []
 
 
 def test_pixels_below_one_half_belong_to_nobody() -> None:
-    ids, _ = panoptic_readout(says(0), torch.stack([row(IN, IN, IN, IN, -0.1)]), (THING, STUFF), 0.0, 0.8)
+    ids, _ = panoptic_readout(Candidates(says(0), torch.stack([row(IN, IN, IN, IN, -0.1)])), (THING, STUFF), 0.0, 0.8)
     assert ids.tolist() == [[1, 1, 1, 1, 0]]
 
 
 def test_instance_scores_are_class_times_mask_certainty() -> None:
     logits = torch.tensor([[0.5, 0.25, 0.25], [0.1, 0.6, 0.3]]).log()
     masks = torch.stack([row(0.0001, OUT), row(OUT, 100.0)])  # barely inside: certainty a half; surely inside: one
-    instances = instance_readout(logits, masks, 3, None)
+    instances = instance_readout(Candidates(logits, masks), 3, None)
     assert sorted(instances.scores.tolist()) == pytest.approx([0.25, 0.25 * 0.5, 0.6][1::-1] + [0.6], abs=1e-3)
     best = instances[instances.scores.argmax().item()]
     assert best.pred_classes.tolist() == [1]
@@ -111,7 +114,7 @@ def test_instance_scores_are_class_times_mask_certainty() -> None:
 
 
 def test_instances_are_things_where_asked() -> None:
-    instances = instance_readout(says(0, 1), torch.ones(2, 2, 2), 4, (THING, STUFF))
+    instances = instance_readout(Candidates(says(0, 1), torch.ones(2, 2, 2)), 4, (THING, STUFF))
     assert set(instances.pred_classes.tolist()) == {0}
 
 
@@ -144,3 +147,46 @@ def test_recall_gives_every_mask_at_the_wanted_size_and_nothing_else() -> None:
 def test_a_config_without_any_read_out_is_refused() -> None:
     with pytest.raises(ConfigError, match="No read-out is on"):
         ReadOut.from_config(tiny_config("FCCLIP", *OFF))
+
+
+def proposals(*labels: int, masks: torch.Tensor, certain: float = 1.0) -> NamedProposals:
+    """Proposals of 1×W masks that are enlarged to themselves, each with one class; the rest is void."""
+    probabilities = torch.zeros(len(labels), 3)
+    probabilities[range(len(labels)), labels] = certain
+    probabilities[:, -1] = 1 - certain
+    width = masks.shape[-1]
+    square = masks.expand(-1, width, -1)  # low resolution is square; the picture is its first row
+    return NamedProposals(probabilities, square, Placement((1, width), (1, width), width))
+
+
+@pytest.mark.parametrize("at_once", [1, 10**9])
+def test_proposals_compete_for_pixels(at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mask_strips, "VALUES_AT_ONCE", at_once)
+    masks = torch.stack([row(IN, IN, OUT, OUT)])
+    more = proposals(1, 1, masks=torch.stack([row(OUT, OUT, OUT, IN), row(OUT, OUT, IN, OUT)]))
+    ids, segments = panoptic_readout(Candidates(says(0), masks, more), (THING, THING), 0.0, 0.8)
+    assert ids.tolist() == [[1, 1, 3, 2]]
+    assert [segment["category_id"] for segment in segments] == [0, 1, 1]
+    weak = proposals(1, masks=torch.stack([row(IN, IN, OUT, OUT)]), certain=0.6)
+    ids, segments = panoptic_readout(Candidates(says(0), masks, weak), (THING, THING), 0.0, 0.8)
+    assert ids.tolist() == [[1, 1, 0, 0]]
+    assert [segment["category_id"] for segment in segments] == [0]
+
+
+def test_proposals_are_instances_unless_a_query_has_found_the_same() -> None:
+    masks = torch.stack([row(IN, IN, OUT, OUT)])
+    more = proposals(0, 1, masks=torch.stack([row(IN, IN, OUT, OUT), row(OUT, OUT, IN, IN)]), certain=0.75)
+    instances = instance_readout(Candidates(says(0), masks, more), 4, (THING, THING))
+    found = instances[instances.scores > 0.1]
+    assert found.pred_classes.tolist() == [0, 1]
+    assert found.scores.tolist() == pytest.approx([1, 0.75], abs=1e-3)
+    assert found.pred_masks.tolist() == [[[True, True, False, False]], [[False, False, True, True]]]
+    assert found.pred_boxes.tolist() == [[0, 0, 2, 1], [2, 0, 4, 1]]
+
+
+def test_sam_masks_in_read_outs_need_sam_masks() -> None:
+    with pytest.raises(ConfigError, match=r"TEST\.SAM_MASKS_IN_PANOPTIC is True and TEST\.USE_SAM_MASKS False"):
+        ReadOut.from_config(tiny_config("FrozenSeg", "TEST.SAM_MASKS_IN_PANOPTIC", True))
+    both = tiny_config("FrozenSeg", "TEST.SAM_MASKS_IN_INSTANCES", True, "TEST.USE_SAM_MASKS", True)
+    assert ReadOut.from_config(both).proposals_in_instances
+    assert not replace(ReadOut.from_config(both), semantic=False, instance=False).takes_proposals

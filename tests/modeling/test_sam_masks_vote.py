@@ -118,6 +118,30 @@ def test_without_masks_the_scores_are_plain(model, monkeypatch):
         assert torch.equal(with_masks, plain)
 
 
+def test_votes_become_candidates_for_the_other_read_outs(model, proposals):
+    images = model.preprocess(batch(), model.pixel_mean, model.pixel_std)
+    more = model.proposal_votes(batch(), images, model.backbone(images.tensor), model.words())[0]
+    named = more.as_candidates()
+    probabilities = more.logits.softmax(dim=-1)
+    assert torch.equal(named.probabilities[:, :-1][:, ~more.seen], probabilities[:, :-1][:, ~more.seen])
+    assert not named.probabilities[:, :-1][:, more.seen].any()
+    torch.testing.assert_close(named.probabilities.sum(dim=-1), torch.ones(5))
+    sure = replace(more, ensemble=more.ensemble._replace(confident=1.0)).as_candidates()
+    assert len(sure.probabilities) == len(sure.masks) == 0
+    assert torch.equal(more.inside(), more.placement.at_image_size(more.masks) > 0)
+
+
+def test_all_outputs_take_them_where_asked(model, proposals):
+    before = model.read_out
+    model.read_out = replace(before, proposals_in_panoptic=True, proposals_in_instances=True, recall=True)
+    with torch.no_grad():
+        outputs = model(batch())
+    model.read_out = before
+    for output, wanted in zip(outputs, WANTED, strict=True):
+        assert output["sam_masks"].shape == (5, *wanted)
+        assert output["panoptic_seg"][0].shape == output["instances"].pred_masks.shape[1:] == wanted
+
+
 def test_masks_are_kept_and_found_again(model, proposals, tmp_path, monkeypatch):
     monkeypatch.setattr(model, "proposal_cache", ProposalCache(tmp_path))
     first = run(model, labels=False)

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from frozenseg.modeling.readout.instance import instance_readout
+from frozenseg.modeling.readout.mask_strips import Candidates
 from frozenseg.modeling.readout.read_out import ReadOut
 from frozenseg.parity.compare import Comparer
 from frozenseg.parity.discrete import Scored, compare_instances, compare_label_counts, compare_panoptic
@@ -63,7 +64,7 @@ def test_an_undecided_query_excuses_nothing_but_itself() -> None:
 
 
 def instances_of(given: Scored, count: int = 2) -> tuple:
-    found = instance_readout(given.logits, given.masks, count, THINGS)
+    found = instance_readout(Candidates(given.logits, given.masks), count, THINGS)
     return found, (found.scores.numpy().copy(), found.pred_classes.numpy().copy(), found.pred_masks.numpy().copy())
 
 

@@ -5,6 +5,7 @@ import pytest
 
 from frozenseg.modeling.ensemble.geometric import EnsembleWeights, geometric_ensemble
 from frozenseg.modeling.readout.instance import instance_readout
+from frozenseg.modeling.readout.mask_strips import Candidates
 from frozenseg.modeling.readout.panoptic import panoptic_readout
 from frozenseg.modeling.readout.read_out import ReadOut
 from frozenseg.modeling.readout.restore_size import restore_size
@@ -57,7 +58,7 @@ def test_semantic(seed: int) -> None:
 @pytest.mark.parametrize(("score", "overlap"), [(0.0, 0.8), (0.0, 0.0), (0.0, 0.3), (0.7, 0.4), (1.0, 0.0)])
 def test_panoptic(seed: int, score: float, overlap: float) -> None:
     logits, masks = scores(seed), blobs(seed)
-    ids, segments = panoptic_readout(*tensors((logits, masks)), ISTHING, score, overlap)
+    ids, segments = panoptic_readout(Candidates(*tensors((logits, masks))), ISTHING, score, overlap)
     expected, expected_segments = read_out.panoptic(logits, masks, ISTHING, score, overlap)
     assert segments == expected_segments
     assert (ids.numpy() == expected).all()
@@ -78,7 +79,7 @@ def same_instances(actual: Instances, expected: read_out.Detections) -> None:
 @pytest.mark.parametrize("top", [9, 30, 100])
 def test_instances(top: int, isthing: tuple[bool, ...] | None, seed: int) -> None:
     logits, masks = scores(seed), blobs(seed)
-    actual = instance_readout(*tensors((logits, masks)), top, isthing)
+    actual = instance_readout(Candidates(*tensors((logits, masks))), top, isthing)
     same_instances(actual, read_out.instances(logits, masks, top, isthing))
 
 

@@ -11,10 +11,11 @@ from torch import Tensor
 
 from frozenseg.config import CfgNode
 from frozenseg.errors import ConfigError
-from frozenseg.modeling.sam.placement import Placement
+from frozenseg.modeling.sam.placement import Placement, rows_at_a_time
 from frozenseg.modeling.sam.proposal_settings import ProposalSettings
 
 CONFIDENT = 0.5
+VALUES_AT_ONCE = 2**24  # of masks at image size: 64 MiB
 
 
 class ProposalEnsemble(NamedTuple):
@@ -68,6 +69,55 @@ class ProposalVotes:
             semantic, self.logits, masks, self.seen, self.ensemble.alpha, self.ensemble.confident
         )
 
+    def as_candidates(self) -> "NamedProposals":
+        """Return those that vote as what a read-out can choose beside the queries; seen classes have no part in them.
+
+        Beyond the paper, whose ensemble is for semantic outputs alone.
+        """
+        unseen, votes = unseen_probabilities(self.logits, self.seen, self.ensemble.confident)
+        probabilities = self.logits.new_zeros(self.logits.shape)
+        probabilities[:, :-1][:, ~self.seen] = unseen
+        probabilities[:, -1] = 1 - unseen.sum(dim=-1)
+        return NamedProposals(probabilities[votes], self.masks[votes], self.placement)
+
+    def inside(self) -> Tensor:
+        """Return all masks at the size of the scores, (M, H, W) bool, whatever they are called."""
+        height, width = self.placement.size
+        step = rows_at_a_time(VALUES_AT_ONCE, len(self.masks) * width)
+        strips = [slice(start, start + step) for start in range(0, height, step)]
+        return torch.cat([self.placement.at_image_size(self.masks, rows) > 0 for rows in strips], dim=1)
+
+
+@dataclass(frozen=True, eq=False)
+class NamedProposals:
+    """Proposals with their classes.
+
+    Attributes:
+        probabilities: (M, C + 1) of the classes, void last; 0 for seen classes.
+        masks: (M, h, w) logits.
+        placement: of the image in them, at the size of the outputs.
+    """
+
+    probabilities: Tensor
+    masks: Tensor
+    placement: Placement
+
+    def rows(self, chosen: Tensor, rows: slice) -> Tensor:
+        """Return some rows of the masks with the given (K,) indices: (K, rows, W) logits."""
+        return self.placement.at_image_size(self.masks[chosen], rows)
+
+
+def unseen_probabilities(logits: Tensor, seen: Tensor, confident: float) -> tuple[Tensor, Tensor]:
+    """Return the probabilities of unseen classes (M, unseen), and (M,) bool: which proposals vote.
+
+    Args:
+        logits: (M, C + 1) CLIP's logits under each proposal, void last.
+        seen: (C,) bool.
+        confident: probability of the best unseen class above which a proposal votes.
+    """
+    probabilities = logits.softmax(dim=-1)[:, :-1][:, ~seen]
+    return probabilities, (probabilities > confident).any(dim=-1)
+
 
 def mask_proposal_ensemble(
     semantic: Tensor, logits: Tensor, masks: Tensor, seen: Tensor, alpha: float, confident: float = CONFIDENT
@@ -90,8 +140,7 @@ def mask_proposal_ensemble(
     """
     if len(masks) == 0:
         return semantic
-    probabilities = logits.softmax(dim=-1)[:, :-1][:, ~seen]  # (M, unseen)
-    votes = (probabilities > confident).any(dim=-1)  # (M,)
+    probabilities, votes = unseen_probabilities(logits, seen, confident)  # (M, unseen), (M,)
     proposed = torch.einsum("mc,mhw->chw", probabilities[votes], masks[votes].sigmoid())  # (unseen, H, W)
     mixed = semantic.clone()
     mixed[~seen] = (1 - alpha) * semantic[~seen] + alpha * proposed

@@ -92,7 +92,7 @@ class FrozenSeg(MaskClassifier):
         the resized ``image``.
         """
         ensemble = self.ensemble_setting.proposals
-        if ensemble is None or not self.read_out.semantic:
+        if ensemble is None or not self.read_out.takes_proposals:
             return []
         seen = torch.tensor(self.seen, device=self.device)
         votes: list[ProposalVotes | None] = []

@@ -1,6 +1,6 @@
 """All read-outs of one image that are switched on."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from torch import Tensor
@@ -9,6 +9,7 @@ from frozenseg.config import CfgNode
 from frozenseg.errors import ConfigError
 from frozenseg.modeling.ensemble.mask_proposals import ProposalVotes
 from frozenseg.modeling.readout.instance import instance_readout
+from frozenseg.modeling.readout.mask_strips import Candidates
 from frozenseg.modeling.readout.panoptic import panoptic_readout
 from frozenseg.modeling.readout.restore_size import restore_size
 from frozenseg.modeling.readout.semantic import semantic_labels, semantic_readout, with_more_votes
@@ -30,6 +31,8 @@ class ReadOut:
         score_threshold: see :func:`panoptic_readout`.
         overlap_threshold: see :func:`panoptic_readout`.
         detections: instances kept an image.
+        proposals_in_panoptic: let SAM's masks of unseen classes compete for pixels.
+        proposals_in_instances: let them be instances.
     """
 
     semantic: bool = True
@@ -41,13 +44,15 @@ class ReadOut:
     detections: int = 100
     labels: bool = False
     recall: bool = False
+    proposals_in_panoptic: bool = False
+    proposals_in_instances: bool = False
 
     @classmethod
     def from_config(cls, cfg: CfgNode) -> "ReadOut":
         """Build from the keys of ``MODEL.MASK_FORMER.TEST``.
 
         Raises:
-            ConfigError: no read-out is on.
+            ConfigError: no read-out is on, or one takes SAM's masks and there are none.
         """
         keys = cfg.MODEL.MASK_FORMER.TEST
         of_masks = keys.PANOPTIC_ON or keys.INSTANCE_ON or keys.RECALL_ON
@@ -55,6 +60,9 @@ class ReadOut:
             raise ConfigError(
                 "No read-out is on: set one of MODEL.MASK_FORMER.TEST.{SEMANTIC,PANOPTIC,INSTANCE,RECALL}_ON."
             )
+        for name in ("SAM_MASKS_IN_PANOPTIC", "SAM_MASKS_IN_INSTANCES"):
+            if cfg.TEST[name] and not cfg.TEST.USE_SAM_MASKS:
+                raise ConfigError(f"TEST.{name} is True and TEST.USE_SAM_MASKS False: set both to True, or neither.")
         return cls(
             semantic=keys.SEMANTIC_ON,
             panoptic=keys.PANOPTIC_ON,
@@ -64,7 +72,15 @@ class ReadOut:
             score_threshold=keys.OBJECT_MASK_THRESHOLD,
             overlap_threshold=keys.OVERLAP_THRESHOLD,
             detections=cfg.TEST.DETECTIONS_PER_IMAGE,
+            proposals_in_panoptic=cfg.TEST.SAM_MASKS_IN_PANOPTIC,
+            proposals_in_instances=cfg.TEST.SAM_MASKS_IN_INSTANCES,
         )
+
+    @property
+    def takes_proposals(self) -> bool:
+        """Whether SAM's masks change anything."""
+        in_panoptic, in_instances = self.proposals_in_panoptic, self.proposals_in_instances
+        return self.semantic or self.recall or self.panoptic and in_panoptic or self.instance and in_instances
 
     def __call__(
         self,
@@ -84,25 +100,32 @@ class ReadOut:
             isthing: one flag a class.
             true_size: the image's size inside the padded input.
             wanted: the size of the outputs.
-            more: votes of SAM's masks in the semantic output.
+            more: SAM's masks.
 
         Returns:
             ``sem_seg`` (C, height, width), or (height, width) int64 with ``labels``; ``panoptic_seg`` (map, segments);
-            ``instances``; ``recall_seg`` (Q, height, width) bool: those switched on.
+            ``instances``; ``recall_seg`` (Q, height, width) bool: those switched on. With ``recall_seg`` and ``more``
+            also ``sam_masks``, (M, height, width) bool.
         """
         if self.masks_first:
             masks = restore_size(masks, true_size, wanted)
         output: dict[str, Any] = {}
         if self.semantic:
             output["sem_seg"] = self._semantic(logits, masks, true_size, wanted, more)
+        plain = Candidates(logits, masks)
+        named = replace(plain, proposed=more.as_candidates()) if more is not None else plain
         if self.panoptic:
+            chosen_from = named if self.proposals_in_panoptic else plain
             output["panoptic_seg"] = panoptic_readout(
-                logits, masks, isthing, self.score_threshold, self.overlap_threshold
+                chosen_from, isthing, self.score_threshold, self.overlap_threshold
             )
         if self.instance:
-            output["instances"] = instance_readout(logits, masks, self.detections, isthing if self.panoptic else None)
+            chosen_from = named if self.proposals_in_instances else plain
+            output["instances"] = instance_readout(chosen_from, self.detections, isthing if self.panoptic else None)
         if self.recall:
             output["recall_seg"] = masks > 0
+            if more is not None:
+                output["sam_masks"] = more.inside()
         return output
 
     def _semantic(

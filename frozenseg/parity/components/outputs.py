@@ -17,6 +17,7 @@ from frozenseg.modeling.criterion.matcher import HungarianMatcher
 from frozenseg.modeling.criterion.set_criterion import SetCriterion
 from frozenseg.modeling.ensemble.mask_proposals import mask_proposal_ensemble
 from frozenseg.modeling.readout.instance import instance_readout
+from frozenseg.modeling.readout.mask_strips import Candidates
 from frozenseg.modeling.readout.panoptic import panoptic_readout
 from frozenseg.modeling.readout.semantic import semantic_readout
 from frozenseg.modeling.types import MaskPredictions, Prediction, Target
@@ -76,7 +77,7 @@ def _panoptic(
     part: Part, setting: str, given: tuple[Tensor, Tensor, float, float], isthing: tuple[bool, ...]
 ) -> Iterator[Row]:
     logits, masks, *thresholds = given
-    ids, segments = panoptic_readout(logits, masks, isthing, *thresholds)
+    ids, segments = panoptic_readout(Candidates(logits, masks), isthing, *thresholds)
     yield part.equal(f"panoptic_{setting}", ids)
     golden = part.about[f"segments_{setting}"]
     wrong = sum(segment not in golden for segment in segments) + sum(segment not in segments for segment in golden)
@@ -108,7 +109,7 @@ def _instances(part: Part, scored: Scored, isthing: tuple[bool, ...]) -> Row:
     packed = np.unpackbits(part.array("inst_masks_packed"), count=int(np.prod(shape))).reshape(shape)
     golden = (part.array("inst_scores"), part.array("inst_classes"), packed.astype(bool))
     detections = int(re.search(r"topk (\d+)", part.about["args"])[1])
-    instances = instance_readout(scored.logits, scored.masks, detections, isthing)
+    instances = instance_readout(Candidates(scored.logits, scored.masks), detections, isthing)
     return compare_instances(part.compare, f"{part.name}/instances", instances, golden, scored, detections)
 
 

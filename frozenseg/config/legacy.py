@@ -30,7 +30,6 @@ FIXED: dict[str, tuple[Any, ...]] = {
     "SOLVER.WARMUP_METHOD": ("linear",),
     "SOLVER.RESCALE_INTERVAL": (False,),
     "SOLVER.REFERENCE_WORLD_SIZE": (0,),
-    "TEST.AUG.ENABLED": (False,),
     "TEST.PRECISE_BN.ENABLED": (False,),
 }
 
@@ -68,7 +67,6 @@ IDLE_SECTIONS = (
     "MODEL.SWIN.",
     "MODEL.SEM_SEG_HEAD.ASPP_",
     "INPUT.CROP.",
-    "TEST.AUG.",
     "TEST.PRECISE_BN.",
 )
 

@@ -1,6 +1,6 @@
 """Record → batch element: reads the files of one picture and applies a recipe to them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -85,6 +85,7 @@ class TestMapper:
         max_size: the longer edge is at most this, pixels.
         read_truth: reads what a metric compares with from a record.
         keep_original: bring the picture at its own size, too.
+        views: recipes for further sizes of the picture.
     """
 
     __test__ = False  # the name is not a test's
@@ -95,19 +96,30 @@ class TestMapper:
         max_size: int,
         read_truth: Callable[[Record], Any] | None = None,
         keep_original: bool = False,
+        views: Sequence[ShortestEdge] = (),
     ) -> None:
         self.recipe = ShortestEdge(min_size, max_size)
-        self.read_truth, self.keep_original = read_truth, keep_original
+        self.read_truth, self.keep_original, self.views = read_truth, keep_original, views
 
     @classmethod
     def from_config(cls, cfg: Any, read_truth: Callable[[Record], Any] | None = None) -> "TestMapper":
-        """Build from the section INPUT, and from TEST.USE_SAM_MASKS, for which pictures keep their own size.
+        """Build from the section INPUT, and from TEST: SAM's masks need pictures at their own size, AUG several sizes.
 
         Raises:
-            ConfigError: INPUT.FORMAT is not RGB.
+            ConfigError: INPUT.FORMAT is not RGB, or there are no sizes.
         """
         _check_format(cfg)
-        return cls(cfg.INPUT.MIN_SIZE_TEST, cfg.INPUT.MAX_SIZE_TEST, read_truth, cfg.TEST.USE_SAM_MASKS)
+        augmentation = cfg.TEST.AUG
+        if augmentation.ENABLED and not augmentation.MIN_SIZES:
+            raise ConfigError("TEST.AUG.MIN_SIZES is empty: give sizes of the shortest edge, such as [480, 640, 800].")
+        sizes = augmentation.MIN_SIZES if augmentation.ENABLED else []
+        return cls(
+            cfg.INPUT.MIN_SIZE_TEST,
+            cfg.INPUT.MAX_SIZE_TEST,
+            read_truth,
+            keep_original=cfg.TEST.USE_SAM_MASKS,
+            views=[ShortestEdge(size, augmentation.MAX_SIZE) for size in sizes],
+        )
 
     def __call__(self, record: Record, rng: Rng | None = None) -> Sample:
         """Load one picture for testing.
@@ -118,7 +130,7 @@ class TestMapper:
 
         Returns:
             The record with ``image`` (3, h, w) uint8 RGB, resized; ``height`` and ``width`` stay the original ones;
-            ``truth`` and ``original_image`` (3, H, W) uint8 RGB if they are wanted.
+            ``truth``, ``original_image`` (3, H, W) uint8 RGB and ``views``, a list of such, if they are wanted.
 
         Raises:
             DataError: a file is missing or cannot be decoded, or the picture has another size than the record says.
@@ -130,6 +142,8 @@ class TestMapper:
         sample = {**record, "height": size[0], "width": size[1], "image": _as_tensor(resized)}
         if self.keep_original:
             sample["original_image"] = _as_tensor(image)
+        if self.views:
+            sample["views"] = [_as_tensor(recipe.transform_image(image)) for recipe in self.views]
         if self.read_truth is not None:
             sample["truth"] = self.read_truth(record)
         return sample

@@ -27,6 +27,7 @@ from frozenseg.evaluation.journal import Journal, forget_journals, read_journals
 from frozenseg.evaluation.prediction_files import PredictionWriter, build_writers
 from frozenseg.evaluation.truth import read_truths
 from frozenseg.log import get_logger
+from frozenseg.modeling.augmentation import augmented
 from frozenseg.modeling.meta_arch.base import EnsembleSetting
 from frozenseg.modeling.readout.read_out import ReadOut
 from frozenseg.vocabulary import Vocabulary
@@ -161,7 +162,8 @@ def _run(model: nn.Module, benchmark: Benchmark, weights: dict[str, Any], place:
             observers.append(journal)  # the last one, so that what it has noted has been seen by all
         loader = benchmark.test_set.batches(functools.partial(read_truths, evaluators.truths), earlier)
         mine = earlier.values() if distributed.is_main_process() else ()
-        results, seconds = inference_on_dataset(model, loader, evaluators, observers, mine)
+        runner = augmented(model, benchmark.cfg)
+        results, seconds = inference_on_dataset(runner, loader, evaluators, observers, mine)
     for writer in writers:
         writer.close()
     about_run = {

@@ -98,6 +98,17 @@ def test_what_else_is_wanted_comes_along(record, cfg):
     assert not {"original_image", "truth"} & TestMapper(6, 100)(record).keys()
 
 
+def test_further_sizes_of_a_picture_where_they_are_wanted(cfg, record):
+    cfg.TEST.AUG.ENABLED = True
+    views = TestMapper.from_config(cfg)(record)["views"]
+    sizes = [(view.shape[1], view.shape[2]) for view in views]
+    assert [min(size) for size in sizes] == [24, 45]  # 48 would make the longer edge 96
+    assert max(sizes[1]) == 90
+    cfg.TEST.AUG.MIN_SIZES = []
+    with pytest.raises(ConfigError, match=r"TEST\.AUG\.MIN_SIZES is empty"):
+        TestMapper.from_config(cfg)
+
+
 @pytest.mark.parametrize("mapper", [TrainMapper(8), TestMapper(8, 8)])
 def test_sizes_must_agree_with_the_record(record, mapper):
     with pytest.raises(DataError, match="is 4×2 pixels, its annotation says 5×2"):

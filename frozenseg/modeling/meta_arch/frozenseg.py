@@ -88,8 +88,7 @@ class FrozenSeg(MaskClassifier):
 
         An image without masks has None.
 
-        SAM is shown ``original_image`` (3, height, width) uint8 where an element has it, as the paper does, otherwise
-        the resized ``image``.
+        An element may bring its ``proposals``, from :meth:`propose_for`.
         """
         ensemble = self.ensemble_setting.proposals
         if ensemble is None or not self.read_out.takes_proposals:
@@ -97,8 +96,7 @@ class FrozenSeg(MaskClassifier):
         seen = torch.tensor(self.seen, device=self.device)
         votes: list[ProposalVotes | None] = []
         for index, element in enumerate(batch):
-            shown = element.get("original_image", element["image"]).to(self.device)
-            found = self.propose(shown, ensemble.masks)
+            found = element["proposals"] if "proposals" in element else self.propose_for(element)
             if len(found) == 0:
                 votes.append(None)
                 continue
@@ -109,6 +107,15 @@ class FrozenSeg(MaskClassifier):
             placement = replace(found.placement, size=tuple(wanted_size(element, true_size)))
             votes.append(ProposalVotes(logits, found.logits, placement, seen, ensemble))
         return votes
+
+    def propose_for(self, element: dict[str, Any]) -> Proposals:
+        """Return SAM's masks of a batch element.
+
+        SAM is shown ``original_image`` (3, height, width) uint8 where the element has it, as the paper does, otherwise
+        the resized ``image``.
+        """
+        shown = element.get("original_image", element["image"]).to(self.device)
+        return self.propose(shown, self.ensemble_setting.proposals.masks)
 
     def propose(self, image: Tensor, settings: ProposalSettings) -> Proposals:
         """Return SAM's masks of a (3, H, W) uint8 picture, from the cache where they are there."""

@@ -52,13 +52,18 @@ class ReadOut:
         """Build from the keys of ``MODEL.MASK_FORMER.TEST``.
 
         Raises:
-            ConfigError: no read-out is on, or one takes SAM's masks and there are none.
+            ConfigError: no read-out is on, or one takes SAM's masks and there are none, or is no mean of several views.
         """
         keys = cfg.MODEL.MASK_FORMER.TEST
         of_masks = keys.PANOPTIC_ON or keys.INSTANCE_ON or keys.RECALL_ON
         if not (keys.SEMANTIC_ON or of_masks):
             raise ConfigError(
                 "No read-out is on: set one of MODEL.MASK_FORMER.TEST.{SEMANTIC,PANOPTIC,INSTANCE,RECALL}_ON."
+            )
+        if cfg.TEST.AUG.ENABLED and of_masks:
+            raise ConfigError(
+                "TEST.AUG.ENABLED is True, but masks of different views do not belong together, only semantic scores "
+                "have a mean: set MODEL.MASK_FORMER.TEST.{PANOPTIC,INSTANCE,RECALL}_ON to False, or TEST.AUG.ENABLED."
             )
         for name in ("SAM_MASKS_IN_PANOPTIC", "SAM_MASKS_IN_INSTANCES"):
             if cfg.TEST[name] and not cfg.TEST.USE_SAM_MASKS:

@@ -1,4 +1,4 @@
-"""Make SAM's own masks of data sets ahead, so that evaluations with TEST.USE_SAM_MASKS find them.
+r"""Make SAM's own masks of data sets ahead, so that evaluations with TEST.USE_SAM_MASKS find them.
 
 Example:
     python tools/cache_sam_masks.py openvocab_pascal21_sem_seg_val --cache output/sam_masks \
@@ -6,11 +6,17 @@ Example:
 
 Pictures that have masks in the folder already are passed over: the same command goes on where it was interrupted, and
 several machines may share the folder. Evaluate with TEST.USE_SAM_MASKS True TEST.SAM_MASK_CACHE output/sam_masks.
+
+Masks that the released code has made, a pickle NAME.pkl for each picture NAME.ext, are taken over with --released:
+    python tools/cache_sam_masks.py openvocab_pascal21_sem_seg_val --cache output/sam_masks --released PICKLES \
+        --config-file configs/frozenseg/convnext_large.yaml
+They were made with red and blue swapped: add TEST.SAM_MASK_BGR True to the evaluation that uses them.
 """
 
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from frozenseg.errors import FrozenSegError
 
@@ -23,6 +29,7 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("datasets", nargs="+", metavar="DATASET", help="names of data sets")
     parser.add_argument("--config-file", required=True, metavar="FILE", help="config of the model whose SAM it is")
     parser.add_argument("--cache", required=True, metavar="FOLDER", help="where the masks go")
+    parser.add_argument("--released", type=Path, metavar="FOLDER", help="take masks over from pickles in this folder")
     parser.add_argument("--limit", type=float, metavar="GIB", help="of the folder's size (default: the config's, 20)")
     parser.add_argument("--bf16", action="store_true", help="compute in bfloat16: faster, a little different")
     parser.add_argument("--skip-bad", action="store_true", help="leave out pictures that cannot be decoded")
@@ -45,10 +52,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     options += ["TEST.SAM_MASK_CACHE_GIB", arguments.limit] if arguments.limit is not None else []
     options += ["TEST.SAM_MASK_BF16", "True"] if arguments.bf16 else []
     options += ["DATASETS.SKIP_BAD", "True"] if arguments.skip_bad else []
+    options += ["TEST.SAM_MASK_BGR", "True"] if arguments.released else []
     try:
         cfg = load_config(arguments.config_file, options)
         processes = Processes(arguments.num_gpus, cuda=pick_device(cfg.MODEL.DEVICE).type == "cuda")
-        return launch(fill_mask_cache, (cfg, arguments.datasets), processes)
+        return launch(fill_mask_cache, (cfg, arguments.datasets, arguments.released), processes)
     except FrozenSegError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -1,6 +1,7 @@
 """SAM's own masks of whole data sets, made ahead: the pictures are shared among the processes."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -12,12 +13,13 @@ from frozenseg import distributed
 from frozenseg.data.catalog import DatasetCatalog
 from frozenseg.data.images import read_image
 from frozenseg.device import pick_device
+from frozenseg.engine.released_masks import read_released_masks
 from frozenseg.errors import DataError
 from frozenseg.log import get_logger, progress
 from frozenseg.modeling.ensemble.mask_proposals import ProposalEnsemble
 from frozenseg.modeling.sam.build import build_sam
 from frozenseg.modeling.sam.proposal_cache import ProposalCache
-from frozenseg.modeling.sam.proposals import propose_masks
+from frozenseg.modeling.sam.proposals import Proposals, propose_masks
 
 logger = get_logger(__name__)
 MIB = 2**20
@@ -41,41 +43,60 @@ class Pictures(Dataset[Tensor | str]):
             return str(error)
 
 
-def fill_mask_cache(cfg: Any, names: Sequence[str]) -> int:
+def fill_mask_cache(cfg: Any, names: Sequence[str], released: Path | None = None) -> int:
     """Propose masks for all pictures of data sets that have none in the cache yet; returns the exit code, 0.
 
     Args:
         cfg: reads MODEL.SAM_NAME, MODEL.SAM_WEIGHTS, MODEL.DEVICE, the keys of TEST about SAM's masks,
             DATALOADER.NUM_WORKERS and DATASETS.SKIP_BAD.
         names: of the data sets.
+        released: folder of pickles to take the masks from, instead of proposing them.
 
     Raises:
-        DataError: a data set is unknown, or a picture cannot be decoded and SKIP_BAD is off.
+        DataError: a data set is unknown, or a picture or its pickle cannot be read and SKIP_BAD is off.
     """
     files = sorted({record["file_name"] for name in names for record in DatasetCatalog.get(name)})
     mine = files[distributed.rank() :: distributed.world_size()]
-    ensemble = ProposalEnsemble.from_config(cfg)
+    settings = ProposalEnsemble.from_config(cfg).masks
     device = pick_device(cfg.MODEL.DEVICE)
     sam = build_sam(cfg.MODEL.SAM_NAME, cfg.MODEL.SAM_WEIGHTS).to(device)
     cache, identity = ProposalCache(cfg.TEST.SAM_MASK_CACHE, cfg.TEST.SAM_MASK_CACHE_GIB), sam.weights_hash()
+
+    def make(image: Tensor, file: str) -> Proposals:
+        if released is None:
+            return propose_masks(sam, image.to(device), settings)
+        size = (image.shape[1], image.shape[2])
+        return read_released_masks(released / f"{Path(file).stem}.pkl", size, sam.image_size)
+
     loader = DataLoader(Pictures(mine), batch_size=None, num_workers=cfg.DATALOADER.NUM_WORKERS)
-    made, size = 0, 0
+    made, left_out, size = 0, 0, 0
     quiet = not distributed.is_main_process()
-    for image in progress(loader, "proposing masks", len(mine), quiet):
-        if isinstance(image, str):
-            if not cfg.DATASETS.SKIP_BAD:
+    for file, image in zip(mine, progress(loader, "making masks", len(mine), quiet), strict=True):
+        try:
+            if isinstance(image, str):
                 raise DataError(image)
-            logger.warning("Left out: %s", image)
-        elif cache.load(image, identity, ensemble.masks) is None:
-            path = cache.save(propose_masks(sam, image.to(device), ensemble.masks), image, identity, ensemble.masks)
-            made, size = made + 1, size + path.stat().st_size
-    total, bytes_written = distributed.sum_over_ranks(torch.tensor([made, size], dtype=torch.float64)).tolist()
-    logger.info(
-        "%d of %d pictures had masks already; %d more have them now, %.2f MiB each: %s",
-        len(files) - total,
-        len(files),
-        total,
-        bytes_written / MIB / max(total, 1),
-        cache.folder,
-    )
+            if cache.load(image, identity, settings) is None:
+                path = cache.save(make(image, file), image, identity, settings)
+                made, size = made + 1, size + path.stat().st_size
+        except DataError as error:
+            if not cfg.DATASETS.SKIP_BAD:
+                raise
+            left_out += 1
+            logger.warning("Left out: %s", error)
+    _tell(len(files), made, left_out, size, cache.folder)
     return 0
+
+
+def _tell(pictures: int, made: int, left_out: int, size: int, folder: Path) -> None:
+    """Say what all processes together have done; ``size`` in bytes."""
+    counts = torch.tensor([made, left_out, size], dtype=torch.float64)
+    made, left_out, size = (int(number) for number in distributed.sum_over_ranks(counts).tolist())
+    logger.info(
+        "%d of %d pictures had masks already; %d more have them now, %.2f MiB each; %d were left out: %s",
+        pictures - made - left_out,
+        pictures,
+        made,
+        size / MIB / max(made, 1),
+        left_out,
+        folder,
+    )

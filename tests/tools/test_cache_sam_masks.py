@@ -1,8 +1,11 @@
 """Masks made ahead: every picture once, none twice, and an evaluation finds them."""
 
 import logging
+import pickle
+import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from frozenseg.modeling.sam import proposal_cache
@@ -37,6 +40,26 @@ def test_every_picture_gets_its_masks_once(
     with caplog.at_level("INFO"):
         assert main(["toyworld_val_seen", *command]) == 0
     assert "2 of 2 pictures had masks already; 0 more have them now" in caplog.text
+
+
+def test_released_pickles_are_taken_over(
+    command: list[str], tmp_path: Path, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["toyworld_val_seen", "--released", str(tmp_path), *command]
+    assert main(command) == 2
+    assert "error: There is no file" in capsys.readouterr().err
+    pictures = sorted((tmp_path / "toyworld/val_seen").rglob("*.jpg"))
+    for picture in pictures:
+        (tmp_path / f"{picture.stem}.pkl").write_bytes(pickle.dumps(np.ones((3, 64, 64), dtype=np.float32)))
+    with caplog.at_level("INFO"):
+        assert main(command) == 0
+    assert "2 more have them now" in caplog.text
+    (tmp_path / f"{pictures[0].stem}.pkl").unlink()
+    shutil.rmtree(tmp_path / "masks")
+    with caplog.at_level("INFO"):
+        assert main([*command, "DATASETS.SKIP_BAD", "True"]) == 0
+    assert "1 more have them now" in caplog.text
+    assert "1 were left out" in caplog.text
 
 
 def test_mistakes_are_one_sentence(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:

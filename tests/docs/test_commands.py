@@ -81,5 +81,5 @@ def test_getting_started_runs_as_printed_only_shorter(tmp_path: Path) -> None:
 
 
 def expand(word: str, folder: Path) -> list[str | Path]:
-    """Return a word, or the files that a shell would put in its place."""
-    return sorted(folder.glob(word)) if set("*[") & set(word) else [word]
+    """Return the files that a shell would put in a word's place, or the word."""
+    return sorted(folder.glob(word)) if set("*[") & set(word) and "/" in word else [word]

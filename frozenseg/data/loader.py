@@ -7,6 +7,7 @@ same for any number of workers, and a resumed run sees what an unbroken one woul
 import pickle
 import random
 import shlex
+import signal
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -179,6 +180,7 @@ def build_train_loader(cfg: Any, start_iteration: int = 0) -> Batches:
         ),
         num_workers=cfg.DATALOADER.NUM_WORKERS,
         collate_fn=_as_list,
+        worker_init_fn=_leave_signals_to_main_process,
     )
     return Batches(loader, cfg.DATASETS.SKIP_BAD)
 
@@ -230,6 +232,7 @@ class TestSet:
             sampler=InferenceSampler(len(records), distributed.rank(), distributed.world_size()),
             num_workers=self.cfg.DATALOADER.NUM_WORKERS,
             collate_fn=_as_list,
+            worker_init_fn=_leave_signals_to_main_process,
         )
         return Batches(loader, self.cfg.DATASETS.SKIP_BAD)
 
@@ -279,6 +282,14 @@ def _check(cfg: Any, name: str, records: Sequence[Record], keys: Sequence[str]) 
 def _shared_seed(seed: int) -> int:
     """Return the seed, or where it is negative one that rank 0 draws for all."""
     return seed if seed >= 0 else distributed.gather(random.SystemRandom().randrange(1 << 31))[0]
+
+
+def _leave_signals_to_main_process(worker: int) -> None:
+    """Go on when a scheduler asks all processes to stop: the step that is on its way is finished first."""
+    del worker
+    for name in ("SIGTERM", "SIGUSR1", "SIGUSR2"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
 
 
 def _as_list(items: list[Loaded]) -> list[Loaded]:

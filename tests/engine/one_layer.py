@@ -1,5 +1,7 @@
 """A model of one layer with what the engine asks of a model, its data, and work for other processes."""
 
+import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ from frozenseg import distributed
 from frozenseg.engine.checkpoint import Checkpointer
 from frozenseg.engine.hooks import Hook, SaveCheckpoints, Schedule
 from frozenseg.engine.lr_schedule import LearningRateSchedule
+from frozenseg.engine.stop import StopOnSignal
 from frozenseg.engine.trainer import Trainer
 from frozenseg.errors import DataError
 from frozenseg.modeling.ensemble.geometric import EnsembleWeights
@@ -128,6 +131,24 @@ def sum_of_ranks(folder: str) -> int:
     """Work for a process: write the sum over all ranks of rank + 1."""
     total = distributed.sum_over_ranks(torch.tensor([distributed.rank() + 1.0]))
     (Path(folder) / f"rank{distributed.rank()}").write_text(f"{total.item():g} of {distributed.world_size()}")
+    return 0
+
+
+class AskForStop(Hook):
+    """Lets rank 0 ask the process that has started all others to stop."""
+
+    def before_step(self, trainer: Trainer) -> None:
+        """Ask after three steps."""
+        if trainer.iteration == 3 and distributed.rank() == 0:
+            os.kill(os.getppid(), signal.SIGUSR1)
+
+
+def train_until_asked_to_stop(folder: str) -> int:
+    """Work for a process: train without end, and write down after which step it was stopped."""
+    made = trainer(max_iter=10**9)
+    made.hooks += [AskForStop(), StopOnSignal()]
+    with_checkpoints(made, Path(folder), period=10**9).train()
+    (Path(folder) / f"rank{distributed.rank()}").write_text(str(made.iteration))
     return 0
 
 

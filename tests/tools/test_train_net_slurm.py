@@ -93,7 +93,7 @@ def test_a_job_whose_time_is_up_is_queued_again_and_goes_on(tmp_path: Path, monk
 
 
 def wait_for(path: Path, lines: int) -> None:
-    until = time.monotonic() + 60
+    until = time.monotonic() + 120
     while not path.exists() or len(path.read_text().splitlines()) < lines:
         assert time.monotonic() < until, "it is too slow"
         time.sleep(0.05)

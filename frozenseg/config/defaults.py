@@ -29,6 +29,11 @@ KEYS: tuple[Key, ...] = (
         "file of weights to start from or to evaluate, ours or released; empty: freshly initialised decoder",
     ),
     Key("MODEL.ALLOW_PARTIAL_WEIGHTS", False, "load what fits of MODEL.WEIGHTS and warn of the rest"),
+    Key(
+        "MODEL.FROZEN_DTYPE",
+        "float32",
+        "float32, bfloat16 or float16: the image trunks of the frozen CLIP and SAM hold their weights and work in it",
+    ),
     Key("MODEL.PIXEL_MEAN", [122.7709383, 116.7460125, 104.09373615], "CLIP's channel means, RGB, 0-255"),
     Key("MODEL.PIXEL_STD", [68.5005327, 66.6321579, 70.32316305], "CLIP's channel standard deviations, RGB, 0-255"),
     Key("MODEL.BACKBONE.NAME", "CLIP", "CLIP picks the family from CLIP_MODEL_NAME; a family's name insists on it"),
@@ -71,6 +76,12 @@ KEYS: tuple[Key, ...] = (
         "MODEL.SEM_SEG_HEAD.SAM_READ_ACROSS_IMAGES",
         False,
         "with 3 levels: read through the whole batch as released, so that its images leak into each other",
+    ),
+    Key(
+        "MODEL.SEM_SEG_HEAD.RECOMPUTE",
+        False,
+        "compute what happens inside the decoders' layers a second time in the backward pass instead of keeping it: "
+        "less memory, slower steps, the same result",
     ),
     # Transformer decoder
     Key("MODEL.MASK_FORMER.TRANSFORMER_DECODER_NAME", "MultiScaleMaskedTransformerDecoder", "registered decoder"),

@@ -19,6 +19,7 @@ KEYS: tuple[Key, ...] = (
     Key("VERSION", 2, "version of the config layout; 2 is the only one"),
     Key("OUTPUT_DIR", "./output", "folder for checkpoints, logs, metrics.json and inference/results.json"),
     Key("SEED", -1, "seed of weights, data order and augmentation; -1 draws one and logs it"),
+    Key("LOG_PERIOD", 20, "training steps between lines of the log and of metrics.json"),
     Key("CUDNN_BENCHMARK", False, "let cuDNN try its algorithms on each new input size"),
     # The model as a whole
     Key("MODEL.META_ARCHITECTURE", "FrozenSeg", "FrozenSeg (CLIP and SAM) or FCCLIP (CLIP alone)"),
@@ -173,6 +174,11 @@ KEYS: tuple[Key, ...] = (
     # Optimisation
     Key("SOLVER.OPTIMIZER", "ADAMW", "ADAMW or SGD"),
     Key("SOLVER.IMS_PER_BATCH", 16, "images a step, over all GPUs"),
+    Key(
+        "SOLVER.IMAGES_AT_ONCE",
+        0,
+        "images a GPU works on at once, summing gradients until its share of the step is done; 0: the whole share",
+    ),
     Key("SOLVER.MAX_ITER", 368750, "training steps"),
     Key("SOLVER.BASE_LR", 1e-4, "learning rate"),
     Key("SOLVER.LR_SCHEDULER_NAME", "WarmupMultiStepLR", "WarmupMultiStepLR or WarmupCosineLR"),

@@ -1,6 +1,5 @@
 """From the command line to the end of a run: builds the parts that a config names and sets them to work."""
 
-import inspect
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
@@ -9,10 +8,10 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.nn.parallel import DistributedDataParallel
 
 from frozenseg import distributed
 from frozenseg.config import load_config
+from frozenseg.data.batch_plan import BatchPlan
 from frozenseg.data.loader import build_train_loader
 from frozenseg.data.words import build_vocabulary
 from frozenseg.device import pick_device
@@ -24,10 +23,11 @@ from frozenseg.engine.checkpoint import (
     last_checkpoint,
     read_training_checkpoint,
 )
+from frozenseg.engine.data_parallel import data_parallel
 from frozenseg.engine.evaluate import build_benchmarks, evaluate, flat_results
 from frozenseg.engine.hooks import Evaluate, Hook, Log, ProgressBar, SaveCheckpoints, Schedule
 from frozenseg.engine.launch import Processes, launch
-from frozenseg.engine.lr_schedule import build_lr_schedule
+from frozenseg.engine.lr_schedule import build_lr_schedule, describe_schedule
 from frozenseg.engine.metrics import build_writers
 from frozenseg.engine.optimizer import build_gradient_clip, build_optimizer
 from frozenseg.engine.random_states import seed_everything
@@ -144,7 +144,7 @@ def _train(cfg: Any, folder: Path, path: Path | None, opts: Sequence[str]) -> No
         check_results(expected, evaluate(model, benchmarks, folder, cfg.TEST.COMPARE, weights=str(path)))
         return
 
-    _tell_plan(cfg, model, done)
+    _tell_plan(cfg, model, done, loader.pictures)
     seed_everything(cfg.SEED + distributed.rank())
     hooks: list[Hook] = [Schedule(schedule), SaveCheckpoints(checkpointer, cfg.SOLVER.CHECKPOINT_PERIOD)]
     latest: dict[str, Any] = {}
@@ -156,14 +156,14 @@ def _train(cfg: Any, folder: Path, path: Path | None, opts: Sequence[str]) -> No
     if benchmarks:
         hooks.append(Evaluate(evaluate_now, cfg.TEST.EVAL_PERIOD))
     main = distributed.is_main_process()
-    hooks.append(Log(build_writers(folder, cfg.SOLVER.MAX_ITER, done) if main else [], device))
+    hooks.append(Log(build_writers(folder, cfg.SOLVER.MAX_ITER, done) if main else [], device, cfg.LOG_PERIOD))
     hooks.append(ProgressBar(device, quiet=not (main and sys.stderr.isatty())))
     Trainer(
-        _parallel(model, device),
+        data_parallel(model, device),
         loader,
         optimizer,
-        max_iter=cfg.SOLVER.MAX_ITER,
-        start_iteration=done,
+        steps=range(done, cfg.SOLVER.MAX_ITER),
+        images_at_once=cfg.SOLVER.IMAGES_AT_ONCE,
         clip=clip,
         scaler=scaler,
         hooks=hooks,
@@ -182,15 +182,6 @@ def _build_model(cfg: Any, vocabulary: Vocabulary, resumed: Path | None) -> nn.M
     return model.to(pick_device(cfg.MODEL.DEVICE))
 
 
-def _parallel(model: nn.Module, device: torch.device) -> nn.Module:
-    if distributed.world_size() == 1:
-        return model
-    devices = [device] if device.type == "cuda" else None
-    known = inspect.signature(DistributedDataParallel).parameters
-    sync = "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"  # renamed in torch 2.15
-    return DistributedDataParallel(model, device_ids=devices, **{sync: False})
-
-
 def _take_over(folder: Path, resumed: bool) -> None:
     distributed.barrier()
     if resumed or not distributed.is_main_process() or last_checkpoint(folder) is None:
@@ -206,20 +197,24 @@ def _tell_changes(before: str, now: str) -> None:
         logger.warning("The config has changed since the checkpoint: %s.", ", ".join(changed))
 
 
-def _tell_plan(cfg: Any, model: nn.Module, done: int) -> None:
+def _tell_plan(cfg: Any, model: nn.Module, done: int, pictures: int) -> None:
     trained = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
     everything = sum(parameter.numel() for parameter in model.parameters())
+    solver = cfg.SOLVER
     logger.info(
-        "%s: %.2f of %.2f million parameters are trained on %s; steps %d to %d, batch %d, processes %d, "
-        "learning rate %g, %s.",
+        "%s: %.2f of %.2f million parameters are trained on %s (%d images).",
         type(model).__name__,
         trained / 1e6,
         everything / 1e6,
         ", ".join(cfg.DATASETS.TRAIN),
+        pictures,
+    )
+    logger.info("Images a step: %s parts whose gradients are summed.", BatchPlan.from_config(cfg))
+    logger.info(
+        "Steps %d to %d (%.1f epochs), learning rate %g, %s.",
         done + 1,
-        cfg.SOLVER.MAX_ITER,
-        cfg.SOLVER.IMS_PER_BATCH,
-        distributed.world_size(),
-        cfg.SOLVER.BASE_LR,
-        cfg.SOLVER.LR_SCHEDULER_NAME,
+        solver.MAX_ITER,
+        (solver.MAX_ITER - done) * solver.IMS_PER_BATCH / pictures,
+        solver.BASE_LR,
+        describe_schedule(cfg, pictures),
     )

@@ -110,7 +110,7 @@ def trainer(max_iter: int = 10, start: int = 0, poisoned: int = -1, seed: int = 
     model = OneLayer()
     hooks = [Schedule(LearningRateSchedule(Halving(), 10)), Recorder()]
     loader = Noise(start, poisoned)
-    return Trainer(model, loader, adamw(model), max_iter=max_iter, start_iteration=start, hooks=hooks)
+    return Trainer(model, loader, adamw(model), steps=range(start, max_iter), hooks=hooks)
 
 
 def with_checkpoints(made: Trainer, folder: Path, period: int = 3) -> Trainer:

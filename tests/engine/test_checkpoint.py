@@ -79,13 +79,13 @@ def test_another_optimiser_is_refused(tmp_path: Path) -> None:
     with_checkpoints(trainer(max_iter=1), tmp_path).train()
     path = tmp_path / "model_0000001.pth"
     model = OneLayer()
-    sgd = Trainer(model, [], torch.optim.SGD(model.layer.parameters(), lr=0.1), max_iter=1)
+    sgd = Trainer(model, [], torch.optim.SGD(model.layer.parameters(), lr=0.1), steps=range(1))
     with pytest.raises(CheckpointError, match="trained with AdamW, the config asks for SGD"):
         checkpointer(tmp_path, sgd).resume(read_training_checkpoint(path), path)
     split = adamw(model)
     split.add_param_group({"params": [torch.nn.Parameter(torch.zeros(1))]})
     with pytest.raises(CheckpointError, match="has other parameter groups than the config makes"):
-        checkpointer(tmp_path, Trainer(model, [], split, max_iter=1)).resume(read_training_checkpoint(path), path)
+        checkpointer(tmp_path, Trainer(model, [], split, steps=range(1))).resume(read_training_checkpoint(path), path)
 
 
 def test_another_number_of_processes_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

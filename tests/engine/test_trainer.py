@@ -61,7 +61,7 @@ def test_a_run_that_is_done_does_nothing() -> None:
 def test_training_learns() -> None:
     torch.manual_seed(0)
     model = OneLayer()
-    made = Trainer(model, Noise(), adamw(model), max_iter=100)
+    made = Trainer(model, Noise(), adamw(model), steps=range(100))
     made.train()
     assert made.iteration == 100
     weight = model.layer.weight.detach()
@@ -141,7 +141,7 @@ def test_mixed_precision_scales_what_it_unscales() -> None:
 def test_mixed_precision_on_a_gpu() -> None:
     made = trainer(max_iter=3)
     made.model.cuda()
-    made = Trainer(made.model, OnGpu(), adamw(made.model), max_iter=3, scaler=torch.amp.GradScaler("cuda"))
+    made = Trainer(made.model, OnGpu(), adamw(made.model), steps=range(3), scaler=torch.amp.GradScaler("cuda"))
     made.train()
     assert made.iteration == 3
 

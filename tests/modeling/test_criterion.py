@@ -1,11 +1,12 @@
 """Matching and losses on numbers that a hand can check."""
 
 import math
+from functools import partial
 
 import pytest
 import torch
 
-from frozenseg.modeling.criterion.losses import class_loss, mask_losses, uncertain_points
+from frozenseg.modeling.criterion.losses import class_loss, mask_losses, random_points, uncertain_points
 from frozenseg.modeling.criterion.matcher import HungarianMatcher
 from frozenseg.modeling.criterion.set_criterion import SetCriterion
 from frozenseg.modeling.types import MaskPredictions, Prediction, Target
@@ -96,7 +97,8 @@ def test_mask_losses_by_hand() -> None:
 def test_uncertain_points_lie_where_the_mask_turns() -> None:
     torch.manual_seed(0)
     ramp = torch.linspace(-9, 9, 64).expand(1, 1, 64, 64)  # uncertain at x = 0.5
-    points = uncertain_points(ramp, 100, oversample=8.0, importance=0.75)
+    draw = partial(random_points, counts=[1], generators=[None], like=ramp)
+    points = uncertain_points(ramp, 100, 8.0, 0.75, draw)
     assert points.shape == (1, 100, 2)
     distance = (points[0, :, 0] - 0.5).abs()
     assert (distance[:75] < 0.1).all()

@@ -196,7 +196,14 @@ KEYS: tuple[Key, ...] = (
     Key("SOLVER.CLIP_GRADIENTS.CLIP_TYPE", "full_model", "full_model: one norm over all parameters"),
     Key("SOLVER.CLIP_GRADIENTS.CLIP_VALUE", 0.01, "largest gradient norm"),
     Key("SOLVER.CLIP_GRADIENTS.NORM_TYPE", 2.0, "which norm"),
-    Key("SOLVER.AMP.ENABLED", True, "mixed precision on CUDA (fp32 elsewhere)"),
+    Key("SOLVER.AMP.ENABLED", True, "mixed precision"),
+    Key("SOLVER.AMP.DTYPE", "float16", "float16 (on CUDA; float32 elsewhere) or bfloat16 (on CPU, too)"),
+    Key(
+        "SOLVER.MAX_BAD_STEPS",
+        10,
+        "a step whose loss or gradient is not finite changes nothing; so many in a row end the training, with a dump "
+        "for tools/replay_step.py",
+    ),
     Key("SOLVER.CHECKPOINT_PERIOD", 5000, "iterations between checkpoints"),
 )
 

@@ -143,7 +143,7 @@ class Log(Hook):
             "total_loss": sum(losses.values()),
             **losses,
             "lr": step.learning_rate,
-            "grad_norm": step.gradient_norm.item(),
+            "grad_norm": step.gradient_norm,
             "data_time": sum(data_times) / len(data_times),
             "time": sum(times) / len(times),
             "memory": peak_memory(self.device),

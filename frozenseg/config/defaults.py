@@ -205,6 +205,13 @@ KEYS: tuple[Key, ...] = (
         "for tools/replay_step.py",
     ),
     Key("SOLVER.CHECKPOINT_PERIOD", 5000, "iterations between checkpoints"),
+    Key("SOLVER.KEEP_CHECKPOINTS.LAST", 3, "how many of the newest checkpoints are kept; 0 keeps all"),
+    Key("SOLVER.KEEP_CHECKPOINTS.EVERY", 0, "checkpoints at multiples of so many iterations are kept too; 0: none"),
+    Key(
+        "SOLVER.KEEP_CHECKPOINTS.BEST",
+        "",
+        "the one with the most of this metric is kept too, such as toyworld_val_seen/panoptic_seg/PQ; empty: none",
+    ),
 )
 
 

@@ -8,6 +8,7 @@ import pickle
 import random
 import re
 import shlex
+import signal
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -190,6 +191,7 @@ def build_train_loader(cfg: Any, start_iteration: int = 0) -> Batches:
         ),
         num_workers=cfg.DATALOADER.NUM_WORKERS,
         collate_fn=_as_list,
+        worker_init_fn=_leave_signals_to_main_process,
     )
     return Batches(loader, cfg.DATASETS.SKIP_BAD)
 
@@ -241,6 +243,7 @@ class TestSet:
             sampler=InferenceSampler(len(records), distributed.rank(), distributed.world_size()),
             num_workers=self.cfg.DATALOADER.NUM_WORKERS,
             collate_fn=_as_list,
+            worker_init_fn=_leave_signals_to_main_process,
         )
         return Batches(loader, self.cfg.DATASETS.SKIP_BAD)
 
@@ -316,6 +319,14 @@ def _with_living_workers(loader: DataLoader) -> Iterator[list[Loaded]]:
         if told := of_dead_worker(error, loader.num_workers):
             raise told from error
         raise
+
+
+def _leave_signals_to_main_process(worker: int) -> None:
+    """Go on when a scheduler asks all processes to stop: the step that is on its way is finished first."""
+    del worker
+    for name in ("SIGTERM", "SIGUSR1", "SIGUSR2"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
 
 
 def _as_list(items: list[Loaded]) -> list[Loaded]:

@@ -16,22 +16,21 @@ from frozenseg.data.loader import build_train_loader
 from frozenseg.data.words import build_vocabulary
 from frozenseg.device import pick_device
 from frozenseg.engine.arguments import overrides
-from frozenseg.engine.checkpoint import (
-    Checkpointer,
-    changed_keys,
-    forget_last_checkpoint,
-    last_checkpoint,
-    read_training_checkpoint,
-)
+from frozenseg.engine.checkpoint import Checkpointer, changed_keys, read_training_checkpoint
+from frozenseg.engine.checkpoint_index import CheckpointIndex, KeepPolicy, forget_checkpoints
 from frozenseg.engine.data_parallel import data_parallel
-from frozenseg.engine.evaluate import build_benchmarks, evaluate, flat_results
+from frozenseg.engine.evaluate import Benchmark, build_benchmarks, evaluate, flat_results
+from frozenseg.engine.failures import clear_failures
+from frozenseg.engine.guard import BadSteps, StepDump
 from frozenseg.engine.hooks import Evaluate, Hook, Log, ProgressBar, SaveCheckpoints, Schedule
 from frozenseg.engine.launch import Processes, launch
-from frozenseg.engine.lr_schedule import build_lr_schedule, describe_schedule
+from frozenseg.engine.lr_schedule import LearningRateSchedule, build_lr_schedule, describe_schedule
 from frozenseg.engine.metrics import build_writers
 from frozenseg.engine.optimizer import build_gradient_clip, build_optimizer
+from frozenseg.engine.precision import Precision
 from frozenseg.engine.random_states import seed_everything
 from frozenseg.engine.setup import errors_in_log_file, prepare_folder, with_seed, write_config
+from frozenseg.engine.stop import StopOnSignal
 from frozenseg.engine.trainer import Trainer
 from frozenseg.errors import CheckpointError, ConfigError
 from frozenseg.evaluation.expected import check_results, read_expected
@@ -100,14 +99,19 @@ def run(cfg: Any, eval_only: bool, resume: bool, opts: Sequence[str] = ()) -> in
 
 
 def _checkpoint_to_resume(folder: Path) -> Path | None:
-    path = last_checkpoint(folder)
+    path = _newest_whole_checkpoint(folder)
     if path is None:
         logger.warning("--resume: there is nothing to resume in %s; starting afresh.", folder)
     return path
 
 
+def _newest_whole_checkpoint(folder: Path) -> Path | None:
+    """Let rank 0 look, and all processes take what it has found."""
+    return distributed.gather(CheckpointIndex(folder).newest_whole() if distributed.is_main_process() else None)[0]
+
+
 def _evaluate_only(cfg: Any, folder: Path, opts: Sequence[str], resume: bool) -> None:
-    checkpoint = last_checkpoint(folder) if resume else None
+    checkpoint = _newest_whole_checkpoint(folder) if resume else None
     cfg = with_seed(cfg, None)
     write_config(cfg, folder)
     vocabulary = build_vocabulary(cfg, cfg.DATASETS.TRAIN[0])
@@ -132,43 +136,71 @@ def _train(cfg: Any, folder: Path, path: Path | None, opts: Sequence[str]) -> No
     model = _build_model(cfg, vocabulary, path)
     optimizer = build_optimizer(cfg, model)
     device = next(model.parameters()).device
-    scaler = torch.amp.GradScaler("cuda", enabled=cfg.SOLVER.AMP.ENABLED and device.type == "cuda")
-    checkpointer = Checkpointer(folder, model, optimizer, scaler, cfg.dump(), cfg.SEED)
+    precision = Precision.from_config(cfg, device)
+    checkpointer = Checkpointer(
+        folder, model, optimizer, precision.scaler, cfg.dump(), cfg.SEED, KeepPolicy.from_config(cfg)
+    )
     if checkpoint is not None and path is not None:
         checkpointer.resume(checkpoint, path)
         _tell_changes(checkpoint["config"], cfg.dump())
     _take_over(folder, resumed=path is not None)
-    write_config(cfg, folder)
+    write_config(cfg, folder, f"images a step: {BatchPlan.from_config(cfg)}")
     if done >= cfg.SOLVER.MAX_ITER:
         logger.info("%s has all %d steps already: nothing is left to train.", path, cfg.SOLVER.MAX_ITER)
+        checkpointer.save_final()  # the run may have ended between its last checkpoint and this file
         check_results(expected, evaluate(model, benchmarks, folder, cfg.TEST.COMPARE, weights=str(path)))
         return
 
     _tell_plan(cfg, model, done, loader.pictures)
     seed_everything(cfg.SEED + distributed.rank())
-    hooks: list[Hook] = [Schedule(schedule), SaveCheckpoints(checkpointer, cfg.SOLVER.CHECKPOINT_PERIOD)]
     latest: dict[str, Any] = {}
-
-    def evaluate_now() -> dict[str, float]:
-        latest.update(evaluate(model, benchmarks, folder, cfg.TEST.COMPARE))
-        return flat_results(latest)
-
-    if benchmarks:
-        hooks.append(Evaluate(evaluate_now, cfg.TEST.EVAL_PERIOD))
-    main = distributed.is_main_process()
-    hooks.append(Log(build_writers(folder, cfg.SOLVER.MAX_ITER, done) if main else [], device, cfg.LOG_PERIOD))
-    hooks.append(ProgressBar(device, quiet=not (main and sys.stderr.isatty())))
-    Trainer(
+    trainer = Trainer(
         data_parallel(model, device),
         loader,
         optimizer,
         steps=range(done, cfg.SOLVER.MAX_ITER),
         images_at_once=cfg.SOLVER.IMAGES_AT_ONCE,
         clip=clip,
-        scaler=scaler,
-        hooks=hooks,
-    ).train()
-    check_results(expected, latest)
+        precision=precision,
+        hooks=_hooks(cfg, model, benchmarks, schedule, checkpointer, done, latest),
+    )
+    with clear_failures(trainer, cfg):
+        trainer.train()
+    if trainer.stopped:
+        logger.info("Stopped before the end; --resume goes on with it.")
+    else:
+        check_results(expected, latest)
+
+
+def _hooks(
+    cfg: Any,
+    model: nn.Module,
+    benchmarks: Sequence[Benchmark],
+    schedule: LearningRateSchedule,
+    checkpointer: Checkpointer,
+    done: int,
+    latest: dict[str, Any],
+) -> list[Hook]:
+    """Return what happens around the steps, in order; evaluations leave their results in ``latest``."""
+    folder, device, main = checkpointer.folder, next(model.parameters()).device, distributed.is_main_process()
+    stop = StopOnSignal()
+    log = Log(build_writers(folder, cfg.SOLVER.MAX_ITER, done) if main else [], device, cfg.LOG_PERIOD)
+
+    def evaluate_now(iteration: int) -> None:
+        with stop.at_once():
+            latest.update(evaluate(model, benchmarks, folder, cfg.TEST.COMPARE))
+        results = flat_results(latest)
+        log.write(iteration, results)
+        checkpointer.record(results)
+
+    hooks: list[Hook] = [Schedule(schedule), stop, log]
+    if benchmarks:
+        hooks.append(SaveCheckpoints(checkpointer, cfg.SOLVER.CHECKPOINT_PERIOD, cfg.TEST.EVAL_PERIOD))
+        hooks.append(Evaluate(evaluate_now, cfg.TEST.EVAL_PERIOD, missed=checkpointer.lacks_results()))
+    else:
+        hooks.append(SaveCheckpoints(checkpointer, cfg.SOLVER.CHECKPOINT_PERIOD))
+    hooks.append(ProgressBar(device, quiet=not (main and sys.stderr.isatty())))
+    return hooks
 
 
 def _build_model(cfg: Any, vocabulary: Vocabulary, resumed: Path | None) -> nn.Module:
@@ -184,12 +216,12 @@ def _build_model(cfg: Any, vocabulary: Vocabulary, resumed: Path | None) -> nn.M
 
 def _take_over(folder: Path, resumed: bool) -> None:
     distributed.barrier()
-    if resumed or not distributed.is_main_process() or last_checkpoint(folder) is None:
+    if resumed or not distributed.is_main_process() or not CheckpointIndex(folder).entries:
         return
     logger.warning(
         "%s holds an earlier run, which this fresh one replaces; --resume would have gone on with it.", folder
     )
-    forget_last_checkpoint(folder)
+    forget_checkpoints(folder)
 
 
 def _tell_changes(before: str, now: str) -> None:

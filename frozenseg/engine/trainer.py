@@ -90,7 +90,6 @@ class Trainer:
         self.last_step: Step | None = None
         self.last_checkpoint: Path | None = None
         self.stopped = False  # a hook that sets it ends training after the step
-        self.results: dict[str, float] = {}  # evaluation results that wait for the next log line
         self._parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
 
     def train(self) -> None:

@@ -221,7 +221,7 @@ def test_a_dead_worker_is_one_sentence(toy, cfg, monkeypatch):
     cfg.DATALOADER.NUM_WORKERS = 1
     monkeypatch.setattr(LoadedRecords, "__getitem__", lambda self, key: os.kill(os.getpid(), signal.SIGKILL))
     with pytest.raises(
-        DataError, match=r"has died \(DataLoader worker .*\): .* killed it .* NUM_WORKERS below 1, or to 0"
+        DataError, match=r"has died \(DataLoader worker .*\): .* killed it .*NUM_WORKERS below 1, or to 0"
     ):
         next(iter(build_train_loader(cfg)))
 

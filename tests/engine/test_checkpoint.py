@@ -7,13 +7,7 @@ import pytest
 import torch
 
 from frozenseg.engine import checkpoint as module
-from frozenseg.engine.checkpoint import (
-    changed_keys,
-    forget_last_checkpoint,
-    last_checkpoint,
-    read_training_checkpoint,
-    write_checkpoint,
-)
+from frozenseg.engine.checkpoint import changed_keys, read_training_checkpoint, write_checkpoint
 from frozenseg.engine.hooks import SaveCheckpoints
 from frozenseg.engine.trainer import Trainer
 from frozenseg.errors import CheckpointError
@@ -58,15 +52,6 @@ def test_content(tmp_path: Path) -> None:
     assert training["trainer"]["iteration"] == 3
     assert training["trainer"]["seed"] == 7
     assert len(training["trainer"]["random_states"]) == 1
-
-
-def test_last_checkpoint_points_to_the_newest(tmp_path: Path) -> None:
-    assert last_checkpoint(tmp_path) is None
-    with_checkpoints(trainer(max_iter=4), tmp_path).train()
-    assert last_checkpoint(tmp_path) == tmp_path / "model_0000004.pth"
-    forget_last_checkpoint(tmp_path)
-    assert last_checkpoint(tmp_path) is None
-    forget_last_checkpoint(tmp_path)  # nothing to forget is fine
 
 
 def test_trained_weights_alone_cannot_be_resumed(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ REQUIRED = [
 ]
 DEMO = ["matplotlib>=3.7"]
 TRAIN = ["tensorboard>=2.14"]
+WANDB = ["wandb>=0.17"]
 EVAL = ["cityscapesscripts>=2.2", "lvis>=0.5.3", "faster-coco-eval>=1.7"]
 
 setup(
@@ -47,6 +48,7 @@ setup(
     extras_require={
         "demo": DEMO,
         "train": TRAIN,
+        "wandb": WANDB,
         "eval": EVAL,
         "detectron2": [],  # not on PyPI: INSTALL.md says where it comes from
         "dev": ["pytest>=8", "hypothesis>=6", "ruff>=0.17,<0.18", "mypy>=2,<3", "codespell>=2.2", *DEMO, *TRAIN, *EVAL],

@@ -20,6 +20,12 @@ KEYS: tuple[Key, ...] = (
     Key("OUTPUT_DIR", "./output", "folder for checkpoints, logs, metrics.json and inference/results.json"),
     Key("SEED", -1, "seed of weights, data order and augmentation; -1 draws one and logs it"),
     Key("LOG_PERIOD", 20, "training steps between lines of the log and of metrics.json"),
+    Key(
+        "LOG_PICTURE_PERIOD",
+        1000,
+        "training steps between drawings of the same four images of the first test set, as annotated and as seen; 0: none",
+    ),
+    Key("LOG_WANDB_PROJECT", "", "log to this project of Weights & Biases, too (pip install 'frozenseg[wandb]')"),
     Key("CUDNN_BENCHMARK", False, "let cuDNN try its algorithms on each new input size"),
     # The model as a whole
     Key("MODEL.META_ARCHITECTURE", "FrozenSeg", "FrozenSeg (CLIP and SAM) or FCCLIP (CLIP alone)"),

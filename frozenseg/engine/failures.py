@@ -1,4 +1,4 @@
-"""What can end a training from outside: no memory, no disk, a dead process. Each is told in one sentence, with what to do."""
+"""What can end a training from outside: no memory, no disk, a dead process. Each is told in one sentence."""
 
 import errno
 from collections.abc import Iterator

@@ -8,7 +8,6 @@ from torch import Tensor, nn
 
 from frozenseg import distributed
 from frozenseg.engine.hooks import Hook
-from frozenseg.engine.random_states import random_states
 from frozenseg.engine.trainer import Batch, Outcome, Step, Trainer
 from frozenseg.errors import FrozenSegError
 from frozenseg.log import get_logger
@@ -33,12 +32,6 @@ class BadSteps(Hook):
         self.limit, self.dump = limit, dump
         self.bad, self.overflows = 0, 0
         self._in_a_row = 0
-        self._states: dict[str, Any] = {}
-
-    def before_step(self, trainer: Trainer) -> None:
-        """Keep the random states of a step that may be one too many."""
-        if self._in_a_row + 1 >= self.limit:
-            self._states = random_states()
 
     def after_step(self, trainer: Trainer) -> None:
         """Count.
@@ -57,7 +50,7 @@ class BadSteps(Hook):
         complaint = _complaint(trainer.iteration, step)
         logger.warning("%s; nothing was changed by it (%d in a row).", complaint, self._in_a_row)
         if self._in_a_row >= self.limit:
-            file = self.dump(trainer.iteration, step, self._states)
+            file = self.dump(trainer.iteration, step, trainer.states)
             last = trainer.last_checkpoint
             raise FrozenSegError(
                 f"{complaint}, and so were the {self._in_a_row - 1} steps before it (SOLVER.MAX_BAD_STEPS "
@@ -109,7 +102,9 @@ class StepDump:
 def batch_of(dump: dict[str, Any]) -> Batch:
     """Return the batch that a dump's ``bad_step`` holds."""
     return [
-        {**element, "instances": Instances(element["size"], **element["instances"])} if "instances" in element else element
+        {**element, "instances": Instances(element["size"], **element["instances"])}
+        if "instances" in element
+        else element
         for element in dump["batch"]
     ]
 

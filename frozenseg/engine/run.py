@@ -12,7 +12,7 @@ from torch import nn
 from frozenseg import distributed
 from frozenseg.config import load_config
 from frozenseg.data.batch_plan import BatchPlan
-from frozenseg.data.loader import build_train_loader
+from frozenseg.data.loader import Batches, build_train_loader
 from frozenseg.data.words import build_vocabulary
 from frozenseg.device import pick_device
 from frozenseg.engine.arguments import overrides
@@ -21,8 +21,9 @@ from frozenseg.engine.checkpoint_index import CheckpointIndex, KeepPolicy, forge
 from frozenseg.engine.data_parallel import data_parallel
 from frozenseg.engine.evaluate import Benchmark, build_benchmarks, evaluate, flat_results
 from frozenseg.engine.failures import clear_failures
+from frozenseg.engine.few_images import FewImages
 from frozenseg.engine.guard import BadSteps, StepDump
-from frozenseg.engine.hooks import Evaluate, Hook, Log, ProgressBar, SaveCheckpoints, Schedule
+from frozenseg.engine.hooks import Evaluate, Hook, Log, Pictures, ProgressBar, SaveCheckpoints, Schedule
 from frozenseg.engine.launch import Processes, launch
 from frozenseg.engine.lr_schedule import LearningRateSchedule, build_lr_schedule, describe_schedule
 from frozenseg.engine.metrics import build_writers
@@ -162,7 +163,7 @@ def _train(cfg: Any, folder: Path, path: Path | None, opts: Sequence[str]) -> No
         images_at_once=cfg.SOLVER.IMAGES_AT_ONCE,
         clip=clip,
         precision=precision,
-        hooks=_hooks(cfg, model, benchmarks, schedule, checkpointer, done, latest),
+        hooks=_hooks(cfg, model, loader, benchmarks, schedule, checkpointer, latest),
     )
     with clear_failures(trainer, cfg):
         trainer.train()
@@ -175,16 +176,22 @@ def _train(cfg: Any, folder: Path, path: Path | None, opts: Sequence[str]) -> No
 def _hooks(
     cfg: Any,
     model: nn.Module,
+    loader: Batches,
     benchmarks: Sequence[Benchmark],
     schedule: LearningRateSchedule,
     checkpointer: Checkpointer,
-    done: int,
     latest: dict[str, Any],
 ) -> list[Hook]:
     """Return what happens around the steps, in order; evaluations leave their results in ``latest``."""
-    folder, device, main = checkpointer.folder, next(model.parameters()).device, distributed.is_main_process()
-    stop = StopOnSignal()
-    log = Log(build_writers(folder, cfg.SOLVER.MAX_ITER, done) if main else [], device, cfg.LOG_PERIOD)
+    folder, main = checkpointer.folder, distributed.is_main_process()
+    stop, bad = StopOnSignal(), BadSteps(cfg.SOLVER.MAX_BAD_STEPS, StepDump(folder, model, cfg.dump()))
+    writers = build_writers(cfg, folder, checkpointer.resumed_at) if main else []
+
+    def more() -> dict[str, float]:
+        images = distributed.sum_over_ranks(torch.tensor(float(loader.bad)))
+        return {**model.criterion.statistics.take(), **bad.counts(), "bad_images": images.item()}
+
+    log = Log(writers, model.device, cfg.LOG_PERIOD, more)
 
     def evaluate_now(iteration: int) -> None:
         with stop.at_once():
@@ -193,13 +200,15 @@ def _hooks(
         log.write(iteration, results)
         checkpointer.record(results)
 
-    hooks: list[Hook] = [Schedule(schedule), stop, log]
+    hooks: list[Hook] = [Schedule(schedule), bad, stop, log]
     if benchmarks:
         hooks.append(SaveCheckpoints(checkpointer, cfg.SOLVER.CHECKPOINT_PERIOD, cfg.TEST.EVAL_PERIOD))
         hooks.append(Evaluate(evaluate_now, cfg.TEST.EVAL_PERIOD, missed=checkpointer.lacks_results()))
     else:
         hooks.append(SaveCheckpoints(checkpointer, cfg.SOLVER.CHECKPOINT_PERIOD))
-    hooks.append(ProgressBar(device, quiet=not (main and sys.stderr.isatty())))
+    if benchmarks and cfg.LOG_PICTURE_PERIOD > 0:
+        hooks.append(Pictures(FewImages(model, benchmarks[0]), folder, writers, cfg.LOG_PICTURE_PERIOD))
+    hooks.append(ProgressBar(model.device, quiet=not (main and sys.stderr.isatty())))
     return hooks
 
 

@@ -18,7 +18,7 @@ import itertools
 import math
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -30,6 +30,7 @@ from frozenseg.engine.data_parallel import gradients_kept_here
 from frozenseg.engine.hooks import Hook
 from frozenseg.engine.optimizer import GradientClip, gradient_norm
 from frozenseg.engine.precision import Precision
+from frozenseg.engine.random_states import random_states
 
 Batch = list[dict[str, Any]]
 
@@ -68,6 +69,12 @@ class Trainer:
         clip: clips gradients and returns their norm; by default only the latter.
         precision: of the forward pass; by default float32.
         hooks: called in this order at every point.
+
+    Attributes:
+        iteration: steps done.
+        states: of the random generators before the step that is on its way, or the last one.
+        whole: whether the model is as ``iteration`` steps have left it, and not amid an update.
+        stopped: a hook that sets it ends training after the step.
     """
 
     def __init__(
@@ -89,7 +96,8 @@ class Trainer:
         self.hooks = list(hooks)
         self.last_step: Step | None = None
         self.last_checkpoint: Path | None = None
-        self.stopped = False  # a hook that sets it ends training after the step
+        self.stopped, self.whole = False, True
+        self.states: dict[str, Any] = {}
         self._parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
 
     def train(self) -> None:
@@ -101,14 +109,18 @@ class Trainer:
             batches = self._started_batches()
             self._call("before_train")
             while self.iteration < self.max_iter and not self.stopped:
+                self.states = random_states()
                 self._call("before_step")
                 self.last_step = self._step(batches)
                 self.iteration += 1
+                self.whole = True
                 self._call("after_step")
             if not self.stopped:
                 self._call("after_train")
         finally:
-            self._call("close")
+            with ExitStack() as stack:  # all are called, whatever others raise
+                for hook in reversed(self.hooks):
+                    stack.callback(hook.close, self)
 
     def _call(self, point: str) -> None:
         for hook in self.hooks:
@@ -131,6 +143,7 @@ class Trainer:
         # the one place where the step waits for its device; the sum over the processes makes them all decide alike
         told = torch.stack([total, norm.to(total), distributed.sum_over_ranks(total)]).tolist()
         outcome = self._outcome(total=told[2], norm=told[1])
+        self.whole = False
         self._update(outcome)
         return Step(
             outcome=outcome,

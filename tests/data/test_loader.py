@@ -13,7 +13,13 @@ from PIL import Image
 
 from frozenseg import distributed
 from frozenseg.data.batch_plan import BatchPlan
-from frozenseg.data.loader import LoadedRecords, PackedRecords, build_test_loader, build_train_loader, drop_without_instances
+from frozenseg.data.loader import (
+    LoadedRecords,
+    PackedRecords,
+    build_test_loader,
+    build_train_loader,
+    drop_without_instances,
+)
 from frozenseg.data.prepare.converter import converter_named
 from frozenseg.data.prepare.runner import prepare
 from frozenseg.errors import ConfigError, DataError

@@ -1,6 +1,6 @@
 """A model of one layer with what the engine asks of a model, its data, and work for other processes."""
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -54,10 +54,10 @@ class Noise:
 
     Args:
         start: the first iteration.
-        poisoned: iteration whose images are NaN; -1 for none.
+        poisoned: iterations whose images are NaN.
     """
 
-    def __init__(self, start: int = 0, poisoned: int = -1) -> None:
+    def __init__(self, start: int = 0, poisoned: Container[int] = ()) -> None:
         self.start, self.poisoned = start, poisoned
 
     def __iter__(self) -> Iterator[list[dict[str, Any]]]:
@@ -66,7 +66,7 @@ class Noise:
         iteration = self.start
         while True:
             x = torch.randn(2, 4, generator=torch.Generator().manual_seed(iteration))
-            x = x * float("nan") if iteration == self.poisoned else x
+            x = x * float("nan") if iteration in self.poisoned else x
             yield [{"image": x[i], "image_id": 10 * iteration + i, "file_name": f"{iteration}_{i}.jpg"} for i in (0, 1)]
             iteration += 1
 
@@ -101,10 +101,10 @@ def adamw(model: nn.Module, rate: float = 0.1) -> torch.optim.Optimizer:
 
 def checkpointer(folder: Path, trainer: Trainer, config: str = "SEED: 7\n") -> Checkpointer:
     """Return what writes a trainer's checkpoints."""
-    return Checkpointer(folder, trainer.model, trainer.optimizer, trainer.scaler, config, seed=7)
+    return Checkpointer(folder, trainer.model, trainer.optimizer, trainer.precision.scaler, config, seed=7)
 
 
-def trainer(max_iter: int = 10, start: int = 0, poisoned: int = -1, seed: int = 0) -> Trainer:
+def trainer(max_iter: int = 10, start: int = 0, poisoned: Container[int] = (), seed: int = 0) -> Trainer:
     """Return a trainer with a recorder and a halving learning rate."""
     torch.manual_seed(seed)
     model = OneLayer()

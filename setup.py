@@ -25,6 +25,7 @@ DEMO = ["matplotlib>=3.7"]
 TRAIN = ["tensorboard>=2.14"]
 WANDB = ["wandb>=0.17"]
 EVAL = ["cityscapesscripts>=2.2", "lvis>=0.5.3", "faster-coco-eval>=1.7"]
+SLURM = ["submitit>=1.5"]
 
 setup(
     name="frozenseg",
@@ -50,7 +51,11 @@ setup(
         "train": TRAIN,
         "wandb": WANDB,
         "eval": EVAL,
+        "slurm": SLURM,
         "detectron2": [],  # not on PyPI: INSTALL.md says where it comes from
-        "dev": ["pytest>=8", "hypothesis>=6", "ruff>=0.17,<0.18", "mypy>=2,<3", "codespell>=2.2", *DEMO, *TRAIN, *EVAL],
+        "dev": [
+            *("pytest>=8", "hypothesis>=6", "ruff>=0.17,<0.18", "mypy>=2,<3", "codespell>=2.2"),
+            *(*DEMO, *TRAIN, *EVAL, *SLURM),
+        ],
     },
 )

@@ -23,7 +23,7 @@ KEYS: tuple[Key, ...] = (
     Key(
         "LOG_PICTURE_PERIOD",
         1000,
-        "training steps between drawings of the same four images of the first test set, as annotated and as seen; 0: none",
+        "training steps between drawings of the same four test images, as annotated and as predicted; 0: none",
     ),
     Key("LOG_WANDB_PROJECT", "", "log to this project of Weights & Biases, too (pip install 'frozenseg[wandb]')"),
     Key("CUDNN_BENCHMARK", False, "let cuDNN try its algorithms on each new input size"),

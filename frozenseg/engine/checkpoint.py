@@ -76,7 +76,6 @@ class Checkpointer:
         if path == self.last:
             return path
         all_states = distributed.gather(random_states.random_states() if states is None else states)
-        self.last = path
         if distributed.is_main_process():
             trainer = {
                 "iteration": iteration,
@@ -89,6 +88,7 @@ class Checkpointer:
             write_checkpoint(path, {**self._content(), "trainer": trainer})
             self._enter(path, iteration)
             logger.info("Checkpoint: %s", path)
+        self.last = path
         return path
 
     def record(self, results: Mapping[str, float]) -> None:

@@ -4,6 +4,7 @@ import logging
 import os
 import signal
 import tempfile
+import threading
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from frozenseg.engine.stop import Stopped
 from frozenseg.errors import ConfigError, FrozenSegError
 
 Work = Callable[..., int]
+PATIENCE = 1.0  # seconds
 
 
 @dataclass(frozen=True)
@@ -111,6 +113,10 @@ def _work_in_group(work: Work, arguments: tuple[Any, ...], cuda: bool, ended_wel
     dist.destroy_process_group()
     if ended_well is not None and code == 0:
         Path(ended_well, os.environ["RANK"]).touch()
+        # torch's launcher takes no results once it is asked to stop, but its processes would wait until it does
+        leave = threading.Timer(PATIENCE, os._exit, (code,))
+        leave.daemon = True
+        leave.start()
     return code
 
 

@@ -3,8 +3,9 @@
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
@@ -33,6 +34,7 @@ from frozenseg.engine.random_states import seed_everything
 from frozenseg.engine.setup import errors_in_log_file, prepare_folder, with_seed, write_config
 from frozenseg.engine.stop import StopOnSignal
 from frozenseg.engine.trainer import Trainer
+from frozenseg.engine.training_memory import Images, WatchMemory, foresee
 from frozenseg.errors import CheckpointError, ConfigError
 from frozenseg.evaluation.expected import check_results, read_expected
 from frozenseg.log import get_logger
@@ -163,7 +165,7 @@ def _train(cfg: Any, folder: Path, path: Path | None, opts: Sequence[str]) -> No
         images_at_once=cfg.SOLVER.IMAGES_AT_ONCE,
         clip=clip,
         precision=precision,
-        hooks=_hooks(cfg, model, loader, benchmarks, schedule, checkpointer, latest),
+        hooks=_hooks(_Parts(cfg, model, loader, optimizer, precision, benchmarks, checkpointer), schedule, latest),
     )
     with clear_failures(trainer, cfg):
         trainer.train()
@@ -173,23 +175,28 @@ def _train(cfg: Any, folder: Path, path: Path | None, opts: Sequence[str]) -> No
         check_results(expected, latest)
 
 
-def _hooks(
-    cfg: Any,
-    model: nn.Module,
-    loader: Batches,
-    benchmarks: Sequence[Benchmark],
-    schedule: LearningRateSchedule,
-    checkpointer: Checkpointer,
-    latest: dict[str, Any],
-) -> list[Hook]:
+class _Parts(NamedTuple):
+    """What a training consists of."""
+
+    cfg: Any
+    model: nn.Module  # not wrapped
+    loader: Batches
+    optimizer: torch.optim.Optimizer
+    precision: Precision
+    benchmarks: Sequence[Benchmark]
+    checkpointer: Checkpointer
+
+
+def _hooks(parts: _Parts, schedule: LearningRateSchedule, latest: dict[str, Any]) -> list[Hook]:
     """Return what happens around the steps, in order; evaluations leave their results in ``latest``."""
+    cfg, model, loader, _, _, benchmarks, checkpointer = parts
     folder, main = checkpointer.folder, distributed.is_main_process()
     stop, bad = StopOnSignal(), BadSteps(cfg.SOLVER.MAX_BAD_STEPS, StepDump(folder, model, cfg.dump()))
     writers = build_writers(cfg, folder, checkpointer.resumed_at) if main else []
 
     def more() -> dict[str, float]:
         images = distributed.sum_over_ranks(torch.tensor(float(loader.bad)))
-        return {**model.criterion.statistics.take(), **bad.counts(), "bad_images": images.item()}
+        return {**model.criterion.statistics.take(), **bad.counts(), "bad_images": int(images)}
 
     log = Log(writers, model.device, cfg.LOG_PERIOD, more)
 
@@ -200,7 +207,7 @@ def _hooks(
         log.write(iteration, results)
         checkpointer.record(results)
 
-    hooks: list[Hook] = [Schedule(schedule), bad, stop, log]
+    hooks: list[Hook] = [_memory(parts), Schedule(schedule), bad, stop, log]
     if benchmarks:
         hooks.append(SaveCheckpoints(checkpointer, cfg.SOLVER.CHECKPOINT_PERIOD, cfg.TEST.EVAL_PERIOD))
         hooks.append(Evaluate(evaluate_now, cfg.TEST.EVAL_PERIOD, missed=checkpointer.lacks_results()))
@@ -210,6 +217,13 @@ def _hooks(
         hooks.append(Pictures(FewImages(model, benchmarks[0]), folder, writers, cfg.LOG_PICTURE_PERIOD))
     hooks.append(ProgressBar(model.device, quiet=not (main and sys.stderr.isatty())))
     return hooks
+
+
+def _memory(parts: _Parts) -> Hook:
+    plan = BatchPlan.from_config(parts.cfg)
+    images = Images(plan.share // plan.parts, parts.cfg.INPUT.IMAGE_SIZE)
+    needed = partial(foresee, parts.model, images, parts.optimizer, parts.precision)
+    return WatchMemory(needed, parts.model.device)
 
 
 def _build_model(cfg: Any, vocabulary: Vocabulary, resumed: Path | None) -> nn.Module:

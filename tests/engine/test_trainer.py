@@ -88,6 +88,20 @@ def test_only_parameters_with_a_gradient_change() -> None:
     assert changed == {"layer.weight", "layer.bias"}
 
 
+def test_gradients_of_parts_make_the_step_of_the_whole_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.nn.functional, "dropout", lambda x, share: x)  # it would draw for each part
+    whole, parts = trainer(max_iter=3), trainer(max_iter=3)
+    parts.images_at_once = 1
+    seen: list[int] = []
+    parts.model.register_forward_hook(lambda model, inputs, output: seen.append(len(inputs[0])))
+    whole.train()
+    parts.train()
+    assert seen == [1] * 6
+    assert recorder(parts).losses == pytest.approx(recorder(whole).losses)
+    assert parts.last_step.gradient_norm.item() == pytest.approx(whole.last_step.gradient_norm.item())
+    assert torch.allclose(parts.model.layer.weight, whole.model.layer.weight)
+
+
 def test_clipping_bounds_the_step() -> None:
     made = trainer(max_iter=1)
     norms = []

@@ -64,17 +64,17 @@ def foresee(model: nn.Module, images: Images, optimizer: torch.optim.Optimizer, 
     """
     small, medium = (_rounded(images.side * share) for share in (0.5, 0.75))
     with undisturbed_random_states():
-        _step_peaks(model, Images(1, small), precision)  # what happens only once, such as encoding the words
-        one = _step_peaks(model, Images(1, small), precision)
-        two = _step_peaks(model, Images(2, small), precision)
-        larger = _step_peaks(model, Images(1, medium), precision)
+        with torch.no_grad(), precision.autocast():
+            model(
+                [_image(small)]
+            )  # what happens only once: words are encoded, frozen weights brought to their precision
+        one, larger = (_step_peaks(model, Images(1, side), precision) for side in (small, medium))
     model.criterion.statistics.take()
     by_pixel = (larger - one) / max(medium**2 - small**2, 1)
-    by_image = two - one + by_pixel * (images.side**2 - small**2)
-    forward, backward = (2 * one - two + images.count * by_image).tolist()
     trained = sum(value.numel() * value.element_size() for value in model.parameters() if value.requires_grad)
+    by_image = one - [0, trained] + by_pixel * (images.side**2 - small**2)  # forward, backward
     states = STATES.get(type(optimizer).__name__, 2)
-    return Needed(round(max(forward, backward - trained)), trained, states * trained)
+    return Needed(round(images.count * by_image.max()), trained, states * trained)
 
 
 class WatchMemory(Hook):

@@ -1,7 +1,8 @@
 """The trainer on one page: the same losses and weights as the one with hooks, to the last bit."""
 
 import json
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +17,22 @@ OPTIONS = [
     "--config-file", ROOT / "configs/toyworld/frozenseg_tiny.yaml", *NARROW, "SOLVER.IMS_PER_BATCH", 2,
     "SOLVER.WARMUP_ITERS", 1, "SOLVER.CHECKPOINT_PERIOD", 2, "INPUT.IMAGE_SIZE", 64, "MODEL.DEVICE", "cpu",
     "DATASETS.TEST", "[]", "LOG_PERIOD", 1, "SOLVER.MAX_ITER", 4, "MODEL.MASK_FORMER.DROPOUT", 0.1,
+    "SOLVER.IMAGES_AT_ONCE", 1,
 ]  # fmt: skip
 Main = Callable[[list[str]], int]
 
 
-@pytest.fixture(autouse=True)
-def _pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Return a folder with a run of each trainer, ``hooks`` and ``plain``."""
+    folder = tmp_path_factory.mktemp("runs")
     for split in ("train", "val_seen"):
-        export_split(tmp_path / "toyworld" / split, Recipe(split, 0, 4, 64, 64), quiet=True)
-    monkeypatch.setenv("DETECTRON2_DATASETS", str(tmp_path))
+        export_split(folder / "toyworld" / split, Recipe(split, 0, 4, 64, 64), quiet=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DETECTRON2_DATASETS", str(folder))
+        assert run(train_net.main, folder / "hooks") == 0
+        assert run(plain_train_net.main, folder / "plain") == 0
+        yield folder
 
 
 def run(main: Main, folder: Path, *options: Any) -> int:
@@ -48,40 +56,29 @@ def assert_same(one: Path, other: Path) -> None:
     assert all(torch.equal(trained[name], expected[name]) for name in expected)
 
 
-@pytest.mark.parametrize("at_once", [0, 1])
-def test_it_gives_the_same_losses_and_weights_as_the_other_trainer(tmp_path: Path, at_once: int) -> None:
-    options = ("SOLVER.IMAGES_AT_ONCE", at_once)
-    assert run(train_net.main, tmp_path / "hooks", *options) == 0
-    assert run(plain_train_net.main, tmp_path / "plain", *options) == 0
-    assert_same(tmp_path / "plain", tmp_path / "hooks")
+def test_it_gives_the_same_losses_and_weights_as_the_other_trainer(runs: Path) -> None:
+    assert_same(runs / "plain", runs / "hooks")
 
 
-def test_each_goes_on_with_a_run_of_the_other(tmp_path: Path) -> None:
-    assert run(train_net.main, tmp_path / "whole") == 0
-    for name, first, second in (
-        ("a", plain_train_net.main, train_net.main),
-        ("b", train_net.main, plain_train_net.main),
-    ):
-        assert run(first, tmp_path / name) == 0
-        (tmp_path / name / "model_final.pth").unlink()
-        (tmp_path / name / "model_0000004.pth").unlink()
-        (tmp_path / name / "last_checkpoint").write_text("model_0000002.pth\n")
-        assert run(second, tmp_path / name, "--resume") == 0
-        assert_same(tmp_path / name, tmp_path / "whole")
+@pytest.mark.parametrize(("first", "second"), [("plain", train_net.main), ("hooks", plain_train_net.main)])
+def test_each_goes_on_with_a_run_of_the_other(runs: Path, tmp_path: Path, first: str, second: Main) -> None:
+    for name in ("model_0000002.pth", "metrics.json"):
+        shutil.copy(runs / first / name, tmp_path)
+    (tmp_path / "last_checkpoint").write_text("model_0000002.pth\n")
+    assert run(second, tmp_path, "--resume") == 0
+    assert_same(tmp_path, runs / "hooks")
 
 
-def test_it_evaluates_at_the_end(tmp_path: Path) -> None:
-    options = ("SOLVER.MAX_ITER", 1, "DATASETS.TEST", "['toyworld_val_seen']", "SOLVER.AMP.DTYPE", "bfloat16")
-    assert run(plain_train_net.main, tmp_path / "run", *options) == 0
-    assert list(json.loads((tmp_path / "run/inference/results.json").read_text())) == ["toyworld_val_seen"]
-
-
-def test_a_gradient_that_is_not_finite_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_gradient_that_is_not_finite_changes_nothing_and_the_end_is_an_evaluation(
+    runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     nan = torch.tensor(float("nan"))
     monkeypatch.setattr(plain_train_net, "build_gradient_clip", lambda cfg: lambda parameters: nan)
-    assert run(plain_train_net.main, tmp_path / "run") == 0
-    assert "Step 3: the gradient is not finite" in (tmp_path / "run/log.txt").read_text()
-    assert all(value.isfinite().all() for value in weights(tmp_path / "run").values())
+    options = ("SOLVER.MAX_ITER", 1, "DATASETS.TEST", "['toyworld_val_seen']", "SOLVER.AMP.DTYPE", "bfloat16")
+    assert run(plain_train_net.main, tmp_path, *options) == 0
+    assert "Step 1: the gradient is not finite" in (tmp_path / "log.txt").read_text()
+    assert all(value.isfinite().all() for value in weights(tmp_path).values())
+    assert list(json.loads((tmp_path / "inference/results.json").read_text())) == ["toyworld_val_seen"]
 
 
 def test_it_is_short() -> None:

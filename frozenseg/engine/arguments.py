@@ -41,6 +41,9 @@ examples:
   under torchrun:
     torchrun --nproc-per-node 4 tools/train_net.py --config-file CONFIG
 
+  a batch that does not fit into memory, four images at a time with the same result:
+    python tools/train_net.py --config-file CONFIG SOLVER.IMAGES_AT_ONCE 4
+
   see every key as it would act:
     python tools/train_net.py --config-file CONFIG --print-config
 """

@@ -70,13 +70,14 @@ def check(cfg: Any, eval_only: bool) -> None:
     """Refuse what cannot work, as far as the config alone tells.
 
     Raises:
-        ConfigError: no data set to train or evaluate on.
+        ConfigError: no data set to train or evaluate on, or a wrong rule for checkpoints.
         CheckpointError: MODEL.WEIGHTS does not exist.
     """
     if not cfg.DATASETS.TRAIN:
         raise ConfigError("DATASETS.TRAIN is empty: name the data set whose classes the model is trained on.")
     if eval_only and not cfg.DATASETS.TEST:
         raise ConfigError("DATASETS.TEST is empty: name the data sets to evaluate on.")
+    KeepPolicy.from_config(cfg)
     if cfg.MODEL.WEIGHTS and not Path(cfg.MODEL.WEIGHTS).expanduser().is_file():
         raise CheckpointError(f"There is no checkpoint {cfg.MODEL.WEIGHTS}; give --weights the path of a file.")
 

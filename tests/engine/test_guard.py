@@ -1,5 +1,6 @@
 """Bad steps: named, counted, and after too many written down."""
 
+import json
 import logging
 from pathlib import Path
 from typing import Any
@@ -8,10 +9,11 @@ import pytest
 import torch
 
 from frozenseg.engine.guard import BadSteps, StepDump, batch_of
+from frozenseg.engine.launch import Processes, launch
 from frozenseg.engine.trainer import Outcome, Step, Trainer
 from frozenseg.errors import CheckpointError, FrozenSegError
 from frozenseg.modeling.checkpoint_file import read_checkpoint
-from tests.engine.one_layer import OneLayer, trainer, with_checkpoints
+from tests.engine.one_layer import OneLayer, poisoned_on_rank_1, trainer, with_checkpoints
 from tests.tiny import training_batch
 
 
@@ -102,3 +104,13 @@ def test_a_dump_that_finds_no_room(tmp_path: Path) -> None:
     (tmp_path / "bad_steps").write_text("in the way")
     with pytest.raises(CheckpointError, match="cannot be written"):
         StepDump(tmp_path, OneLayer(), "")(1, step_of([]), {})
+
+
+def test_all_processes_leave_out_the_same_steps(tmp_path: Path) -> None:
+    assert launch(poisoned_on_rank_1, (str(tmp_path),), Processes(per_machine=2)) == 0
+    (one, weights), (other, same_weights) = (json.loads((tmp_path / f"rank{rank}").read_text()) for rank in (0, 1))
+    assert one[:-1] == other[:-1] == ["good", "good", "bad", "good", "bad"]
+    assert weights == same_weights
+    for rank, sentence in enumerate((one[-1], other[-1])):
+        assert "Step 6 was not finite (loss_fit nan, loss_fit_0 nan) on images 50 (5_0.jpg), 51 (5_1.jpg)" in sentence
+        assert f"rank{rank}.pth" in sentence

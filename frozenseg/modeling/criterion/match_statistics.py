@@ -10,8 +10,6 @@ from frozenseg.distributed import sum_over_ranks
 from frozenseg.modeling.criterion.matcher import Match
 from frozenseg.modeling.types import Prediction, Target
 
-STRIDE = 4  # of the queries' masks
-
 
 class MatchStatistics:
     """Sums over steps, on the device, which is not waited for until they are taken."""
@@ -37,7 +35,8 @@ class MatchStatistics:
             said = logit[queries].float().softmax(dim=-1)  # (k, C + 1)
             probability = said.gather(1, target.labels[places][:, None]).sum()
             inside = mask[queries] > 0  # (k, H/4, W/4)
-            wanted = target.masks[places][:, STRIDE // 2 :: STRIDE, STRIDE // 2 :: STRIDE]
+            stride = target.masks.shape[-1] // mask.shape[-1]
+            wanted = target.masks[places][:, stride // 2 :: stride, stride // 2 :: stride]
             union = (inside | wanted).sum(dim=(1, 2))
             there = wanted.any(dim=2).any(dim=1)
             iou = (inside & wanted).sum(dim=(1, 2)) / union.clamp(min=1)
@@ -49,7 +48,7 @@ class MatchStatistics:
 
         Returns:
             ``queries_matched``: share of queries that were matched at least once; ``matched_probability``: mean
-            probability of the right class; ``matched_iou``: mean IoU, at a quarter of the resolution.
+            probability of the right class; ``matched_iou``: mean IoU, at the resolution of the queries' masks.
         """
         if self._matched is None or self._sums is None:
             return {}

@@ -83,6 +83,7 @@ def test_a_job_whose_time_is_up_is_queued_again_and_goes_on(tmp_path: Path, monk
     [task] = Path(f"/proc/{job.job_id}/task/{job.job_id}/children").read_text().split()
     os.kill(int(task), signal.SIGUSR2)  # as SLURM does some time before the end
     assert job.result() == 0
+    job._process.wait(timeout=60)
     log = (folder / "log.txt").read_text()
     assert "SIGUSR1: stopping after" in log
     assert "Steps 1 to 60" in log

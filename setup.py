@@ -23,6 +23,7 @@ REQUIRED = [
 ]
 DEMO = ["matplotlib>=3.7"]
 TRAIN = ["tensorboard>=2.14"]
+WANDB = ["wandb>=0.17"]
 EVAL = ["cityscapesscripts>=2.2", "lvis>=0.5.3", "faster-coco-eval>=1.7"]
 SLURM = ["submitit>=1.5"]
 
@@ -48,6 +49,7 @@ setup(
     extras_require={
         "demo": DEMO,
         "train": TRAIN,
+        "wandb": WANDB,
         "eval": EVAL,
         "slurm": SLURM,
         "detectron2": [],  # not on PyPI: INSTALL.md says where it comes from

@@ -37,7 +37,7 @@ def setup_logging(output_dir: str | Path | None = None, process_rank: int = 0) -
     if output_dir is not None:
         Path(output_dir).mkdir(parents=True, exist_ok=True)
         suffix = "" if process_rank == 0 else f".rank{process_rank}"
-        file = logging.FileHandler(Path(output_dir) / f"log.txt{suffix}", encoding="utf-8")
+        file = _LogFile(Path(output_dir) / f"log.txt{suffix}", encoding="utf-8")
         file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
         logger.addHandler(file)
 
@@ -56,6 +56,17 @@ def progress(items: Iterable[Item], description: str, total: int | None = None, 
     """
     interval = 0.1 if sys.stderr.isatty() else 15.0
     yield from tqdm(items, desc=description, total=total, disable=quiet, mininterval=interval, dynamic_ncols=True)
+
+
+class _LogFile(logging.FileHandler):
+    """Says once that the file cannot be written, a full disk for example, where logging would say it at every line."""
+
+    _told = False
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 (logging's name)
+        if not self._told:
+            self._told = True
+            tqdm.write(f"{self.baseFilename} cannot be written: {sys.exc_info()[1]}", file=sys.stderr)
 
 
 class _TqdmHandler(logging.Handler):

@@ -12,6 +12,7 @@ import json
 import os
 import random
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -28,12 +29,26 @@ from tabulate import tabulate
 ROOT = Path(__file__).resolve().parents[1]
 HEADERS = ("fault", "what happened", "steps lost beyond the checkpoint", "same result")
 PERIOD = 5  # steps between checkpoints
+LIMIT = 3  # bad steps in a row that end a run
 MEASURED = {"data_time", "time", "memory"}  # of metrics.json; they differ from run to run
 OPTIONS = (
     "MODEL.DEVICE", "cpu", "SOLVER.IMS_PER_BATCH", 2, "SOLVER.CHECKPOINT_PERIOD", PERIOD, "INPUT.IMAGE_SIZE", 64,
     "MODEL.SEM_SEG_HEAD.TRANSFORMER_ENC_LAYERS", 1, "MODEL.MASK_FORMER.NUM_OBJECT_QUERIES", 6,
-    "MODEL.MASK_FORMER.TRAIN_NUM_POINTS", 64, "DATASETS.TEST", [], "LOG_PERIOD", 1,
+    "MODEL.MASK_FORMER.TRAIN_NUM_POINTS", 64, "DATASETS.TEST", [], "LOG_PERIOD", 1, "SOLVER.MAX_BAD_STEPS", LIMIT,
 )  # fmt: skip
+TRAIN = """
+import sys
+from tools.train_net import main
+sys.exit(main())
+"""
+POISON = """
+from frozenseg.engine.trainer import Trainer
+losses_of = Trainer._losses
+def poisoned(self, part, batch):
+    bad = self.iteration >= {first}
+    return {{name: loss * float("nan") if bad else loss for name, loss in losses_of(self, part, batch).items()}}
+Trainer._losses = poisoned
+"""
 
 
 class DrillError(Exception):
@@ -52,6 +67,7 @@ class Run:
         kills: how many random kill points.
         lost: steps that a resumed run has repeated though a checkpoint had them.
         afterwards: what a drill wants done when the run has been compared.
+        sabotage: Python that is run before the training, in its process.
     """
 
     folder: Path
@@ -61,6 +77,7 @@ class Run:
     kills: int = 20
     lost: int = 0
     afterwards: ExitStack = field(default_factory=ExitStack)
+    sabotage: str = ""
     _expected: int = 0  # steps of the checkpoint that was there when the last process was started
     _counted: int = 0  # starts of training that were looked at
 
@@ -70,7 +87,8 @@ class Run:
         self._count_lost()
         self._expected = self.checkpoint()
         config = ROOT / "configs/toyworld/frozenseg_tiny.yaml"
-        command = [sys.executable, ROOT / "tools/train_net.py", "--config-file", config, "--resume", *OPTIONS]
+        program = ["-c", f"{self.sabotage}{TRAIN}"] if self.sabotage else [ROOT / "tools/train_net.py"]
+        command = [sys.executable, *program, "--config-file", config, "--resume", *OPTIONS]
         command += ["OUTPUT_DIR", self.folder, "SOLVER.MAX_ITER", self.steps]
         environment = {**os.environ, "DETECTRON2_DATASETS": str(self.data), "OMP_NUM_THREADS": "1"}
         environment["PYTHONPATH"] = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
@@ -192,11 +210,49 @@ def ask_to_stop(run: Run) -> str:
     return f"checkpoint and exit code 0 after {seconds:.1f} s"
 
 
+def damage_an_image(run: Run) -> str:
+    """Cut an image in half while training reads it, then put it back."""
+    run.data = Path(shutil.copytree(run.data, run.folder.parent / f"{run.folder.name}_data"))
+    with run.start() as process:
+        run.reach(process, PERIOD + 1)
+        image = sorted((run.data / "toyworld/train/images").iterdir())[7]
+        whole = image.read_bytes()
+        image.write_bytes(whole[: len(whole) // 2])
+        code = process.wait()
+    told, done = run.last_words(), len(run.lines())
+    if code != 2 or image.name not in told or run.checkpoint() != done:
+        raise DrillError(f"a bad image ended the run with code {code}, a checkpoint of {run.checkpoint()}: {told}")
+    image.write_bytes(whole)
+    run.finish()
+    return f"named, with code 2 and a checkpoint of all {done} steps"
+
+
+def poison_the_loss(run: Run) -> str:
+    """Make every loss NaN from a step on, look at the dump, and go on from the checkpoint before it."""
+    run.sabotage = POISON.format(first=2 * PERIOD)
+    with run.start() as process:
+        code = process.wait()
+    told, before = run.last_words(), run.checkpoint() - LIMIT
+    dumps = list((run.folder / "bad_steps").glob("*.pth"))
+    if code != 2 or before != 2 * PERIOD or len(dumps) != 1:
+        raise DrillError(f"NaN ended the run with code {code} and {len(dumps)} dumps: {told}")
+    replay = [sys.executable, str(ROOT / "tools/replay_step.py"), str(dumps[0])]
+    done = subprocess.run(replay, capture_output=True, text=True, check=False)
+    if done.returncode != 0 or "everything is finite this time" not in done.stdout:
+        raise DrillError(f"the dump cannot be replayed: {done.stdout}{done.stderr}")
+    run.sabotage = ""
+    (run.folder / "last_checkpoint").write_text(f"model_{before:07d}.pth\n", encoding="utf-8")
+    run.finish()
+    return f"{LIMIT} bad steps left out, then a dump that can be replayed"
+
+
 DRILLS: dict[str, Callable[[Run], str]] = {
     "kill": kill_at_random_points,
     "truncate": truncate_newest_checkpoint,
     "disk": fill_the_disk,
     "sigterm": ask_to_stop,
+    "image": damage_an_image,
+    "nan": poison_the_loss,
 }
 """Each hurts a run, goes on with it to its end, and says what happened."""
 

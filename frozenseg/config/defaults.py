@@ -20,6 +20,12 @@ KEYS: tuple[Key, ...] = (
     Key("OUTPUT_DIR", "./output", "folder for checkpoints, logs, metrics.json and inference/results.json"),
     Key("SEED", -1, "seed of weights, data order and augmentation; -1 draws one and logs it"),
     Key("LOG_PERIOD", 20, "training steps between lines of the log and of metrics.json"),
+    Key(
+        "LOG_PICTURE_PERIOD",
+        1000,
+        "training steps between drawings of the same four test images, as annotated and as predicted; 0: none",
+    ),
+    Key("LOG_WANDB_PROJECT", "", "log to this project of Weights & Biases, too (pip install 'frozenseg[wandb]')"),
     Key("CUDNN_BENCHMARK", False, "let cuDNN try its algorithms on each new input size"),
     # The model as a whole
     Key("MODEL.META_ARCHITECTURE", "FrozenSeg", "FrozenSeg (CLIP and SAM) or FCCLIP (CLIP alone)"),
@@ -30,6 +36,11 @@ KEYS: tuple[Key, ...] = (
         "file of weights to start from or to evaluate, ours or released; empty: freshly initialised decoder",
     ),
     Key("MODEL.ALLOW_PARTIAL_WEIGHTS", False, "load what fits of MODEL.WEIGHTS and warn of the rest"),
+    Key(
+        "MODEL.FROZEN_DTYPE",
+        "float32",
+        "float32, bfloat16 or float16: the image trunks of the frozen CLIP and SAM hold their weights and work in it",
+    ),
     Key("MODEL.PIXEL_MEAN", [122.7709383, 116.7460125, 104.09373615], "CLIP's channel means, RGB, 0-255"),
     Key("MODEL.PIXEL_STD", [68.5005327, 66.6321579, 70.32316305], "CLIP's channel standard deviations, RGB, 0-255"),
     Key("MODEL.BACKBONE.NAME", "CLIP", "CLIP picks the family from CLIP_MODEL_NAME; a family's name insists on it"),
@@ -72,6 +83,12 @@ KEYS: tuple[Key, ...] = (
         "MODEL.SEM_SEG_HEAD.SAM_READ_ACROSS_IMAGES",
         False,
         "with 3 levels: read through the whole batch as released, so that its images leak into each other",
+    ),
+    Key(
+        "MODEL.SEM_SEG_HEAD.RECOMPUTE",
+        False,
+        "compute what happens inside the decoders' layers a second time in the backward pass instead of keeping it: "
+        "less memory, slower steps, the same result",
     ),
     # Transformer decoder
     Key("MODEL.MASK_FORMER.TRANSFORMER_DECODER_NAME", "MultiScaleMaskedTransformerDecoder", "registered decoder"),
@@ -185,7 +202,14 @@ KEYS: tuple[Key, ...] = (
     Key("SOLVER.CLIP_GRADIENTS.CLIP_TYPE", "full_model", "full_model: one norm over all parameters"),
     Key("SOLVER.CLIP_GRADIENTS.CLIP_VALUE", 0.01, "largest gradient norm"),
     Key("SOLVER.CLIP_GRADIENTS.NORM_TYPE", 2.0, "which norm"),
-    Key("SOLVER.AMP.ENABLED", True, "mixed precision on CUDA (fp32 elsewhere)"),
+    Key("SOLVER.AMP.ENABLED", True, "mixed precision"),
+    Key("SOLVER.AMP.DTYPE", "float16", "float16 (on CUDA; float32 elsewhere) or bfloat16 (on CPU, too)"),
+    Key(
+        "SOLVER.MAX_BAD_STEPS",
+        10,
+        "a step whose loss or gradient is not finite changes nothing; so many in a row end the training, with a dump "
+        "for tools/replay_step.py",
+    ),
     Key("SOLVER.CHECKPOINT_PERIOD", 5000, "iterations between checkpoints"),
     Key("SOLVER.KEEP_CHECKPOINTS.LAST", 3, "how many of the newest checkpoints are kept; 0 keeps all"),
     Key("SOLVER.KEEP_CHECKPOINTS.EVERY", 0, "checkpoints at multiples of so many iterations are kept too; 0: none"),

@@ -6,6 +6,7 @@ same for any number of workers, and a resumed run sees what an unbroken one woul
 
 import pickle
 import random
+import re
 import shlex
 import signal
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
@@ -34,6 +35,7 @@ from frozenseg.structures.label_files import image_name
 logger = get_logger(__name__)
 LOOKED_AT = 6  # pictures of each data set before a run
 MODEL_STREAM = 1  # tells the model's random numbers from those of the augmentation
+DEAD_WORKER = re.compile(r"DataLoader worker \(pid")  # how torch's error begins
 MAX_REPLACEMENTS = 20  # pictures in a row that may be bad before training stops
 
 
@@ -122,15 +124,23 @@ class Batches(Iterable[list[Sample]]):
     Args:
         loader: yields lists of :class:`Loaded`.
         skip_bad: log pictures that cannot be loaded and go on, instead of stopping.
+
+    Attributes:
+        bad: pictures that this process has left out so far.
     """
 
     def __init__(self, loader: DataLoader, skip_bad: bool = False) -> None:
         self.loader = loader
         self.skip_bad = skip_bad
+        self.bad = 0
 
     def __iter__(self) -> Iterator[list[Sample]]:
-        """Go through the batches; one that has lost all its pictures is left out."""
-        for batch in self.loader:
+        """Go through the batches; one that has lost all its pictures is left out.
+
+        Raises:
+            DataError: a picture cannot be loaded, or a process that loads them has died.
+        """
+        for batch in _with_living_workers(self.loader):
             for loaded in batch:
                 self._tell(loaded)
             if samples := [loaded.sample for loaded in batch if loaded.sample is not None]:
@@ -149,6 +159,7 @@ class Batches(Iterable[list[Sample]]):
         for complaint in loaded.complaints:
             if loaded.hopeless or not self.skip_bad:
                 raise DataError(complaint)
+            self.bad += 1
             logger.warning("Left out: %s", complaint)
 
 
@@ -282,6 +293,32 @@ def _check(cfg: Any, name: str, records: Sequence[Record], keys: Sequence[str]) 
 def _shared_seed(seed: int) -> int:
     """Return the seed, or where it is negative one that rank 0 draws for all."""
     return seed if seed >= 0 else distributed.gather(random.SystemRandom().randrange(1 << 31))[0]
+
+
+def of_dead_worker(error: RuntimeError, workers: int) -> DataError | None:
+    """Return what to say of an error if it means that a process of a torch loader has died.
+
+    Torch raises it wherever the main process is at that moment.
+
+    Args:
+        error: any.
+        workers: processes that load.
+    """
+    if not DEAD_WORKER.match(str(error)):
+        return None
+    return DataError(
+        f"A process that loads images has died ({str(error).splitlines()[0].rstrip('. ')}): most often the system has "
+        f"killed it for want of memory, so set DATALOADER.NUM_WORKERS below {workers}, or to 0 to see the error itself."
+    )
+
+
+def _with_living_workers(loader: DataLoader) -> Iterator[list[Loaded]]:
+    try:
+        yield from loader
+    except RuntimeError as error:
+        if told := of_dead_worker(error, loader.num_workers):
+            raise told from error
+        raise
 
 
 def _leave_signals_to_main_process(worker: int) -> None:

@@ -23,8 +23,10 @@ from frozenseg.modeling.weights import checkpoint_content
 logger = get_logger(__name__)
 FINAL = "model_final.pth"
 MAY_DIFFER = (
-    "OUTPUT_DIR", "MODEL.WEIGHTS", "MODEL.ALLOW_PARTIAL_WEIGHTS", "MODEL.DEVICE", "DATALOADER.NUM_WORKERS",
-    "SOLVER.IMAGES_AT_ONCE", "LOG_PERIOD", "TEST.EXPECTED_RESULTS", "TEST.SAM_MASK_CACHE", "TEST.SAM_MASK_CACHE_GIB",
+    "OUTPUT_DIR", "LOG_PERIOD", "LOG_PICTURE_PERIOD", "LOG_WANDB_PROJECT", "MODEL.WEIGHTS",
+    "MODEL.ALLOW_PARTIAL_WEIGHTS", "MODEL.DEVICE", "MODEL.SEM_SEG_HEAD.RECOMPUTE", "DATALOADER.NUM_WORKERS",
+    "SOLVER.IMAGES_AT_ONCE", "SOLVER.MAX_BAD_STEPS", "SOLVER.KEEP_CHECKPOINTS.LAST", "SOLVER.KEEP_CHECKPOINTS.EVERY",
+    "SOLVER.KEEP_CHECKPOINTS.BEST", "TEST.EXPECTED_RESULTS", "TEST.SAM_MASK_CACHE", "TEST.SAM_MASK_CACHE_GIB",
 )  # fmt: skip
 
 
@@ -56,11 +58,16 @@ class Checkpointer:
         self.folder, self.model, self.optimizer, self.scaler = folder, model, optimizer, scaler
         self.config, self.seed, self.policy = config, seed, policy
         self.last: Path | None = None
+        self.resumed_at = 0  # steps done by an earlier run
         self._frozen: dict[str, str] | None = None
         self._random_states: dict[str, Any] | None = None
 
-    def save(self, iteration: int) -> Path:
+    def save(self, iteration: int, states: dict[str, Any] | None = None) -> Path:
         """Write everything that resuming needs after ``iteration`` steps, once; returns the file.
+
+        Args:
+            iteration: steps done.
+            states: of this process's random generators after them; None where they are so now.
 
         Raises:
             CheckpointError: the disk refuses; the checkpoints before are as they were.
@@ -68,8 +75,7 @@ class Checkpointer:
         path = self.folder / f"model_{iteration:07d}.pth"
         if path == self.last:
             return path
-        states = distributed.gather(random_states.random_states())
-        self.last = path
+        all_states = distributed.gather(random_states.random_states() if states is None else states)
         if distributed.is_main_process():
             trainer = {
                 "iteration": iteration,
@@ -77,11 +83,12 @@ class Checkpointer:
                 "optimizer": type(self.optimizer).__name__,
                 "optimizer_state": self.optimizer.state_dict(),
                 "scaler_state": self.scaler.state_dict(),
-                "random_states": states,
+                "random_states": all_states,
             }
             write_checkpoint(path, {**self._content(), "trainer": trainer})
             self._enter(path, iteration)
             logger.info("Checkpoint: %s", path)
+        self.last = path
         return path
 
     def record(self, results: Mapping[str, float]) -> None:
@@ -132,7 +139,7 @@ class Checkpointer:
             ) from error
         if state["scaler_state"] and self.scaler.is_enabled():
             self.scaler.load_state_dict(state["scaler_state"])
-        self.last = path
+        self.last, self.resumed_at = path, state["iteration"]
         if distributed.is_main_process():
             CheckpointIndex(self.folder).forget_after(state["iteration"])
         processes = len(state["random_states"])

@@ -1,8 +1,8 @@
 """All benchmarks of a config, one after the other, with one model: the words are swapped, the model stays."""
 
 import functools
-from collections.abc import Sequence
-from contextlib import ExitStack, closing
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -125,15 +125,11 @@ def evaluate(
         return {}
     identity = weights_of(model, weights)
     outcomes: dict[str, Outcome] = {}
-    own = model.vocabulary, model.seen, model.read_out, model.ensemble_setting
     for benchmark in benchmarks:
         logger.info("Evaluating on %s: %d classes.", benchmark.name, len(benchmark.words))
-        model.set_vocabulary(benchmark.words, benchmark.seen)
-        model.set_protocol(ReadOut.from_config(benchmark.cfg), EnsembleSetting.from_config(benchmark.cfg))
         place = folder / "inference" / benchmark.name
-        outcomes[benchmark.name] = _run(model, benchmark, identity, place, resume)
-    model.set_vocabulary(*own[:2])
-    model.set_protocol(*own[2:])
+        with as_in_benchmark(model, benchmark):
+            outcomes[benchmark.name] = _run(model, benchmark, identity, place, resume)
     if distributed.is_main_process():
         write_outcomes(folder / "inference", outcomes, compare)
         for benchmark in benchmarks:
@@ -141,6 +137,21 @@ def evaluate(
     for benchmark in benchmarks:
         benchmark.evaluators.reset()  # until the next evaluation they need no memory
     return {name: outcome.results for name, outcome in outcomes.items()}
+
+
+@contextmanager
+def as_in_benchmark(model: nn.Module, benchmark: Benchmark) -> Iterator[None]:
+    """Give a model the words and the outputs of a benchmark, in eval mode; all is as before afterwards."""
+    own = model.vocabulary, model.seen, model.read_out, model.ensemble_setting, model.training
+    model.set_vocabulary(benchmark.words, benchmark.seen)
+    model.set_protocol(ReadOut.from_config(benchmark.cfg), EnsembleSetting.from_config(benchmark.cfg))
+    model.eval()
+    try:
+        yield
+    finally:
+        model.set_vocabulary(*own[:2])
+        model.set_protocol(*own[2:4])
+        model.train(own[4])
 
 
 def _run(model: nn.Module, benchmark: Benchmark, weights: dict[str, Any], place: Path, resume: bool | None) -> Outcome:

@@ -1,20 +1,27 @@
 """What happens around the steps of training: learning rate, checkpoints, evaluation, logs. Called in this order."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
+from PIL import Image
 from tqdm import tqdm
 
 from frozenseg import distributed
+from frozenseg.atomic import replacing
 from frozenseg.engine.checkpoint import Checkpointer
 from frozenseg.engine.lr_schedule import LearningRateSchedule
 from frozenseg.engine.metrics import Scalars, Writer, peak_memory, summed_by_kind
 from frozenseg.engine.random_states import undisturbed_random_states
+from frozenseg.errors import CheckpointError
+from frozenseg.log import get_logger
 
 if TYPE_CHECKING:
     from frozenseg.engine.trainer import Trainer
+
+logger = get_logger(__name__)
 
 
 class Hook:
@@ -81,6 +88,15 @@ class SaveCheckpoints(Hook):
         if trainer.iteration == trainer.max_iter:
             self.checkpointer.save_final()
 
+    def close(self, trainer: "Trainer") -> None:
+        """Save what an error would lose; several processes cannot agree on that, and keep their last checkpoint."""
+        if trainer.iteration == 0 or not trainer.whole or distributed.world_size() > 1:
+            return
+        try:
+            trainer.last_checkpoint = self.checkpointer.save(trainer.iteration, trainer.states)
+        except CheckpointError as error:
+            logger.warning("Nothing could be saved at the end: %s", error)
+
 
 class Evaluate(Hook):
     """Evaluates every so many steps and after the last one, without touching the random generators of training.
@@ -121,10 +137,17 @@ class Log(Hook):
         writers: of this process; empty on all but rank 0.
         device: whose memory is told.
         period: steps between lines.
+        more: returns what else is to be told; all processes call it for every line.
     """
 
-    def __init__(self, writers: Sequence[Writer], device: torch.device, period: int = 20) -> None:
-        self.writers, self.device, self.period = list(writers), device, period
+    def __init__(
+        self,
+        writers: Sequence[Writer],
+        device: torch.device,
+        period: int = 20,
+        more: Callable[[], Mapping[str, float]] = dict,
+    ) -> None:
+        self.writers, self.device, self.period, self.more = list(writers), device, period, more
         self._times: list[tuple[float, float]] = []
 
     def after_step(self, trainer: "Trainer") -> None:
@@ -157,11 +180,37 @@ class Log(Hook):
             "total_loss": sum(losses.values()),
             **losses,
             "lr": step.learning_rate,
-            "grad_norm": step.gradient_norm.item(),
+            "grad_norm": step.gradient_norm,
             "data_time": sum(data_times) / len(data_times),
             "time": sum(times) / len(times),
             "memory": peak_memory(self.device),
+            **self.more(),
         }
+
+
+class Pictures(Hook):
+    """Draws how the model sees some images, every so many steps, into ``pictures/`` and for the writers that show it.
+
+    Args:
+        draw: returns the drawing; called on rank 0 alone, without touching the random generators of training.
+        folder: of the run.
+        writers: of this process.
+        period: steps between drawings.
+    """
+
+    def __init__(self, draw: Callable[[], Image.Image], folder: Path, writers: Sequence[Writer], period: int) -> None:
+        self.draw, self.folder, self.writers, self.period = draw, folder, list(writers), period
+
+    def after_step(self, trainer: "Trainer") -> None:
+        """Draw where due."""
+        if not is_due(trainer, self.period) or not distributed.is_main_process():
+            return
+        with undisturbed_random_states():
+            drawing = self.draw()
+        with replacing(self.folder / "pictures" / f"step_{trainer.iteration:07d}.png") as temporary:
+            drawing.save(temporary)
+        for writer in self.writers:
+            writer.show(trainer.iteration, drawing)
 
 
 class ProgressBar(Hook):

@@ -1,4 +1,4 @@
-"""Scalars of training → console lines, ``metrics.json`` (one object a line), TensorBoard."""
+"""Scalars and pictures of training → console lines, ``metrics.json`` (one object a line), TensorBoard."""
 
 import datetime
 import importlib.util
@@ -9,16 +9,27 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
+import numpy as np
 import torch
+from PIL import Image
 
 from frozenseg.atomic import replacing
+from frozenseg.engine.weights_and_biases import WeightsAndBiases
 from frozenseg.log import get_logger
 
 logger = get_logger(__name__)
 Scalars = dict[str, float | None]
 METRICS_FILE = "metrics.json"
+TROUBLES = ("bad_images", "bad_steps", "overflows")  # counted since the run began; told on the console where there are
+CURVES = {
+    **{name: f"losses/{name}" for name in ("total_loss", "loss_ce", "loss_mask", "loss_dice")},
+    **{name: f"matching/{name}" for name in ("queries_matched", "matched_probability", "matched_iou")},
+    **{name: f"optimiser/{name}" for name in ("lr", "grad_norm")},
+    **{name: f"machine/{name}" for name in ("data_time", "time", "memory")},
+    **{name: f"trouble/{name}" for name in TROUBLES},
+}  # where TensorBoard shows them
 
 
 class Writer(Protocol):
@@ -26,6 +37,9 @@ class Writer(Protocol):
 
     def write(self, iteration: int, scalars: Scalars) -> None:
         """Take the scalars of a step; None stands for what cannot be known."""
+
+    def show(self, iteration: int, picture: Image.Image) -> None:
+        """Take a picture, if it can show one."""
 
     def close(self) -> None:
         """Finish."""
@@ -59,6 +73,9 @@ class JsonLines:
         self._file.write(json.dumps({"iteration": iteration, **finite}) + "\n")
         self._file.flush()
 
+    def show(self, iteration: int, picture: Image.Image) -> None:
+        """Do nothing: a line holds numbers."""
+
     def close(self) -> None:
         """Close the file."""
         self._file.close()
@@ -86,17 +103,22 @@ class ConsoleLines:
         memory = scalars["memory"]
         size = "" if memory is None else f"  memory {memory:.0f} MiB"
         logger.info(
-            "iteration %d/%d  eta %s  total_loss %.3f (%s)  lr %.3g  data %.3f s  step %.3f s%s",
+            "iteration %d/%d  eta %s  total_loss %.3f (%s)  grad_norm %.3g  lr %.3g  data %.3f s  step %.3f s%s%s",
             iteration,
             self.max_iter,
             self._time_to_go(iteration),
             scalars["total_loss"],
             losses,
+            scalars["grad_norm"],
             scalars["lr"],
             scalars["data_time"],
             scalars["time"],
             size,
+            "".join(f"  {name} {scalars[name]:.0f}" for name in TROUBLES if scalars.get(name)),
         )
+
+    def show(self, iteration: int, picture: Image.Image) -> None:
+        """Do nothing: a line cannot show it."""
 
     def close(self) -> None:
         """Do nothing: the logger stays."""
@@ -123,26 +145,35 @@ class TensorBoard:
         """Add one point to each curve."""
         for name, value in scalars.items():
             if value is not None:
-                self._writer.add_scalar(name, value, iteration)
+                self._writer.add_scalar(CURVES.get(name, name), value, iteration)
+
+    def show(self, iteration: int, picture: Image.Image) -> None:
+        """Add the picture to those before it."""
+        self._writer.add_image("pictures", np.asarray(picture), iteration, dataformats="HWC")
 
     def close(self) -> None:
         """Write out what is left."""
         self._writer.close()
 
 
-def build_writers(folder: Path, max_iter: int, start_iteration: int = 0) -> list[Writer]:
-    """Return the writers of a run: console, ``metrics.json``, and TensorBoard where it is installed.
+def build_writers(cfg: Any, folder: Path, start_iteration: int = 0) -> list[Writer]:
+    """Return the writers of a run: console, ``metrics.json``, TensorBoard where it is installed, W&B where asked for.
 
     Args:
+        cfg: reads SOLVER.MAX_ITER and LOG_WANDB_PROJECT.
         folder: the run's output folder.
-        max_iter: steps of the whole training.
         start_iteration: steps done by an earlier run.
+
+    Raises:
+        ConfigError: W&B is asked for, and not installed.
     """
-    writers: list[Writer] = [ConsoleLines(max_iter, start_iteration), JsonLines(folder, start_iteration)]
+    writers: list[Writer] = [ConsoleLines(cfg.SOLVER.MAX_ITER, start_iteration), JsonLines(folder, start_iteration)]
     if importlib.util.find_spec("tensorboard") is None:
         logger.info("TensorBoard is not installed, so its files are left out; get it by: pip install tensorboard")
     else:
         writers.append(TensorBoard(folder / "tensorboard", start_iteration))
+    if cfg.LOG_WANDB_PROJECT:
+        writers.append(WeightsAndBiases(cfg, folder))
     return writers
 
 

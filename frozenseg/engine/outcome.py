@@ -23,7 +23,7 @@ from frozenseg.evaluation.published import Published, published_results
 from frozenseg.evaluation.report import results_table, write_per_class, write_results
 from frozenseg.log import get_logger
 from frozenseg.modeling.frozen import hash_of
-from frozenseg.structures.palette import class_colour
+from frozenseg.structures.palette import Colour, class_colour
 from frozenseg.vocabulary import Vocabulary
 
 logger = get_logger(__name__)
@@ -123,9 +123,14 @@ def write_outcomes(folder: Path, outcomes: Mapping[str, Outcome], compare: bool)
     logger.info("To look at: %s", folder / "report.html")
 
 
+def colours_of(metadata: Metadata, classes: int) -> list[Colour]:
+    """Return the colours that a data set has for its classes, or ours."""
+    given = metadata.get("stuff_colors") or map(class_colour, range(classes))
+    return [(red, green, blue) for red, green, blue in given]
+
+
 def _report(name: str, outcome: Outcome, width: int, published: Sequence[Published]) -> BenchmarkReport:
-    given = outcome.metadata.get("stuff_colors") or map(class_colour, range(len(outcome.classes)))
-    colours = [(red, green, blue) for red, green, blue in given]
+    colours = colours_of(outcome.metadata, len(outcome.classes))
     best, worst = ([draw(shown, colours, read_image, width) for shown in end] for end in (outcome.best, outcome.worst))
     by_labels = any(shown.kind == "labels" for shown in outcome.best)
     return BenchmarkReport(

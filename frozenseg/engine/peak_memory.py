@@ -58,14 +58,18 @@ def _measure(config: str, options: list[str], size: tuple[int, int], vocabulary:
     model.give_labels()  # as evaluation does
     model.text_classifier = words_without_text
     picture = torch.randint(0, 256, (3, *size), dtype=torch.uint8)
-    before = _start(device)
+    before = start_measuring(device)
     with torch.no_grad():
         model([{"image": picture, "height": size[0], "width": size[1]}])
-    return Memory(device.type, before, _peak(device) - before)
+    return Memory(device.type, before, peak_since(device) - before)
 
 
-def _start(device: torch.device) -> int:
-    """Forget earlier peaks; returns the bytes in use."""
+def start_measuring(device: torch.device) -> int:
+    """Forget earlier peaks; returns the bytes in use: allocated on a GPU, resident of this process on a CPU.
+
+    Raises:
+        ConfigError: this machine cannot tell.
+    """
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
         return torch.cuda.memory_allocated(device)
@@ -79,7 +83,8 @@ def _start(device: torch.device) -> int:
     return _resident("VmRSS")
 
 
-def _peak(device: torch.device) -> int:
+def peak_since(device: torch.device) -> int:
+    """Return the most bytes in use at once since :func:`start_measuring`."""
     return torch.cuda.max_memory_allocated(device) if device.type == "cuda" else _resident("VmHWM")
 
 

@@ -3,8 +3,9 @@
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
@@ -12,7 +13,7 @@ from torch import nn
 from frozenseg import distributed
 from frozenseg.config import load_config
 from frozenseg.data.batch_plan import BatchPlan
-from frozenseg.data.loader import build_train_loader
+from frozenseg.data.loader import Batches, build_train_loader
 from frozenseg.data.words import build_vocabulary
 from frozenseg.device import pick_device
 from frozenseg.engine.arguments import overrides
@@ -20,15 +21,20 @@ from frozenseg.engine.checkpoint import Checkpointer, changed_keys, read_trainin
 from frozenseg.engine.checkpoint_index import CheckpointIndex, KeepPolicy, forget_checkpoints
 from frozenseg.engine.data_parallel import data_parallel
 from frozenseg.engine.evaluate import Benchmark, build_benchmarks, evaluate, flat_results
-from frozenseg.engine.hooks import Evaluate, Hook, Log, ProgressBar, SaveCheckpoints, Schedule
+from frozenseg.engine.failures import clear_failures
+from frozenseg.engine.few_images import FewImages
+from frozenseg.engine.guard import BadSteps, StepDump
+from frozenseg.engine.hooks import Evaluate, Hook, Log, Pictures, ProgressBar, SaveCheckpoints, Schedule
 from frozenseg.engine.launch import Processes, launch
 from frozenseg.engine.lr_schedule import LearningRateSchedule, build_lr_schedule, describe_schedule
 from frozenseg.engine.metrics import build_writers
 from frozenseg.engine.optimizer import build_gradient_clip, build_optimizer
+from frozenseg.engine.precision import Precision
 from frozenseg.engine.random_states import seed_everything
 from frozenseg.engine.setup import errors_in_log_file, prepare_folder, with_seed, write_config
 from frozenseg.engine.stop import StopOnSignal
 from frozenseg.engine.trainer import Trainer
+from frozenseg.engine.training_memory import Images, WatchMemory, foresee
 from frozenseg.errors import CheckpointError, ConfigError
 from frozenseg.evaluation.expected import check_results, read_expected
 from frozenseg.log import get_logger
@@ -134,8 +140,10 @@ def _train(cfg: Any, folder: Path, path: Path | None, opts: Sequence[str]) -> No
     model = _build_model(cfg, vocabulary, path)
     optimizer = build_optimizer(cfg, model)
     device = next(model.parameters()).device
-    scaler = torch.amp.GradScaler("cuda", enabled=cfg.SOLVER.AMP.ENABLED and device.type == "cuda")
-    checkpointer = Checkpointer(folder, model, optimizer, scaler, cfg.dump(), cfg.SEED, KeepPolicy.from_config(cfg))
+    precision = Precision.from_config(cfg, device)
+    checkpointer = Checkpointer(
+        folder, model, optimizer, precision.scaler, cfg.dump(), cfg.SEED, KeepPolicy.from_config(cfg)
+    )
     if checkpoint is not None and path is not None:
         checkpointer.resume(checkpoint, path)
         _tell_changes(checkpoint["config"], cfg.dump())
@@ -157,29 +165,41 @@ def _train(cfg: Any, folder: Path, path: Path | None, opts: Sequence[str]) -> No
         steps=range(done, cfg.SOLVER.MAX_ITER),
         images_at_once=cfg.SOLVER.IMAGES_AT_ONCE,
         clip=clip,
-        scaler=scaler,
-        hooks=_hooks(cfg, model, benchmarks, schedule, checkpointer, done, latest),
+        precision=precision,
+        hooks=_hooks(_Parts(cfg, model, loader, optimizer, precision, benchmarks, checkpointer), schedule, latest),
     )
-    trainer.train()
+    with clear_failures(trainer, cfg):
+        trainer.train()
     if trainer.stopped:
         logger.info("Stopped before the end; --resume goes on with it.")
     else:
         check_results(expected, latest)
 
 
-def _hooks(
-    cfg: Any,
-    model: nn.Module,
-    benchmarks: Sequence[Benchmark],
-    schedule: LearningRateSchedule,
-    checkpointer: Checkpointer,
-    done: int,
-    latest: dict[str, Any],
-) -> list[Hook]:
+class _Parts(NamedTuple):
+    """What a training consists of."""
+
+    cfg: Any
+    model: nn.Module  # not wrapped
+    loader: Batches
+    optimizer: torch.optim.Optimizer
+    precision: Precision
+    benchmarks: Sequence[Benchmark]
+    checkpointer: Checkpointer
+
+
+def _hooks(parts: _Parts, schedule: LearningRateSchedule, latest: dict[str, Any]) -> list[Hook]:
     """Return what happens around the steps, in order; evaluations leave their results in ``latest``."""
-    folder, device, main = checkpointer.folder, next(model.parameters()).device, distributed.is_main_process()
-    stop = StopOnSignal()
-    log = Log(build_writers(folder, cfg.SOLVER.MAX_ITER, done) if main else [], device, cfg.LOG_PERIOD)
+    cfg, model, loader, _, _, benchmarks, checkpointer = parts
+    folder, main = checkpointer.folder, distributed.is_main_process()
+    stop, bad = StopOnSignal(), BadSteps(cfg.SOLVER.MAX_BAD_STEPS, StepDump(folder, model, cfg.dump()))
+    writers = build_writers(cfg, folder, checkpointer.resumed_at) if main else []
+
+    def more() -> dict[str, float]:
+        images = distributed.sum_over_ranks(torch.tensor(float(loader.bad)))
+        return {**model.criterion.statistics.take(), **bad.counts(), "bad_images": int(images)}
+
+    log = Log(writers, model.device, cfg.LOG_PERIOD, more)
 
     def evaluate_now(iteration: int) -> None:
         with stop.at_once():
@@ -188,14 +208,23 @@ def _hooks(
         log.write(iteration, results)
         checkpointer.record(results)
 
-    hooks: list[Hook] = [Schedule(schedule), stop, log]
+    hooks: list[Hook] = [_memory(parts), Schedule(schedule), bad, stop, log]
     if benchmarks:
         hooks.append(SaveCheckpoints(checkpointer, cfg.SOLVER.CHECKPOINT_PERIOD, cfg.TEST.EVAL_PERIOD))
         hooks.append(Evaluate(evaluate_now, cfg.TEST.EVAL_PERIOD, missed=checkpointer.lacks_results()))
     else:
         hooks.append(SaveCheckpoints(checkpointer, cfg.SOLVER.CHECKPOINT_PERIOD))
-    hooks.append(ProgressBar(device, quiet=not (main and sys.stderr.isatty())))
+    if benchmarks and cfg.LOG_PICTURE_PERIOD > 0:
+        hooks.append(Pictures(FewImages(model, benchmarks[0]), folder, writers, cfg.LOG_PICTURE_PERIOD))
+    hooks.append(ProgressBar(model.device, quiet=not (main and sys.stderr.isatty())))
     return hooks
+
+
+def _memory(parts: _Parts) -> Hook:
+    plan = BatchPlan.from_config(parts.cfg)
+    images = Images(plan.share // plan.parts, parts.cfg.INPUT.IMAGE_SIZE)
+    needed = partial(foresee, parts.model, images, parts.optimizer, parts.precision)
+    return WatchMemory(needed, parts.model.device)
 
 
 def _build_model(cfg: Any, vocabulary: Vocabulary, resumed: Path | None) -> nn.Module:

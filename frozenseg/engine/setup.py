@@ -17,6 +17,7 @@ import torch
 from frozenseg import distributed
 from frozenseg.atomic import write_text
 from frozenseg.engine.random_states import draw_seed
+from frozenseg.engine.run_folder import describe_run
 from frozenseg.errors import ConfigError, FrozenSegError
 from frozenseg.log import ROOT_LOGGER, get_logger, setup_logging
 
@@ -25,7 +26,7 @@ TOLD_PACKAGES = ("frozenseg", "torch", "torchvision", "open_clip_torch", "segmen
 
 
 def prepare_folder(cfg: Any) -> Path:
-    """Make the output folder and begin its log, with a line on the environment.
+    """Make the output folder, describe the run in it, and begin its log with a line on the environment.
 
     Args:
         cfg: reads OUTPUT_DIR.
@@ -37,6 +38,7 @@ def prepare_folder(cfg: Any) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         setup_logging(folder, distributed.rank())
+        describe_run(folder)
     except OSError as error:
         raise ConfigError(f"OUTPUT_DIR {folder} cannot be written ({error}): choose another.") from error
     logger.info("Command: %s", shlex.join(sys.argv))

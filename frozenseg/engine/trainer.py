@@ -5,7 +5,7 @@ In full::
     before_train
     until max_iter, or somebody stops:
         before_step
-        data → (losses → backward) for each part of the batch → clip → step
+        data → (losses → backward) for each part of the batch → clip → step, unless it is a bad one
         after_step
     after_train             (unless somebody has stopped it)
     close                   (always, also after an error)
@@ -13,32 +13,45 @@ In full::
 What happens at these points is the hooks' business (``hooks.py``).
 """
 
+import enum
 import itertools
 import math
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from frozenseg import distributed
 from frozenseg.engine.data_parallel import gradients_kept_here
 from frozenseg.engine.hooks import Hook
 from frozenseg.engine.optimizer import GradientClip, gradient_norm
-from frozenseg.errors import FrozenSegError
+from frozenseg.engine.precision import Precision
+from frozenseg.engine.random_states import random_states
 
 Batch = list[dict[str, Any]]
+
+
+class Outcome(enum.Enum):
+    """What became of a step; the same on all processes."""
+
+    GOOD = "good"
+    BAD = "bad"  # a loss or the gradient was not finite: nothing has changed
+    OVERFLOW = "overflow"  # of float16, which has found its scale too large: nothing but that has changed
 
 
 class Step(NamedTuple):
     """What is known of a step once it is done."""
 
+    outcome: Outcome
+    batch: Batch  # this process's share
     losses: dict[str, Tensor]  # scalars, detached, of all parts of this process's share of the batch
     total: float  # their sum
     learning_rate: float  # of the first parameter group
-    gradient_norm: Tensor  # scalar, before clipping
+    gradient_norm: float  # before clipping
     data_time: float  # seconds that the step waited for its batch
     time: float  # seconds, all together
 
@@ -54,8 +67,14 @@ class Trainer:
         steps: to run; it starts with the number of those that an earlier run has done.
         images_at_once: images of a part of the batch; 0 for all.
         clip: clips gradients and returns their norm; by default only the latter.
-        scaler: an enabled one switches fp16 mixed precision on.
+        precision: of the forward pass; by default float32.
         hooks: called in this order at every point.
+
+    Attributes:
+        iteration: steps done.
+        states: of the random generators before the step that is on its way, or the last one.
+        whole: whether the model is as ``iteration`` steps have left it, and not amid an update.
+        stopped: a hook that sets it ends training after the step.
     """
 
     def __init__(
@@ -67,25 +86,22 @@ class Trainer:
         steps: range,
         images_at_once: int = 0,
         clip: GradientClip = gradient_norm,
-        scaler: torch.amp.GradScaler | None = None,
+        precision: Precision | None = None,
         hooks: Sequence[Hook] = (),
     ) -> None:
         self.model, self.loader, self.optimizer = model, loader, optimizer
         self.iteration, self.max_iter = steps.start, steps.stop
         self.images_at_once, self.clip = images_at_once, clip
-        self.scaler = torch.amp.GradScaler("cuda", enabled=False) if scaler is None else scaler
+        self.precision = Precision.of() if precision is None else precision
         self.hooks = list(hooks)
         self.last_step: Step | None = None
         self.last_checkpoint: Path | None = None
-        self.stopped = False  # a hook that sets it ends training after the step
+        self.stopped, self.whole = False, True
+        self.states: dict[str, Any] = {}
         self._parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
 
     def train(self) -> None:
-        """Run all steps that are left, or until a hook has set ``stopped``.
-
-        Raises:
-            FrozenSegError: a loss is not finite.
-        """
+        """Run all steps that are left, or until a hook has set ``stopped``."""
         if self.iteration >= self.max_iter:
             return
         self.model.train()
@@ -93,14 +109,18 @@ class Trainer:
             batches = self._started_batches()
             self._call("before_train")
             while self.iteration < self.max_iter and not self.stopped:
+                self.states = random_states()
                 self._call("before_step")
                 self.last_step = self._step(batches)
                 self.iteration += 1
+                self.whole = True
                 self._call("after_step")
             if not self.stopped:
                 self._call("after_train")
         finally:
-            self._call("close")
+            with ExitStack() as stack:  # all are called, whatever others raise
+                for hook in reversed(self.hooks):
+                    stack.callback(hook.close, self)
 
     def _call(self, point: str) -> None:
         for hook in self.hooks:
@@ -117,14 +137,21 @@ class Trainer:
         data_time = time.perf_counter() - started
         self.optimizer.zero_grad(set_to_none=True)
         losses = self._backward(batch)
-        total = torch.stack(list(losses.values())).sum().item()
-        self._refuse_non_finite(total, losses, batch)
-        norm = self._update()
+        self.precision.scaler.unscale_(self.optimizer)
+        norm = self.clip(self._parameters)
+        total = torch.stack(list(losses.values())).sum()
+        # the one place where the step waits for its device; the sum over the processes makes them all decide alike
+        told = torch.stack([total, norm.to(total), distributed.sum_over_ranks(total)]).tolist()
+        outcome = self._outcome(total=told[2], norm=told[1])
+        self.whole = False
+        self._update(outcome)
         return Step(
+            outcome=outcome,
+            batch=batch,
             losses=losses,
-            total=total,
+            total=told[0],
             learning_rate=self.optimizer.param_groups[0]["lr"],
-            gradient_norm=norm.detach(),
+            gradient_norm=told[1],
             data_time=data_time,
             time=time.perf_counter() - started,
         )
@@ -137,31 +164,30 @@ class Trainer:
         for part in parts:
             with nullcontext() if part is parts[-1] else gradients_kept_here(self.model):
                 losses = self._losses(part, batch)
-                self.scaler.scale(torch.stack(list(losses.values())).sum()).backward()
+                self.precision.scaler.scale(torch.stack(list(losses.values())).sum()).backward()
             for name, loss in losses.items():
                 sums[name] = sums[name] + loss.detach() if name in sums else loss.detach()
         return sums
 
     def _losses(self, part: Batch, batch: Batch) -> dict[str, Tensor]:
-        with torch.autocast("cuda", dtype=torch.float16, enabled=self.scaler.is_enabled()):
+        with self.precision.autocast():
             if len(part) == len(batch):
                 return self.model(batch)
             return self.model(part, masks_of_step=[len(element["instances"]) for element in batch])
 
-    def _update(self) -> Tensor:
-        self.scaler.unscale_(self.optimizer)
-        norm = self.clip(self._parameters)
-        self.scaler.step(self.optimizer)
-        self.scaler.update()
-        return norm
+    def _outcome(self, total: float, norm: float) -> Outcome:
+        if math.isfinite(total) and math.isfinite(norm):
+            return Outcome.GOOD
+        scaler = self.precision.scaler
+        may_overflow = scaler.is_enabled() and scaler.get_scale() > 1
+        return Outcome.OVERFLOW if math.isfinite(total) and may_overflow else Outcome.BAD
 
-    def _refuse_non_finite(self, total: float, losses: dict[str, Tensor], batch: Batch) -> None:
-        if math.isfinite(total):
+    def _update(self, outcome: Outcome) -> None:
+        scaler = self.precision.scaler
+        if outcome is Outcome.BAD:
+            self.optimizer.zero_grad(set_to_none=True)
+            if scaler.is_enabled():
+                scaler.update(scaler.get_scale())  # it is not the scale's fault
             return
-        parts = ", ".join(f"{name} {loss.item():g}" for name, loss in losses.items() if not loss.isfinite())
-        images = ", ".join(f"{element.get('image_id')} ({element.get('file_name')})" for element in batch)
-        last = f"the last good checkpoint is {self.last_checkpoint}" if self.last_checkpoint else "no checkpoint yet"
-        raise FrozenSegError(
-            f"The loss became {total} in iteration {self.iteration + 1} ({parts or 'every part of it is finite'}) on "
-            f"images {images}; {last}: look at these images, or go on with --resume and a smaller SOLVER.BASE_LR."
-        )
+        scaler.step(self.optimizer)
+        scaler.update()

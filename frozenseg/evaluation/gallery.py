@@ -100,11 +100,15 @@ class Gallery:
         score = self._evaluators.image_score(contribution) if kind else math.nan
         if math.isnan(score) or not self._has_room(image_name(record), score):
             return
-        truth, predicted = self._segments(record, output) if kind == "segments" else self._labels(record, output)
-        shown = Shown(image_name(record), str(record["file_name"]), score, kind, truth, predicted)
+        shown = self._shown(record, output, kind, score)
         self._take(shown)
         if self.note is not None:
             self.note(_to_json(shown))
+
+    def show(self, record: dict[str, Any], output: dict[str, Any]) -> Shown | None:
+        """Return an image ready to be drawn, without keeping it or scoring it (NaN); None where nothing is drawn."""
+        kind = self._kind(output)
+        return self._shown(record, output, kind, math.nan) if kind else None
 
     def entries(self) -> list[JsonEntry]:
         """Return the images that this process keeps, as JSON can hold them."""
@@ -136,6 +140,10 @@ class Gallery:
         given = {"segments": "panoptic_seg", "labels": "sem_seg"}
         kinds = (kind for kind, key in given.items() if kind in self._evaluators.truths and key in output)
         return next(kinds, "")
+
+    def _shown(self, record: dict[str, Any], output: dict[str, Any], kind: str, score: float) -> Shown:
+        truth, predicted = self._segments(record, output) if kind == "segments" else self._labels(record, output)
+        return Shown(image_name(record), str(record["file_name"]), score, kind, truth, predicted)
 
     def _has_room(self, name: str, score: float) -> bool:
         if len(self._best) < self._count or len(self._worst) < 2 * self._count:

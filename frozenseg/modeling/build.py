@@ -3,6 +3,7 @@
 from torch import nn
 
 from frozenseg.config import CfgNode
+from frozenseg.modeling.frozen import precision_named
 from frozenseg.registry import META_ARCH
 from frozenseg.vocabulary import Vocabulary
 
@@ -21,4 +22,7 @@ def build_model(cfg: CfgNode, vocabulary: Vocabulary | str) -> nn.Module:
     """
     if isinstance(vocabulary, str):
         vocabulary = Vocabulary.parse(vocabulary)
-    return META_ARCH.look_up(cfg.MODEL.META_ARCHITECTURE).from_config(cfg, vocabulary)
+    precision = precision_named(cfg.MODEL.FROZEN_DTYPE)
+    model = META_ARCH.look_up(cfg.MODEL.META_ARCHITECTURE).from_config(cfg, vocabulary)
+    model.set_frozen_precision(precision)
+    return model

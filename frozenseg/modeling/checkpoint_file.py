@@ -27,6 +27,7 @@ SAFETENSORS = ".safetensors"
 METADATA = "frozenseg"  # our one entry in the metadata of a safetensors file, JSON
 FORMAT = 1  # of that entry
 DESCRIPTION = ("frozen", "vocabulary", "isthing", "config")  # of our own checkpoints, beside the weights
+STATES = ("trainer", "bad_step")  # what some of them hold besides
 WRAPPED = "module."  # what parallel training puts before every name
 DAMAGED = (
     pickle.UnpicklingError, SafetensorError, struct.error, EOFError, OSError, RuntimeError, MemoryError,
@@ -52,7 +53,8 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
 
     Returns:
         ``model`` (tensors by name on the CPU, as they are stored). From our own checkpoints also ``frozen`` (hash by
-        part), ``vocabulary``, ``isthing``, ``config``, and ``trainer`` where it holds what resuming needs.
+        part), ``vocabulary``, ``isthing``, ``config``, ``trainer`` where it holds what resuming needs, and
+        ``bad_step`` where it holds a training step to be run again.
 
     Raises:
         CheckpointError: missing, damaged, without weights, or not to be read without running it.
@@ -68,7 +70,8 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     except DAMAGED as error:
         raise CheckpointError(_why(path, error)) from error
     ours = isinstance(content.get("frozen"), dict)
-    return {"model": weights, **{key: content[key] for key in (*DESCRIPTION, "trainer") if ours and key in content}}
+    kept = (*DESCRIPTION, *STATES) if ours else ()
+    return {"model": weights, **{key: content[key] for key in kept if key in content}}
 
 
 def trained_vocabulary(checkpoint: Mapping[str, Any]) -> Vocabulary | None:

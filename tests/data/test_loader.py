@@ -1,7 +1,9 @@
 """Loaders: the same batches whatever the workers, exact resume, early and clear refusals."""
 
 import logging
+import os
 import shutil
+import signal
 from itertools import islice
 from pathlib import Path
 
@@ -11,7 +13,13 @@ from PIL import Image
 
 from frozenseg import distributed
 from frozenseg.data.batch_plan import BatchPlan
-from frozenseg.data.loader import PackedRecords, build_test_loader, build_train_loader, drop_without_instances
+from frozenseg.data.loader import (
+    LoadedRecords,
+    PackedRecords,
+    build_test_loader,
+    build_train_loader,
+    drop_without_instances,
+)
 from frozenseg.data.prepare.converter import converter_named
 from frozenseg.data.prepare.runner import prepare
 from frozenseg.errors import ConfigError, DataError
@@ -204,6 +212,33 @@ def test_bad_training_picture_is_replaced_by_the_next(damaged, cfg, caplog):
     assert [len(batch) for batch in batches] == [2, 2, 2]
     assert sorted(sample["image_id"] for batch in batches for sample in batch) == [1, 3, 3, 4, 5, 6]
     assert BROKEN in caplog.text
+
+
+def test_bad_pictures_are_counted(damaged, cfg):
+    cfg.DATASETS.SKIP_BAD = True
+    (damaged / "toyworld/train/panoptic/000000000004.png").write_bytes(b"no picture")
+    loader = build_train_loader(cfg)
+    list(islice(loader, 3))
+    assert loader.bad == 2  # an image and an annotation
+
+
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_dead_worker_is_one_sentence(toy, cfg, monkeypatch):
+    cfg.DATALOADER.NUM_WORKERS = 1
+    monkeypatch.setattr(LoadedRecords, "__getitem__", lambda self, key: os.kill(os.getpid(), signal.SIGKILL))
+    with pytest.raises(
+        DataError, match=r"has died \(DataLoader worker .*\): .* killed it .*NUM_WORKERS below 1, or to 0"
+    ):
+        next(iter(build_train_loader(cfg)))
+
+
+def test_a_bug_in_a_worker_stays_what_it_is(toy, cfg, monkeypatch):
+    def fail(self, key):
+        raise RuntimeError("of our own making")
+
+    monkeypatch.setattr(LoadedRecords, "__getitem__", fail)
+    with pytest.raises(RuntimeError, match="of our own making"):
+        next(iter(build_train_loader(cfg)))
 
 
 def test_nothing_but_bad_pictures_stops_training(damaged, cfg):

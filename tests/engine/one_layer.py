@@ -1,8 +1,9 @@
 """A model of one layer with what the engine asks of a model, its data, and work for other processes."""
 
+import json
 import os
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,13 @@ from torch import Tensor, nn
 
 from frozenseg import distributed
 from frozenseg.engine.checkpoint import Checkpointer
+from frozenseg.engine.data_parallel import data_parallel
+from frozenseg.engine.guard import BadSteps
 from frozenseg.engine.hooks import Hook, SaveCheckpoints, Schedule
 from frozenseg.engine.lr_schedule import LearningRateSchedule
 from frozenseg.engine.stop import StopOnSignal
 from frozenseg.engine.trainer import Trainer
-from frozenseg.errors import DataError
+from frozenseg.errors import DataError, FrozenSegError
 from frozenseg.modeling.ensemble.geometric import EnsembleWeights
 from frozenseg.modeling.meta_arch.base import EnsembleSetting
 from frozenseg.modeling.readout.read_out import ReadOut
@@ -58,10 +61,10 @@ class Noise:
 
     Args:
         start: the first iteration.
-        poisoned: iteration whose images are NaN; -1 for none.
+        poisoned: iterations whose images are NaN.
     """
 
-    def __init__(self, start: int = 0, poisoned: int = -1) -> None:
+    def __init__(self, start: int = 0, poisoned: Container[int] = ()) -> None:
         self.start, self.poisoned = start, poisoned
 
     def __iter__(self) -> Iterator[list[dict[str, Any]]]:
@@ -70,7 +73,7 @@ class Noise:
         iteration = self.start
         while True:
             x = torch.randn(2, 4, generator=torch.Generator().manual_seed(iteration))
-            x = x * float("nan") if iteration == self.poisoned else x
+            x = x * float("nan") if iteration in self.poisoned else x
             yield [
                 {"image": x[i], "image_id": 10 * iteration + i, "file_name": f"{iteration}_{i}.jpg", "instances": ()}
                 for i in (0, 1)
@@ -108,10 +111,10 @@ def adamw(model: nn.Module, rate: float = 0.1) -> torch.optim.Optimizer:
 
 def checkpointer(folder: Path, trainer: Trainer, config: str = "SEED: 7\n") -> Checkpointer:
     """Return what writes a trainer's checkpoints."""
-    return Checkpointer(folder, trainer.model, trainer.optimizer, trainer.scaler, config, seed=7)
+    return Checkpointer(folder, trainer.model, trainer.optimizer, trainer.precision.scaler, config, seed=7)
 
 
-def trainer(max_iter: int = 10, start: int = 0, poisoned: int = -1, seed: int = 0) -> Trainer:
+def trainer(max_iter: int = 10, start: int = 0, poisoned: Container[int] = (), seed: int = 0) -> Trainer:
     """Return a trainer with a recorder and a halving learning rate."""
     torch.manual_seed(seed)
     model = OneLayer()
@@ -154,6 +157,34 @@ def train_until_asked_to_stop(folder: str) -> int:
     with_checkpoints(made, Path(folder), period=10**9).train()
     (Path(folder) / f"rank{distributed.rank()}").write_text(str(made.iteration))
     return 0
+
+
+def poisoned_on_rank_1(folder: str) -> int:
+    """Work for a process: train on images that are NaN for rank 1 alone; write down outcomes and the last weights."""
+    made = trainer(max_iter=20, poisoned=(2, 4, 5) if distributed.rank() == 1 else ())
+    outcomes: list[str] = []
+    own = made.model
+    made.model = data_parallel(own, torch.device("cpu"))
+    made.hooks += [BadSteps(2, lambda iteration, step, states: Path(f"rank{distributed.rank()}.pth")), Told(outcomes)]
+    try:
+        made.train()
+    except FrozenSegError as error:
+        outcomes.append(str(error))
+    weights = own.layer.weight.flatten().tolist()
+    (Path(folder) / f"rank{distributed.rank()}").write_text(json.dumps([outcomes, weights]))
+    return 0
+
+
+class Told(Hook):
+    """Appends what became of each step to a list."""
+
+    def __init__(self, outcomes: list[str]) -> None:
+        self.outcomes = outcomes
+
+    def before_step(self, trainer: Trainer) -> None:
+        """Tell of the step before, also of the last one before an error."""
+        if trainer.last_step is not None:
+            self.outcomes.append(trainer.last_step.outcome.value)
 
 
 def mistake_on_rank_1(folder: str) -> int:

@@ -1,14 +1,17 @@
 """Hooks, one by one, on the one-layer model."""
 
+from itertools import islice
 from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 
-from frozenseg.engine.hooks import Evaluate, Hook, Log, ProgressBar, is_due
+from frozenseg.engine.checkpoint import read_training_checkpoint
+from frozenseg.engine.hooks import Evaluate, Hook, Log, Pictures, ProgressBar, SaveCheckpoints, is_due
 from frozenseg.engine.metrics import Scalars
 from frozenseg.engine.trainer import Trainer
-from tests.engine.one_layer import checkpointer, recorder, trainer, with_checkpoints
+from tests.engine.one_layer import Noise, checkpointer, recorder, trainer, with_checkpoints
 
 CPU = torch.device("cpu")
 
@@ -18,10 +21,14 @@ class Kept:
 
     def __init__(self) -> None:
         self.lines: dict[int, Scalars] = {}
+        self.pictures: list[tuple[int, tuple[int, int]]] = []
         self.closed = False
 
     def write(self, iteration: int, scalars: Scalars) -> None:
         self.lines[iteration] = {**self.lines.get(iteration, {}), **scalars}
+
+    def show(self, iteration: int, picture: Image.Image) -> None:
+        self.pictures.append((iteration, picture.size))
 
     def close(self) -> None:
         self.closed = True
@@ -98,10 +105,15 @@ def test_log_lines() -> None:
     assert [i for i, line in kept.lines.items() if "set/sem_seg/mIoU" in line] == [5, 8]
 
 
+def fail(_: object) -> torch.Tensor:
+    raise ValueError("of our own making")
+
+
 def test_writers_are_closed_after_an_error() -> None:
     kept = Kept()
-    made = with_hooks(trainer(poisoned=1), Log([kept], CPU))
-    with pytest.raises(ValueError, match="iteration 2"):
+    made = with_hooks(trainer(), Log([kept], CPU))
+    made.clip = fail
+    with pytest.raises(ValueError, match="of our own making"):
         made.train()
     assert kept.closed
 
@@ -129,3 +141,59 @@ def test_checkpointer_without_a_resumed_run_leaves_the_generators_alone(tmp_path
     torch.set_rng_state(state)
     writes.restore_random_states()
     assert torch.equal(torch.rand(1), expected)
+
+
+def test_pictures_are_drawn_when_due_and_disturb_nothing(tmp_path: Path) -> None:
+    def draw() -> Image.Image:
+        torch.rand(3)
+        return Image.new("RGB", (8, 4))
+
+    kept, plain = Kept(), trainer(max_iter=5)
+    plain.train()
+    made = with_hooks(trainer(max_iter=5), Pictures(draw, tmp_path, [kept], period=2))
+    made.train()
+    assert recorder(made).losses == recorder(plain).losses
+    files = sorted(path.name for path in (tmp_path / "pictures").iterdir())
+    assert files == ["step_0000002.png", "step_0000004.png", "step_0000005.png"]
+    assert kept.pictures == [(2, (8, 4)), (4, (8, 4)), (5, (8, 4))]
+
+
+def test_what_an_error_would_lose_is_saved(tmp_path: Path) -> None:
+    plain = trainer(max_iter=6)
+    plain.train()
+    made = with_checkpoints(trainer(max_iter=6), tmp_path, period=2)
+    made.loader = islice(Noise(), 3)
+    with pytest.raises(StopIteration):
+        made.train()
+    assert made.last_checkpoint == tmp_path / "model_0000003.pth"
+    resumed = with_checkpoints(trainer(max_iter=6, start=3, seed=9), tmp_path)
+    content = read_training_checkpoint(made.last_checkpoint)
+    resumed.model.load_state_dict(content["model"], strict=False)
+    saves = resumed.hooks[-1]
+    assert isinstance(saves, SaveCheckpoints)
+    saves.checkpointer.resume(content, made.last_checkpoint)
+    resumed.train()
+    assert recorder(resumed).losses == recorder(plain).losses[3:]
+
+
+def test_nothing_is_saved_amid_an_update(tmp_path: Path) -> None:
+    made = with_checkpoints(trainer(max_iter=6), tmp_path, period=2)
+    made.hooks.insert(0, Breaker(made))
+    with pytest.raises(KeyboardInterrupt):
+        made.train()
+    assert made.last_checkpoint == tmp_path / "model_0000002.pth"
+    assert not (tmp_path / "model_0000003.pth").exists()
+
+
+class Breaker(Hook):
+    """Interrupts the update of the fourth step."""
+
+    def __init__(self, made: Trainer) -> None:
+        self.update = made.optimizer.step
+        made.optimizer.step = self.step
+
+    def step(self, *_: object) -> None:
+        self.update()
+        self.left = getattr(self, "left", 4) - 1
+        if self.left == 0:
+            raise KeyboardInterrupt

@@ -8,11 +8,16 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 
+from frozenseg.config import CfgNode
 from frozenseg.engine import metrics
 from frozenseg.engine.metrics import ConsoleLines, JsonLines, build_writers, peak_memory, summed_by_kind
 
-LINE = {"total_loss": 3.0, "loss_ce": 1.0, "loss_dice": 2.0, "lr": 1e-4, "data_time": 0.25, "time": 0.5, "memory": 7.0}
+LINE = {
+    "total_loss": 3.0, "loss_ce": 1.0, "loss_dice": 2.0, "grad_norm": 0.5, "lr": 1e-4, "data_time": 0.25, "time": 0.5,
+    "memory": 7.0, "bad_images": 2.0, "bad_steps": 0.0,
+}  # fmt: skip
 
 
 def lines(folder: Path) -> list[dict[str, float]]:
@@ -54,31 +59,33 @@ def test_console_line(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.Monk
     with caplog.at_level(logging.INFO):
         writer.write(40, dict(LINE))  # 20 steps took 10 s; 60 are left
     assert caplog.messages == [
-        "iteration 40/100  eta 0:00:30  total_loss 3.000 (ce 1.000 dice 2.000)  lr 0.0001  data 0.250 s  step 0.500 s"
-        "  memory 7 MiB"
+        "iteration 40/100  eta 0:00:30  total_loss 3.000 (ce 1.000 dice 2.000)  grad_norm 0.5  lr 0.0001  "
+        "data 0.250 s  step 0.500 s  memory 7 MiB  bad_images 2"
     ]
 
 
 @pytest.mark.skipif(importlib.util.find_spec("tensorboard") is None, reason="tensorboard is an extra")
-def test_tensorboard_gets_the_curves(tmp_path: Path) -> None:
+def test_tensorboard_gets_curves_and_pictures(tmp_path: Path, cfg: CfgNode) -> None:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    writers = build_writers(tmp_path, max_iter=10)
+    writers = build_writers(cfg, tmp_path)
     for writer in writers:
         writer.write(5, dict(LINE))
+        writer.show(6, Image.new("RGB", (8, 4)))
         writer.close()
     events = EventAccumulator(str(tmp_path / "tensorboard"))
     events.Reload()
-    assert [(event.step, event.value) for event in events.Scalars("total_loss")] == [(5, 3.0)]
+    assert [(event.step, event.value) for event in events.Scalars("losses/total_loss")] == [(5, 3.0)]
+    assert [(event.step, event.width, event.height) for event in events.Images("pictures")] == [(6, 8, 4)]
 
 
 def test_without_tensorboard_one_line_tells_how_to_get_it(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, cfg: CfgNode, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "tensorboard", None)
     monkeypatch.setattr(metrics.importlib.util, "find_spec", lambda name: None)
     with caplog.at_level(logging.INFO):
-        writers = build_writers(tmp_path, max_iter=10)
+        writers = build_writers(cfg, tmp_path)
     assert [type(writer).__name__ for writer in writers] == ["ConsoleLines", "JsonLines"]
     assert "pip install tensorboard" in caplog.text
     writers[1].close()

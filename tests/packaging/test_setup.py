@@ -26,6 +26,7 @@ OF_EXTRAS = {
     "cityscapesscripts": "eval",
     "lvis": "eval",
     "submitit": "slurm",
+    "wandb": "wandb",
 }
 
 
@@ -52,7 +53,7 @@ def test_the_required_packages_are_the_nine_named_ones(metadata: dict[str, Any])
 
 def test_the_extras(metadata: dict[str, Any]) -> None:
     extras = {name: names(requirements) for name, requirements in metadata["extras_require"].items()}
-    assert set(extras) == {"dev", "eval", "demo", "train", "slurm", "detectron2"}
+    assert set(extras) == {"dev", "eval", "demo", "train", "wandb", "slurm", "detectron2"}
     assert extras["detectron2"] == set()  # it is not on PyPI
     assert extras["eval"] == {"cityscapesscripts", "lvis", "faster-coco-eval"}
     assert extras["dev"] >= {"pytest", "hypothesis", "ruff", "mypy", "codespell"}

@@ -19,6 +19,11 @@ class ConvNeXtCLIP(FrozenCLIP):
         trunk = getattr(clip_model.visual, "trunk", None)
         return trunk is not None and all(hasattr(trunk, part) for part in ("stem", "stages", "norm_pre"))
 
+    def image_trunk(self) -> tuple[nn.Module, ...]:
+        """Return all but the heads, by which masks are pooled."""
+        trunk = self.clip_model.visual.trunk
+        return trunk.stem, trunk.stages, trunk.norm_pre
+
     @torch.no_grad()
     def forward(self, images: Tensor) -> ClipFeatures:
         """Return the maps of normalised images (B, 3, H, W); H and W are multiples of 32."""

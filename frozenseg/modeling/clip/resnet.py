@@ -22,6 +22,10 @@ class ResNetCLIP(FrozenCLIP):
         """Whether the trunk is CLIP's modified ResNet."""
         return hasattr(clip_model.visual, "attnpool") and hasattr(clip_model.visual, "layer4")
 
+    def image_trunk(self) -> tuple[nn.Module, ...]:
+        """Return all but the attention pool."""
+        return tuple(part for name, part in self.clip_model.visual.named_children() if name != "attnpool")
+
     @torch.no_grad()
     def forward(self, images: Tensor) -> ClipFeatures:
         """Return the maps of normalised images (B, 3, H, W); H and W are multiples of 32."""

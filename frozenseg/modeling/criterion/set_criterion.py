@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from frozenseg.config import CfgNode
 from frozenseg.distributed import sum_over_ranks, world_size
 from frozenseg.modeling.criterion.losses import class_loss, mask_losses, random_points, uncertain_points
+from frozenseg.modeling.criterion.match_statistics import MatchStatistics
 from frozenseg.modeling.criterion.matcher import HungarianMatcher, Match
 from frozenseg.modeling.ops.point_sample import point_sample
 from frozenseg.modeling.types import MaskPredictions, Prediction, Target
@@ -40,6 +41,9 @@ class SetCriterion(nn.Module):
         oversample: see :func:`uncertain_points`.
         importance: see :func:`uncertain_points`.
         deep_supervision: whether intermediate predictions count.
+
+    Attributes:
+        statistics: of how the last predictions were matched.
     """
 
     def __init__(
@@ -59,6 +63,7 @@ class SetCriterion(nn.Module):
         self.weights = dict(zip(("loss_ce", "loss_mask", "loss_dice"), weights, strict=True))
         self.points, self.oversample, self.importance = points, oversample, importance
         self.deep_supervision, self.void_weight = deep_supervision, void_weight
+        self.statistics = MatchStatistics()
         empty_weight = torch.ones(classes + 1)
         empty_weight[-1] = void_weight
         self.register_buffer("empty_weight", empty_weight)
@@ -119,6 +124,8 @@ class SetCriterion(nn.Module):
 
     def _weighted(self, prediction: Prediction, targets: list[Target], share: Share, suffix: str) -> dict[str, Tensor]:
         matches = self.matcher(prediction, targets)
+        if not suffix:
+            self.statistics.add(prediction, targets, matches)
         ce = class_loss(prediction.logits, self._labels(prediction, targets, matches), self.empty_weight)
         mask, dice = self._mask_losses(prediction, targets, matches, share.mask_count)
         losses = {"loss_ce": ce * share.class_weight, "loss_mask": mask, "loss_dice": dice}

@@ -221,6 +221,11 @@ class MaskClassifier(nn.Module):
         """Return the frozen encoders by attribute name."""
         return {name: module for name, module in self.named_children() if isinstance(module, Frozen)}
 
+    def set_frozen_precision(self, precision: torch.dtype) -> None:
+        """Let the image trunks of the frozen encoders work in a lower precision from their next call on."""
+        for part in self.frozen_parts().values():
+            part.precision = precision
+
     def frozen_hashes(self) -> dict[str, str]:
         """Return the hash of each frozen encoder's weights."""
         return {name: part.weights_hash() for name, part in self.frozen_parts().items()}

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from frozenseg.modeling.layers.position_encoding import sine_position
+from frozenseg.modeling.layers.recompute import run_layer
 from frozenseg.modeling.ops.ms_deform_attn import MSDeformAttn
 from frozenseg.modeling.ops.released_read import ReleasedRead
 
@@ -26,7 +27,12 @@ class DeformableEncoder(nn.Module):
         hidden: hidden width of the feed-forward network.
         dropout: probability, 0-1.
         released_read: see :class:`MSDeformAttn`.
+
+    Attributes:
+        recompute: see :func:`run_layer`.
     """
+
+    recompute = False
 
     def __init__(
         self,
@@ -76,7 +82,7 @@ class DeformableEncoder(nn.Module):
         )  # (1, S, d)
         reference_points = pixel_centres(shapes, features)  # (1, S, n, 2)
         for layer in self.encoder.layers:
-            features = layer(features, position, reference_points, shapes)
+            features = run_layer(layer, features, position, reference_points, shapes, recompute=self.recompute)
         parts = features.split([height * width for height, width in shapes], dim=1)
         return [part.transpose(1, 2).unflatten(2, shape) for part, shape in zip(parts, shapes, strict=True)]
 

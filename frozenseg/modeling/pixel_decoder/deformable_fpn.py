@@ -75,7 +75,7 @@ class MSDeformAttnPixelDecoder(nn.Module):
         sam_encoder = None
         if sam_channels:
             sam_encoder = DeformableEncoder(levels=head.SAM_ENCODER_LEVELS, released_read=_released_read(cfg), **common)
-        return cls(
+        built = cls(
             channels=channels,
             width=head.CONVS_DIM,
             mask_width=head.MASK_DIM,
@@ -83,6 +83,10 @@ class MSDeformAttnPixelDecoder(nn.Module):
             sam_encoder=sam_encoder,
             sam_channels=sam_channels or 0,
         )
+        for part in built.modules():
+            if isinstance(part, DeformableEncoder):
+                part.recompute = head.RECOMPUTE
+        return built
 
     def forward(self, clip: ClipFeatures, space: Tensor | None = None) -> PixelFeatures:
         """Decode.

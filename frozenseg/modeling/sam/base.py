@@ -80,6 +80,10 @@ class FrozenSAM(Frozen):
             own_names=own_names,
         )
 
+    def image_trunk(self) -> tuple[nn.Module, ...]:
+        """Return the image encoder."""
+        return (self.image_encoder,)
+
     @torch.no_grad()
     def forward(self, images: Tensor) -> Tensor:
         """Embed images normalised with SAM's own mean and deviation.

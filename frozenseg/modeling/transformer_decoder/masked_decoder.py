@@ -4,6 +4,7 @@ Letters: B images, Q queries, C classes, H×W the padded input, d width, E the w
 """
 
 import math
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -15,6 +16,7 @@ from frozenseg.modeling.classification import class_logits
 from frozenseg.modeling.layers.mask_pooling import mask_pooling, resize
 from frozenseg.modeling.layers.mlp import MLP
 from frozenseg.modeling.layers.position_encoding import sine_position
+from frozenseg.modeling.layers.recompute import run_layer
 from frozenseg.modeling.transformer_decoder.attention import CrossAttention, FeedForward, SelfAttention
 from frozenseg.modeling.transformer_decoder.feature_injector import inject_features
 from frozenseg.modeling.transformer_decoder.query_injector import inject_into_queries
@@ -48,6 +50,7 @@ class MultiScaleMaskedTransformerDecoder(nn.Module):
         map_width: channels of the incoming scales; projected where they are not d.
         feature_injection_scale: scale whose layers get the feature injector; -1 none.
         query_injection_scale: scale whose layers get the query injector; -1 none.
+        recompute: see :func:`run_layer`.
     """
 
     def __init__(
@@ -60,10 +63,11 @@ class MultiScaleMaskedTransformerDecoder(nn.Module):
         map_width: int | None = None,
         feature_injection_scale: int = NEVER,
         query_injection_scale: int = NEVER,
+        recompute: bool = False,
     ) -> None:
         super().__init__()
         width, heads, hidden, dropout = size
-        self.heads, self.query_injection_scale = heads, query_injection_scale
+        self.heads, self.query_injection_scale, self.recompute = heads, query_injection_scale, recompute
         block = {"width": width, "heads": heads, "dropout": dropout}
         self.transformer_cross_attention_layers = nn.ModuleList(CrossAttention(**block) for _ in range(layers))
         self.transformer_self_attention_layers = nn.ModuleList(SelfAttention(**block) for _ in range(layers))
@@ -112,6 +116,7 @@ class MultiScaleMaskedTransformerDecoder(nn.Module):
             map_width=cfg.MODEL.SEM_SEG_HEAD.CONVS_DIM,
             feature_injection_scale=keys.SAM_FEATURE_FUSE_LAYER if with_sam else NEVER,
             query_injection_scale=keys.SAM_QUERY_FUSE_LAYER if with_sam else NEVER,
+            recompute=cfg.MODEL.SEM_SEG_HEAD.RECOMPUTE,
         )
 
     def forward(self, pixels: PixelFeatures, space: Tensor | None, words: Words) -> MaskPredictions:
@@ -124,10 +129,11 @@ class MultiScaleMaskedTransformerDecoder(nn.Module):
         """
         maps, positions = self.levels(pixels)
         queries = self.query_feat.weight.expand(len(maps[0]), -1, -1)  # (B, Q, d)
-        predictions = [self.predict(queries, pixels.mask_features, words)]
+        run = partial(run_layer, recompute=self.recompute)
+        predictions = [run(self.predict, queries, pixels.mask_features, words)]
         for i in range(len(self.transformer_ffn_layers)):
-            queries = self.layer(i, queries, predictions[-1], maps, positions, pixels.sam_map)
-            predictions.append(self.predict(queries, pixels.mask_features, words))
+            queries = run(self.layer, i, queries, predictions[-1], maps, positions, pixels.sam_map)
+            predictions.append(run(self.predict, queries, pixels.mask_features, words))
             if i % SCALES == self.query_injection_scale:
                 queries = inject_into_queries(queries, predictions[-1].masks, space, self._mask_pooling_proj)
         return MaskPredictions(predictions[-1], tuple(predictions[:-1]))

@@ -1,0 +1,188 @@
+"""Train a model, with the whole loop on one page: for those who want to own it. Copy this file and change it.
+
+It gives the same losses as tools/train_net.py, from the same configs, and the same checkpoints: either goes on with a
+run of the other. What it leaves out: evaluation while training, TensorBoard, pictures, dumps, signals, SLURM.
+
+Examples:
+  on a CPU or one GPU:
+    python tools/plain_train_net.py --config-file configs/toyworld/frozenseg_tiny.yaml OUTPUT_DIR output/plain
+
+  on four GPUs:
+    torchrun --nproc-per-node 4 tools/plain_train_net.py --config-file CONFIG
+
+  go on after an interruption:
+    python tools/plain_train_net.py --config-file CONFIG --resume
+"""
+
+import argparse
+import math
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import nullcontext
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from frozenseg import distributed
+from frozenseg.config import load_config
+from frozenseg.data.loader import build_train_loader
+from frozenseg.data.words import build_vocabulary
+from frozenseg.device import pick_device
+from frozenseg.engine.checkpoint import Checkpointer, read_training_checkpoint
+from frozenseg.engine.checkpoint_index import CheckpointIndex, KeepPolicy, forget_checkpoints
+from frozenseg.engine.data_parallel import data_parallel, gradients_kept_here
+from frozenseg.engine.evaluate import build_benchmarks, evaluate
+from frozenseg.engine.launch import Processes, launch
+from frozenseg.engine.lr_schedule import build_lr_schedule
+from frozenseg.engine.metrics import JsonLines, summed_by_kind
+from frozenseg.engine.optimizer import build_gradient_clip, build_optimizer
+from frozenseg.engine.precision import Precision
+from frozenseg.engine.random_states import seed_everything
+from frozenseg.engine.setup import prepare_folder, with_seed, write_config
+from frozenseg.errors import FrozenSegError
+from frozenseg.log import get_logger
+from frozenseg.modeling.build import build_model
+from frozenseg.modeling.weights import load_trained
+
+logger = get_logger("frozenseg.plain")  # the package's log takes what is told under its name
+Batch = list[dict[str, Any]]
+
+
+def train(cfg: Any, resume: bool) -> int:
+    """Build everything, train, and evaluate, as one of the processes; returns the exit code."""
+    folder = prepare_folder(cfg)
+    newest = CheckpointIndex(folder).newest_whole() if resume and distributed.is_main_process() else None
+    path = distributed.gather(newest)[0]
+    checkpoint = read_training_checkpoint(path) if path else None
+    done = checkpoint["trainer"]["iteration"] if checkpoint else 0
+    cfg = with_seed(cfg, checkpoint["trainer"]["seed"] if checkpoint else None)
+
+    # words and data
+    vocabulary = build_vocabulary(cfg, cfg.DATASETS.TRAIN[0])
+    benchmarks = build_benchmarks(cfg, vocabulary)
+    loader = build_train_loader(cfg, start_iteration=done)
+
+    # frozen CLIP and SAM, and the decoders that are trained
+    seed_everything(cfg.SEED)  # the same on all processes, so that they begin with the same weights
+    model = build_model(cfg, vocabulary)
+    model.give_labels()
+    if path or cfg.MODEL.WEIGHTS:
+        load_trained(model, path or cfg.MODEL.WEIGHTS)
+    model.to(pick_device(cfg.MODEL.DEVICE)).train()
+
+    # optimiser, mixed precision, checkpoints
+    optimizer, precision = build_optimizer(cfg, model), Precision.from_config(cfg, model.device)
+    keep = KeepPolicy.from_config(cfg)
+    checkpointer = Checkpointer(folder, model, optimizer, precision.scaler, cfg.dump(), cfg.SEED, keep)
+    if checkpoint:
+        checkpointer.resume(checkpoint, path)
+    elif distributed.is_main_process():
+        forget_checkpoints(folder)
+    write_config(cfg, folder)
+
+    loop(cfg, model, loader, optimizer, precision, checkpointer)
+    evaluate(model, benchmarks, folder, cfg.TEST.COMPARE)
+    logger.info("Everything lies in %s", folder)
+    return 0
+
+
+def loop(
+    cfg: Any,
+    model: nn.Module,
+    loader: Iterable[Batch],
+    optimizer: torch.optim.Optimizer,
+    precision: Precision,
+    checkpointer: Checkpointer,
+) -> None:
+    """Run the steps that are left."""
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    schedule, clip, scaler = build_lr_schedule(cfg), build_gradient_clip(cfg), precision.scaler
+    done, parallel = checkpointer.resumed_at, data_parallel(model, model.device)
+    lines = JsonLines(checkpointer.folder, done) if distributed.is_main_process() else None
+    seed_everything(cfg.SEED + distributed.rank())
+    for iteration, batch in zip(range(done, cfg.SOLVER.MAX_ITER), loader, strict=False):
+        if iteration == done:
+            checkpointer.restore_random_states()  # starting the loader has drawn from the global generator
+        started = time.perf_counter()
+        for group in optimizer.param_groups:
+            group["lr"] = group["initial_lr"] * schedule.factor(iteration)
+
+        optimizer.zero_grad(set_to_none=True)
+        losses = backward(parallel, batch, cfg.SOLVER.IMAGES_AT_ONCE, precision)
+        scaler.unscale_(optimizer)
+        norm = clip(parameters)
+        if scaler.is_enabled() or math.isfinite(norm):  # all processes have the same gradient, and decide alike
+            scaler.step(optimizer)  # with float16 it looks for itself
+            scaler.update()
+        else:
+            logger.warning("Step %d: the gradient is not finite, nothing was changed.", iteration + 1)
+
+        last = iteration + 1 == cfg.SOLVER.MAX_ITER
+        if iteration == 0 or last or (iteration + 1) % cfg.LOG_PERIOD == 0:
+            tell(lines, iteration + 1, losses, optimizer, norm, time.perf_counter() - started)
+        if last or (iteration + 1) % cfg.SOLVER.CHECKPOINT_PERIOD == 0:
+            checkpointer.save(iteration + 1)
+    checkpointer.save_final()
+    if lines is not None:
+        lines.close()
+
+
+def backward(model: nn.Module, batch: Batch, images_at_once: int, precision: Precision) -> dict[str, Tensor]:
+    """Sum up the gradients of a batch, a part of it in memory at a time; returns its losses, detached."""
+    masks_of_step = [len(element["instances"]) for element in batch]
+    sums: dict[str, Tensor] = {}
+    for part, last in parts_of(batch, images_at_once):
+        with nullcontext() if last else gradients_kept_here(model):
+            with precision.autocast():
+                losses = model(part) if len(part) == len(batch) else model(part, masks_of_step=masks_of_step)
+            precision.scaler.scale(torch.stack(list(losses.values())).sum()).backward()
+        for name, loss in losses.items():
+            sums[name] = sums[name] + loss.detach() if name in sums else loss.detach()
+    return sums
+
+
+def parts_of(batch: Batch, size: int) -> Iterator[tuple[Batch, bool]]:
+    """Yield the parts of a batch, so many images each (0: all), and whether each is the last."""
+    size = size or len(batch)
+    for first in range(0, len(batch), size):
+        yield batch[first : first + size], first + size >= len(batch)
+
+
+def tell(
+    lines: JsonLines | None,
+    iteration: int,
+    losses: dict[str, Tensor],
+    optimizer: torch.optim.Optimizer,
+    norm: Tensor,
+    seconds: float,
+) -> None:
+    """Log a line, with the losses averaged over the processes."""
+    values = distributed.sum_over_ranks(torch.stack(list(losses.values())).float()) / distributed.world_size()
+    kinds = summed_by_kind(dict(zip(losses, values.tolist(), strict=True)))
+    total, rate = sum(kinds.values()), optimizer.param_groups[0]["lr"]
+    told = " ".join(f"{name.removeprefix('loss_')} {value:.3f}" for name, value in kinds.items())
+    logger.info("step %d  loss %.3f (%s)  grad_norm %.3g  lr %.3g  %.2f s", iteration, total, told, norm, rate, seconds)
+    if lines is not None:
+        lines.write(iteration, {"total_loss": total, **kinds, "lr": rate, "grad_norm": norm.item(), "time": seconds})
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the tool; returns the exit code: 0, or 2 for a mistake that the user can mend."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--config-file", required=True, metavar="FILE", help="YAML config, for example from configs/")
+    parser.add_argument("--resume", action="store_true", help="go on with the run in OUTPUT_DIR")
+    parser.add_argument("opts", nargs="*", metavar="KEY VALUE", help="config keys to override, such as SEED 1")
+    arguments = parser.parse_intermixed_args(argv)
+    try:
+        cfg = load_config(arguments.config_file, arguments.opts)
+        processes = Processes(cuda=pick_device(cfg.MODEL.DEVICE).type == "cuda")  # torchrun says how many there are
+        return launch(train, (cfg, arguments.resume), processes)
+    except FrozenSegError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

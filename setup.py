@@ -24,6 +24,7 @@ REQUIRED = [
 DEMO = ["matplotlib>=3.7"]
 TRAIN = ["tensorboard>=2.14"]
 EVAL = ["cityscapesscripts>=2.2", "lvis>=0.5.3", "faster-coco-eval>=1.7"]
+SLURM = ["submitit>=1.5"]
 
 setup(
     name="frozenseg",
@@ -48,7 +49,11 @@ setup(
         "demo": DEMO,
         "train": TRAIN,
         "eval": EVAL,
+        "slurm": SLURM,
         "detectron2": [],  # not on PyPI: INSTALL.md says where it comes from
-        "dev": ["pytest>=8", "hypothesis>=6", "ruff>=0.17,<0.18", "mypy>=2,<3", "codespell>=2.2", *DEMO, *TRAIN, *EVAL],
+        "dev": [
+            *("pytest>=8", "hypothesis>=6", "ruff>=0.17,<0.18", "mypy>=2,<3", "codespell>=2.2"),
+            *(*DEMO, *TRAIN, *EVAL, *SLURM),
+        ],
     },
 )

@@ -41,6 +41,11 @@ def gather(item: Any) -> list[Any]:
     return items
 
 
+def on_any_rank(flag: bool) -> bool:
+    """Tell every process whether any of them has raised the flag; no GPU is waited for."""
+    return bool(sum_over_ranks(torch.tensor(float(flag))) > 0)
+
+
 def sum_over_ranks(tensor: torch.Tensor) -> torch.Tensor:
     """Return the sum of every process's tensor (any shape, equal on all), on every process."""
     if world_size() == 1:

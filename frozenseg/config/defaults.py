@@ -19,6 +19,7 @@ KEYS: tuple[Key, ...] = (
     Key("VERSION", 2, "version of the config layout; 2 is the only one"),
     Key("OUTPUT_DIR", "./output", "folder for checkpoints, logs, metrics.json and inference/results.json"),
     Key("SEED", -1, "seed of weights, data order and augmentation; -1 draws one and logs it"),
+    Key("LOG_PERIOD", 20, "training steps between lines of the log and of metrics.json"),
     Key("CUDNN_BENCHMARK", False, "let cuDNN try its algorithms on each new input size"),
     # The model as a whole
     Key("MODEL.META_ARCHITECTURE", "FrozenSeg", "FrozenSeg (CLIP and SAM) or FCCLIP (CLIP alone)"),
@@ -162,6 +163,11 @@ KEYS: tuple[Key, ...] = (
     # Optimisation
     Key("SOLVER.OPTIMIZER", "ADAMW", "ADAMW or SGD"),
     Key("SOLVER.IMS_PER_BATCH", 16, "images a step, over all GPUs"),
+    Key(
+        "SOLVER.IMAGES_AT_ONCE",
+        0,
+        "images a GPU works on at once, summing gradients until its share of the step is done; 0: the whole share",
+    ),
     Key("SOLVER.MAX_ITER", 368750, "training steps"),
     Key("SOLVER.BASE_LR", 1e-4, "learning rate"),
     Key("SOLVER.LR_SCHEDULER_NAME", "WarmupMultiStepLR", "WarmupMultiStepLR or WarmupCosineLR"),
@@ -181,6 +187,13 @@ KEYS: tuple[Key, ...] = (
     Key("SOLVER.CLIP_GRADIENTS.NORM_TYPE", 2.0, "which norm"),
     Key("SOLVER.AMP.ENABLED", True, "mixed precision on CUDA (fp32 elsewhere)"),
     Key("SOLVER.CHECKPOINT_PERIOD", 5000, "iterations between checkpoints"),
+    Key("SOLVER.KEEP_CHECKPOINTS.LAST", 3, "how many of the newest checkpoints are kept; 0 keeps all"),
+    Key("SOLVER.KEEP_CHECKPOINTS.EVERY", 0, "checkpoints at multiples of so many iterations are kept too; 0: none"),
+    Key(
+        "SOLVER.KEEP_CHECKPOINTS.BEST",
+        "",
+        "the one with the most of this metric is kept too, such as toyworld_val_seen/panoptic_seg/PQ; empty: none",
+    ),
 )
 
 

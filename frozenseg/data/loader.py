@@ -7,6 +7,7 @@ same for any number of workers, and a resumed run sees what an unbroken one woul
 import pickle
 import random
 import shlex
+import signal
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from frozenseg import distributed
 from frozenseg.atomic import replacing
+from frozenseg.data.batch_plan import BatchPlan
 from frozenseg.data.catalog import DatasetCatalog, MetadataCatalog, Record
 from frozenseg.data.contact_sheet import contact_sheet
 from frozenseg.data.mapper import Sample, TestMapper, build_train_mapper
@@ -31,6 +33,7 @@ from frozenseg.structures.label_files import image_name
 
 logger = get_logger(__name__)
 LOOKED_AT = 6  # pictures of each data set before a run
+MODEL_STREAM = 1  # tells the model's random numbers from those of the augmentation
 MAX_REPLACEMENTS = 20  # pictures in a row that may be bad before training stops
 
 
@@ -94,15 +97,22 @@ class LoadedRecords(Dataset[Loaded]):
         return len(self.records)
 
     def __getitem__(self, key: SampleKey | int) -> Loaded:
-        """Load one picture; a complaint takes the place of an exception, to be raised in the main process."""
+        """Load one picture; a complaint takes the place of an exception, to be raised in the main process.
+
+        A training picture gets a ``seed``, by which the model draws what is random about it.
+        """
         position, index = (key, key) if isinstance(key, int) else key
         complaints: list[str] = []
         for step in range(min(MAX_REPLACEMENTS, len(self)) if self.replace_bad else 1):
             rng = np.random.default_rng([self.seed, position])
             try:
-                return Loaded(self.mapper(self.records[(index + step) % len(self)], rng), tuple(complaints))
+                sample = self.mapper(self.records[(index + step) % len(self)], rng)
             except DataError as error:
                 complaints.append(str(error))
+                continue
+            if isinstance(key, SampleKey):
+                sample["seed"] = int(np.random.default_rng([self.seed, position, MODEL_STREAM]).integers(1 << 62))
+            return Loaded(sample, tuple(complaints))
         return Loaded(None, tuple(complaints), hopeless=self.replace_bad)
 
 
@@ -130,6 +140,11 @@ class Batches(Iterable[list[Sample]]):
         """Return the number of batches; TypeError for an endless stream."""
         return len(self.loader)
 
+    @property
+    def pictures(self) -> int:
+        """Pictures of the whole data set."""
+        return len(self.loader.dataset)
+
     def _tell(self, loaded: Loaded) -> None:
         for complaint in loaded.complaints:
             if loaded.hopeless or not self.skip_bad:
@@ -137,11 +152,11 @@ class Batches(Iterable[list[Sample]]):
             logger.warning("Left out: %s", complaint)
 
 
-def build_train_loader(cfg: Any, start_iteration: int = 0) -> Iterable[list[Sample]]:
-    """Return an endless stream of this process's batches.
+def build_train_loader(cfg: Any, start_iteration: int = 0) -> Batches:
+    """Return an endless stream of this process's shares of the batches.
 
     Args:
-        cfg: reads DATASETS, DATALOADER, INPUT, SOLVER.IMS_PER_BATCH and SEED.
+        cfg: reads DATASETS, DATALOADER, INPUT, SOLVER.IMS_PER_BATCH, SOLVER.IMAGES_AT_ONCE and SEED.
         start_iteration: batches to pass over, for a resumed run.
 
     Raises:
@@ -150,20 +165,22 @@ def build_train_loader(cfg: Any, start_iteration: int = 0) -> Iterable[list[Samp
     """
     if not cfg.DATASETS.TRAIN:
         raise ConfigError("DATASETS.TRAIN is empty: name a data set, for example toyworld_train.")
-    batch_size = _batch_size_of_process(cfg.SOLVER.IMS_PER_BATCH)
+    plan = BatchPlan.from_config(cfg)
     mapper = build_train_mapper(cfg)
     records = [record for name in cfg.DATASETS.TRAIN for record in _training_records(cfg, name)]
     if cfg.DATALOADER.FILTER_EMPTY_ANNOTATIONS:
         records = drop_without_instances(records)
     seed = _shared_seed(cfg.SEED)
-    sampler = TrainingSampler(len(records), seed, distributed.rank(), distributed.world_size())
     grouped = cfg.DATALOADER.ASPECT_RATIO_GROUPING and all("width" in record for record in records)
     wide = [record["width"] > record["height"] for record in records] if grouped else None
     loader = DataLoader(
         LoadedRecords(records, mapper, seed, replace_bad=cfg.DATASETS.SKIP_BAD),
-        batch_sampler=TrainingBatches(sampler, batch_size, start_iteration, wide),
+        batch_sampler=TrainingBatches(
+            TrainingSampler(len(records), seed), plan.images, start_iteration, wide, distributed.rank(), plan.processes
+        ),
         num_workers=cfg.DATALOADER.NUM_WORKERS,
         collate_fn=_as_list,
+        worker_init_fn=_leave_signals_to_main_process,
     )
     return Batches(loader, cfg.DATASETS.SKIP_BAD)
 
@@ -215,6 +232,7 @@ class TestSet:
             sampler=InferenceSampler(len(records), distributed.rank(), distributed.world_size()),
             num_workers=self.cfg.DATALOADER.NUM_WORKERS,
             collate_fn=_as_list,
+            worker_init_fn=_leave_signals_to_main_process,
         )
         return Batches(loader, self.cfg.DATASETS.SKIP_BAD)
 
@@ -261,19 +279,17 @@ def _check(cfg: Any, name: str, records: Sequence[Record], keys: Sequence[str]) 
         logger.info("%s: %d images; a few of them with their annotations: %s", name, len(records), sheet)
 
 
-def _batch_size_of_process(total: int) -> int:
-    processes = distributed.world_size()
-    if total < 1 or total % processes:
-        raise ConfigError(
-            f"SOLVER.IMS_PER_BATCH is {total}, which {processes} processes cannot share: "
-            f"choose a multiple of {processes}."
-        )
-    return total // processes
-
-
 def _shared_seed(seed: int) -> int:
     """Return the seed, or where it is negative one that rank 0 draws for all."""
     return seed if seed >= 0 else distributed.gather(random.SystemRandom().randrange(1 << 31))[0]
+
+
+def _leave_signals_to_main_process(worker: int) -> None:
+    """Go on when a scheduler asks all processes to stop: the step that is on its way is finished first."""
+    del worker
+    for name in ("SIGTERM", "SIGUSR1", "SIGUSR2"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
 
 
 def _as_list(items: list[Loaded]) -> list[Loaded]:

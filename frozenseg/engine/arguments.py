@@ -45,6 +45,9 @@ examples:
   in the training loop of Detectron2, where it is installed:
     python tools/train_net.py --config-file CONFIG --engine detectron2
 
+  a batch that does not fit into memory, four images at a time with the same result:
+    python tools/train_net.py --config-file CONFIG SOLVER.IMAGES_AT_ONCE 4
+
   see every key as it would act:
     python tools/train_net.py --config-file CONFIG --print-config
 """

@@ -13,19 +13,18 @@ import yaml
 from torch import nn
 
 from frozenseg import distributed
-from frozenseg.atomic import write_text
 from frozenseg.engine import random_states
+from frozenseg.engine.checkpoint_index import CheckpointIndex, KeepPolicy, warn_of_unknown_metric
 from frozenseg.errors import CheckpointError
 from frozenseg.log import get_logger
 from frozenseg.modeling.checkpoint_file import read_checkpoint, write_checkpoint
 from frozenseg.modeling.weights import checkpoint_content
 
 logger = get_logger(__name__)
-LAST = "last_checkpoint"
 FINAL = "model_final.pth"
 MAY_DIFFER = (
     "OUTPUT_DIR", "MODEL.WEIGHTS", "MODEL.ALLOW_PARTIAL_WEIGHTS", "MODEL.DEVICE", "DATALOADER.NUM_WORKERS",
-    "TEST.EXPECTED_RESULTS", "TEST.SAM_MASK_CACHE", "TEST.SAM_MASK_CACHE_GIB",
+    "SOLVER.IMAGES_AT_ONCE", "LOG_PERIOD", "TEST.EXPECTED_RESULTS", "TEST.SAM_MASK_CACHE", "TEST.SAM_MASK_CACHE_GIB",
 )  # fmt: skip
 
 
@@ -41,6 +40,7 @@ class Checkpointer:
         scaler: of mixed precision.
         config: the resolved config, YAML.
         seed: of the run.
+        policy: which checkpoints are kept.
     """
 
     def __init__(
@@ -51,17 +51,25 @@ class Checkpointer:
         scaler: torch.amp.GradScaler,
         config: str,
         seed: int,
+        policy: KeepPolicy = KeepPolicy(),  # noqa: B008 (it cannot be changed)
     ) -> None:
         self.folder, self.model, self.optimizer, self.scaler = folder, model, optimizer, scaler
-        self.config, self.seed = config, seed
+        self.config, self.seed, self.policy = config, seed, policy
         self.last: Path | None = None
         self._frozen: dict[str, str] | None = None
         self._random_states: dict[str, Any] | None = None
 
     def save(self, iteration: int) -> Path:
-        """Write everything that resuming needs after ``iteration`` steps; returns the file."""
+        """Write everything that resuming needs after ``iteration`` steps, once; returns the file.
+
+        Raises:
+            CheckpointError: the disk refuses; the checkpoints before are as they were.
+        """
+        path = self.folder / f"model_{iteration:07d}.pth"
+        if path == self.last:
+            return path
         states = distributed.gather(random_states.random_states())
-        self.last = self.folder / f"model_{iteration:07d}.pth"
+        self.last = path
         if distributed.is_main_process():
             trainer = {
                 "iteration": iteration,
@@ -71,10 +79,25 @@ class Checkpointer:
                 "scaler_state": self.scaler.state_dict(),
                 "random_states": states,
             }
-            write_checkpoint(self.last, {**self._content(), "trainer": trainer})
-            write_text(self.folder / LAST, self.last.name)
-            logger.info("Checkpoint: %s", self.last)
-        return self.last
+            write_checkpoint(path, {**self._content(), "trainer": trainer})
+            self._enter(path, iteration)
+            logger.info("Checkpoint: %s", path)
+        return path
+
+    def record(self, results: Mapping[str, float]) -> None:
+        """Write down what the last checkpoint has scored, which may make it the best."""
+        if self.last is None or not distributed.is_main_process():
+            return
+        warn_of_unknown_metric(self.policy.best, results)
+        index = CheckpointIndex(self.folder)
+        index.record(self.last.name, results)
+        index.prune(self.policy)
+
+    def lacks_results(self) -> bool:
+        """Tell whether the checkpoint that the run goes on from was not evaluated; False for a fresh run."""
+        entries = CheckpointIndex(self.folder).entries if distributed.is_main_process() else {}
+        lacks = self.last is not None and self.last.name in entries and not entries[self.last.name]["results"]
+        return distributed.on_any_rank(lacks)
 
     def save_final(self) -> Path:
         """Write the trained tensors alone, to keep and to share; returns the file."""
@@ -110,12 +133,14 @@ class Checkpointer:
         if state["scaler_state"] and self.scaler.is_enabled():
             self.scaler.load_state_dict(state["scaler_state"])
         self.last = path
+        if distributed.is_main_process():
+            CheckpointIndex(self.folder).forget_after(state["iteration"])
         processes = len(state["random_states"])
         if processes == distributed.world_size():
             self._random_states = state["random_states"][distributed.rank()]
         else:
             logger.warning(
-                "The run had %d processes and has %d now: it goes on with other random numbers.",
+                "The run had %d processes and has %d now: images and points stay the same, dropout does not.",
                 processes,
                 distributed.world_size(),
             )
@@ -125,21 +150,18 @@ class Checkpointer:
         if self._random_states is not None:
             random_states.restore_random_states(self._random_states)
 
+    def _enter(self, path: Path, iteration: int) -> None:
+        try:
+            index = CheckpointIndex(self.folder)
+            index.add(path.name, iteration)
+            index.prune(self.policy)
+        except OSError as error:
+            raise CheckpointError(f"{path} cannot be entered in its folder ({error}): make room there.") from error
+
     def _content(self) -> dict[str, Any]:
         if self._frozen is None:
             self._frozen = self.model.frozen_hashes()
         return checkpoint_content(self.model, self._frozen, self.config)
-
-
-def last_checkpoint(folder: Path) -> Path | None:
-    """Return the checkpoint that a run would resume from, or None where there is nothing to resume."""
-    pointer = folder / LAST
-    return folder / pointer.read_text(encoding="utf-8").strip() if pointer.is_file() else None
-
-
-def forget_last_checkpoint(folder: Path) -> None:
-    """Make sure that nobody resumes an earlier run of this folder; its checkpoint files stay."""
-    (folder / LAST).unlink(missing_ok=True)
 
 
 def read_training_checkpoint(path: Path) -> dict[str, Any]:

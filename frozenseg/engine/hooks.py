@@ -59,15 +59,15 @@ class Schedule(Hook):
 
 
 class SaveCheckpoints(Hook):
-    """Writes a checkpoint every so many steps, and the trained weights alone at the end.
+    """Writes a checkpoint every so many steps and where training is stopped, and the trained weights alone at the end.
 
     Args:
         checkpointer: writes them; where it has resumed a run, its generators are put back before the first step.
-        period: steps between checkpoints.
+        *periods: steps between checkpoints; they are written where any period ends.
     """
 
-    def __init__(self, checkpointer: Checkpointer, period: int) -> None:
-        self.checkpointer, self.period = checkpointer, period
+    def __init__(self, checkpointer: Checkpointer, *periods: int) -> None:
+        self.checkpointer, self.periods = checkpointer, periods
 
     def before_train(self, trainer: "Trainer") -> None:
         """Put the random generators back to where the resumed run has left them."""
@@ -76,7 +76,7 @@ class SaveCheckpoints(Hook):
 
     def after_step(self, trainer: "Trainer") -> None:
         """Write where due."""
-        if is_due(trainer, self.period):
+        if trainer.stopped or any(is_due(trainer, period) for period in self.periods):
             trainer.last_checkpoint = self.checkpointer.save(trainer.iteration)
         if trainer.iteration == trainer.max_iter:
             self.checkpointer.save_final()
@@ -85,25 +85,37 @@ class SaveCheckpoints(Hook):
 class Evaluate(Hook):
     """Evaluates every so many steps and after the last one, without touching the random generators of training.
 
+    Stands after the checkpoints, so that nothing is lost with an evaluation.
+
     Args:
-        evaluate: returns results by name, in percent; they go to the next log line.
+        evaluate: evaluates after a number of steps.
         period: steps between evaluations; 0 for the end only.
+        missed: whether the evaluation that was due after the last step of an earlier run is still to be done.
     """
 
-    def __init__(self, evaluate: Callable[[], dict[str, float]], period: int) -> None:
-        self.evaluate, self.period = evaluate, period
+    def __init__(self, evaluate: Callable[[int], None], period: int, missed: bool = False) -> None:
+        self.evaluate, self.period, self.missed = evaluate, period, missed
+
+    def before_train(self, trainer: "Trainer") -> None:
+        """Evaluate where an earlier run was interrupted in it."""
+        if self.missed and is_due(trainer, self.period):
+            self._evaluate(trainer)
 
     def after_step(self, trainer: "Trainer") -> None:
         """Evaluate where due."""
-        if is_due(trainer, self.period):
-            with undisturbed_random_states():
-                trainer.results = self.evaluate()
+        if is_due(trainer, self.period) and not trainer.stopped:
+            self._evaluate(trainer)
+
+    def _evaluate(self, trainer: "Trainer") -> None:
+        with undisturbed_random_states():
+            self.evaluate(trainer.iteration)
 
 
 class Log(Hook):
     """Collects what a step tells and hands it to the writers, after the first step, every so many, and the last.
 
     Losses are the step's own, averaged over the processes; times are averages over the steps since the last line.
+    Stands before the checkpoints, so that a resumed run finds a line for every step that it does not repeat.
 
     Args:
         writers: of this process; empty on all but rank 0.
@@ -120,10 +132,13 @@ class Log(Hook):
         step = trainer.last_step
         assert step is not None  # noqa: S101 (the trainer sets it before this point)
         self._times.append((step.data_time, step.time))
-        if trainer.iteration == 1 or trainer.results or is_due(trainer, self.period):
-            scalars = self._scalars(trainer)
-            for writer in self.writers:
-                writer.write(trainer.iteration, scalars)
+        if trainer.iteration == 1 or is_due(trainer, self.period):
+            self.write(trainer.iteration, self._scalars(trainer))
+
+    def write(self, iteration: int, scalars: Scalars) -> None:
+        """Hand scalars to the writers, also results of an evaluation."""
+        for writer in self.writers:
+            writer.write(iteration, scalars)
 
     def close(self, trainer: "Trainer") -> None:
         """Close the writers."""
@@ -138,7 +153,6 @@ class Log(Hook):
         losses = summed_by_kind(dict(zip(step.losses, values.tolist(), strict=True)))
         data_times, times = zip(*self._times, strict=True)
         self._times.clear()
-        results, trainer.results = trainer.results, {}
         return {
             "total_loss": sum(losses.values()),
             **losses,
@@ -147,7 +161,6 @@ class Log(Hook):
             "data_time": sum(data_times) / len(data_times),
             "time": sum(times) / len(times),
             "memory": peak_memory(self.device),
-            **results,
         }
 
 

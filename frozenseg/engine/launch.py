@@ -2,18 +2,25 @@
 
 import logging
 import os
+import signal
+import tempfile
+import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
 import torch.distributed as dist
 
 from frozenseg import errors
+from frozenseg.engine.stop import Stopped
 from frozenseg.errors import ConfigError, FrozenSegError
 
 Work = Callable[..., int]
+PATIENCE = 1.0  # seconds
 
 
 @dataclass(frozen=True)
@@ -67,6 +74,9 @@ class Processes:
 def launch(work: Work, arguments: tuple[Any, ...], processes: Processes) -> int:
     """Run ``work(*arguments)`` in every process and return its exit code.
 
+    SIGTERM and SIGUSR1 are passed on to the processes that are started here; 0 is returned where all of them then end
+    well, as training does.
+
     Args:
         work: a function of a module (other processes import it), from arguments to an exit code.
         arguments: what it gets; they must pickle.
@@ -75,15 +85,19 @@ def launch(work: Work, arguments: tuple[Any, ...], processes: Processes) -> int:
     Raises:
         FrozenSegError: the user's mistake that a process has met, whichever process it was.
         RuntimeError: a process has died of something else; holds its traceback.
+        KeyboardInterrupt: Ctrl-C, or a process that was asked to stop has not ended well.
     """
     if "RANK" in os.environ and "WORLD_SIZE" in os.environ:
         return _work_in_group(work, arguments, processes.cuda)
     if processes.total == 1:
-        return work(*arguments)
+        try:
+            return work(*arguments)
+        except Stopped:
+            return 0
     return _start_processes(work, arguments, processes)
 
 
-def _work_in_group(work: Work, arguments: tuple[Any, ...], cuda: bool) -> int:
+def _work_in_group(work: Work, arguments: tuple[Any, ...], cuda: bool, ended_well: str | None = None) -> int:
     if cuda:
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
     elif "OMP_NUM_THREADS" not in os.environ:
@@ -91,9 +105,18 @@ def _work_in_group(work: Work, arguments: tuple[Any, ...], cuda: bool) -> int:
         torch.set_num_threads(max(1, (os.cpu_count() or 1) // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))))
     # metrics are summed where they are kept, on the CPU, which nccl alone cannot do
     dist.init_process_group("cpu:gloo,cuda:nccl" if cuda else "gloo")
-    code = work(*arguments)
-    dist.barrier()
+    try:
+        code = work(*arguments)
+        dist.barrier()
+    except Stopped:  # each process for itself
+        code = 0
     dist.destroy_process_group()
+    if ended_well is not None and code == 0:
+        Path(ended_well, os.environ["RANK"]).touch()
+        # torch's launcher takes no results once it is asked to stop, but its processes would wait until it does
+        leave = threading.Timer(PATIENCE, os._exit, (code,))
+        leave.daemon = True
+        leave.start()
     return code
 
 
@@ -117,13 +140,29 @@ def _start_processes(work: Work, arguments: tuple[Any, ...], processes: Processe
     )
     for name in ("torch.distributed.elastic", "torch.multiprocessing.spawn"):
         logging.getLogger(name).setLevel(logging.CRITICAL)  # what they would say is raised below
-    try:
-        results = elastic_launch(config, _work_in_group)(work, arguments, processes.cuda)
-    except ChildFailedError as error:
-        raise _what_has_failed(error) from None
-    except SignalException as error:
-        raise KeyboardInterrupt from error
+    with tempfile.TemporaryDirectory() as ended_well, _sigusr1_as_sigterm():
+        try:
+            results = elastic_launch(config, _work_in_group)(work, arguments, processes.cuda, ended_well)
+        except ChildFailedError as error:
+            raise _what_has_failed(error) from None
+        except SignalException as error:
+            if error.sigval == signal.SIGTERM and len(os.listdir(ended_well)) == processes.per_machine:
+                return 0
+            raise KeyboardInterrupt from error
     return max(results.values())
+
+
+@contextmanager
+def _sigusr1_as_sigterm() -> Iterator[None]:
+    """Take SIGUSR1 for SIGTERM, which torch passes on to the processes."""
+    if not hasattr(signal, "SIGUSR1"):
+        yield
+        return
+    before = signal.signal(signal.SIGUSR1, lambda number, frame: os.kill(os.getpid(), signal.SIGTERM))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGUSR1, before)
 
 
 def _what_has_failed(error: Any) -> Exception:

@@ -54,6 +54,23 @@ def build_lr_schedule(cfg: Any) -> LearningRateSchedule:
     return LearningRateSchedule(_warmed_up(schedule, solver), solver.MAX_ITER)
 
 
+def describe_schedule(cfg: Any, pictures: int) -> str:
+    """Say in a few words how the learning rate goes, in steps and epochs.
+
+    Args:
+        cfg: reads SOLVER.IMS_PER_BATCH, and what :func:`build_lr_schedule` reads.
+        pictures: of the training set.
+    """
+    solver = cfg.SOLVER
+    epochs = solver.IMS_PER_BATCH / pictures
+    drops = [f"{step} (epoch {step * epochs:.1f})" for step in solver.STEPS if step < solver.MAX_ITER]
+    course = {
+        "WarmupMultiStepLR": f"times {solver.GAMMA:g} after steps {', '.join(drops)}" if drops else "constant",
+        "WarmupCosineLR": f"a cosine down to {solver.BASE_LR_END:g}",
+    }.get(solver.LR_SCHEDULER_NAME, solver.LR_SCHEDULER_NAME)
+    return f"{solver.WARMUP_ITERS} steps of warm-up, then {course}" if solver.WARMUP_ITERS > 0 else course
+
+
 def _multi_step(solver: Any) -> ParamScheduler:
     steps = [step for step in solver.STEPS if step < solver.MAX_ITER]
     if steps != sorted(set(steps)) or any(step < 1 for step in steps):

@@ -77,7 +77,9 @@ class ConsoleLines:
         self._start_iteration, self._started = start_iteration, time.monotonic()
 
     def write(self, iteration: int, scalars: Scalars) -> None:
-        """Log the line."""
+        """Log the line of a step; results of an evaluation have their table."""
+        if "total_loss" not in scalars:
+            return
         losses = " ".join(
             f"{name.removeprefix('loss_')} {scalars[name]:.3f}" for name in scalars if name.startswith("loss")
         )

@@ -1,6 +1,5 @@
 """From the command line to the end of a run: builds the parts that a config names and sets them to work."""
 
-import inspect
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
@@ -9,29 +8,26 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.nn.parallel import DistributedDataParallel
 
 from frozenseg import distributed
 from frozenseg.config import load_config
+from frozenseg.data.batch_plan import BatchPlan
 from frozenseg.data.loader import build_train_loader
 from frozenseg.data.words import build_vocabulary
 from frozenseg.device import pick_device
 from frozenseg.engine.arguments import overrides
-from frozenseg.engine.checkpoint import (
-    Checkpointer,
-    changed_keys,
-    forget_last_checkpoint,
-    last_checkpoint,
-    read_training_checkpoint,
-)
-from frozenseg.engine.evaluate import build_benchmarks, evaluate, flat_results
+from frozenseg.engine.checkpoint import Checkpointer, changed_keys, read_training_checkpoint
+from frozenseg.engine.checkpoint_index import CheckpointIndex, KeepPolicy, forget_checkpoints
+from frozenseg.engine.data_parallel import data_parallel
+from frozenseg.engine.evaluate import Benchmark, build_benchmarks, evaluate, flat_results
 from frozenseg.engine.hooks import Evaluate, Hook, Log, ProgressBar, SaveCheckpoints, Schedule
 from frozenseg.engine.launch import Processes, launch
-from frozenseg.engine.lr_schedule import build_lr_schedule
+from frozenseg.engine.lr_schedule import LearningRateSchedule, build_lr_schedule, describe_schedule
 from frozenseg.engine.metrics import build_writers
 from frozenseg.engine.optimizer import build_gradient_clip, build_optimizer
 from frozenseg.engine.random_states import seed_everything
 from frozenseg.engine.setup import errors_in_log_file, prepare_folder, with_seed, write_config
+from frozenseg.engine.stop import StopOnSignal
 from frozenseg.engine.trainer import Trainer
 from frozenseg.errors import CheckpointError, ConfigError
 from frozenseg.evaluation.expected import check_results, read_expected
@@ -68,13 +64,14 @@ def check(cfg: Any, eval_only: bool) -> None:
     """Refuse what cannot work, as far as the config alone tells.
 
     Raises:
-        ConfigError: no data set to train or evaluate on.
+        ConfigError: no data set to train or evaluate on, or a wrong rule for checkpoints.
         CheckpointError: MODEL.WEIGHTS does not exist.
     """
     if not cfg.DATASETS.TRAIN:
         raise ConfigError("DATASETS.TRAIN is empty: name the data set whose classes the model is trained on.")
     if eval_only and not cfg.DATASETS.TEST:
         raise ConfigError("DATASETS.TEST is empty: name the data sets to evaluate on.")
+    KeepPolicy.from_config(cfg)
     if cfg.MODEL.WEIGHTS and not Path(cfg.MODEL.WEIGHTS).expanduser().is_file():
         raise CheckpointError(f"There is no checkpoint {cfg.MODEL.WEIGHTS}; give --weights the path of a file.")
 
@@ -100,14 +97,19 @@ def run(cfg: Any, eval_only: bool, resume: bool, opts: Sequence[str] = ()) -> in
 
 
 def _checkpoint_to_resume(folder: Path) -> Path | None:
-    path = last_checkpoint(folder)
+    path = _newest_whole_checkpoint(folder)
     if path is None:
         logger.warning("--resume: there is nothing to resume in %s; starting afresh.", folder)
     return path
 
 
+def _newest_whole_checkpoint(folder: Path) -> Path | None:
+    """Let rank 0 look, and all processes take what it has found."""
+    return distributed.gather(CheckpointIndex(folder).newest_whole() if distributed.is_main_process() else None)[0]
+
+
 def _evaluate_only(cfg: Any, folder: Path, opts: Sequence[str], resume: bool) -> None:
-    checkpoint = last_checkpoint(folder) if resume else None
+    checkpoint = _newest_whole_checkpoint(folder) if resume else None
     cfg = with_seed(cfg, None)
     write_config(cfg, folder)
     vocabulary = build_vocabulary(cfg, cfg.DATASETS.TRAIN[0])
@@ -133,42 +135,67 @@ def _train(cfg: Any, folder: Path, path: Path | None, opts: Sequence[str]) -> No
     optimizer = build_optimizer(cfg, model)
     device = next(model.parameters()).device
     scaler = torch.amp.GradScaler("cuda", enabled=cfg.SOLVER.AMP.ENABLED and device.type == "cuda")
-    checkpointer = Checkpointer(folder, model, optimizer, scaler, cfg.dump(), cfg.SEED)
+    checkpointer = Checkpointer(folder, model, optimizer, scaler, cfg.dump(), cfg.SEED, KeepPolicy.from_config(cfg))
     if checkpoint is not None and path is not None:
         checkpointer.resume(checkpoint, path)
         _tell_changes(checkpoint["config"], cfg.dump())
     _take_over(folder, resumed=path is not None)
-    write_config(cfg, folder)
+    write_config(cfg, folder, f"images a step: {BatchPlan.from_config(cfg)}")
     if done >= cfg.SOLVER.MAX_ITER:
         logger.info("%s has all %d steps already: nothing is left to train.", path, cfg.SOLVER.MAX_ITER)
+        checkpointer.save_final()  # the run may have ended between its last checkpoint and this file
         check_results(expected, evaluate(model, benchmarks, folder, cfg.TEST.COMPARE, weights=str(path)))
         return
 
-    _tell_plan(cfg, model, done)
+    _tell_plan(cfg, model, done, loader.pictures)
     seed_everything(cfg.SEED + distributed.rank())
-    hooks: list[Hook] = [Schedule(schedule), SaveCheckpoints(checkpointer, cfg.SOLVER.CHECKPOINT_PERIOD)]
     latest: dict[str, Any] = {}
-
-    def evaluate_now() -> dict[str, float]:
-        latest.update(evaluate(model, benchmarks, folder, cfg.TEST.COMPARE))
-        return flat_results(latest)
-
-    if benchmarks:
-        hooks.append(Evaluate(evaluate_now, cfg.TEST.EVAL_PERIOD))
-    main = distributed.is_main_process()
-    hooks.append(Log(build_writers(folder, cfg.SOLVER.MAX_ITER, done) if main else [], device))
-    hooks.append(ProgressBar(device, quiet=not (main and sys.stderr.isatty())))
-    Trainer(
-        _parallel(model, device),
+    trainer = Trainer(
+        data_parallel(model, device),
         loader,
         optimizer,
-        max_iter=cfg.SOLVER.MAX_ITER,
-        start_iteration=done,
+        steps=range(done, cfg.SOLVER.MAX_ITER),
+        images_at_once=cfg.SOLVER.IMAGES_AT_ONCE,
         clip=clip,
         scaler=scaler,
-        hooks=hooks,
-    ).train()
-    check_results(expected, latest)
+        hooks=_hooks(cfg, model, benchmarks, schedule, checkpointer, done, latest),
+    )
+    trainer.train()
+    if trainer.stopped:
+        logger.info("Stopped before the end; --resume goes on with it.")
+    else:
+        check_results(expected, latest)
+
+
+def _hooks(
+    cfg: Any,
+    model: nn.Module,
+    benchmarks: Sequence[Benchmark],
+    schedule: LearningRateSchedule,
+    checkpointer: Checkpointer,
+    done: int,
+    latest: dict[str, Any],
+) -> list[Hook]:
+    """Return what happens around the steps, in order; evaluations leave their results in ``latest``."""
+    folder, device, main = checkpointer.folder, next(model.parameters()).device, distributed.is_main_process()
+    stop = StopOnSignal()
+    log = Log(build_writers(folder, cfg.SOLVER.MAX_ITER, done) if main else [], device, cfg.LOG_PERIOD)
+
+    def evaluate_now(iteration: int) -> None:
+        with stop.at_once():
+            latest.update(evaluate(model, benchmarks, folder, cfg.TEST.COMPARE))
+        results = flat_results(latest)
+        log.write(iteration, results)
+        checkpointer.record(results)
+
+    hooks: list[Hook] = [Schedule(schedule), stop, log]
+    if benchmarks:
+        hooks.append(SaveCheckpoints(checkpointer, cfg.SOLVER.CHECKPOINT_PERIOD, cfg.TEST.EVAL_PERIOD))
+        hooks.append(Evaluate(evaluate_now, cfg.TEST.EVAL_PERIOD, missed=checkpointer.lacks_results()))
+    else:
+        hooks.append(SaveCheckpoints(checkpointer, cfg.SOLVER.CHECKPOINT_PERIOD))
+    hooks.append(ProgressBar(device, quiet=not (main and sys.stderr.isatty())))
+    return hooks
 
 
 def _build_model(cfg: Any, vocabulary: Vocabulary, resumed: Path | None) -> nn.Module:
@@ -182,23 +209,14 @@ def _build_model(cfg: Any, vocabulary: Vocabulary, resumed: Path | None) -> nn.M
     return model.to(pick_device(cfg.MODEL.DEVICE))
 
 
-def _parallel(model: nn.Module, device: torch.device) -> nn.Module:
-    if distributed.world_size() == 1:
-        return model
-    devices = [device] if device.type == "cuda" else None
-    known = inspect.signature(DistributedDataParallel).parameters
-    sync = "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"  # renamed in torch 2.15
-    return DistributedDataParallel(model, device_ids=devices, **{sync: False})
-
-
 def _take_over(folder: Path, resumed: bool) -> None:
     distributed.barrier()
-    if resumed or not distributed.is_main_process() or last_checkpoint(folder) is None:
+    if resumed or not distributed.is_main_process() or not CheckpointIndex(folder).entries:
         return
     logger.warning(
         "%s holds an earlier run, which this fresh one replaces; --resume would have gone on with it.", folder
     )
-    forget_last_checkpoint(folder)
+    forget_checkpoints(folder)
 
 
 def _tell_changes(before: str, now: str) -> None:
@@ -206,20 +224,24 @@ def _tell_changes(before: str, now: str) -> None:
         logger.warning("The config has changed since the checkpoint: %s.", ", ".join(changed))
 
 
-def _tell_plan(cfg: Any, model: nn.Module, done: int) -> None:
+def _tell_plan(cfg: Any, model: nn.Module, done: int, pictures: int) -> None:
     trained = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
     everything = sum(parameter.numel() for parameter in model.parameters())
+    solver = cfg.SOLVER
     logger.info(
-        "%s: %.2f of %.2f million parameters are trained on %s; steps %d to %d, batch %d, processes %d, "
-        "learning rate %g, %s.",
+        "%s: %.2f of %.2f million parameters are trained on %s (%d images).",
         type(model).__name__,
         trained / 1e6,
         everything / 1e6,
         ", ".join(cfg.DATASETS.TRAIN),
+        pictures,
+    )
+    logger.info("Images a step: %s parts whose gradients are summed.", BatchPlan.from_config(cfg))
+    logger.info(
+        "Steps %d to %d (%.1f epochs), learning rate %g, %s.",
         done + 1,
-        cfg.SOLVER.MAX_ITER,
-        cfg.SOLVER.IMS_PER_BATCH,
-        distributed.world_size(),
-        cfg.SOLVER.BASE_LR,
-        cfg.SOLVER.LR_SCHEDULER_NAME,
+        solver.MAX_ITER,
+        (solver.MAX_ITER - done) * solver.IMS_PER_BATCH / pictures,
+        solver.BASE_LR,
+        describe_schedule(cfg, pictures),
     )

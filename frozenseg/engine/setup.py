@@ -90,10 +90,10 @@ def with_seed(cfg: Any, resumed_seed: int | None) -> Any:
     return seeded
 
 
-def write_config(cfg: Any, folder: Path) -> None:
-    """Write the resolved config to ``config.yaml`` (rank 0 only)."""
+def write_config(cfg: Any, folder: Path, comment: str = "") -> None:
+    """Write the resolved config to ``config.yaml`` (rank 0 only), under a comment of one line."""
     if distributed.is_main_process():
-        write_text(folder / "config.yaml", cfg.dump())
+        write_text(folder / "config.yaml", f"# {comment}\n{cfg.dump()}" if comment else cfg.dump())
 
 
 def _to_log_file(text: str) -> None:

@@ -6,7 +6,7 @@ E the width of CLIP's joint space. All tensors are floating point unless said ot
 
 from typing import NamedTuple
 
-from torch import Tensor
+from torch import Generator, Tensor
 
 
 class ClipFeatures(NamedTuple):
@@ -54,3 +54,4 @@ class Target(NamedTuple):
 
     labels: Tensor  # (n,) int64 in 0 … C - 1
     masks: Tensor  # (n, H, W) bool, padded like the input
+    generator: Generator | None = None  # draws the points to compare at; None: the global one of the process

@@ -66,8 +66,11 @@ class StatelessRand:
     def __init__(self, seed: int) -> None:
         self.seed = seed
 
-    def __call__(self, *size: Any, device: torch.device | None = None) -> Tensor:
-        """Return uniform float32 numbers of a shape, given as ``torch.rand`` takes it."""
+    def __call__(
+        self, *size: Any, device: torch.device | None = None, generator: torch.Generator | None = None
+    ) -> Tensor:
+        """Return uniform float32 numbers of a shape, given as ``torch.rand`` takes it; no generator has a say."""
+        del generator
         shape = size[0] if len(size) == 1 and isinstance(size[0], (tuple, list)) else size
         return rand(self.seed, *shape).to(device=device)
 

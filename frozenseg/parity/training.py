@@ -104,8 +104,8 @@ class Training:
 class _Keep(nn.Module):
     """Stands in a criterion's place and keeps the targets."""
 
-    def forward(self, predictions: MaskPredictions, targets: list[Target]) -> dict[str, Tensor]:
-        del predictions
+    def forward(self, predictions: MaskPredictions, targets: list[Target], masks_of_step: None) -> dict[str, Tensor]:
+        del predictions, masks_of_step
         self.targets = targets
         return {}
 

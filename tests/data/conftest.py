@@ -47,7 +47,7 @@ def cfg(tmp_path) -> SimpleNamespace:
             MIN_SIZE_TEST=32,
             MAX_SIZE_TEST=64,
         ),
-        SOLVER=SimpleNamespace(IMS_PER_BATCH=2),
+        SOLVER=SimpleNamespace(IMS_PER_BATCH=2, IMAGES_AT_ONCE=0),
         MODEL=SimpleNamespace(
             MASK_FORMER=SimpleNamespace(
                 TEST=SimpleNamespace(PANOPTIC_ON=True, SEMANTIC_ON=True, INSTANCE_ON=False, RECALL_ON=False)

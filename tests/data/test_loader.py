@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 
 from frozenseg import distributed
+from frozenseg.data.batch_plan import BatchPlan
 from frozenseg.data.loader import PackedRecords, build_test_loader, build_train_loader, drop_without_instances
 from frozenseg.data.prepare.converter import converter_named
 from frozenseg.data.prepare.runner import prepare
@@ -46,6 +47,14 @@ def test_training_batches(toy, cfg):
     assert {sample["image_id"] for batch in batches[:3] for sample in batch} == {1, 2, 3, 4, 5, 6}
 
 
+def test_a_picture_s_seed_follows_from_its_place_in_the_stream(toy, cfg):
+    seeds = [sample["seed"] for batch in islice(build_train_loader(cfg), 6) for sample in batch]
+    assert len(set(seeds)) == 12  # two passes over six pictures
+    again = [sample["seed"] for batch in islice(build_train_loader(cfg, start_iteration=4), 2) for sample in batch]
+    assert again == seeds[8:]
+    assert "seed" not in next(iter(build_test_loader(cfg, "toyworld_val_seen")))[0]
+
+
 def test_augmentation_differs_from_pass_to_pass(toy, cfg):
     prints = fingerprints(build_train_loader(cfg), 6)  # two passes over six pictures
     assert len(set(prints)) == 12
@@ -65,7 +74,9 @@ def test_workers_change_nothing(toy, cfg):
     assert fingerprints(build_train_loader(cfg), 3) == alone
 
 
-def test_processes_share_the_batch(toy, cfg, monkeypatch):
+@pytest.mark.parametrize("grouped", [True, False])
+def test_processes_share_the_batch(toy, cfg, grouped, monkeypatch):
+    cfg.DATALOADER.ASPECT_RATIO_GROUPING = grouped
     whole = fingerprints(build_train_loader(cfg), 3)
     monkeypatch.setattr(distributed, "world_size", lambda: 2)
     for rank in range(2):
@@ -77,6 +88,22 @@ def test_batch_that_cannot_be_shared(toy, cfg, monkeypatch):
     monkeypatch.setattr(distributed, "world_size", lambda: 4)
     with pytest.raises(ConfigError, match="IMS_PER_BATCH is 2, which 4 processes cannot share: choose a multiple of 4"):
         build_train_loader(cfg)
+
+
+@pytest.mark.parametrize("at_once", [-1, 3, 8])
+def test_parts_that_leave_a_rest_are_refused(at_once):
+    with pytest.raises(
+        ConfigError,
+        match=rf"IMAGES_AT_ONCE is {at_once}, but each process has 4 images .* one of 1, 2, 4, or 0 for all",
+    ):
+        BatchPlan(8, processes=2, at_once=at_once)
+
+
+def test_a_plan_says_how_the_images_come_together():
+    plan = BatchPlan(16, processes=2, at_once=4)
+    assert (plan.share, plan.parts) == (8, 2)
+    assert str(plan) == "16 = processes 2 × images at once 4 × 2"
+    assert BatchPlan(6, processes=3).parts == 1
 
 
 def test_seed_minus_one_draws_one(toy, cfg):

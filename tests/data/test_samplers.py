@@ -22,17 +22,19 @@ def test_seed_decides():
     assert orders[0] == orders[1] != orders[2]
 
 
+@pytest.mark.parametrize("grouped", [True, False])
 @pytest.mark.parametrize("world_size", [2, 3])
-def test_processes_share_one_stream(world_size):
-    whole = list(islice(TrainingSampler(7, seed=3), 24))
+def test_processes_share_the_batches_of_one_stream(world_size, grouped):
+    wide = [index % 3 == 0 for index in range(7)] if grouped else None
+    whole = list(islice(TrainingBatches(TrainingSampler(7, 3), 6, wide=wide), 5))
     for rank in range(world_size):
-        share = islice(TrainingSampler(7, 3, rank, world_size), 24 // world_size)
-        assert list(share) == whole[rank::world_size]
+        shares = islice(TrainingBatches(TrainingSampler(7, 3), 6, 0, wide, rank, world_size), 5)
+        assert list(shares) == [batch[rank::world_size] for batch in whole]
 
 
-def test_start_passes_over_this_process_s_pictures():
-    whole = list(islice(TrainingSampler(7, 3, rank=1, world_size=2), 20))
-    assert list(islice(TrainingSampler(7, 3, rank=1, world_size=2, start=13), 7)) == whole[13:]
+def test_start_passes_over_pictures():
+    whole = list(islice(TrainingSampler(7, 3), 20))
+    assert list(islice(TrainingSampler(7, 3, start=13), 7)) == whole[13:]
 
 
 @given(st.integers(1, 9), st.integers(1, 4), st.integers(0, 12), st.booleans())

@@ -1,4 +1,4 @@
-"""Two processes that share the images come to the results of one, with every metric."""
+"""Processes that share the images come to the results of one, with every metric."""
 
 import importlib
 import json
@@ -20,9 +20,11 @@ from frozenseg.engine.launch import Processes, launch
 from frozenseg.engine.protocol import FOLDER
 from frozenseg.evaluation.build import build_evaluators
 from frozenseg.evaluation.evaluator import inference_on_dataset
+from frozenseg.evaluation.report import results_table
 from frozenseg.structures.instances import Instances
 from frozenseg.structures.label_files import read_labels, read_segment_ids
 from frozenseg.structures.masks import decode_segmentation
+from frozenseg.toyworld.export import Recipe, export_split
 from tests.tiny import tiny_config
 
 DATA = {
@@ -72,7 +74,8 @@ def evaluate_shifted(name: str, output: str) -> int:
     """Score the shifted truth in this process and those beside it."""
     cfg = tiny_config("FCCLIP", "OUTPUT_DIR", output, "DATASETS.TEST", [name])
     metadata = MetadataCatalog.get(name)
-    cfg = with_protocol(cfg, FOLDER / f"{metadata.protocol}.yaml", ("DATALOADER.NUM_WORKERS", 0))
+    if metadata.protocol:
+        cfg = with_protocol(cfg, FOLDER / f"{metadata.protocol}.yaml", ("DATALOADER.NUM_WORKERS", 0))
     read_outs = {"instance"} if "lvis" in name else {"panoptic", "semantic", "instance", "recall"}
     evaluators = build_evaluators(metadata, read_outs, [index % 2 == 0 for index in range(len(metadata.stuff_classes))])
     results, _ = inference_on_dataset(Shifted(), TestSet.open(cfg, name).batches(), evaluators)
@@ -99,3 +102,22 @@ def test_two_processes_come_to_the_results_of_one(
         assert first[0][task] == pytest.approx(metrics, nan_ok=True, abs=1e-9), task
     assert any(1 < value < 99 for metrics in alone[0].values() for value in metrics.values())
     assert first[1].keys() == alone[1].keys()
+
+
+def test_five_images_on_one_two_and_three_processes_make_the_same_tables(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DETECTRON2_DATASETS", str(tmp_path))
+    export_split(tmp_path / "toyworld" / "val_seen", Recipe("val_seen", 0, 5, 64, 64), quiet=True)
+    arguments = ("toyworld_val_seen", str(tmp_path))
+    assert launch(evaluate_shifted, arguments, Processes()) == 0
+    tables = set()
+    for count in (1, 2, 3):
+        if count > 1:
+            assert launch(evaluate_shifted, arguments, Processes(per_machine=count)) == 0
+        ranks = [(tmp_path / f"rank{rank}_of_{count}.json").read_text() for rank in range(count)]
+        assert len(set(ranks)) == 1
+        results, per_class = json.loads(ranks[0])
+        tables |= {results_table({"toyworld_val_seen": results}) + str(per_class.keys())}
+    assert len(tables) == 1
+    assert any(1 < value < 99 for metrics in results.values() for value in metrics.values())

@@ -1,6 +1,8 @@
 """A model of one layer with what the engine asks of a model, its data, and work for other processes."""
 
-from collections.abc import Iterator
+import os
+import signal
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ from frozenseg import distributed
 from frozenseg.engine.checkpoint import Checkpointer
 from frozenseg.engine.hooks import Hook, SaveCheckpoints, Schedule
 from frozenseg.engine.lr_schedule import LearningRateSchedule
+from frozenseg.engine.stop import StopOnSignal
 from frozenseg.engine.trainer import Trainer
 from frozenseg.errors import DataError
 from frozenseg.modeling.ensemble.geometric import EnsembleWeights
@@ -30,11 +33,12 @@ class OneLayer(nn.Module):
         self.set_vocabulary(self.training_vocabulary)
         self.set_protocol(ReadOut(), EnsembleSetting(EnsembleWeights(0.4, 0.8), on_valid_mask=False))
 
-    def forward(self, batch: list[dict[str, Any]]) -> dict[str, Tensor]:
-        """Return a loss in two parts."""
+    def forward(self, batch: list[dict[str, Any]], masks_of_step: Sequence[int] | None = None) -> dict[str, Tensor]:
+        """Return a loss in two parts, of which there is a share where the batch is a part of a step."""
+        share = len(batch) / len(masks_of_step or batch)
         x = torch.stack([element["image"] for element in batch])
         error = nn.functional.dropout(self.layer(x), 0.5) - 3 * x.sum(dim=1, keepdim=True)
-        return {"loss_fit": error.square().mean(), "loss_fit_0": 0.1 * error.abs().mean()}
+        return {"loss_fit": share * error.square().mean(), "loss_fit_0": 0.1 * share * error.abs().mean()}
 
     def set_vocabulary(self, vocabulary: Vocabulary, seen: tuple[bool, ...] = ()) -> None:
         """Remember the words."""
@@ -67,7 +71,10 @@ class Noise:
         while True:
             x = torch.randn(2, 4, generator=torch.Generator().manual_seed(iteration))
             x = x * float("nan") if iteration == self.poisoned else x
-            yield [{"image": x[i], "image_id": 10 * iteration + i, "file_name": f"{iteration}_{i}.jpg"} for i in (0, 1)]
+            yield [
+                {"image": x[i], "image_id": 10 * iteration + i, "file_name": f"{iteration}_{i}.jpg", "instances": ()}
+                for i in (0, 1)
+            ]
             iteration += 1
 
 
@@ -110,7 +117,7 @@ def trainer(max_iter: int = 10, start: int = 0, poisoned: int = -1, seed: int = 
     model = OneLayer()
     hooks = [Schedule(LearningRateSchedule(Halving(), 10)), Recorder()]
     loader = Noise(start, poisoned)
-    return Trainer(model, loader, adamw(model), max_iter=max_iter, start_iteration=start, hooks=hooks)
+    return Trainer(model, loader, adamw(model), steps=range(start, max_iter), hooks=hooks)
 
 
 def with_checkpoints(made: Trainer, folder: Path, period: int = 3) -> Trainer:
@@ -128,6 +135,24 @@ def sum_of_ranks(folder: str) -> int:
     """Work for a process: write the sum over all ranks of rank + 1."""
     total = distributed.sum_over_ranks(torch.tensor([distributed.rank() + 1.0]))
     (Path(folder) / f"rank{distributed.rank()}").write_text(f"{total.item():g} of {distributed.world_size()}")
+    return 0
+
+
+class AskForStop(Hook):
+    """Lets rank 0 ask the process that has started all others to stop."""
+
+    def before_step(self, trainer: Trainer) -> None:
+        """Ask after three steps."""
+        if trainer.iteration == 3 and distributed.rank() == 0:
+            os.kill(os.getppid(), signal.SIGUSR1)
+
+
+def train_until_asked_to_stop(folder: str) -> int:
+    """Work for a process: train without end, and write down after which step it was stopped."""
+    made = trainer(max_iter=10**9)
+    made.hooks += [AskForStop(), StopOnSignal()]
+    with_checkpoints(made, Path(folder), period=10**9).train()
+    (Path(folder) / f"rank{distributed.rank()}").write_text(str(made.iteration))
     return 0
 
 

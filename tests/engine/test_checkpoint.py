@@ -7,13 +7,7 @@ import pytest
 import torch
 
 from frozenseg.engine import checkpoint as module
-from frozenseg.engine.checkpoint import (
-    changed_keys,
-    forget_last_checkpoint,
-    last_checkpoint,
-    read_training_checkpoint,
-    write_checkpoint,
-)
+from frozenseg.engine.checkpoint import changed_keys, read_training_checkpoint, write_checkpoint
 from frozenseg.engine.hooks import SaveCheckpoints
 from frozenseg.engine.trainer import Trainer
 from frozenseg.errors import CheckpointError
@@ -60,15 +54,6 @@ def test_content(tmp_path: Path) -> None:
     assert len(training["trainer"]["random_states"]) == 1
 
 
-def test_last_checkpoint_points_to_the_newest(tmp_path: Path) -> None:
-    assert last_checkpoint(tmp_path) is None
-    with_checkpoints(trainer(max_iter=4), tmp_path).train()
-    assert last_checkpoint(tmp_path) == tmp_path / "model_0000004.pth"
-    forget_last_checkpoint(tmp_path)
-    assert last_checkpoint(tmp_path) is None
-    forget_last_checkpoint(tmp_path)  # nothing to forget is fine
-
-
 def test_trained_weights_alone_cannot_be_resumed(tmp_path: Path) -> None:
     with_checkpoints(trainer(max_iter=1), tmp_path).train()
     with pytest.raises(CheckpointError, match=r"model_final\.pth holds trained weights alone: start from it by --weig"):
@@ -79,13 +64,13 @@ def test_another_optimiser_is_refused(tmp_path: Path) -> None:
     with_checkpoints(trainer(max_iter=1), tmp_path).train()
     path = tmp_path / "model_0000001.pth"
     model = OneLayer()
-    sgd = Trainer(model, [], torch.optim.SGD(model.layer.parameters(), lr=0.1), max_iter=1)
+    sgd = Trainer(model, [], torch.optim.SGD(model.layer.parameters(), lr=0.1), steps=range(1))
     with pytest.raises(CheckpointError, match="trained with AdamW, the config asks for SGD"):
         checkpointer(tmp_path, sgd).resume(read_training_checkpoint(path), path)
     split = adamw(model)
     split.add_param_group({"params": [torch.nn.Parameter(torch.zeros(1))]})
     with pytest.raises(CheckpointError, match="has other parameter groups than the config makes"):
-        checkpointer(tmp_path, Trainer(model, [], split, max_iter=1)).resume(read_training_checkpoint(path), path)
+        checkpointer(tmp_path, Trainer(model, [], split, steps=range(1))).resume(read_training_checkpoint(path), path)
 
 
 def test_another_number_of_processes_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

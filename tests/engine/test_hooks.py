@@ -21,7 +21,7 @@ class Kept:
         self.closed = False
 
     def write(self, iteration: int, scalars: Scalars) -> None:
-        self.lines[iteration] = scalars
+        self.lines[iteration] = {**self.lines.get(iteration, {}), **scalars}
 
     def close(self) -> None:
         self.closed = True
@@ -46,17 +46,21 @@ def test_checkpoints_are_written_when_due_and_at_the_end(tmp_path: Path) -> None
     made = with_checkpoints(trainer(max_iter=5), tmp_path, period=2)
     made.train()
     names = sorted(path.name for path in tmp_path.iterdir())
-    assert names == ["last_checkpoint", *(f"model_000000{i}.pth" for i in (2, 4, 5)), "model_final.pth"]
+    assert names == [
+        "checkpoints.json",
+        "last_checkpoint",
+        *(f"model_000000{i}.pth" for i in (2, 4, 5)),
+        "model_final.pth",
+    ]
     assert made.last_checkpoint == tmp_path / "model_0000005.pth"
 
 
 def test_evaluation_does_not_change_the_losses() -> None:
     called: list[int] = []
 
-    def evaluate() -> dict[str, float]:
-        called.append(evaluating.iteration)
+    def evaluate(iteration: int) -> None:
+        called.append(iteration)
         torch.rand(5)
-        return {"set/sem_seg/mIoU": 50.0}
 
     plain = trainer(max_iter=6)
     plain.train()
@@ -66,6 +70,13 @@ def test_evaluation_does_not_change_the_losses() -> None:
     assert recorder(evaluating).losses == recorder(plain).losses
 
 
+@pytest.mark.parametrize(("missed", "expected"), [(True, [4, 6]), (False, [6])])
+def test_an_evaluation_that_an_earlier_run_has_missed_is_done_first(missed: bool, expected: list[int]) -> None:
+    called: list[int] = []
+    with_hooks(trainer(max_iter=6, start=4), Evaluate(called.append, period=4, missed=missed)).train()
+    assert called == expected
+
+
 def with_hooks(made: Trainer, *hooks: Hook) -> Trainer:
     made.hooks += hooks
     return made
@@ -73,10 +84,11 @@ def with_hooks(made: Trainer, *hooks: Hook) -> Trainer:
 
 def test_log_lines() -> None:
     kept = Kept()
-    evaluate = Evaluate(lambda: {"set/sem_seg/mIoU": 50.0}, period=5)
-    made = with_hooks(trainer(max_iter=8), evaluate, Log([kept], CPU, period=3))
+    log = Log([kept], CPU, period=3)
+    evaluate = Evaluate(lambda iteration: log.write(iteration, {"set/sem_seg/mIoU": 50.0}), period=5)
+    made = with_hooks(trainer(max_iter=8), log, evaluate)
     made.train()
-    assert list(kept.lines) == [1, 3, 5, 6, 8]  # the first, each third, those with results, the last
+    assert list(kept.lines) == [1, 3, 5, 6, 8]  # the first, each third, the last; and those with results alone
     assert kept.closed
     line = kept.lines[3]
     assert line["total_loss"] == pytest.approx(recorder(made).losses[2])

@@ -8,7 +8,7 @@ import torch.distributed as dist
 
 from frozenseg.engine.launch import Processes, launch
 from frozenseg.errors import ConfigError, DataError
-from tests.engine.one_layer import bug, mistake_on_rank_1, sum_of_ranks
+from tests.engine.one_layer import bug, mistake_on_rank_1, sum_of_ranks, train_until_asked_to_stop
 
 
 @pytest.mark.parametrize(
@@ -56,6 +56,13 @@ def test_two_processes_work_together(tmp_path: Path, url: str) -> None:
         url = f"tcp://127.0.0.1:{_free_port()}"
     assert launch(sum_of_ranks, (str(tmp_path),), Processes(per_machine=2, url=url)) == 0
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"rank0": "3 of 2", "rank1": "3 of 2"}
+
+
+def test_a_signal_is_passed_on_and_all_end_well_after_the_same_step(tmp_path: Path) -> None:
+    assert launch(train_until_asked_to_stop, (str(tmp_path),), Processes(per_machine=2)) == 0
+    done = int((tmp_path / "rank0").read_text())
+    assert (tmp_path / "rank1").read_text() == str(done)
+    assert (tmp_path / "last_checkpoint").read_text() == f"model_{done:07d}.pth\n"
 
 
 def test_a_mistake_in_one_process_is_told_as_it_was(capfd: pytest.CaptureFixture[str]) -> None:

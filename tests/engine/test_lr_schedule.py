@@ -5,7 +5,7 @@ import math
 import pytest
 
 from frozenseg.config import CfgNode
-from frozenseg.engine.lr_schedule import build_lr_schedule
+from frozenseg.engine.lr_schedule import build_lr_schedule, describe_schedule
 from frozenseg.errors import ConfigError
 
 
@@ -61,3 +61,16 @@ def test_what_makes_no_schedule_is_refused(cfg: CfgNode, options: list[object], 
     cfg.merge_from_list(options)
     with pytest.raises(ConfigError, match=message):
         build_lr_schedule(cfg)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["SOLVER.STEPS", [50], "SOLVER.WARMUP_ITERS", 0], "times 0.1 after steps 50 (epoch 8.0)"),
+        (["SOLVER.STEPS", []], "10 steps of warm-up, then constant"),
+        (["SOLVER.LR_SCHEDULER_NAME", "WarmupCosineLR"], "10 steps of warm-up, then a cosine down to 0"),
+    ],
+)
+def test_a_schedule_in_words(cfg: CfgNode, options: list[object], said: str) -> None:
+    cfg.merge_from_list(["SOLVER.MAX_ITER", 100, *options])
+    assert describe_schedule(cfg, pictures=100) == said

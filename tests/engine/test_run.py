@@ -4,7 +4,6 @@ import logging
 from pathlib import Path
 
 import pytest
-import torch
 from torch import nn
 
 from frozenseg.config import CfgNode
@@ -31,18 +30,16 @@ def test_weights_must_exist(tmp_path: Path, cfg: CfgNode) -> None:
     check(cfg, eval_only=False)  # what is in it is seen when it is read
 
 
-def test_a_single_process_is_not_wrapped() -> None:
-    model = nn.Linear(1, 1)
-    assert module._parallel(model, torch.device("cpu")) is model
-
-
 def test_the_plan_is_told(cfg: CfgNode, caplog: pytest.LogCaptureFixture) -> None:
     cfg.DATASETS.TRAIN = ["toyworld_train"]
+    cfg.SOLVER.IMAGES_AT_ONCE = 4
     model = nn.Linear(1000, 1000, bias=False)
     model.frozen = nn.Linear(1000, 3000, bias=False).requires_grad_(False)
     with caplog.at_level(logging.INFO):
-        module._tell_plan(cfg, model, done=5)
+        module._tell_plan(cfg, model, done=5, pictures=118287)
     assert caplog.messages == [
-        "Linear: 1.00 of 4.00 million parameters are trained on toyworld_train; steps 6 to 368750, batch 16, "
-        "processes 1, learning rate 0.0001, WarmupMultiStepLR."
+        "Linear: 1.00 of 4.00 million parameters are trained on toyworld_train (118287 images).",
+        "Images a step: 16 = processes 1 × images at once 4 × 4 parts whose gradients are summed.",
+        "Steps 6 to 368750 (49.9 epochs), learning rate 0.0001, 10 steps of warm-up, then times 0.1 after steps "
+        "327778 (epoch 44.3), 355092 (epoch 48.0).",
     ]

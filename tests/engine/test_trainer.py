@@ -61,7 +61,7 @@ def test_a_run_that_is_done_does_nothing() -> None:
 def test_training_learns() -> None:
     torch.manual_seed(0)
     model = OneLayer()
-    made = Trainer(model, Noise(), adamw(model), max_iter=100)
+    made = Trainer(model, Noise(), adamw(model), steps=range(100))
     made.train()
     assert made.iteration == 100
     weight = model.layer.weight.detach()
@@ -87,6 +87,20 @@ def test_only_parameters_with_a_gradient_change() -> None:
     made.train()
     changed = {name for name, value in made.model.state_dict().items() if not torch.equal(value, before[name])}
     assert changed == {"layer.weight", "layer.bias"}
+
+
+def test_gradients_of_parts_make_the_step_of_the_whole_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.nn.functional, "dropout", lambda x, share: x)  # it would draw for each part
+    whole, parts = trainer(max_iter=3), trainer(max_iter=3)
+    parts.images_at_once = 1
+    seen: list[int] = []
+    parts.model.register_forward_hook(lambda model, inputs, output: seen.append(len(inputs[0])))
+    whole.train()
+    parts.train()
+    assert seen == [1] * 6
+    assert recorder(parts).losses == pytest.approx(recorder(whole).losses)
+    assert parts.last_step.gradient_norm.item() == pytest.approx(whole.last_step.gradient_norm.item())
+    assert torch.allclose(parts.model.layer.weight, whole.model.layer.weight)
 
 
 def test_clipping_bounds_the_step() -> None:
@@ -141,7 +155,7 @@ def test_mixed_precision_scales_what_it_unscales() -> None:
 def test_mixed_precision_on_a_gpu() -> None:
     made = trainer(max_iter=3)
     made.model.cuda()
-    made = Trainer(made.model, OnGpu(), adamw(made.model), max_iter=3, scaler=torch.amp.GradScaler("cuda"))
+    made = Trainer(made.model, OnGpu(), adamw(made.model), steps=range(3), scaler=torch.amp.GradScaler("cuda"))
     made.train()
     assert made.iteration == 3
 

@@ -1,11 +1,13 @@
 """Matching and losses on numbers that a hand can check."""
 
 import math
+from functools import partial
 
 import pytest
 import torch
 
-from frozenseg.modeling.criterion.losses import class_loss, mask_losses, uncertain_points
+from frozenseg.modeling.criterion import set_criterion as module
+from frozenseg.modeling.criterion.losses import class_loss, mask_losses, random_points, uncertain_points
 from frozenseg.modeling.criterion.matcher import HungarianMatcher
 from frozenseg.modeling.criterion.set_criterion import SetCriterion
 from frozenseg.modeling.types import MaskPredictions, Prediction, Target
@@ -96,8 +98,68 @@ def test_mask_losses_by_hand() -> None:
 def test_uncertain_points_lie_where_the_mask_turns() -> None:
     torch.manual_seed(0)
     ramp = torch.linspace(-9, 9, 64).expand(1, 1, 64, 64)  # uncertain at x = 0.5
-    points = uncertain_points(ramp, 100, oversample=8.0, importance=0.75)
+    draw = partial(random_points, counts=[1], generators=[None], like=ramp)
+    points = uncertain_points(ramp, 100, 8.0, 0.75, draw)
     assert points.shape == (1, 100, 2)
     distance = (points[0, :, 0] - 0.5).abs()
     assert (distance[:75] < 0.1).all()
     assert distance[75:].max() > 0.3  # the rest is drawn from everywhere
+
+
+def batch_of(counts: list[int], queries: int = 3) -> tuple[Prediction, list[Target]]:
+    """Return images with so many targets, and predictions of noise; the points of each image depend on it alone."""
+    noise = torch.Generator().manual_seed(0)
+    logits = torch.randn(len(counts), queries, 3, generator=noise)
+    masks = torch.randn(len(counts), queries, 8, 8, generator=noise)
+    targets = [
+        Target(torch.arange(n) % 2, halves().repeat(3, 1, 1)[:n], torch.Generator().manual_seed(7 + image))
+        for image, n in enumerate(counts)
+    ]
+    return Prediction(logits, masks), targets
+
+
+@pytest.mark.parametrize("counts", [[2, 0, 1, 3], [1, 5, 2, 0], [0, 0, 0, 0]])  # one image has more than 3 queries
+def test_losses_of_the_parts_of_a_step_add_up_to_those_of_all_images(counts: list[int]) -> None:
+    prediction, targets = batch_of(counts)
+    whole = criterion()(MaskPredictions(prediction, ()), targets)
+    _, targets = batch_of(counts)
+    parts = [
+        criterion()(MaskPredictions(Prediction(*(part[rows] for part in prediction)), ()), targets[rows], counts)
+        for rows in (slice(0, 1), slice(1, 4))
+    ]
+    for name, loss in whole.items():
+        assert sum(part[name].item() for part in parts) == pytest.approx(loss.item(), rel=1e-5), name
+
+
+def test_losses_of_two_processes_average_to_those_of_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    counts = [0, 1]  # half a mask a process
+    prediction, targets = batch_of(counts)
+    whole = criterion()(MaskPredictions(prediction, ()), targets)
+    monkeypatch.setattr(module, "world_size", lambda: 2)
+    seen: list[torch.Tensor] = []
+    monkeypatch.setattr(module, "sum_over_ranks", lambda tensor: seen.append(tensor) or tensor)
+    for image in range(2):  # to learn what each process brings
+        criterion()(MaskPredictions(Prediction(*(part[[image]] for part in prediction)), ()), [targets[image]])
+    monkeypatch.setattr(module, "sum_over_ranks", lambda tensor: sum(seen))
+    _, targets = batch_of(counts)
+    own = [
+        criterion()(MaskPredictions(Prediction(*(part[[image]] for part in prediction)), ()), [targets[image]])
+        for image in range(2)
+    ]
+    for name, loss in whole.items():
+        assert sum(part[name].item() for part in own) / 2 == pytest.approx(loss.item(), rel=1e-5), name
+
+
+def test_points_of_an_image_do_not_depend_on_those_beside_it() -> None:
+    def drawn(counts: list[int], seeds: list[int]) -> torch.Tensor:
+        generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+        return random_points(4, counts, generators, torch.zeros(1))
+
+    together = drawn([2, 0, 3], [1, 2, 3])
+    assert together.shape == (5, 4, 2)
+    assert torch.equal(together[:2], drawn([2], [1]))
+    assert torch.equal(together[2:], drawn([3], [3]))
+    torch.manual_seed(5)
+    everywhere = random_points(4, [2, 3], [None, None], torch.zeros(1))
+    torch.manual_seed(5)
+    assert torch.equal(everywhere, torch.rand(5, 4, 2))

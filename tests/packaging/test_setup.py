@@ -20,7 +20,13 @@ REQUIRED = {
 }  # fmt: skip
 IMPORTED_AS = {"open_clip_torch": "open_clip", "segment-anything": "segment_anything"}
 BROUGHT_ALONG = {"numpy", "PIL", "tqdm", "yaml", "safetensors", "tabulate"}  # by the required ones
-OF_EXTRAS = {"matplotlib": "demo", "tensorboard": "train", "cityscapesscripts": "eval", "lvis": "eval"}
+OF_EXTRAS = {
+    "matplotlib": "demo",
+    "tensorboard": "train",
+    "cityscapesscripts": "eval",
+    "lvis": "eval",
+    "submitit": "slurm",
+}
 
 
 @pytest.fixture(scope="module")
@@ -46,11 +52,11 @@ def test_the_required_packages_are_the_nine_named_ones(metadata: dict[str, Any])
 
 def test_the_extras(metadata: dict[str, Any]) -> None:
     extras = {name: names(requirements) for name, requirements in metadata["extras_require"].items()}
-    assert set(extras) == {"dev", "eval", "demo", "train", "detectron2"}
+    assert set(extras) == {"dev", "eval", "demo", "train", "slurm", "detectron2"}
     assert extras["detectron2"] == set()  # it is not on PyPI
     assert extras["eval"] == {"cityscapesscripts", "lvis", "faster-coco-eval"}
     assert extras["dev"] >= {"pytest", "hypothesis", "ruff", "mypy", "codespell"}
-    assert extras["dev"] >= extras["demo"] | extras["train"] | extras["eval"]
+    assert extras["dev"] >= extras["demo"] | extras["train"] | extras["eval"] | extras["slurm"]
 
 
 def test_whatever_is_imported_is_required_or_an_extra() -> None:

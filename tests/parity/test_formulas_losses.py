@@ -1,10 +1,12 @@
 """Matching and losses: our modules against the formulas, in float64 and on the same random points."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
 
-from frozenseg.modeling.criterion.losses import class_loss, mask_losses, uncertain_points
+from frozenseg.modeling.criterion.losses import class_loss, mask_losses, random_points, uncertain_points
 from frozenseg.modeling.criterion.matcher import HungarianMatcher
 from frozenseg.modeling.criterion.set_criterion import SetCriterion
 from frozenseg.modeling.types import MaskPredictions, Prediction, Target
@@ -89,7 +91,9 @@ def test_losses_on_given_points(seed: int) -> None:
 def test_uncertain_points(oversample: float, importance: float, seed: int) -> None:
     masks, points = predicted(seed, 2).masks[0], SETTING.points
     with float64():
-        actual = uncertain_points(tensor(masks)[:, None], points, oversample, importance)
+        logits = tensor(masks)[:, None]
+        drawn = partial(random_points, counts=[QUERIES], generators=[None], like=logits)
+        actual = uncertain_points(logits, points, oversample, importance, drawn)
     keep = int(importance * points)
     candidates, uniform = draw(QUERIES, int(oversample * points), 2), draw(QUERIES, points - keep, 2)
     for mask, mine, few, rest in zip(masks, actual.numpy(), candidates, uniform, strict=True):

@@ -1,7 +1,9 @@
 """The training tool from end to end, on a ToyWorld of eight pictures."""
 
 import json
+import os
 import re
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -51,7 +53,10 @@ def train_net(*arguments: Any, config: str = CONFIG) -> int:
 
 def metrics(folder: Path) -> dict[int, dict[str, float]]:
     lines = map(json.loads, (folder / "metrics.json").read_text().splitlines())
-    return {line["iteration"]: line for line in lines}
+    merged: dict[int, dict[str, float]] = {}
+    for line in lines:
+        merged.setdefault(line["iteration"], {}).update(line)
+    return merged
 
 
 def scores(folder: Path) -> dict[str, Any]:
@@ -76,7 +81,7 @@ def trained(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_run_leaves_everything_in_its_folder(trained: Path) -> None:
     names = {path.relative_to(trained).as_posix() for path in trained.rglob("*") if path.is_file()}
-    checkpoints = {"model_0000002.pth", "model_0000004.pth", "model_final.pth", "last_checkpoint"}
+    checkpoints = {"model_0000002.pth", "model_0000004.pth", "model_final.pth", "last_checkpoint", "checkpoints.json"}
     assert checkpoints | {"config.yaml", "log.txt", "metrics.json", "inference/results.json"} <= names
     assert {"inference/report.html", "inference/toyworld_val_seen_per_class.csv"} <= names
     assert yaml.safe_load((trained / "config.yaml").read_text())["SOLVER"]["MAX_ITER"] == 4
@@ -98,7 +103,7 @@ def test_results_have_the_fixed_form(trained: Path) -> None:
 def test_metrics_have_the_fixed_form(trained: Path) -> None:
     lines = metrics(trained)
     assert list(lines) == [1, 3, 4]
-    for line in lines.values():
+    for line in (lines[1], lines[4]):
         assert line["total_loss"] == pytest.approx(line["loss_ce"] + line["loss_mask"] + line["loss_dice"])
         assert {"lr", "data_time", "time", "memory"} <= line.keys()
     assert "toyworld_val_seen/panoptic_seg/PQ" in lines[3]
@@ -124,6 +129,29 @@ def test_a_killed_run_resumes_to_the_same_losses(trained: Path, tmp_path: Path) 
         }
     for name, value in torch.load(trained / "model_final.pth", weights_only=True)["model"].items():
         assert torch.equal(torch.load(tmp_path / "model_final.pth", weights_only=True)["model"][name], value)
+
+
+def test_an_evaluation_that_was_left_is_done_when_the_run_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[str] = []
+
+    def evaluate(*_: Any, **__: Any) -> dict[str, Any]:
+        calls.append("evaluation")
+        if len(calls) == 1:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return {"toyworld_val_seen": {"panoptic_seg": {"PQ": 10.0 * len(calls)}}}
+
+    monkeypatch.setattr("frozenseg.engine.run.evaluate", evaluate)
+    options = ["OUTPUT_DIR", tmp_path, "SOLVER.MAX_ITER", 2, "TEST.EVAL_PERIOD", 1, "LOG_PERIOD", 1]
+    assert train_net(*options) == 0
+    assert (len(calls), list(metrics(tmp_path))) == (1, [1])
+    assert train_net("--resume", *options) == 0
+    assert len(calls) == 3
+    name = "toyworld_val_seen/panoptic_seg/PQ"
+    assert {step: line[name] for step, line in metrics(tmp_path).items()} == {1: 20.0, 2: 30.0}
+    entries = json.loads((tmp_path / "checkpoints.json").read_text())
+    assert [entry["results"] for entry in entries.values()] == [{name: 20.0}, {name: 30.0}]
 
 
 def test_a_finished_run_is_only_evaluated(trained: Path, tmp_path: Path) -> None:
@@ -246,6 +274,8 @@ def test_two_processes_train_and_evaluate(tmp_path: Path) -> None:
         (["--weights", "nowhere.pth"], "There is no checkpoint nowhere.pth"),
         (["SOLVER.IMS_PER_BATCH", 0], "IMS_PER_BATCH is 0"),
         (["SOLVER.LR_SCHEDULER_NAME", "Poly"], "LR_SCHEDULER_NAME"),
+        (["SOLVER.KEEP_CHECKPOINTS.LAST", -1], "KEEP_CHECKPOINTS.LAST is -1"),
+        (["SOLVER.IMAGES_AT_ONCE", 3], "IMAGES_AT_ONCE is 3, but each process has 2 images"),
         (["MODEL.DEVICE", "tpu"], "MODEL.DEVICE is 'tpu'"),
     ],
 )

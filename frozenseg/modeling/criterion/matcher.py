@@ -51,7 +51,7 @@ class HungarianMatcher:
 
     def _cost(self, logits: Tensor, masks: Tensor, target: Target) -> Tensor:
         """Return (Q, n) float32: what each query would cost as the answer for each target."""
-        points = torch.rand(1, self.points, 2, device=masks.device)
+        points = torch.rand(1, self.points, 2, device=masks.device, generator=target.generator)
         with torch.autocast(masks.device.type, enabled=False):
             predicted = point_sample(masks[None].float(), points)[0]  # (Q, P)
             wanted = point_sample(target.masks[None].float(), points)[0]  # (n, P)

@@ -3,15 +3,29 @@
 Letters: B images, Q queries, C classes, n matched masks of the batch, P points.
 """
 
+from collections.abc import Sequence
+from functools import partial
+from typing import NamedTuple
+
 import torch
 from torch import Tensor, nn
 
 from frozenseg.config import CfgNode
 from frozenseg.distributed import sum_over_ranks, world_size
-from frozenseg.modeling.criterion.losses import class_loss, mask_losses, uncertain_points
+from frozenseg.modeling.criterion.losses import class_loss, mask_losses, random_points, uncertain_points
 from frozenseg.modeling.criterion.matcher import HungarianMatcher, Match
 from frozenseg.modeling.ops.point_sample import point_sample
 from frozenseg.modeling.types import MaskPredictions, Prediction, Target
+
+
+class Share(NamedTuple):
+    """What some images are of a training step, whose images all processes share and go through in parts.
+
+    With it the losses of the parts add up, and average over the processes, to the loss of all images at once.
+    """
+
+    class_weight: Tensor  # scalar: the weight of their mean class loss
+    mask_count: Tensor  # scalar: what the sums of their mask losses are divided by
 
 
 class SetCriterion(nn.Module):
@@ -44,7 +58,7 @@ class SetCriterion(nn.Module):
         self.classes, self.matcher = classes, matcher
         self.weights = dict(zip(("loss_ce", "loss_mask", "loss_dice"), weights, strict=True))
         self.points, self.oversample, self.importance = points, oversample, importance
-        self.deep_supervision = deep_supervision
+        self.deep_supervision, self.void_weight = deep_supervision, void_weight
         empty_weight = torch.ones(classes + 1)
         empty_weight[-1] = void_weight
         self.register_buffer("empty_weight", empty_weight)
@@ -68,7 +82,9 @@ class SetCriterion(nn.Module):
             deep_supervision=keys.DEEP_SUPERVISION,
         )
 
-    def forward(self, predictions: MaskPredictions, targets: list[Target]) -> dict[str, Tensor]:
+    def forward(
+        self, predictions: MaskPredictions, targets: list[Target], masks_of_step: Sequence[int] | None = None
+    ) -> dict[str, Tensor]:
         """Return the weighted losses, scalars: ``loss_ce``, ``loss_mask``, ``loss_dice``.
 
         Those of the intermediate predictions have ``_0``, ``_1``, … after their names.
@@ -76,21 +92,36 @@ class SetCriterion(nn.Module):
         Args:
             predictions: of all images.
             targets: B of them; an image may have none.
+            masks_of_step: the number of target masks of every image that this process has in the training step; None
+                where these are all.
         """
-        mask_count = self._mask_count(targets)
-        losses = self._weighted(predictions.final, targets, mask_count, suffix="")
+        share = self._share(predictions.final, targets, masks_of_step)
+        losses = self._weighted(predictions.final, targets, share, suffix="")
         if self.deep_supervision:
             for layer, prediction in enumerate(predictions.intermediate):
-                losses.update(self._weighted(prediction, targets, mask_count, suffix=f"_{layer}"))
+                losses.update(self._weighted(prediction, targets, share, suffix=f"_{layer}"))
         return losses
 
-    def _weighted(
-        self, prediction: Prediction, targets: list[Target], mask_count: Tensor, suffix: str
-    ) -> dict[str, Tensor]:
+    def _share(self, prediction: Prediction, targets: list[Target], masks_of_step: Sequence[int] | None) -> Share:
+        """Compare these images with those of the whole step; waits for no device."""
+        queries, device = prediction.logits.shape[1], prediction.logits.device
+        own = [len(target.labels) for target in targets]
+        step = own if masks_of_step is None else masks_of_step
+        numbers = (self._class_weights(own, queries), self._class_weights(step, queries), float(sum(step)))
+        own_weight, *of_step = [torch.full((), number, device=device) for number in numbers]
+        weight, masks = sum_over_ranks(torch.stack(of_step))
+        return Share(own_weight / (weight / world_size()), masks.clamp(min=1) / world_size())
+
+    def _class_weights(self, counts: Sequence[int], queries: int) -> float:
+        """Sum the class weights of all queries of some images; each target is matched while there are queries."""
+        matched = sum(min(count, queries) for count in counts)
+        return matched + self.void_weight * (queries * len(counts) - matched)
+
+    def _weighted(self, prediction: Prediction, targets: list[Target], share: Share, suffix: str) -> dict[str, Tensor]:
         matches = self.matcher(prediction, targets)
         ce = class_loss(prediction.logits, self._labels(prediction, targets, matches), self.empty_weight)
-        mask, dice = self._mask_losses(prediction, targets, matches, mask_count)
-        losses = {"loss_ce": ce, "loss_mask": mask, "loss_dice": dice}
+        mask, dice = self._mask_losses(prediction, targets, matches, share.mask_count)
+        losses = {"loss_ce": ce * share.class_weight, "loss_mask": mask, "loss_dice": dice}
         return {f"{name}{suffix}": loss * self.weights[name] for name, loss in losses.items()}
 
     def _labels(self, prediction: Prediction, targets: list[Target], matches: list[Match]) -> Tensor:
@@ -115,13 +146,8 @@ class SetCriterion(nn.Module):
         with torch.autocast(predicted.device.type, enabled=False):
             predicted, wanted = predicted[:, None].float(), wanted[:, None].float()
             with torch.no_grad():
-                points = uncertain_points(predicted, self.points, self.oversample, self.importance)
+                counts, generators = [len(match.targets) for match in matches], [t.generator for t in targets]
+                draw = partial(random_points, counts=counts, generators=generators, like=predicted)
+                points = uncertain_points(predicted, self.points, self.oversample, self.importance, draw)
                 labels = point_sample(wanted, points)[:, 0]  # (n, P)
             return mask_losses(point_sample(predicted, points)[:, 0], labels, mask_count)
-
-    @staticmethod
-    def _mask_count(targets: list[Target]) -> Tensor:
-        """Return the number of target masks, averaged over all processes, at least 1."""
-        device = targets[0].labels.device
-        count = torch.tensor(float(sum(len(target.labels) for target in targets)), device=device)
-        return (sum_over_ranks(count) / world_size()).clamp(min=1)

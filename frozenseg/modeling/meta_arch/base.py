@@ -116,12 +116,17 @@ class MaskClassifier(nn.Module):
         self.read_out = replace(self.read_out, labels=True)
 
     @abstractmethod
-    def forward(self, batch: list[dict[str, Any]]) -> dict[str, Tensor] | list[dict[str, Any]]:
+    def forward(
+        self, batch: list[dict[str, Any]], masks_of_step: Sequence[int] | None = None
+    ) -> dict[str, Tensor] | list[dict[str, Any]]:
         """Train on or segment a batch (Detectron2's contract).
 
         Args:
             batch: one dictionary an image: ``image`` (3, h, w) uint8 RGB; ``height``, ``width`` wanted back;
-                in training ``instances`` with ``gt_classes`` (n,) int64 and ``gt_masks`` (n, h, w) bool.
+                in training ``instances`` with ``gt_classes`` (n,) int64 and ``gt_masks`` (n, h, w) bool, and ``seed``
+                where the random points of the losses are to depend on the image alone.
+            masks_of_step: where the batch is a part of a training step, the number of target masks of every image
+                that this process has in the step.
 
         Returns:
             In training the weighted losses; in eval mode a dictionary an image with those of ``sem_seg``,
@@ -164,7 +169,8 @@ class MaskClassifier(nn.Module):
             instances = element["instances"]
             masks = instances.gt_masks.to(self.device)  # (n, h, w)
             masks = F.pad(masks, (0, width - masks.shape[-1], 0, height - masks.shape[-2]))
-            targets.append(Target(instances.gt_classes.to(self.device), masks))
+            generator = torch.Generator(self.device).manual_seed(element["seed"]) if "seed" in element else None
+            targets.append(Target(instances.gt_classes.to(self.device), masks, generator))
         return targets
 
     def ensemble(self, prediction: Prediction, clip: ClipFeatures, words: Words) -> Tensor:

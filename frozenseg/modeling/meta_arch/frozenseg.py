@@ -5,6 +5,7 @@ embedding.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -66,7 +67,9 @@ class FrozenSeg(MaskClassifier):
         cache = ProposalCache(folder, cfg.TEST.SAM_MASK_CACHE_GIB) if folder else None
         return cls(sam=sam, proposal_cache=cache, **common_parts(cfg, vocabulary, sam_channels=sam.channels))
 
-    def forward(self, batch: list[dict[str, Any]]) -> dict[str, Tensor] | list[dict[str, Any]]:
+    def forward(
+        self, batch: list[dict[str, Any]], masks_of_step: Sequence[int] | None = None
+    ) -> dict[str, Tensor] | list[dict[str, Any]]:
         """Train on or segment a batch; see :meth:`MaskClassifier.forward`."""
         images = self.preprocess(batch, self.pixel_mean, self.pixel_std)  # (B, 3, H, W), true sizes kept
         clip = self.backbone(images.tensor)  # res2 … res5, dense (B, c5, H/32, W/32)
@@ -76,7 +79,7 @@ class FrozenSeg(MaskClassifier):
             clip, space, words
         )  # logits (B, Q, C + 1), masks (B, Q, H/4, W/4), each layer's
         if self.training:
-            return self.criterion(predictions, self.targets(batch, images))
+            return self.criterion(predictions, self.targets(batch, images), masks_of_step)
         logits = self.ensemble(predictions.final, clip, words)  # (B, Q, C + 1)
         more = self.proposal_votes(batch, images, clip, words)  # SAM's own masks, where they are asked for
         return self.outputs(logits, predictions.final.masks, images, batch, more)

@@ -1,0 +1,60 @@
+"""How the images of a training step are shared out: among processes, and by each of them into parts."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from frozenseg import distributed
+from frozenseg.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class BatchPlan:
+    """The images of a step.
+
+    Attributes:
+        images: of a step, over all processes.
+        processes: that share them.
+        at_once: that a process works on at once; 0 for its whole share.
+    """
+
+    images: int
+    processes: int = 1
+    at_once: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse what leaves a rest."""
+        if self.images < 1 or self.images % self.processes:
+            raise ConfigError(
+                f"SOLVER.IMS_PER_BATCH is {self.images}, which {self.processes} processes cannot share: "
+                f"choose a multiple of {self.processes}."
+            )
+        if self.at_once < 0 or (self.at_once and self.share % self.at_once):
+            divisors = [str(number) for number in range(1, self.share + 1) if self.share % number == 0]
+            raise ConfigError(
+                f"SOLVER.IMAGES_AT_ONCE is {self.at_once}, but each process has {self.share} images a step "
+                f"(SOLVER.IMS_PER_BATCH {self.images}, processes {self.processes}): choose one of "
+                f"{', '.join(divisors)}, or 0 for all of them."
+            )
+
+    @classmethod
+    def from_config(cls, cfg: Any) -> "BatchPlan":
+        """Read SOLVER.IMS_PER_BATCH and SOLVER.IMAGES_AT_ONCE, for the processes that there are.
+
+        Raises:
+            ConfigError: the images cannot be shared out evenly.
+        """
+        return cls(cfg.SOLVER.IMS_PER_BATCH, distributed.world_size(), cfg.SOLVER.IMAGES_AT_ONCE)
+
+    @property
+    def share(self) -> int:
+        """Images of one process."""
+        return self.images // self.processes
+
+    @property
+    def parts(self) -> int:
+        """Parts whose gradients a process sums up."""
+        return self.share // (self.at_once or self.share)
+
+    def __str__(self) -> str:
+        """Say how the images of a step come together."""
+        return f"{self.images} = processes {self.processes} × images at once {self.share // self.parts} × {self.parts}"

@@ -1,0 +1,71 @@
+"""However the images of a step are shared out, training is the same: processes, parts, and both."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from frozenseg.config import load_config
+from frozenseg.engine.launch import Processes, launch
+from frozenseg.engine.run import run
+from frozenseg.toyworld.export import Recipe, export_split
+from tests.tiny import NARROW, ROOT
+
+STEPS = 10
+OPTIONS = [
+    *NARROW, "SOLVER.IMS_PER_BATCH", 4, "SOLVER.MAX_ITER", STEPS, "SOLVER.WARMUP_ITERS", 1, "INPUT.IMAGE_SIZE", 64,
+    "MODEL.DEVICE", "cpu", "DATASETS.TEST", [], "LOG_PERIOD", 1,
+]  # fmt: skip
+
+
+def train(folder: str, name: str, *options: object) -> int:
+    """Train the tiny model; a function of a module, so that other processes find it."""
+    torch.set_num_threads(1)
+    config = ROOT / "configs/toyworld/frozenseg_tiny.yaml"
+    return run(load_config(config, [*OPTIONS, "OUTPUT_DIR", f"{folder}/{name}", *options]), False, False)
+
+
+def train_twice(folder: str) -> int:
+    """Train with the share of a process at once, and in two parts."""
+    return train(folder, "2x2") + train(folder, "2x1x2", "SOLVER.IMAGES_AT_ONCE", 1)
+
+
+def losses(folder: Path) -> list[dict[str, float]]:
+    lines = map(json.loads, (folder / "metrics.json").read_text().splitlines())
+    return [{name: line[name] for name in line if "loss" in name or name == "grad_norm"} for line in lines]
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    return torch.load(folder / "model_final.pth", weights_only=True)["model"]
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same training in four ways, on wide and tall pictures with few and many objects."""
+    folder = tmp_path_factory.mktemp("equality")
+    export_split(folder / "toyworld" / "train", Recipe("train", 0, 10, 64, 64), quiet=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DETECTRON2_DATASETS", str(folder))
+        assert train(str(folder), "1x4") == 0
+        assert train(str(folder), "1x2x2", "SOLVER.IMAGES_AT_ONCE", 2) == 0
+        assert launch(train_twice, (str(folder),), Processes(per_machine=2)) == 0
+    return folder
+
+
+@pytest.mark.parametrize("name", ["1x2x2", "2x2", "2x1x2"])
+def test_losses_and_weights_are_the_same(runs: Path, name: str) -> None:
+    expected, found = losses(runs / "1x4"), losses(runs / name)
+    assert len(found) == STEPS
+    for iteration, (line, own) in enumerate(zip(expected, found, strict=True), 1):
+        assert own == pytest.approx(line, rel=1e-5), iteration
+    own_weights = weights(runs / name)
+    for weight, value in weights(runs / "1x4").items():
+        # the keys' bias has no gradient but rounding, which AdamW makes large
+        tolerance = 2e-4 if weight.endswith("in_proj_bias") else 1e-5
+        assert (own_weights[weight] - value).abs().max() < tolerance, weight
+
+
+def test_the_log_says_how_the_images_came_together(runs: Path) -> None:
+    log = (runs / "2x1x2" / "log.txt").read_text()
+    assert "Images a step: 4 = processes 2 × images at once 1 × 2 parts" in log

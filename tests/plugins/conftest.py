@@ -13,13 +13,20 @@ SHORT = (
 )  # fmt: skip
 
 
-@pytest.fixture
-def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The data sets' folder."""
+@pytest.fixture(scope="session")
+def toy_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The data sets' folder, read-only."""
+    root = tmp_path_factory.mktemp("datasets")
     for split, count in {"train": 4, "val_seen": 2, "val_unseen": 2}.items():
-        export_split(tmp_path / "toyworld" / split, Recipe(split, 0, count, 64, 64), quiet=True)
-    monkeypatch.setenv("DETECTRON2_DATASETS", str(tmp_path))
-    return tmp_path
+        export_split(root / "toyworld" / split, Recipe(split, 0, count, 64, 64), quiet=True)
+    return root
+
+
+@pytest.fixture
+def toy(toy_root: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The same, made known to the catalogs."""
+    monkeypatch.setenv("DETECTRON2_DATASETS", str(toy_root))
+    return toy_root
 
 
 @pytest.fixture

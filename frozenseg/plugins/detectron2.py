@@ -17,7 +17,7 @@ What is registered is called as Detectron2 calls its own: ``FrozenSeg(cfg)``. In
 
 import argparse
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -65,12 +65,9 @@ def register() -> None:
 
     What Detectron2 has already under one of the names stays as it is.
     """
-    entries: dict[Any, Iterable[Callable[..., Any]]] = {
-        META_ARCH_REGISTRY: (FrozenSeg, FCCLIP),
-        BACKBONE_REGISTRY: (CLIP,),
-        SEM_SEG_HEADS_REGISTRY: (FrozenSegHead, FCCLIPHead),
-    }
-    for registry, found in entries.items():
+    heads = (FrozenSegHead, FCCLIPHead)
+    entries = ((META_ARCH_REGISTRY, (FrozenSeg, FCCLIP)), (BACKBONE_REGISTRY, (CLIP,)), (SEM_SEG_HEADS_REGISTRY, heads))
+    for registry, found in entries:
         for entry in found:
             if entry.__name__ not in registry:
                 registry.register(entry)
@@ -222,12 +219,12 @@ class FrozenSegTrainer(DefaultTrainer):
         if resume and self.checkpointer.has_checkpoint():
             super().resume_or_load(resume=True)
         elif self.cfg.MODEL.WEIGHTS:
-            load_trained(_unwrapped(self.model), self.cfg.MODEL.WEIGHTS, self.cfg.MODEL.ALLOW_PARTIAL_WEIGHTS)
+            _load(getattr(self.model, "module", self.model), self.cfg)
 
     @classmethod
     def test(cls, cfg: CfgNode, model: nn.Module, evaluators: Any = None) -> dict[str, Any]:
         """Evaluate on every test set by its own words; see :meth:`DefaultTrainer.test`."""
-        segmenter, given = _unwrapped(model), iter(evaluators or ())
+        segmenter, given = getattr(model, "module", model), iter(evaluators or ())
         before = segmenter.vocabulary, segmenter.seen
         results: dict[str, Any] = OrderedDict()
         for name in cfg.DATASETS.TEST:
@@ -256,6 +253,8 @@ def start(arguments: argparse.Namespace, opts: list[str]) -> int:
     cfg.merge_from_file(arguments.config_file)
     cfg.merge_from_list(opts)
     if not torch.cuda.is_available():
+        if arguments.num_gpus * arguments.num_machines > 1:
+            raise ConfigError("Detectron2 trains in several processes on GPUs only: leave out --engine or --num-gpus.")
         cfg.MODEL.DEVICE = "cpu"
         cfg.SOLVER.AMP.ENABLED = False  # Detectron2's AMP needs a GPU
     frozenseg_config(cfg)  # says what is wrong before the processes start
@@ -286,7 +285,7 @@ def _run(cfg: CfgNode, arguments: argparse.Namespace) -> None:
     if arguments.resume and checkpointer.has_checkpoint():
         checkpointer.resume_or_load("", resume=True)
     elif cfg.MODEL.WEIGHTS:
-        load_trained(model, cfg.MODEL.WEIGHTS, cfg.MODEL.ALLOW_PARTIAL_WEIGHTS)
+        _load(model, cfg)
     results = FrozenSegTrainer.test(cfg, model)
     for result in results.values() if len(cfg.DATASETS.TEST) > 1 else [results]:
         print_csv_format(result)
@@ -370,8 +369,8 @@ def _given_out(output: dict[str, Any]) -> dict[str, Any]:
     return {**output, "instances": Instances(output["instances"].image_size, pred_boxes=boxes, **fields)}
 
 
-def _unwrapped(model: nn.Module) -> nn.Module:
-    return getattr(model, "module", model)
+def _load(model: nn.Module, cfg: CfgNode) -> None:
+    load_trained(model, cfg.MODEL.WEIGHTS, allow_partial=cfg.MODEL.ALLOW_PARTIAL_WEIGHTS)
 
 
 def _has(cfg: CfgNode, name: str) -> bool:

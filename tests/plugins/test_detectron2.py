@@ -162,6 +162,49 @@ def test_its_evaluators_score_it(cfg, toy: Path, tmp_path: Path) -> None:
         assert results
 
 
+def test_its_engine_trains_goes_on_and_evaluates(config: str, options: list[object], tmp_path: Path, capsys) -> None:
+    command = ["--engine", "detectron2", "--config-file", config, *map(str, options)]
+    assert main([*command, "SOLVER.MAX_ITER", "1"]) == 0
+    assert main([*command, "SOLVER.MAX_ITER", "2", "--resume"]) == 0
+    lines = (tmp_path / "output/metrics.json").read_text(encoding="utf-8").splitlines()
+    assert {json.loads(line)["iteration"] for line in lines} == {0, 1, 2}
+    assert "Starting training from iteration 1" in (tmp_path / "output/log.txt").read_text(encoding="utf-8")
+    weights = str(tmp_path / "output/model_final.pth")
+    capsys.readouterr()
+    assert main([*command, "--eval-only", "--weights", weights, "OUTPUT_DIR", str(tmp_path / "scores")]) == 0
+    assert "panoptic_seg" in capsys.readouterr().out
+    if not torch.cuda.is_available():
+        assert main([*command, "--num-gpus", "2"]) == 2
+        assert "on GPUs only" in capsys.readouterr().err
+
+
+def test_backbone_and_heads_are_built_in_its_style(cfg) -> None:
+    backbone = BACKBONE_REGISTRY.get("CLIP")(cfg, None)
+    maps = backbone(torch.zeros(1, 3, 64, 64))
+    shapes = backbone.output_shape()
+    assert {name: (shape.channels, 64 // shape.stride) for name, shape in shapes.items()} == {
+        name: (features.shape[1], features.shape[-1]) for name, features in maps.items()
+    }
+    with pytest.raises(ConfigError, match="EMBED_DIM is 0: a head alone sees no CLIP"):
+        SEM_SEG_HEADS_REGISTRY.get("FrozenSegHead")(cfg, shapes)
+    cfg.MODEL.FROZEN_SEG.EMBED_DIM = backbone.clip.embed_dim
+    own = plugin.frozenseg_config(cfg)
+    expected = build_ours(own, build_vocabulary(own, "toyworld_train")).sem_seg_head
+    head = SEM_SEG_HEADS_REGISTRY.get("FrozenSegHead")(cfg, shapes)
+    assert {name: value.shape for name, value in head.state_dict().items()} == {
+        name: value.shape for name, value in expected.state_dict().items()
+    }
+
+
+def test_a_data_set_that_only_it_knows_is_asked_for_by_its_classes(cfg) -> None:
+    DatasetCatalog.register("my_farm", list)
+    MetadataCatalog.get("my_farm").set(thing_classes=["cow", "pig"])
+    cfg.DATASETS.TEST = ("my_farm",)
+    assert build_model(cfg).vocabulary.classes == (("cow",), ("pig",))
+    DatasetCatalog.remove("my_farm")
+    MetadataCatalog.remove("my_farm")
+
+
 def test_the_trainer_gives_our_losses(cfg, config: str, options: list[object], tmp_path: Path) -> None:
     trainer = plugin.FrozenSegTrainer(cfg)
     trainer.train()

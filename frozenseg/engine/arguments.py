@@ -3,6 +3,7 @@
 import argparse
 from collections.abc import Sequence
 
+ENGINES = ("frozenseg", "detectron2")
 DESCRIPTION = """\
 Train or evaluate a model that a config describes.
 
@@ -40,6 +41,9 @@ examples:
 
   under torchrun:
     torchrun --nproc-per-node 4 tools/train_net.py --config-file CONFIG
+
+  in the training loop of Detectron2, where it is installed:
+    python tools/train_net.py --config-file CONFIG --engine detectron2
 
   a batch that does not fit into memory, four images at a time with the same result:
     python tools/train_net.py --config-file CONFIG SOLVER.IMAGES_AT_ONCE 4
@@ -84,6 +88,12 @@ def argument_parser() -> argparse.ArgumentParser:
         action="store_true",
         help="write predictions as standard files to OUTPUT_DIR/inference/<benchmark>/predictions; sets "
         "TEST.SAVE_PREDICTIONS",
+    )
+    parser.add_argument(
+        "--engine",
+        choices=ENGINES,
+        default=ENGINES[0],
+        help="whose training loop: ours, or that of an installed Detectron2 (default: frozenseg)",
     )
     parser.add_argument("--print-config", action="store_true", help="print the resolved config and stop")
     parser.add_argument("--num-gpus", type=int, default=1, metavar="N", help="processes on each machine (default: 1)")

@@ -1,0 +1,396 @@
+"""FrozenSeg and FC-CLIP as Detectron2 meta-architectures: the one file that meets Detectron2.
+
+Example::
+
+    from detectron2.config import get_cfg
+    from frozenseg.plugins import detectron2 as frozenseg
+
+    frozenseg.register()
+    cfg = get_cfg()
+    frozenseg.add_frozenseg_config(cfg)
+    cfg.merge_from_file("configs/frozenseg/convnext_large.yaml")
+    trainer = frozenseg.FrozenSegTrainer(cfg)
+
+What is registered is called as Detectron2 calls its own: ``FrozenSeg(cfg)``. Inside stands the model of
+``frozenseg.modeling``, with the same names of weights; only the ``Instances`` at its doors are Detectron2's.
+"""
+
+import argparse
+from collections import OrderedDict
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from detectron2.checkpoint import DetectionCheckpointer
+from detectron2.config import CfgNode
+from detectron2.config import get_cfg as detectron2_cfg
+from detectron2.data import DatasetCatalog, MetadataCatalog
+from detectron2.engine import DefaultTrainer, default_setup
+from detectron2.engine import launch as detectron2_launch
+from detectron2.evaluation import DatasetEvaluator, print_csv_format
+from detectron2.layers import ShapeSpec
+from detectron2.modeling import BACKBONE_REGISTRY, META_ARCH_REGISTRY, SEM_SEG_HEADS_REGISTRY, Backbone
+from detectron2.structures import BitMasks, Boxes, Instances, PolygonMasks
+from torch import Tensor, nn
+from torch.optim.lr_scheduler import LambdaLR
+
+from frozenseg.config import CfgNode as FrozenSegCfg
+from frozenseg.config import clip_section, get_cfg
+from frozenseg.config.defaults import KEYS
+from frozenseg.config.legacy import FIXED, IDLE
+from frozenseg.data import catalog as ours
+from frozenseg.data.loader import TestSet, build_train_loader
+from frozenseg.data.seen import seen_classes
+from frozenseg.data.words import build_vocabulary
+from frozenseg.engine.evaluate import build_benchmarks
+from frozenseg.engine.lr_schedule import build_lr_schedule
+from frozenseg.engine.optimizer import build_gradient_clip, build_optimizer
+from frozenseg.engine.random_states import seed_everything
+from frozenseg.errors import ConfigError
+from frozenseg.log import setup_logging
+from frozenseg.modeling.clip.build import build_clip
+from frozenseg.modeling.meta_arch.base import MaskClassifier
+from frozenseg.modeling.meta_arch.sem_seg_head import SemSegHead
+from frozenseg.modeling.weights import load_trained
+from frozenseg.registry import META_ARCH
+from frozenseg.structures.instances import Instances as FrozenSegInstances
+
+OF_DETECTRON2 = ("MODEL.DEVICE",)  # keys of both whose default stays Detectron2's
+STRIDES = {"res2": 4, "res3": 8, "res4": 16, "res5": 32}
+Batch = list[dict[str, Any]]
+
+
+def register() -> None:
+    """Make models, backbone, heads and data sets known to Detectron2; doing it again changes nothing.
+
+    What Detectron2 has already under one of the names stays as it is.
+    """
+    heads = (FrozenSegHead, FCCLIPHead)
+    entries = ((META_ARCH_REGISTRY, (FrozenSeg, FCCLIP)), (BACKBONE_REGISTRY, (CLIP,)), (SEM_SEG_HEADS_REGISTRY, heads))
+    for registry, found in entries:
+        for entry in found:
+            if entry.__name__ not in registry:
+                registry.register(entry)
+    for name in ours.DatasetCatalog.list():
+        if name not in DatasetCatalog:
+            DatasetCatalog.register(name, lambda name=name: ours.DatasetCatalog.get(name))
+            MetadataCatalog.get(name).set(**ours.MetadataCatalog.get(name).as_dict())
+
+
+def add_frozenseg_config(cfg: CfgNode) -> None:
+    """Add all keys to a fresh config of Detectron2, and give those that both have our defaults, but for MODEL.DEVICE.
+
+    Keys of the released code that no longer act are added too, so that its config files load.
+
+    Args:
+        cfg: as Detectron2's ``get_cfg`` returns it.
+    """
+    for key in KEYS:
+        if key.name not in OF_DETECTRON2 or not _has(cfg, key.name):
+            _set(cfg, key.name, key.default)
+    idle = {name: values[0] for name, values in FIXED.items()} | dict.fromkeys(IDLE)
+    for name, value in idle.items():
+        if not _has(cfg, name):
+            _set(cfg, name, value)
+
+
+def frozenseg_config(cfg: CfgNode) -> FrozenSegCfg:
+    """Return a config of Detectron2 as one of ours: the keys that we know.
+
+    Raises:
+        ConfigError: a value is of the wrong kind, or :func:`add_frozenseg_config` was forgotten.
+    """
+    missing = [key.name for key in KEYS if not _has(cfg, key.name)]
+    if missing:
+        raise ConfigError(f"The config has no {missing[0]}: call add_frozenseg_config(cfg) on Detectron2's get_cfg().")
+    own = get_cfg()
+    own.merge_from_list([item for key in KEYS for item in (key.name, _get(cfg, key.name))])
+    own.freeze()
+    return own
+
+
+def FrozenSeg(cfg: CfgNode) -> nn.Module:  # noqa: N802 (a registered name)
+    """Build FrozenSeg as Detectron2 builds a meta-architecture; see :class:`AtTheDoor`."""
+    return _build(cfg, "FrozenSeg")
+
+
+def FCCLIP(cfg: CfgNode) -> nn.Module:  # noqa: N802 (a registered name)
+    """Build FC-CLIP as Detectron2 builds a meta-architecture; see :class:`AtTheDoor`."""
+    return _build(cfg, "FCCLIP")
+
+
+class AtTheDoor(MaskClassifier):
+    """Takes Detectron2's batches, and gives its ``Instances`` with ``Boxes``; all else is the model behind it.
+
+    In eval mode it segments the words of the first of DATASETS.TEST, until ``set_vocabulary`` says otherwise.
+    """
+
+    def forward(self, batch: Batch, *arguments: Any, **options: Any) -> dict[str, Tensor] | list[dict[str, Any]]:
+        """Train on or segment a batch of Detectron2's; see :meth:`MaskClassifier.forward`."""
+        outputs = super().forward([_taken_in(element) for element in batch], *arguments, **options)
+        return outputs if self.training else [_given_out(output) for output in outputs]
+
+
+class CLIP(Backbone):
+    """The frozen CLIP as a backbone: ``res2`` … ``res5``, and ``dense``, res5 as CLIP pools it.
+
+    Args:
+        cfg: with our keys.
+        input_shape: not used; CLIP reads three channels, RGB.
+    """
+
+    def __init__(self, cfg: CfgNode, input_shape: ShapeSpec | None = None) -> None:
+        super().__init__()
+        section = clip_section(frozenseg_config(cfg))
+        self.clip = build_clip(section.CLIP_MODEL_NAME, section.CLIP_PRETRAINED_WEIGHTS)
+
+    def forward(self, image: Tensor) -> dict[str, Tensor]:
+        """Return the maps of normalised images (B, 3, H, W), by name."""
+        return self.clip(image)._asdict()
+
+    def output_shape(self) -> dict[str, ShapeSpec]:
+        """Return channels and strides by name."""
+        shapes = {
+            name: ShapeSpec(channels=channels, stride=stride)
+            for (name, stride), channels in zip(STRIDES.items(), self.clip.channels, strict=True)
+        }
+        return {**shapes, "dense": shapes["res5"]}
+
+    @property
+    def size_divisibility(self) -> int:
+        """Images are padded to multiples of it."""
+        return max(STRIDES.values())
+
+
+def FrozenSegHead(cfg: CfgNode, input_shape: dict[str, ShapeSpec]) -> SemSegHead:  # noqa: N802 (a registered name)
+    """Build the decoders with SAM's branch."""
+    return _build_head(cfg, input_shape, frozenseg_config(cfg).MODEL.MASK_FORMER.HIDDEN_DIM)
+
+
+def FCCLIPHead(cfg: CfgNode, input_shape: dict[str, ShapeSpec]) -> SemSegHead:  # noqa: N802 (a registered name)
+    """Build the decoders without SAM."""
+    return _build_head(cfg, input_shape, None)
+
+
+class FrozenSegTrainer(DefaultTrainer):
+    """Detectron2's trainer with our mapper, optimiser groups, schedule and evaluators."""
+
+    @classmethod
+    def build_model(cls, cfg: CfgNode) -> nn.Module:
+        """Build the model, the same on all processes."""
+        seed_everything(max(cfg.SEED, 0))
+        return super().build_model(cfg)
+
+    @classmethod
+    def build_train_loader(cls, cfg: CfgNode) -> Iterable[Batch]:
+        """Return our endless stream of batches."""
+        return build_train_loader(frozenseg_config(cfg))
+
+    @classmethod
+    def build_test_loader(cls, cfg: CfgNode, dataset_name: str) -> Iterable[Batch]:
+        """Return our test pictures, one a batch."""
+        return TestSet.open(frozenseg_config(cfg), dataset_name).batches()
+
+    @classmethod
+    def build_evaluator(cls, cfg: CfgNode, dataset_name: str) -> DatasetEvaluator:
+        """Return our metrics."""
+        own = frozenseg_config(cfg).clone()
+        own.defrost()
+        own.DATASETS.TEST = [dataset_name]
+        [benchmark] = build_benchmarks(own, build_vocabulary(own, own.DATASETS.TRAIN[0]))
+        return benchmark.evaluators
+
+    @classmethod
+    def build_optimizer(cls, cfg: CfgNode, model: nn.Module) -> torch.optim.Optimizer:
+        """Return our optimiser; it clips the gradients of the full model before each step."""
+        own = frozenseg_config(cfg)
+        optimizer, clip = build_optimizer(own, model), build_gradient_clip(own)
+        parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+        optimizer.register_step_pre_hook(lambda *_: clip(parameters) and None)
+        return optimizer
+
+    @classmethod
+    def build_lr_scheduler(cls, cfg: CfgNode, optimizer: torch.optim.Optimizer) -> LambdaLR:
+        """Return our schedule."""
+        return LambdaLR(optimizer, build_lr_schedule(frozenseg_config(cfg)).factor)
+
+    def resume_or_load(self, resume: bool = True) -> None:
+        """Go on from the last checkpoint, or start from MODEL.WEIGHTS in any form that we read."""
+        if resume and self.checkpointer.has_checkpoint():
+            super().resume_or_load(resume=True)
+        elif self.cfg.MODEL.WEIGHTS:
+            _load(getattr(self.model, "module", self.model), self.cfg)
+
+    @classmethod
+    def test(cls, cfg: CfgNode, model: nn.Module, evaluators: Any = None) -> dict[str, Any]:
+        """Evaluate on every test set by its own words; see :meth:`DefaultTrainer.test`."""
+        segmenter, given = getattr(model, "module", model), iter(evaluators or ())
+        before = segmenter.vocabulary, segmenter.seen
+        results: dict[str, Any] = OrderedDict()
+        for name in cfg.DATASETS.TEST:
+            alone = cfg.clone()
+            alone.defrost()
+            alone.DATASETS.TEST = (name,)
+            _ask_for_words_of(segmenter, frozenseg_config(cfg), name)
+            results[name] = super().test(alone, model, [next(given)] if evaluators else None)
+        segmenter.set_vocabulary(*before)
+        return next(iter(results.values())) if len(results) == 1 else results
+
+
+def start(arguments: argparse.Namespace, opts: list[str]) -> int:
+    """Do what the command line of ``tools/train_net.py --engine detectron2`` asks for; returns the exit code.
+
+    Args:
+        arguments: the command line.
+        opts: ``[KEY, VALUE, …]``.
+
+    Raises:
+        FrozenSegError: a mistake that the user can mend.
+    """
+    register()
+    cfg = detectron2_cfg()
+    add_frozenseg_config(cfg)
+    cfg.merge_from_file(arguments.config_file)
+    cfg.merge_from_list(opts)
+    if not torch.cuda.is_available():
+        if arguments.num_gpus * arguments.num_machines > 1:
+            raise ConfigError("Detectron2 trains in several processes on GPUs only: leave out --engine or --num-gpus.")
+        cfg.MODEL.DEVICE = "cpu"
+        cfg.SOLVER.AMP.ENABLED = False  # Detectron2's AMP needs a GPU
+    frozenseg_config(cfg)  # says what is wrong before the processes start
+    detectron2_launch(
+        _run,
+        arguments.num_gpus,
+        num_machines=arguments.num_machines,
+        machine_rank=arguments.machine_rank,
+        dist_url=arguments.dist_url,
+        args=(cfg, arguments),
+    )
+    return 0
+
+
+def _run(cfg: CfgNode, arguments: argparse.Namespace) -> None:
+    """Train or evaluate as one of the processes."""
+    setup_logging()
+    register()
+    cfg.freeze()
+    default_setup(cfg, arguments)
+    if not arguments.eval_only:
+        trainer = FrozenSegTrainer(cfg)
+        trainer.resume_or_load(resume=arguments.resume)
+        trainer.train()
+        return
+    model = FrozenSegTrainer.build_model(cfg)
+    checkpointer = DetectionCheckpointer(model, save_dir=cfg.OUTPUT_DIR)
+    if arguments.resume and checkpointer.has_checkpoint():
+        checkpointer.resume_or_load("", resume=True)
+    elif cfg.MODEL.WEIGHTS:
+        _load(model, cfg)
+    results = FrozenSegTrainer.test(cfg, model)
+    for result in results.values() if len(cfg.DATASETS.TEST) > 1 else [results]:
+        print_csv_format(result)
+
+
+def _build(cfg: CfgNode, name: str) -> nn.Module:
+    own = frozenseg_config(cfg).clone()
+    own.defrost()
+    own.MODEL.META_ARCHITECTURE = name
+    if not own.DATASETS.TRAIN:
+        raise ConfigError("DATASETS.TRAIN is empty: name the data set whose classes the model is trained on.")
+    for dataset in (*own.DATASETS.TRAIN, *own.DATASETS.TEST):
+        _know(dataset)
+    base = META_ARCH.look_up(name)
+    model = type(name, (AtTheDoor, base), {"__doc__": base.__doc__, "__module__": __name__}).from_config(
+        own, build_vocabulary(own, own.DATASETS.TRAIN[0])
+    )
+    if own.DATASETS.TEST:
+        _ask_for_words_of(model, own, own.DATASETS.TEST[0])
+    return model
+
+
+def _build_head(cfg: CfgNode, input_shape: dict[str, ShapeSpec], sam_channels: int | None) -> SemSegHead:
+    own = frozenseg_config(cfg)
+    embed_dim = clip_section(own).EMBED_DIM
+    if not embed_dim:
+        raise ConfigError("EMBED_DIM is 0: a head alone sees no CLIP, so set it to the width of CLIP's joint space.")
+    channels = tuple(input_shape[level].channels for level in STRIDES)
+    return SemSegHead.from_config(own, channels=channels, embed_dim=embed_dim, sam_channels=sam_channels)
+
+
+def _ask_for_words_of(model: MaskClassifier, cfg: FrozenSegCfg, name: str) -> None:
+    """Let a model segment the classes of a data set."""
+    words, training_name = build_vocabulary(cfg, name), cfg.DATASETS.TRAIN[0]
+    training = build_vocabulary(cfg, training_name)
+    model.set_vocabulary(words, seen_classes(name, words, training_name, training, cfg.DATASETS.SEEN_RULE))
+
+
+def _know(name: str) -> None:
+    """Bring a data set that only Detectron2 knows into our catalogs: its records, and its classes as words."""
+    if name in ours.DatasetCatalog.list() or name not in DatasetCatalog:
+        return
+    metadata = MetadataCatalog.get(name)
+    things, stuff = metadata.get("thing_classes", []), metadata.get("stuff_classes", [])
+    own = {
+        "stuff_classes": list(stuff or things),
+        "thing_dataset_id_to_contiguous_id": {index: index for index in range(len(things))},
+        "evaluator_type": "coco_panoptic_seg",
+        "ignore_label": 255,
+    }
+    ours.DatasetCatalog.register(name, lambda: DatasetCatalog.get(name))
+    ours.MetadataCatalog.register(name, lambda: own | metadata.as_dict())
+
+
+def _taken_in(element: dict[str, Any]) -> dict[str, Any]:
+    """Return a batch element of Detectron2's as one of ours."""
+    own = dict(element)
+    if own["image"].is_floating_point():  # as DefaultPredictor gives it
+        own["image"] = own["image"].round().clamp(0, 255).to(torch.uint8)
+    if isinstance(own.get("instances"), Instances):
+        found = own["instances"]
+        own["instances"] = FrozenSegInstances(
+            found.image_size, gt_classes=found.gt_classes, gt_masks=_as_tensor(found.gt_masks, found.image_size)
+        )
+    return own
+
+
+def _as_tensor(masks: Any, size: tuple[int, int]) -> Tensor:
+    """Return masks in any of Detectron2's forms as (n, H, W) bool."""
+    if isinstance(masks, PolygonMasks):
+        masks = BitMasks.from_polygon_masks(masks, *size)
+    return (masks.tensor if isinstance(masks, BitMasks) else masks).bool()
+
+
+def _given_out(output: dict[str, Any]) -> dict[str, Any]:
+    """Return an output of ours with Detectron2's ``Instances``."""
+    if "instances" not in output:
+        return output
+    fields = dict(output["instances"].get_fields())
+    boxes = Boxes(fields.pop("pred_boxes"))
+    return {**output, "instances": Instances(output["instances"].image_size, pred_boxes=boxes, **fields)}
+
+
+def _load(model: nn.Module, cfg: CfgNode) -> None:
+    load_trained(model, cfg.MODEL.WEIGHTS, allow_partial=cfg.MODEL.ALLOW_PARTIAL_WEIGHTS)
+
+
+def _has(cfg: CfgNode, name: str) -> bool:
+    for part in name.split("."):
+        if not isinstance(cfg, CfgNode) or part not in cfg:
+            return False
+        cfg = cfg[part]
+    return True
+
+
+def _get(cfg: CfgNode, name: str) -> Any:
+    for part in name.split("."):
+        cfg = cfg[part]
+    return list(cfg) if isinstance(cfg, tuple) else cfg
+
+
+def _set(cfg: CfgNode, name: str, value: Any) -> None:
+    *sections, key = name.split(".")
+    for section in sections:
+        if section not in cfg:
+            cfg[section] = CfgNode()
+        cfg = cfg[section]
+    cfg[key] = list(value) if isinstance(value, list) else value

@@ -1,0 +1,66 @@
+"""What Detectron2 expects of its plug-ins, held without Detectron2: names of flags, keys, fields, and their kinds."""
+
+import importlib.util
+
+import pytest
+import torch
+
+from frozenseg.data.catalog import DatasetCatalog, MetadataCatalog
+from frozenseg.engine.arguments import argument_parser
+from frozenseg.modeling.build import build_model
+from frozenseg.structures.instances import Instances
+from tests.tiny import TEST, TRAINING, tiny_config, training_batch
+from tools.train_net import main
+
+FLAGS = ("config_file", "resume", "eval_only", "num_gpus", "num_machines", "machine_rank", "dist_url", "opts")
+
+
+def test_flags_are_those_of_detectron2() -> None:
+    arguments = argument_parser().parse_args(["--config-file", "x.yaml", "--num-gpus", "2", "SEED", "1"])
+    assert set(FLAGS) <= vars(arguments).keys()
+    assert (arguments.num_gpus, arguments.opts, arguments.engine) == (2, ["SEED", "1"], "frozenseg")
+
+
+@pytest.mark.parametrize("name", DatasetCatalog.list())
+def test_metadata_have_the_names_that_its_evaluators_read(name: str) -> None:
+    fields = MetadataCatalog.get(name).as_dict()
+    assert {"evaluator_type", "ignore_label", "stuff_classes", "thing_classes", "label_divisor"} <= fields.keys()
+    things, all_classes = (fields[f"{kind}_dataset_id_to_contiguous_id"] for kind in ("thing", "stuff"))
+    assert set(things.items()) <= set(all_classes.items())
+    assert sorted(all_classes.values()) == list(range(len(fields["stuff_classes"])))
+    assert len(fields["stuff_colors"]) == len(fields["stuff_classes"])
+
+
+@pytest.mark.parametrize("meta_arch", ["FrozenSeg", "FCCLIP"])
+def test_outputs_have_its_keys_fields_and_kinds(meta_arch: str) -> None:
+    model = build_model(tiny_config(meta_arch), TRAINING).eval()
+    model.set_vocabulary(TEST)
+    with torch.no_grad():
+        [output] = model([{"image": training_batch()[0]["image"], "height": 32, "width": 48}])
+    assert output.keys() == {"sem_seg", "panoptic_seg", "instances"}
+    assert (output["sem_seg"].shape, output["sem_seg"].dtype) == ((len(TEST), 32, 48), torch.float32)
+    ids, segments = output["panoptic_seg"]
+    assert (ids.shape, ids.dtype) == ((32, 48), torch.int32)
+    assert all(segment.keys() == {"id", "isthing", "category_id"} for segment in segments)
+    assert output["instances"].get_fields().keys() == {"pred_masks", "pred_boxes", "scores", "pred_classes"}
+    assert output["instances"].image_size == (32, 48)
+
+
+def test_instances_do_what_its_instances_do() -> None:
+    instances = Instances((4, 5), gt_classes=torch.tensor([1, 2]))
+    assert {"image_size", "set", "get", "has", "get_fields", "to"} <= set(dir(instances))
+    assert len(instances[instances.gt_classes > 1]) == 1
+
+
+def test_batches_may_say_more_than_is_read() -> None:
+    model = build_model(tiny_config("FCCLIP"), TRAINING).train()
+    batch = [{**element, "file_name": "x.jpg", "annotations": []} for element in training_batch()]
+    assert all(name.startswith("loss_") for name in model(batch))
+
+
+@pytest.mark.skipif(importlib.util.find_spec("detectron2") is not None, reason="Detectron2 is installed")
+def test_its_engine_without_it_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--config-file", "configs/toyworld/frozenseg_tiny.yaml", "--engine", "detectron2"]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error: --engine detectron2 needs Detectron2, which is not installed here")
+    assert said.count("\n") == 1

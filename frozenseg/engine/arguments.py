@@ -96,6 +96,12 @@ def argument_parser() -> argparse.ArgumentParser:
         help="whose training loop: ours, or that of an installed Detectron2 (default: frozenseg)",
     )
     parser.add_argument("--print-config", action="store_true", help="print the resolved config and stop")
+    _add_processes(parser)
+    parser.add_argument("opts", nargs="*", metavar="KEY VALUE", help="config keys to override, such as SEED 1")
+    return parser
+
+
+def _add_processes(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--num-gpus", type=int, default=1, metavar="N", help="processes on each machine (default: 1)")
     parser.add_argument("--num-machines", type=int, default=1, metavar="N", help="machines (default: 1)")
     parser.add_argument("--machine-rank", type=int, default=0, metavar="R", help="this machine, from 0 (default: 0)")
@@ -105,8 +111,6 @@ def argument_parser() -> argparse.ArgumentParser:
         metavar="URL",
         help="tcp://HOST:PORT of machine 0, where all processes meet; auto: a free port, for one machine",
     )
-    parser.add_argument("opts", nargs="*", metavar="KEY VALUE", help="config keys to override, such as SEED 1")
-    return parser
 
 
 def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:

@@ -28,6 +28,7 @@ def test_detectron2_flags() -> None:
         "config_file": "a.yaml",
         "resume": True,
         "eval_only": True,
+        "engine": "frozenseg",
         "weights": None,
         "allow_partial": False,
         "skip_bad": False,

@@ -4,6 +4,7 @@ Commands on ToyWorld run whole, on a world of a few pictures and a training of a
 scripts, flags and config files are checked.
 """
 
+import importlib.util
 import os
 import re
 import shlex
@@ -72,6 +73,8 @@ def test_getting_started_runs_as_printed_only_shorter(tmp_path: Path) -> None:
             run([*arguments, "--train", "4", "--val", "2", "--workers", "1"], tmp_path)
         elif "datasets/toyworld" in " ".join(arguments) and "evaluate_predictions.py" in arguments[0]:
             run(arguments, tmp_path)
+        elif "--engine" in arguments and importlib.util.find_spec("detectron2") is None:
+            continue  # tests/plugins has what is said then
         elif "configs/toyworld" in " ".join(arguments):
             expanded = [str(path) for word in arguments for path in expand(word, tmp_path)]
             options = SHORT if "train_net.py" in arguments[0] else SHORT[4:]

@@ -70,14 +70,19 @@ class CheckpointIndex:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.entries: Entries = {}
         path = folder / INDEX
-        self.entries: Entries = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        if path.is_file():
+            try:
+                self.entries = json.loads(path.read_text(encoding="utf-8"))
+            except ValueError:
+                logger.warning("%s is damaged: the checkpoints are taken as they are, without their hashes.", path)
 
     def add(self, name: str, iteration: int) -> None:
         """Take up a checkpoint that has been written, and point to it."""
         self.entries[name] = {"iteration": iteration, "sha256": sha256(self.folder / name), "results": {}}
         self._write()
-        write_text(self.folder / LAST, name)
+        self._point_to(name)
 
     def record(self, name: str, results: Mapping[str, float]) -> None:
         """Write down what a checkpoint has scored."""
@@ -88,6 +93,8 @@ class CheckpointIndex:
         """Leave out checkpoints of later iterations; their files stay until they are written anew."""
         kept = {name: entry for name, entry in self.entries.items() if entry["iteration"] <= iteration}
         if kept != self.entries:
+            if kept:  # first, so that it never names one that is left out
+                self._point_to(max(kept, key=lambda name: kept[name]["iteration"]))
             self.entries = kept
             self._write()
 
@@ -130,19 +137,36 @@ class CheckpointIndex:
         if not pointer.is_file():
             return []
         last = pointer.read_text(encoding="utf-8").strip()
-        if last not in self.entries:  # not ours, or of a folder that was copied in part
-            return [last]
         names = sorted(self.entries, key=lambda name: self.entries[name]["iteration"], reverse=True)
-        return names[names.index(last) :]
+        if last in names:
+            return names[names.index(last) :]
+        if last and (self.folder / last).is_file():  # not ours, or of a folder that was copied in part
+            return [last]
+        on_disk = sorted((path.name for path in self.folder.glob("model_[0-9]*.pth")), reverse=True)
+        logger.warning("%s names %r, which is not there; looking for the newest checkpoint.", pointer, last)
+        return names or on_disk or [last]
+
+    def _point_to(self, name: str) -> None:
+        write_text(self.folder / LAST, name, through_power_cuts=True)
 
     def _write(self) -> None:
-        write_json(self.folder / INDEX, self.entries, indent=1)
+        write_json(self.folder / INDEX, self.entries, indent=1, through_power_cuts=True)
 
 
 def forget_checkpoints(folder: Path) -> None:
     """Make sure that nobody resumes an earlier run of this folder; its checkpoint files stay."""
+    if (folder / LAST).exists() or (folder / INDEX).exists():
+        logger.warning(
+            "%s holds an earlier run, which this fresh one replaces; --resume would have gone on with it.", folder
+        )
     (folder / LAST).unlink(missing_ok=True)
     (folder / INDEX).unlink(missing_ok=True)
+
+
+def clear_unfinished(folder: Path) -> None:
+    """Delete what a run has left that was killed while it wrote a checkpoint."""
+    for path in folder.glob(".model_*.tmp.pth"):
+        path.unlink(missing_ok=True)
 
 
 def warn_of_unknown_metric(metric: str, results: Mapping[str, float]) -> None:

@@ -92,7 +92,7 @@ def write_checkpoint(path: Path, content: Mapping[str, Any]) -> None:
         CheckpointError: the disk refuses.
     """
     try:
-        with replacing(path) as temporary:
+        with replacing(path, through_power_cuts=True) as temporary:
             if path.suffix == SAFETENSORS:
                 description = {key: content[key] for key in DESCRIPTION if key in content}
                 metadata = {METADATA: json.dumps({"format": FORMAT, **description}, sort_keys=True, ensure_ascii=False)}

@@ -6,7 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from frozenseg.engine.checkpoint_index import INDEX, CheckpointIndex, KeepPolicy, forget_checkpoints
+from frozenseg.engine.checkpoint_index import (
+    INDEX,
+    CheckpointIndex,
+    KeepPolicy,
+    clear_unfinished,
+    forget_checkpoints,
+)
 from frozenseg.engine.hooks import Hook, SaveCheckpoints
 from frozenseg.engine.trainer import Trainer
 from frozenseg.errors import CheckpointError, ConfigError
@@ -98,6 +104,36 @@ def test_a_damaged_checkpoint_is_passed_over(folder: Path, damage: str, caplog: 
     assert f"The checkpoint {path(folder, 3)} {problem}; looking for the one before it." in caplog.text
 
 
+def test_a_damaged_checkpoint_stays_passed_over(folder: Path) -> None:
+    path(folder, 3).write_bytes(b"half")
+    CheckpointIndex(folder).forget_after(2)  # as resuming does; the run then dies before its next checkpoint
+    assert CheckpointIndex(folder).newest_whole() == path(folder, 2)
+
+
+@pytest.mark.parametrize("file", ["last_checkpoint", INDEX])
+def test_a_file_that_a_power_cut_has_emptied_costs_nothing(
+    folder: Path, file: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    (folder / file).write_bytes(b"")
+    with caplog.at_level(logging.WARNING):
+        assert CheckpointIndex(folder).newest_whole() == path(folder, 3)
+    assert file in caplog.text
+
+
+def test_with_neither_file_whole_the_newest_on_disk_is_taken(folder: Path) -> None:
+    for file in ("last_checkpoint", INDEX):
+        (folder / file).write_bytes(b"")
+    assert CheckpointIndex(folder).newest_whole() == path(folder, 3)
+
+
+def test_what_a_killed_run_has_left_is_cleared(folder: Path) -> None:
+    left = folder / ".model_0000004.123.tmp.pth"
+    left.touch()
+    clear_unfinished(folder)
+    assert not left.exists()
+    assert path(folder, 3).exists()
+
+
 def test_no_whole_checkpoint_is_an_error(folder: Path) -> None:
     for iteration in (1, 2, 3):
         path(folder, iteration).write_bytes(b"")
@@ -118,7 +154,7 @@ def test_later_checkpoints_are_forgotten_but_not_deleted(folder: Path) -> None:
 
 
 def test_a_folder_that_cannot_be_written_is_said(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full_disk(*_: object) -> None:
+    def full_disk(*_: object, **__: object) -> None:
         raise OSError("No space left on device")
 
     monkeypatch.setattr("frozenseg.engine.checkpoint_index.write_text", full_disk)

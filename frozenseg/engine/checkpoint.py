@@ -22,6 +22,7 @@ from frozenseg.modeling.weights import checkpoint_content
 
 logger = get_logger(__name__)
 FINAL = "model_final.pth"
+OF_CONFIG = ("initial_lr", "weight_decay")  # of parameter groups: a run can go on with others
 MAY_DIFFER = (
     "OUTPUT_DIR", "LOG_PERIOD", "LOG_PICTURE_PERIOD", "LOG_WANDB_PROJECT", "MODEL.WEIGHTS",
     "MODEL.ALLOW_PARTIAL_WEIGHTS", "MODEL.DEVICE", "MODEL.SEM_SEG_HEAD.RECOMPUTE", "DATALOADER.NUM_WORKERS",
@@ -130,6 +131,7 @@ class Checkpointer:
                 f"{path} was trained with {state['optimizer']}, the config asks for {type(self.optimizer).__name__}: "
                 "resume with the same SOLVER.OPTIMIZER, or start from it by --weights without --resume."
             )
+        own = [{key: group[key] for key in OF_CONFIG if key in group} for group in self.optimizer.param_groups]
         try:
             self.optimizer.load_state_dict(state["optimizer_state"])
         except ValueError as error:
@@ -137,6 +139,8 @@ class Checkpointer:
                 f"The optimiser state of {path} has other parameter groups than the config makes: resume with the "
                 "same SOLVER keys, or start from it by --weights without --resume."
             ) from error
+        for group, wanted in zip(self.optimizer.param_groups, own, strict=True):
+            group.update(wanted)
         if state["scaler_state"] and self.scaler.is_enabled():
             self.scaler.load_state_dict(state["scaler_state"])
         self.last, self.resumed_at = path, state["iteration"]

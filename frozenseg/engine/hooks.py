@@ -93,7 +93,7 @@ class SaveCheckpoints(Hook):
         if trainer.iteration == 0 or not trainer.whole or distributed.world_size() > 1:
             return
         try:
-            trainer.last_checkpoint = self.checkpointer.save(trainer.iteration, trainer.states)
+            trainer.last_checkpoint = self.checkpointer.save(trainer.iteration, trainer.states_after or trainer.states)
         except CheckpointError as error:
             logger.warning("Nothing could be saved at the end: %s", error)
 

@@ -73,6 +73,7 @@ class Trainer:
     Attributes:
         iteration: steps done.
         states: of the random generators before the step that is on its way, or the last one.
+        states_after: of the random generators after ``iteration`` steps; empty while one is on its way.
         whole: whether the model is as ``iteration`` steps have left it, and not amid an update.
         stopped: a hook that sets it ends training after the step.
     """
@@ -98,6 +99,7 @@ class Trainer:
         self.last_checkpoint: Path | None = None
         self.stopped, self.whole = False, True
         self.states: dict[str, Any] = {}
+        self.states_after: dict[str, Any] = {}
         self._parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
 
     def train(self) -> None:
@@ -109,11 +111,11 @@ class Trainer:
             batches = self._started_batches()
             self._call("before_train")
             while self.iteration < self.max_iter and not self.stopped:
-                self.states = random_states()
+                self.states, self.states_after = random_states(), {}
                 self._call("before_step")
                 self.last_step = self._step(batches)
                 self.iteration += 1
-                self.whole = True
+                self.whole, self.states_after = True, random_states()
                 self._call("after_step")
             if not self.stopped:
                 self._call("after_train")

@@ -8,7 +8,7 @@ import torch
 
 from frozenseg.engine import checkpoint as module
 from frozenseg.engine.checkpoint import changed_keys, read_training_checkpoint, write_checkpoint
-from frozenseg.engine.hooks import SaveCheckpoints
+from frozenseg.engine.hooks import Hook, SaveCheckpoints
 from frozenseg.engine.trainer import Trainer
 from frozenseg.errors import CheckpointError
 from frozenseg.modeling.weights import load_trained
@@ -37,6 +37,34 @@ def test_a_resumed_run_is_the_same_run(tmp_path: Path, iteration: int) -> None:
     assert recorder(again).rates == recorder(unbroken).rates[iteration:]
     for name, value in unbroken.model.layer.state_dict().items():
         assert torch.equal(again.model.layer.state_dict()[name], value)
+
+
+def test_a_run_goes_on_with_another_learning_rate_where_the_config_asks_for_it(tmp_path: Path) -> None:
+    with_checkpoints(trainer(max_iter=3), tmp_path).train()
+    made = trainer(start=3)
+    made.optimizer.param_groups[0].update(initial_lr=1e-4, weight_decay=0.5)
+    checkpointer(tmp_path, made).resume(read_training_checkpoint(tmp_path / "model_0000003.pth"), tmp_path)
+    group = made.optimizer.param_groups[0]
+    assert (group["initial_lr"], group["weight_decay"]) == (1e-4, 0.5)
+
+
+def test_an_error_between_steps_saves_a_run_that_goes_on_the_same(tmp_path: Path) -> None:
+    class Fails(Hook):
+        """Fails after the fourth step."""
+
+        def after_step(self, trainer: Trainer) -> None:
+            if trainer.iteration == 4:
+                raise OSError("no room")
+
+    unbroken = trainer()
+    unbroken.train()
+    broken = with_checkpoints(trainer(), tmp_path, period=100)
+    broken.hooks.append(Fails())
+    with pytest.raises(OSError, match="no room"):
+        broken.train()
+    again = resumed(tmp_path, tmp_path / "model_0000004.pth")
+    again.train()
+    assert recorder(again).losses == recorder(unbroken).losses[4:]
 
 
 def test_content(tmp_path: Path) -> None:

@@ -139,7 +139,7 @@ class TensorBoard:
     def __init__(self, folder: Path, start_iteration: int = 0) -> None:
         from torch.utils.tensorboard import SummaryWriter
 
-        self._writer = SummaryWriter(str(folder), purge_step=start_iteration + 1 if start_iteration else None)
+        self._writer = SummaryWriter(str(folder), purge_step=start_iteration + 1)
 
     def write(self, iteration: int, scalars: Scalars) -> None:
         """Add one point to each curve."""

@@ -18,7 +18,7 @@ from frozenseg.data.words import build_vocabulary
 from frozenseg.device import pick_device
 from frozenseg.engine.arguments import overrides
 from frozenseg.engine.checkpoint import Checkpointer, changed_keys, read_training_checkpoint
-from frozenseg.engine.checkpoint_index import CheckpointIndex, KeepPolicy, forget_checkpoints
+from frozenseg.engine.checkpoint_index import CheckpointIndex, KeepPolicy, clear_unfinished, forget_checkpoints
 from frozenseg.engine.data_parallel import data_parallel
 from frozenseg.engine.evaluate import Benchmark, build_benchmarks, evaluate, flat_results
 from frozenseg.engine.failures import clear_failures
@@ -152,7 +152,10 @@ def _train(cfg: Any, folder: Path, path: Path | None, opts: Sequence[str]) -> No
     if done >= cfg.SOLVER.MAX_ITER:
         logger.info("%s has all %d steps already: nothing is left to train.", path, cfg.SOLVER.MAX_ITER)
         checkpointer.save_final()  # the run may have ended between its last checkpoint and this file
-        check_results(expected, evaluate(model, benchmarks, folder, cfg.TEST.COMPARE, weights=str(path)))
+        results = evaluate(model, benchmarks, folder, cfg.TEST.COMPARE, weights=str(path))
+        if checkpointer.lacks_results():
+            _record(cfg, checkpointer, flat_results(results))
+        check_results(expected, results)
         return
 
     _tell_plan(cfg, model, done, loader.pictures)
@@ -220,6 +223,15 @@ def _hooks(parts: _Parts, schedule: LearningRateSchedule, latest: dict[str, Any]
     return hooks
 
 
+def _record(cfg: Any, checkpointer: Checkpointer, results: dict[str, float]) -> None:
+    """Write down what the last checkpoint has scored, where the run was cut off before it could."""
+    checkpointer.record(results)
+    if results and distributed.is_main_process():
+        for writer in build_writers(cfg, checkpointer.folder, checkpointer.resumed_at):
+            writer.write(checkpointer.resumed_at, results)
+            writer.close()
+
+
 def _memory(parts: _Parts) -> Hook:
     plan = BatchPlan.from_config(parts.cfg)
     images = Images(plan.share // plan.parts, parts.cfg.INPUT.IMAGE_SIZE)
@@ -240,12 +252,11 @@ def _build_model(cfg: Any, vocabulary: Vocabulary, resumed: Path | None) -> nn.M
 
 def _take_over(folder: Path, resumed: bool) -> None:
     distributed.barrier()
-    if resumed or not distributed.is_main_process() or not CheckpointIndex(folder).entries:
+    if not distributed.is_main_process():
         return
-    logger.warning(
-        "%s holds an earlier run, which this fresh one replaces; --resume would have gone on with it.", folder
-    )
-    forget_checkpoints(folder)
+    clear_unfinished(folder)
+    if not resumed:
+        forget_checkpoints(folder)
 
 
 def _tell_changes(before: str, now: str) -> None:

@@ -60,3 +60,16 @@ def test_a_killed_run_is_the_same_run(tmp_path: Path, capsys: pytest.CaptureFixt
     assert main(["--only", "kill", "--kills", "1", "--steps", "12", "--seed", "1", "--folder", str(tmp_path)]) == 0
     table = capsys.readouterr().out.splitlines()
     assert table[2].split() == ["kill", "killed", "1", "times", "0", "yes"]
+
+
+def test_a_folder_that_is_in_use_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "mine.txt").touch()
+    assert main(["--folder", str(tmp_path)]) == 2
+    assert "is not empty: name a new one" in capsys.readouterr().err
+
+
+def test_steps_that_were_lost_are_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module.Run, "finish", lambda self: None)
+    for lost, code in ((0, 0), (3, 1)):
+        monkeypatch.setattr(module, "carry_out", lambda name, *_, lost=lost: (name, "", lost, "yes"))
+        assert main(["--only", "kill", "--folder", str(tmp_path / str(lost))]) == code

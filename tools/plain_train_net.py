@@ -40,6 +40,7 @@ from frozenseg.engine.metrics import JsonLines, summed_by_kind
 from frozenseg.engine.optimizer import build_gradient_clip, build_optimizer
 from frozenseg.engine.precision import Precision
 from frozenseg.engine.random_states import seed_everything
+from frozenseg.engine.run import check
 from frozenseg.engine.setup import prepare_folder, with_seed, write_config
 from frozenseg.errors import FrozenSegError
 from frozenseg.log import get_logger
@@ -69,7 +70,7 @@ def train(cfg: Any, resume: bool) -> int:
     model = build_model(cfg, vocabulary)
     model.give_labels()
     if path or cfg.MODEL.WEIGHTS:
-        load_trained(model, path or cfg.MODEL.WEIGHTS)
+        load_trained(model, path or cfg.MODEL.WEIGHTS, allow_partial=not path and cfg.MODEL.ALLOW_PARTIAL_WEIGHTS)
     model.to(pick_device(cfg.MODEL.DEVICE)).train()
 
     # optimiser, mixed precision, checkpoints
@@ -120,13 +121,18 @@ def loop(
             logger.warning("Step %d: the gradient is not finite, nothing was changed.", iteration + 1)
 
         last = iteration + 1 == cfg.SOLVER.MAX_ITER
-        if iteration == 0 or last or (iteration + 1) % cfg.LOG_PERIOD == 0:
+        if iteration == 0 or last or ends(cfg.LOG_PERIOD, iteration + 1):
             tell(lines, iteration + 1, losses, optimizer, norm, time.perf_counter() - started)
-        if last or (iteration + 1) % cfg.SOLVER.CHECKPOINT_PERIOD == 0:
+        if last or ends(cfg.SOLVER.CHECKPOINT_PERIOD, iteration + 1):
             checkpointer.save(iteration + 1)
     checkpointer.save_final()
     if lines is not None:
         lines.close()
+
+
+def ends(period: int, steps: int) -> bool:
+    """Tell whether a period ends after so many steps; 0 is none."""
+    return period > 0 and steps % period == 0
 
 
 def backward(model: nn.Module, batch: Batch, images_at_once: int, precision: Precision) -> dict[str, Tensor]:
@@ -177,6 +183,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser.parse_intermixed_args(argv)
     try:
         cfg = load_config(arguments.config_file, arguments.opts)
+        check(cfg, eval_only=False)
         processes = Processes(cuda=pick_device(cfg.MODEL.DEVICE).type == "cuda")  # torchrun says how many there are
         return launch(train, (cfg, arguments.resume), processes)
     except FrozenSegError as error:

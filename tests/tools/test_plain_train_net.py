@@ -85,9 +85,16 @@ def test_it_is_short() -> None:
     assert len((ROOT / "tools/plain_train_net.py").read_text().splitlines()) < 200
 
 
+def test_a_period_of_0_has_no_end() -> None:
+    assert [steps for steps in range(1, 7) if plain_train_net.ends(3, steps)] == [3, 6]
+    assert not any(plain_train_net.ends(0, steps) for steps in range(1, 7))
+
+
 def test_mistakes_and_help(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(plain_train_net.main, tmp_path, "SOLVER.MAX_ITERS", 3) == 2
     assert "error: " in capsys.readouterr().err
+    assert run(plain_train_net.main, tmp_path, "DATASETS.TRAIN", "[]") == 2
+    assert "DATASETS.TRAIN is empty" in capsys.readouterr().err
     with pytest.raises(SystemExit, match="0"):
         plain_train_net.main(["--help"])
     assert "torchrun --nproc-per-node 4 tools/plain_train_net.py" in capsys.readouterr().out

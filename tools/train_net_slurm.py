@@ -69,7 +69,8 @@ def checked_folder(argv: Sequence[str], processes: int) -> Path:
     arguments = parse_arguments(argv)
     cfg = load_config(arguments.config_file, overrides(arguments))
     check(cfg, arguments.eval_only)
-    BatchPlan(cfg.SOLVER.IMS_PER_BATCH, processes, cfg.SOLVER.IMAGES_AT_ONCE)
+    if not arguments.eval_only:
+        BatchPlan(cfg.SOLVER.IMS_PER_BATCH, processes, cfg.SOLVER.IMAGES_AT_ONCE)
     return Path(cfg.OUTPUT_DIR).expanduser()
 
 
@@ -94,6 +95,7 @@ def executor(arguments: argparse.Namespace, folder: Path) -> Any:
         "timeout_min": round(60 * arguments.hours),
         "slurm_signal_delay_s": arguments.grace,
         "slurm_partition": arguments.partition,
+        "slurm_srun_args": ["--kill-on-bad-exit=1"],  # else the others would wait for a process that has failed
     }
     for setting in arguments.slurm:
         key, _, value = setting.partition("=")

@@ -35,9 +35,7 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 
 from frozenseg.config import CfgNode as FrozenSegCfg
-from frozenseg.config import clip_section, get_cfg
-from frozenseg.config.defaults import KEYS
-from frozenseg.config.legacy import FIXED, IDLE
+from frozenseg.config import clip_section
 from frozenseg.data import catalog as ours
 from frozenseg.data.loader import TestSet, build_train_loader
 from frozenseg.data.seen import seen_classes
@@ -52,10 +50,10 @@ from frozenseg.modeling.clip.build import build_clip
 from frozenseg.modeling.meta_arch.base import MaskClassifier
 from frozenseg.modeling.meta_arch.sem_seg_head import SemSegHead
 from frozenseg.modeling.weights import load_trained
+from frozenseg.plugins.detectron2_config import add_frozenseg_config, frozenseg_config
 from frozenseg.registry import META_ARCH
 from frozenseg.structures.instances import Instances as FrozenSegInstances
 
-OF_DETECTRON2 = ("MODEL.DEVICE",)  # keys of both whose default stays Detectron2's
 STRIDES = {"res2": 4, "res3": 8, "res4": 16, "res5": 32}
 Batch = list[dict[str, Any]]
 
@@ -75,38 +73,6 @@ def register() -> None:
         if name not in DatasetCatalog:
             DatasetCatalog.register(name, lambda name=name: ours.DatasetCatalog.get(name))
             MetadataCatalog.get(name).set(**ours.MetadataCatalog.get(name).as_dict())
-
-
-def add_frozenseg_config(cfg: CfgNode) -> None:
-    """Add all keys to a fresh config of Detectron2, and give those that both have our defaults, but for MODEL.DEVICE.
-
-    Keys of the released code that no longer act are added too, so that its config files load.
-
-    Args:
-        cfg: as Detectron2's ``get_cfg`` returns it.
-    """
-    for key in KEYS:
-        if key.name not in OF_DETECTRON2 or not _has(cfg, key.name):
-            _set(cfg, key.name, key.default)
-    idle = {name: values[0] for name, values in FIXED.items()} | dict.fromkeys(IDLE)
-    for name, value in idle.items():
-        if not _has(cfg, name):
-            _set(cfg, name, value)
-
-
-def frozenseg_config(cfg: CfgNode) -> FrozenSegCfg:
-    """Return a config of Detectron2 as one of ours: the keys that we know.
-
-    Raises:
-        ConfigError: a value is of the wrong kind, or :func:`add_frozenseg_config` was forgotten.
-    """
-    missing = [key.name for key in KEYS if not _has(cfg, key.name)]
-    if missing:
-        raise ConfigError(f"The config has no {missing[0]}: call add_frozenseg_config(cfg) on Detectron2's get_cfg().")
-    own = get_cfg()
-    own.merge_from_list([item for key in KEYS for item in (key.name, _get(cfg, key.name))])
-    own.freeze()
-    return own
 
 
 def FrozenSeg(cfg: CfgNode) -> nn.Module:  # noqa: N802 (a registered name)
@@ -371,26 +337,3 @@ def _given_out(output: dict[str, Any]) -> dict[str, Any]:
 
 def _load(model: nn.Module, cfg: CfgNode) -> None:
     load_trained(model, cfg.MODEL.WEIGHTS, allow_partial=cfg.MODEL.ALLOW_PARTIAL_WEIGHTS)
-
-
-def _has(cfg: CfgNode, name: str) -> bool:
-    for part in name.split("."):
-        if not isinstance(cfg, CfgNode) or part not in cfg:
-            return False
-        cfg = cfg[part]
-    return True
-
-
-def _get(cfg: CfgNode, name: str) -> Any:
-    for part in name.split("."):
-        cfg = cfg[part]
-    return list(cfg) if isinstance(cfg, tuple) else cfg
-
-
-def _set(cfg: CfgNode, name: str, value: Any) -> None:
-    *sections, key = name.split(".")
-    for section in sections:
-        if section not in cfg:
-            cfg[section] = CfgNode()
-        cfg = cfg[section]
-    cfg[key] = list(value) if isinstance(value, list) else value

@@ -29,6 +29,7 @@ with warnings.catch_warnings():
 
     from frozenseg.plugins import detectron2 as plugin
 from frozenseg.data.words import build_vocabulary
+from frozenseg.plugins.detectron2_config import OF_DETECTRON2
 from tools.train_net import main
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # Detectron2's own
@@ -78,7 +79,7 @@ def test_configs_load_there_unchanged(path: Path) -> None:
     cfg.merge_from_file(str(path))
     theirs, ours = plugin.frozenseg_config(cfg), load_config(path)
     for key in KEYS:
-        if key.name not in plugin.OF_DETECTRON2:
+        if key.name not in OF_DETECTRON2:
             assert value(theirs, key.name) == value(ours, key.name), key.name
 
 

@@ -1,0 +1,71 @@
+"""Our keys in a config of Detectron2, and a config of Detectron2 as one of ours; Detectron2 itself is not needed."""
+
+from typing import Any
+
+from fvcore.common.config import CfgNode
+
+from frozenseg.config import CfgNode as FrozenSegCfg
+from frozenseg.config import get_cfg
+from frozenseg.config.defaults import KEYS
+from frozenseg.config.legacy import FIXED, IDLE
+from frozenseg.errors import ConfigError
+
+OF_DETECTRON2 = ("MODEL.DEVICE",)  # keys of both whose default stays Detectron2's
+
+
+def add_frozenseg_config(cfg: CfgNode) -> None:
+    """Add all keys to a fresh config of Detectron2, and give those that both have our defaults, but for MODEL.DEVICE.
+
+    Keys of the released code that no longer act are added too, so that its config files load.
+
+    Args:
+        cfg: as Detectron2's ``get_cfg`` returns it.
+    """
+    for key in KEYS:
+        if key.name not in OF_DETECTRON2 or not has_key(cfg, key.name):
+            set_key(cfg, key.name, key.default)
+    idle = {name: values[0] for name, values in FIXED.items()} | dict.fromkeys(IDLE)
+    for name, value in idle.items():
+        if not has_key(cfg, name):
+            set_key(cfg, name, value)
+
+
+def frozenseg_config(cfg: CfgNode) -> FrozenSegCfg:
+    """Return a config of Detectron2 as one of ours: the keys that we know.
+
+    Raises:
+        ConfigError: a value is of the wrong kind, or :func:`add_frozenseg_config` was forgotten.
+    """
+    missing = [key.name for key in KEYS if not has_key(cfg, key.name)]
+    if missing:
+        raise ConfigError(f"The config has no {missing[0]}: call add_frozenseg_config(cfg) on Detectron2's get_cfg().")
+    own = get_cfg()
+    own.merge_from_list([item for key in KEYS for item in (key.name, get_key(cfg, key.name))])
+    own.freeze()
+    return own
+
+
+def has_key(cfg: CfgNode, name: str) -> bool:
+    """Tell whether a config has a dotted key."""
+    for part in name.split("."):
+        if not isinstance(cfg, CfgNode) or part not in cfg:
+            return False
+        cfg = cfg[part]
+    return True
+
+
+def get_key(cfg: CfgNode, name: str) -> Any:
+    """Return the value of a dotted key; Detectron2's tuples become lists."""
+    for part in name.split("."):
+        cfg = cfg[part]
+    return list(cfg) if isinstance(cfg, tuple) else cfg
+
+
+def set_key(cfg: CfgNode, name: str, value: Any) -> None:
+    """Set a dotted key, also one that the config does not have yet."""
+    *sections, key = name.split(".")
+    for section in sections:
+        if section not in cfg:
+            cfg[section] = type(cfg)()
+        cfg = cfg[section]
+    cfg[key] = list(value) if isinstance(value, list) else value

@@ -17,8 +17,8 @@ What is registered is called as Detectron2 calls its own: ``FrozenSeg(cfg)``. In
 
 import argparse
 from collections import OrderedDict
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, ClassVar
 
 import torch
 from detectron2.checkpoint import DetectionCheckpointer
@@ -27,7 +27,7 @@ from detectron2.config import get_cfg as detectron2_cfg
 from detectron2.data import DatasetCatalog, MetadataCatalog
 from detectron2.engine import DefaultTrainer, default_setup
 from detectron2.engine import launch as detectron2_launch
-from detectron2.evaluation import DatasetEvaluator, print_csv_format
+from detectron2.evaluation import DatasetEvaluator
 from detectron2.layers import ShapeSpec
 from detectron2.modeling import BACKBONE_REGISTRY, META_ARCH_REGISTRY, SEM_SEG_HEADS_REGISTRY, Backbone
 from detectron2.structures import BitMasks, Boxes, Instances, PolygonMasks
@@ -40,19 +40,22 @@ from frozenseg.data import catalog as ours
 from frozenseg.data.loader import TestSet, build_train_loader
 from frozenseg.data.seen import seen_classes
 from frozenseg.data.words import build_vocabulary
-from frozenseg.engine.evaluate import build_benchmarks
+from frozenseg.engine.evaluate import asked_for, build_benchmark, words_to_ask
 from frozenseg.engine.lr_schedule import build_lr_schedule
 from frozenseg.engine.optimizer import build_gradient_clip, build_optimizer
+from frozenseg.engine.protocol import benchmark_configs
 from frozenseg.engine.random_states import seed_everything
 from frozenseg.errors import ConfigError
 from frozenseg.log import setup_logging
+from frozenseg.modeling.augmentation import augmented
 from frozenseg.modeling.clip.build import build_clip
 from frozenseg.modeling.meta_arch.base import MaskClassifier
 from frozenseg.modeling.meta_arch.sem_seg_head import SemSegHead
 from frozenseg.modeling.weights import load_trained
-from frozenseg.plugins.detectron2_config import add_frozenseg_config, frozenseg_config
+from frozenseg.plugins.detectron2_config import add_frozenseg_config, frozenseg_config, with_our_keys
 from frozenseg.registry import META_ARCH
 from frozenseg.structures.instances import Instances as FrozenSegInstances
+from frozenseg.vocabulary import Vocabulary
 
 STRIDES = {"res2": 4, "res3": 8, "res4": 16, "res5": 32}
 Batch = list[dict[str, Any]]
@@ -139,7 +142,13 @@ def FCCLIPHead(cfg: CfgNode, input_shape: dict[str, ShapeSpec]) -> SemSegHead:  
 
 
 class FrozenSegTrainer(DefaultTrainer):
-    """Detectron2's trainer with our mapper, optimiser groups, schedule and evaluators."""
+    """Detectron2's trainer with our mapper, optimiser groups, schedule and evaluators.
+
+    Attributes:
+        overrides: ``[KEY, VALUE, …]`` of a command line, which win over the protocols of several benchmarks.
+    """
+
+    overrides: ClassVar[Sequence[str]] = ()
 
     @classmethod
     def build_model(cls, cfg: CfgNode) -> nn.Module:
@@ -160,11 +169,9 @@ class FrozenSegTrainer(DefaultTrainer):
     @classmethod
     def build_evaluator(cls, cfg: CfgNode, dataset_name: str) -> DatasetEvaluator:
         """Return our metrics."""
-        own = frozenseg_config(cfg).clone()
-        own.defrost()
-        own.DATASETS.TEST = [dataset_name]
-        [benchmark] = build_benchmarks(own, build_vocabulary(own, own.DATASETS.TRAIN[0]))
-        return benchmark.evaluators
+        own = frozenseg_config(cfg)
+        training = build_vocabulary(own, own.DATASETS.TRAIN[0])
+        return build_benchmark(own, dataset_name, build_vocabulary(own, dataset_name), training).evaluators
 
     @classmethod
     def build_optimizer(cls, cfg: CfgNode, model: nn.Module) -> torch.optim.Optimizer:
@@ -189,17 +196,18 @@ class FrozenSegTrainer(DefaultTrainer):
 
     @classmethod
     def test(cls, cfg: CfgNode, model: nn.Module, evaluators: Any = None) -> dict[str, Any]:
-        """Evaluate on every test set by its own words; see :meth:`DefaultTrainer.test`."""
-        segmenter, given = getattr(model, "module", model), iter(evaluators or ())
-        before = segmenter.vocabulary, segmenter.seen
-        results: dict[str, Any] = OrderedDict()
+        """Evaluate on every test set by its own words and protocol; see :meth:`DefaultTrainer.test`."""
+        segmenter = getattr(model, "module", model)
+        given = [evaluators] if isinstance(evaluators, DatasetEvaluator) else evaluators
         for name in cfg.DATASETS.TEST:
-            alone = cfg.clone()
-            alone.defrost()
+            _know(name)
+        protocols = benchmark_configs(frozenseg_config(cfg), cls.overrides)
+        results: dict[str, Any] = OrderedDict()
+        for (name, own), evaluator in zip(protocols.items(), given or [None] * len(protocols), strict=True):
+            alone = with_our_keys(cfg, own)
             alone.DATASETS.TEST = (name,)
-            _ask_for_words_of(segmenter, frozenseg_config(cfg), name)
-            results[name] = super().test(alone, model, [next(given)] if evaluators else None)
-        segmenter.set_vocabulary(*before)
+            with asked_for(segmenter, own, *_words_of(own, name)):
+                results[name] = super().test(alone, augmented(segmenter, own), evaluator)
         return next(iter(results.values())) if len(results) == 1 else results
 
 
@@ -230,31 +238,33 @@ def start(arguments: argparse.Namespace, opts: list[str]) -> int:
         num_machines=arguments.num_machines,
         machine_rank=arguments.machine_rank,
         dist_url=arguments.dist_url,
-        args=(cfg, arguments),
+        args=(cfg, arguments, tuple(opts)),
     )
     return 0
 
 
-def _run(cfg: CfgNode, arguments: argparse.Namespace) -> None:
+def _run(cfg: CfgNode, arguments: argparse.Namespace, opts: Sequence[str]) -> None:
     """Train or evaluate as one of the processes."""
+
+    class Trainer(FrozenSegTrainer):
+        overrides = opts
+
     setup_logging()
     register()
     cfg.freeze()
     default_setup(cfg, arguments)
     if not arguments.eval_only:
-        trainer = FrozenSegTrainer(cfg)
+        trainer = Trainer(cfg)
         trainer.resume_or_load(resume=arguments.resume)
         trainer.train()
         return
-    model = FrozenSegTrainer.build_model(cfg)
+    model = Trainer.build_model(cfg)
     checkpointer = DetectionCheckpointer(model, save_dir=cfg.OUTPUT_DIR)
     if arguments.resume and checkpointer.has_checkpoint():
         checkpointer.resume_or_load("", resume=True)
     elif cfg.MODEL.WEIGHTS:
         _load(model, cfg)
-    results = FrozenSegTrainer.test(cfg, model)
-    for result in results.values() if len(cfg.DATASETS.TEST) > 1 else [results]:
-        print_csv_format(result)
+    Trainer.test(cfg, model)
 
 
 def _build(cfg: CfgNode, name: str) -> nn.Module:
@@ -270,7 +280,7 @@ def _build(cfg: CfgNode, name: str) -> nn.Module:
         own, build_vocabulary(own, own.DATASETS.TRAIN[0])
     )
     if own.DATASETS.TEST:
-        _ask_for_words_of(model, own, own.DATASETS.TEST[0])
+        model.set_vocabulary(*_words_of(own, own.DATASETS.TEST[0]))
     return model
 
 
@@ -283,11 +293,11 @@ def _build_head(cfg: CfgNode, input_shape: dict[str, ShapeSpec], sam_channels: i
     return SemSegHead.from_config(own, channels=channels, embed_dim=embed_dim, sam_channels=sam_channels)
 
 
-def _ask_for_words_of(model: MaskClassifier, cfg: FrozenSegCfg, name: str) -> None:
-    """Let a model segment the classes of a data set."""
+def _words_of(cfg: FrozenSegCfg, name: str) -> tuple[Vocabulary, tuple[bool, ...]]:
+    """Return what a model is asked for on a data set, and which of these words count as seen."""
     words, training_name = build_vocabulary(cfg, name), cfg.DATASETS.TRAIN[0]
-    training = build_vocabulary(cfg, training_name)
-    model.set_vocabulary(words, seen_classes(name, words, training_name, training, cfg.DATASETS.SEEN_RULE))
+    seen = seen_classes(name, words, training_name, build_vocabulary(cfg, training_name), cfg.DATASETS.SEEN_RULE)
+    return words_to_ask(cfg, words, seen)
 
 
 def _know(name: str) -> None:

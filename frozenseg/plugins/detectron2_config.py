@@ -45,6 +45,16 @@ def frozenseg_config(cfg: CfgNode) -> FrozenSegCfg:
     return own
 
 
+def with_our_keys(cfg: CfgNode, own: FrozenSegCfg) -> CfgNode:
+    """Return a copy of a config of Detectron2 with the values of one of ours, but for MODEL.DEVICE."""
+    changed = cfg.clone()
+    changed.defrost()
+    for key in KEYS:
+        if key.name not in OF_DETECTRON2:
+            set_key(changed, key.name, get_key(own, key.name))
+    return changed
+
+
 def has_key(cfg: CfgNode, name: str) -> bool:
     """Tell whether a config has a dotted key."""
     for part in name.split("."):

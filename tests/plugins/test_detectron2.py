@@ -37,21 +37,8 @@ PUBLISHED = sorted(path for path in (ROOT / "configs").rglob("*.yaml") if path.p
 
 
 @pytest.fixture(autouse=True)
-def registered(toy: Path) -> None:
-    for name in OurCatalog.list():  # where an earlier test has had its data
-        DatasetCatalog.pop(name, None)
-        MetadataCatalog.pop(name, None)
-    plugin.register()
-    plugin.register()  # changes nothing
-
-
-@pytest.fixture
-def cfg(toy: Path, config: str, options: list[object]):
-    cfg = get_cfg()
-    plugin.add_frozenseg_config(cfg)
-    cfg.merge_from_file(config)
-    cfg.merge_from_list([*options, "MODEL.DEVICE", "cpu"])
-    return cfg
+def registered(plugin) -> None:
+    """All tests have the plug-in's entries."""
 
 
 def in_its_form(batch, form=lambda masks: masks):

@@ -53,6 +53,7 @@ from frozenseg.modeling.meta_arch.base import MaskClassifier
 from frozenseg.modeling.meta_arch.sem_seg_head import SemSegHead
 from frozenseg.modeling.weights import load_trained
 from frozenseg.plugins.detectron2_config import add_frozenseg_config, frozenseg_config, with_our_keys
+from frozenseg.plugins.detectron2_data import fields_for_detectron2, fields_from_detectron2
 from frozenseg.registry import META_ARCH
 from frozenseg.structures.instances import Instances as FrozenSegInstances
 from frozenseg.vocabulary import Vocabulary
@@ -75,7 +76,8 @@ def register() -> None:
     for name in ours.DatasetCatalog.list():
         if name not in DatasetCatalog:
             DatasetCatalog.register(name, lambda name=name: ours.DatasetCatalog.get(name))
-            MetadataCatalog.get(name).set(**ours.MetadataCatalog.get(name).as_dict())
+            known, fields = MetadataCatalog.get(name), fields_for_detectron2(name)
+            known.set(**{field: value for field, value in fields.items() if field not in known.as_dict()})
 
 
 def FrozenSeg(cfg: CfgNode) -> nn.Module:  # noqa: N802 (a registered name)
@@ -304,16 +306,8 @@ def _know(name: str) -> None:
     """Bring a data set that only Detectron2 knows into our catalogs: its records, and its classes as words."""
     if name in ours.DatasetCatalog.list() or name not in DatasetCatalog:
         return
-    metadata = MetadataCatalog.get(name)
-    things, stuff = metadata.get("thing_classes", []), metadata.get("stuff_classes", [])
-    own = {
-        "stuff_classes": list(stuff or things),
-        "thing_dataset_id_to_contiguous_id": {index: index for index in range(len(things))},
-        "evaluator_type": "coco_panoptic_seg",
-        "ignore_label": 255,
-    }
     ours.DatasetCatalog.register(name, lambda: DatasetCatalog.get(name))
-    ours.MetadataCatalog.register(name, lambda: own | metadata.as_dict())
+    ours.MetadataCatalog.register(name, lambda: fields_from_detectron2(MetadataCatalog.get(name).as_dict()))
 
 
 def _taken_in(element: dict[str, Any]) -> dict[str, Any]:

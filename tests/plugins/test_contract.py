@@ -8,6 +8,7 @@ import torch
 from frozenseg.data.catalog import DatasetCatalog, MetadataCatalog
 from frozenseg.engine.arguments import argument_parser
 from frozenseg.modeling.build import build_model
+from frozenseg.plugins.detectron2_data import fields_for_detectron2, fields_from_detectron2
 from frozenseg.structures.instances import Instances
 from tests.tiny import TEST, TRAINING, tiny_config, training_batch
 from tools.train_net import main
@@ -29,6 +30,33 @@ def test_metadata_have_the_names_that_its_evaluators_read(name: str) -> None:
     assert set(things.items()) <= set(all_classes.items())
     assert sorted(all_classes.values()) == list(range(len(fields["stuff_classes"])))
     assert len(fields["stuff_colors"]) == len(fields["stuff_classes"])
+
+
+@pytest.mark.parametrize("name", DatasetCatalog.list())
+def test_a_thing_is_found_in_its_metadata_by_its_class(name: str) -> None:
+    ours, told = MetadataCatalog.get(name), fields_for_detectron2(name)
+    assert told["stuff_classes"] == ours.stuff_classes
+    for index in ours.thing_dataset_id_to_contiguous_id.values():
+        assert told["thing_classes"][index] == ours.stuff_classes[index]
+        assert tuple(told["thing_colors"][index]) == tuple(ours.stuff_colors[index])
+
+
+@pytest.mark.parametrize(
+    ("fields", "classes", "things"),
+    [
+        ({"thing_classes": ["cow", "pig"]}, ["cow", "pig"], [0, 1]),
+        ({"stuff_classes": ["hay", "mud"]}, ["hay", "mud"], []),
+        (
+            {"stuff_classes": ["mud", "cow"], "thing_classes": ["cow"], "thing_dataset_id_to_contiguous_id": {7: 1}},
+            ["mud", "cow"],
+            [1],
+        ),
+    ],
+)
+def test_what_only_it_knows_gets_words(fields: dict[str, object], classes: list[str], things: list[int]) -> None:
+    told = fields_from_detectron2(fields)
+    assert told["stuff_classes"] == classes
+    assert list(told["thing_dataset_id_to_contiguous_id"].values()) == things
 
 
 @pytest.mark.parametrize("meta_arch", ["FrozenSeg", "FCCLIP"])

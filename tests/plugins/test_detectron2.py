@@ -59,6 +59,39 @@ def test_everything_is_in_its_registries_and_catalogs() -> None:
     assert MetadataCatalog.get("toyworld_train").thing_classes
 
 
+def test_what_it_has_under_one_of_our_names_stays() -> None:
+    for name in ("toyworld_val_seen", "toyworld_val_unseen"):
+        DatasetCatalog.remove(name)
+        MetadataCatalog.remove(name)
+        MetadataCatalog.get(name).set(thing_classes=["mine"])
+    DatasetCatalog.register("toyworld_val_unseen", lambda: ["mine"])
+    plugin.register()
+    seen, unseen = MetadataCatalog.get("toyworld_val_seen"), MetadataCatalog.get("toyworld_val_unseen")
+    assert seen.thing_classes == unseen.thing_classes == ["mine"]
+    assert len(seen.stuff_classes) > 1  # what was missing is there now
+    assert DatasetCatalog.get("toyworld_val_unseen") == ["mine"]
+    assert unseen.get("stuff_classes") is None
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "openvocab_ade20k_panoptic_val",
+        "openvocab_cityscapes_fine_panoptic_val",
+        "openvocab_mapillary_vistas_panoptic_val",
+        "openvocab_coco_2017_val_panoptic_with_sem_seg",
+    ],
+)
+def test_its_visualiser_names_the_things_of_every_data_set(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[str] = []
+    monkeypatch.setattr(Visualizer, "overlay_instances", lambda self, **given: drawn.extend(given["labels"]))
+    metadata, ids = MetadataCatalog.get(name), torch.ones(8, 8, dtype=torch.int32)
+    for index in metadata.thing_dataset_id_to_contiguous_id.values():
+        segment = {"id": 1, "isthing": True, "category_id": index}
+        Visualizer(np.zeros((8, 8, 3), np.uint8), metadata).draw_panoptic_seg(ids, [segment])
+        assert drawn.pop() == metadata.stuff_classes[index]
+
+
 @pytest.mark.parametrize("path", PUBLISHED, ids=lambda path: str(path.relative_to(ROOT / "configs")))
 def test_configs_load_there_unchanged(path: Path) -> None:
     cfg = get_cfg()

@@ -37,7 +37,7 @@ from torch.optim.lr_scheduler import LambdaLR
 from frozenseg.config import CfgNode as FrozenSegCfg
 from frozenseg.config import clip_section
 from frozenseg.data import catalog as ours
-from frozenseg.data.loader import TestSet, build_train_loader
+from frozenseg.data.loader import Batches, TestSet, build_train_loader
 from frozenseg.data.seen import seen_classes
 from frozenseg.data.words import build_vocabulary
 from frozenseg.engine.evaluate import asked_for, build_benchmark, words_to_ask
@@ -190,9 +190,12 @@ class FrozenSegTrainer(DefaultTrainer):
         return LambdaLR(optimizer, build_lr_schedule(frozenseg_config(cfg)).factor)
 
     def resume_or_load(self, resume: bool = True) -> None:
-        """Go on from the last checkpoint, or start from MODEL.WEIGHTS in any form that we read."""
+        """Go on from the last checkpoint and with the images after it, or start from MODEL.WEIGHTS of any form."""
         if resume and self.checkpointer.has_checkpoint():
             super().resume_or_load(resume=True)
+            if isinstance(self._trainer.data_loader, Batches):  # a subclass may have another
+                own, done = frozenseg_config(self.cfg), self.start_iter
+                self._trainer.reset_data_loader(lambda: build_train_loader(own, done))
         elif self.cfg.MODEL.WEIGHTS:
             _load(getattr(self.model, "module", self.model), self.cfg)
 

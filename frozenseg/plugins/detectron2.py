@@ -45,7 +45,7 @@ from frozenseg.engine.lr_schedule import build_lr_schedule
 from frozenseg.engine.optimizer import build_gradient_clip, build_optimizer
 from frozenseg.engine.protocol import benchmark_configs
 from frozenseg.engine.random_states import seed_everything
-from frozenseg.errors import ConfigError
+from frozenseg.errors import ConfigError, DataError
 from frozenseg.log import setup_logging
 from frozenseg.modeling.augmentation import augmented
 from frozenseg.modeling.clip.build import build_clip
@@ -320,16 +320,19 @@ def _taken_in(element: dict[str, Any]) -> dict[str, Any]:
         own["image"] = own["image"].round().clamp(0, 255).to(torch.uint8)
     if isinstance(own.get("instances"), Instances):
         found = own["instances"]
-        own["instances"] = FrozenSegInstances(
-            found.image_size, gt_classes=found.gt_classes, gt_masks=_as_tensor(found.gt_masks, found.image_size)
-        )
+        own["instances"] = FrozenSegInstances(found.image_size, gt_classes=found.gt_classes, gt_masks=_masks_of(found))
     return own
 
 
-def _as_tensor(masks: Any, size: tuple[int, int]) -> Tensor:
-    """Return masks in any of Detectron2's forms as (n, H, W) bool."""
+def _masks_of(instances: Instances) -> Tensor:
+    """Return the target masks, which have any of Detectron2's forms, as (n, H, W) bool."""
+    if not instances.has("gt_masks"):
+        if len(instances):
+            raise DataError("A training batch has no gt_masks: set MODEL.MASK_ON True for Detectron2's own mapper.")
+        return torch.zeros(0, *instances.image_size, dtype=torch.bool)  # its mapper says no more of an empty image
+    masks = instances.gt_masks
     if isinstance(masks, PolygonMasks):
-        masks = BitMasks.from_polygon_masks(masks, *size)
+        masks = BitMasks.from_polygon_masks(masks, *instances.image_size)
     return (masks.tensor if isinstance(masks, BitMasks) else masks).bool()
 
 

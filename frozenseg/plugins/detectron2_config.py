@@ -24,6 +24,7 @@ def add_frozenseg_config(cfg: CfgNode) -> None:
     for key in KEYS:
         if key.name not in OF_DETECTRON2 or not has_key(cfg, key.name):
             set_key(cfg, key.name, key.default)
+    set_key(cfg, "MODEL.MASK_ON", True)  # without it Detectron2's own mapper leaves out the masks
     idle = {name: values[0] for name, values in FIXED.items()} | dict.fromkeys(IDLE)
     for name, value in idle.items():
         if not has_key(cfg, name):

@@ -2,13 +2,14 @@
 
 import importlib
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 
-from frozenseg.data.catalog import DatasetCatalog
+from frozenseg.data.catalog import DatasetCatalog, MetadataCatalog
 from frozenseg.toyworld.export import Recipe, export_split
 from tests.tiny import NARROW, ROOT
 
@@ -47,18 +48,24 @@ def config() -> str:
 
 
 @pytest.fixture
-def plugin(toy: Path) -> ModuleType:
+def plugin(toy: Path) -> Iterator[ModuleType]:
     """The module that meets Detectron2, with everything registered."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         catalogs = importlib.import_module("detectron2.data")
         plugin = importlib.import_module("frozenseg.plugins.detectron2")
-    for name in DatasetCatalog.list():  # where an earlier test has had its data
+    own = DatasetCatalog.list()
+    for name in own:  # where an earlier test has had its data
         catalogs.DatasetCatalog.pop(name, None)
         catalogs.MetadataCatalog.pop(name, None)
     plugin.register()
     plugin.register()  # changes nothing
-    return plugin
+    yield plugin
+    for name in set(DatasetCatalog.list()).difference(own):  # taken over from Detectron2
+        DatasetCatalog.remove(name)
+        MetadataCatalog.remove(name)
+        catalogs.DatasetCatalog.pop(name, None)
+        catalogs.MetadataCatalog.pop(name, None)
 
 
 @pytest.fixture

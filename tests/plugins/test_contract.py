@@ -4,10 +4,13 @@ import importlib.util
 
 import pytest
 import torch
+from fvcore.common.config import CfgNode as Sections
 
+from frozenseg.config import get_cfg
 from frozenseg.data.catalog import DatasetCatalog, MetadataCatalog
 from frozenseg.engine.arguments import argument_parser
 from frozenseg.modeling.build import build_model
+from frozenseg.plugins.detectron2_config import add_frozenseg_config, frozenseg_config, with_our_keys
 from frozenseg.plugins.detectron2_data import fields_for_detectron2, fields_from_detectron2
 from frozenseg.structures.instances import Instances
 from tests.tiny import TEST, TRAINING, tiny_config, training_batch
@@ -72,6 +75,18 @@ def test_outputs_have_its_keys_fields_and_kinds(meta_arch: str) -> None:
     assert all(segment.keys() == {"id", "isthing", "category_id"} for segment in segments)
     assert output["instances"].get_fields().keys() == {"pred_masks", "pred_boxes", "scores", "pred_classes"}
     assert output["instances"].image_size == (32, 48)
+
+
+def test_a_config_gets_all_keys_and_gives_them_back() -> None:
+    cfg = Sections({"MODEL": Sections({"MASK_ON": False, "DEVICE": "cuda"}), "SEED": -1})
+    add_frozenseg_config(cfg)
+    assert (cfg.MODEL.MASK_ON, cfg.MODEL.DEVICE) == (True, "cuda")  # masks are read; the device stays its own
+    cfg.SOLVER.STEPS = (1, 2)  # its lists are tuples
+    expected = get_cfg()
+    expected.merge_from_list(["SOLVER.STEPS", [1, 2], "MODEL.DEVICE", "cuda"])
+    assert frozenseg_config(cfg) == expected
+    assert with_our_keys(cfg, get_cfg()).SOLVER.STEPS == get_cfg().SOLVER.STEPS
+    assert with_our_keys(cfg, get_cfg()).MODEL.DEVICE == "cuda"
 
 
 def test_instances_do_what_its_instances_do() -> None:

@@ -222,8 +222,6 @@ def test_a_data_set_that_only_it_knows_is_asked_for_by_its_classes(cfg) -> None:
     MetadataCatalog.get("my_farm").set(thing_classes=["cow", "pig"])
     cfg.DATASETS.TEST = ("my_farm",)
     assert build_model(cfg).vocabulary.classes == (("cow",), ("pig",))
-    DatasetCatalog.remove("my_farm")
-    MetadataCatalog.remove("my_farm")
 
 
 def test_the_trainer_gives_our_losses(cfg, config: str, options: list[object], tmp_path: Path) -> None:

@@ -1,11 +1,22 @@
-"""Training by Detectron2's trainer, and gone on with."""
+"""Training by Detectron2's trainer: gone on with, and fed by Detectron2's own mapper."""
 
 import itertools
+import warnings
 from pathlib import Path
 
 import pytest
+import torch
 
-pytest.importorskip("detectron2", reason="Detectron2 is not installed; its install page says how")
+from frozenseg.errors import DataError
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    pytest.importorskip("detectron2", reason="Detectron2 is not installed; its install page says how")
+    from detectron2.data import DatasetCatalog, DatasetMapper, MetadataCatalog
+    from detectron2.data.datasets import register_coco_instances
+    from detectron2.engine import DefaultTrainer
+    from detectron2.modeling import build_model
+    from detectron2.structures import Instances
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # Detectron2's own
 
@@ -47,3 +58,31 @@ def test_the_loader_of_a_subclass_stays_when_a_run_is_resumed(plugin, cfg, tmp_p
     trainer.train()
     assert list(losses(trainer)) == [1]
     assert isinstance(trainer._trainer.data_loader, list)
+
+
+def test_its_plain_trainer_trains_on_a_data_set_of_its_own(plugin, cfg, toy: Path) -> None:
+    folder = toy / "toyworld/train"
+    register_coco_instances("my_toys", {}, str(folder / "instances.json"), str(folder / "images"))
+    DatasetCatalog.get("my_toys")  # its metadata say the classes once it has been read
+    cfg.merge_from_list(["DATASETS.TRAIN", ("my_toys",), "DATASETS.TEST", (), "SOLVER.MAX_ITER", 1])
+    cfg.merge_from_list(["INPUT.MASK_FORMAT", "bitmask", "INPUT.MIN_SIZE_TRAIN", (64,)])
+    cfg.SOLVER.CLIP_GRADIENTS.CLIP_TYPE = "norm"  # Detectron2's optimiser knows no full_model
+    trainer = DefaultTrainer(cfg)
+    trainer.train()
+    assert list(losses(trainer)) == [0]
+    assert trainer.model.vocabulary.classes[0] == (MetadataCatalog.get("my_toys").thing_classes[0],)
+
+
+def test_its_own_mapper_gives_masks_and_images_without_any(plugin, cfg) -> None:
+    [record] = DatasetCatalog.get("toyworld_train")[:1]
+    element = DatasetMapper(cfg)({**record, "annotations": []})
+    assert not element["instances"].has("gt_masks")
+    losses = build_model(cfg).train()([element])
+    assert all(torch.isfinite(loss) for loss in losses.values())
+
+
+def test_targets_without_masks_are_answered_with_the_key(plugin, cfg) -> None:
+    instances = Instances((64, 64), gt_classes=torch.tensor([0]))
+    batch = [{"image": torch.zeros(3, 64, 64, dtype=torch.uint8), "instances": instances}]
+    with pytest.raises(DataError, match="no gt_masks: set MODEL.MASK_ON True"):
+        build_model(cfg).train()(batch)

@@ -16,6 +16,7 @@ What is registered is called as Detectron2 calls its own: ``FrozenSeg(cfg)``. In
 """
 
 import argparse
+import os
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
@@ -40,11 +41,14 @@ from frozenseg.data import catalog as ours
 from frozenseg.data.loader import Batches, TestSet, build_train_loader
 from frozenseg.data.seen import seen_classes
 from frozenseg.data.words import build_vocabulary
+from frozenseg.device import pick_device
 from frozenseg.engine.evaluate import asked_for, build_benchmark, words_to_ask
+from frozenseg.engine.launch import Processes
 from frozenseg.engine.lr_schedule import build_lr_schedule
 from frozenseg.engine.optimizer import build_gradient_clip, build_optimizer
 from frozenseg.engine.protocol import benchmark_configs
 from frozenseg.engine.random_states import seed_everything
+from frozenseg.engine.run import check
 from frozenseg.errors import ConfigError, DataError
 from frozenseg.log import setup_logging
 from frozenseg.modeling.augmentation import augmented
@@ -52,12 +56,20 @@ from frozenseg.modeling.clip.build import build_clip
 from frozenseg.modeling.meta_arch.base import MaskClassifier
 from frozenseg.modeling.meta_arch.sem_seg_head import SemSegHead
 from frozenseg.modeling.weights import load_trained
-from frozenseg.plugins.detectron2_config import add_frozenseg_config, frozenseg_config, with_our_keys
+from frozenseg.plugins.detectron2_config import (
+    add_frozenseg_config,
+    frozenseg_config,
+    only_ours,
+    read_config,
+    take_over,
+)
 from frozenseg.plugins.detectron2_data import fields_for_detectron2, fields_from_detectron2
 from frozenseg.registry import META_ARCH
 from frozenseg.structures.instances import Instances as FrozenSegInstances
 from frozenseg.vocabulary import Vocabulary
 
+__all__ = ["CLIP", "FCCLIP", "FCCLIPHead", "FrozenSeg", "FrozenSegHead", "FrozenSegTrainer", "add_frozenseg_config"]
+__all__ += ["frozenseg_config", "register", "start"]
 STRIDES = {"res2": 4, "res3": 8, "res4": 16, "res5": 32}
 Batch = list[dict[str, Any]]
 
@@ -209,7 +221,9 @@ class FrozenSegTrainer(DefaultTrainer):
         protocols = benchmark_configs(frozenseg_config(cfg), cls.overrides)
         results: dict[str, Any] = OrderedDict()
         for (name, own), evaluator in zip(protocols.items(), given or [None] * len(protocols), strict=True):
-            alone = with_our_keys(cfg, own)
+            alone = cfg.clone()
+            alone.defrost()
+            take_over(alone, own)
             alone.DATASETS.TEST = (name,)
             with asked_for(segmenter, own, *_words_of(own, name)):
                 results[name] = super().test(alone, augmented(segmenter, own), evaluator)
@@ -228,24 +242,40 @@ def start(arguments: argparse.Namespace, opts: list[str]) -> int:
     """
     register()
     cfg = detectron2_cfg()
-    add_frozenseg_config(cfg)
-    cfg.merge_from_file(arguments.config_file)
-    cfg.merge_from_list(opts)
-    if not torch.cuda.is_available():
-        if arguments.num_gpus * arguments.num_machines > 1:
-            raise ConfigError("Detectron2 trains in several processes on GPUs only: leave out --engine or --num-gpus.")
-        cfg.MODEL.DEVICE = "cpu"
+    own = read_config(cfg, arguments.config_file, opts)
+    check(own, arguments.eval_only)  # what is wrong is said before the processes start
+    META_ARCH.look_up(own.MODEL.META_ARCHITECTURE)
+    device = pick_device(own.MODEL.DEVICE).type
+    _check_processes(arguments, device)
+    cfg.MODEL.DEVICE = device if own.MODEL.DEVICE == "auto" else own.MODEL.DEVICE
+    if device == "cpu":
         cfg.SOLVER.AMP.ENABLED = False  # Detectron2's AMP needs a GPU
-    frozenseg_config(cfg)  # says what is wrong before the processes start
     detectron2_launch(
         _run,
         arguments.num_gpus,
         num_machines=arguments.num_machines,
         machine_rank=arguments.machine_rank,
         dist_url=arguments.dist_url,
-        args=(cfg, arguments, tuple(opts)),
+        args=(cfg, arguments, only_ours(opts)),
     )
     return 0
+
+
+def _check_processes(arguments: argparse.Namespace, device: str) -> None:
+    """Refuse numbers of processes that cannot work, those that only our engine can, and those of another launcher."""
+    processes = Processes(
+        arguments.num_gpus,
+        arguments.num_machines,
+        arguments.machine_rank,
+        arguments.dist_url,
+        cuda=device == "cuda",
+    )
+    if processes.total > 1 and device == "cpu":
+        raise ConfigError("Detectron2 trains in several processes on GPUs only: leave out --engine or --num-gpus.")
+    if "RANK" in os.environ and os.environ.get("WORLD_SIZE", "1") != "1":
+        raise ConfigError(
+            "Detectron2 starts its own processes: give --num-gpus without torchrun, or leave out --engine."
+        )
 
 
 def _run(cfg: CfgNode, arguments: argparse.Namespace, opts: Sequence[str]) -> None:

@@ -1,15 +1,18 @@
 """Our keys in a config of Detectron2, and a config of Detectron2 as one of ours; Detectron2 itself is not needed."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from fvcore.common.config import CfgNode
 
 from frozenseg.config import CfgNode as FrozenSegCfg
-from frozenseg.config import get_cfg
+from frozenseg.config import get_cfg, load_shared_config
 from frozenseg.config.defaults import KEYS
 from frozenseg.config.legacy import FIXED, IDLE
+from frozenseg.config.yaml_files import flatten
 from frozenseg.errors import ConfigError
 
+OURS = frozenset(key.name for key in KEYS)
 OF_DETECTRON2 = ("MODEL.DEVICE",)  # keys of both whose default stays Detectron2's
 
 
@@ -31,6 +34,36 @@ def add_frozenseg_config(cfg: CfgNode) -> None:
             set_key(cfg, name, value)
 
 
+def read_config(cfg: CfgNode, path: str, opts: Sequence[Any]) -> FrozenSegCfg:
+    """Add our keys to a fresh config of Detectron2, and take over the values of a YAML file and of a command line.
+
+    Args:
+        cfg: as Detectron2's ``get_cfg`` returns it.
+        path: the file; it may have keys of both.
+        opts: ``[KEY, VALUE, …]``, of both too.
+
+    Returns:
+        Our keys alone; MODEL.DEVICE, which stays as it is in ``cfg``, is there as it was asked for.
+
+    Raises:
+        ConfigError: a file, a key or a value is wrong.
+    """
+    theirs = {name for name, _ in flatten(cfg, "Detectron2")} - OURS
+    own, others = load_shared_config(path, opts, theirs)
+    add_frozenseg_config(cfg)
+    take_over(cfg, own)
+    try:
+        cfg.merge_from_list(others)
+    except (AssertionError, KeyError, ValueError) as error:
+        raise ConfigError(f"Detectron2's own keys in {path} or on the command line: {error}.") from error
+    return own
+
+
+def only_ours(opts: Sequence[str]) -> tuple[str, ...]:
+    """Return those of the pairs ``KEY, VALUE, …`` whose keys are ours."""
+    return tuple(item for pair in zip(opts[::2], opts[1::2], strict=True) if pair[0] in OURS for item in pair)
+
+
 def frozenseg_config(cfg: CfgNode) -> FrozenSegCfg:
     """Return a config of Detectron2 as one of ours: the keys that we know.
 
@@ -46,14 +79,11 @@ def frozenseg_config(cfg: CfgNode) -> FrozenSegCfg:
     return own
 
 
-def with_our_keys(cfg: CfgNode, own: FrozenSegCfg) -> CfgNode:
-    """Return a copy of a config of Detectron2 with the values of one of ours, but for MODEL.DEVICE."""
-    changed = cfg.clone()
-    changed.defrost()
+def take_over(cfg: CfgNode, own: FrozenSegCfg) -> None:
+    """Give a config of Detectron2 the values of one of ours, but for MODEL.DEVICE."""
     for key in KEYS:
         if key.name not in OF_DETECTRON2:
-            set_key(changed, key.name, get_key(own, key.name))
-    return changed
+            set_key(cfg, key.name, get_key(own, key.name))
 
 
 def has_key(cfg: CfgNode, name: str) -> bool:

@@ -1,19 +1,28 @@
 """What Detectron2 expects of its plug-ins, held without Detectron2: names of flags, keys, fields, and their kinds."""
 
 import importlib.util
+import re
+from pathlib import Path
 
 import pytest
 import torch
 from fvcore.common.config import CfgNode as Sections
 
-from frozenseg.config import get_cfg
+from frozenseg.config import get_cfg, load_config
 from frozenseg.data.catalog import DatasetCatalog, MetadataCatalog
 from frozenseg.engine.arguments import argument_parser
+from frozenseg.errors import ConfigError
 from frozenseg.modeling.build import build_model
-from frozenseg.plugins.detectron2_config import add_frozenseg_config, frozenseg_config, with_our_keys
+from frozenseg.plugins.detectron2_config import (
+    add_frozenseg_config,
+    frozenseg_config,
+    only_ours,
+    read_config,
+    take_over,
+)
 from frozenseg.plugins.detectron2_data import fields_for_detectron2, fields_from_detectron2
 from frozenseg.structures.instances import Instances
-from tests.tiny import TEST, TRAINING, tiny_config, training_batch
+from tests.tiny import ROOT, TEST, TRAINING, tiny_config, training_batch
 from tools.train_net import main
 
 FLAGS = ("config_file", "resume", "eval_only", "num_gpus", "num_machines", "machine_rank", "dist_url", "opts")
@@ -85,8 +94,53 @@ def test_a_config_gets_all_keys_and_gives_them_back() -> None:
     expected = get_cfg()
     expected.merge_from_list(["SOLVER.STEPS", [1, 2], "MODEL.DEVICE", "cuda"])
     assert frozenseg_config(cfg) == expected
-    assert with_our_keys(cfg, get_cfg()).SOLVER.STEPS == get_cfg().SOLVER.STEPS
-    assert with_our_keys(cfg, get_cfg()).MODEL.DEVICE == "cuda"
+    take_over(cfg, get_cfg())
+    assert (cfg.SOLVER.STEPS, cfg.MODEL.DEVICE) == (get_cfg().SOLVER.STEPS, "cuda")
+
+
+CONFIG = str(ROOT / "configs/toyworld/frozenseg_tiny.yaml")
+
+
+def fresh() -> Sections:
+    """Return something like a config of Detectron2, with a key that is none of ours."""
+    return Sections({"MODEL": Sections({"MASK_ON": False, "DEVICE": "cuda", "KEYPOINTS": 17}), "SEED": -1})
+
+
+def test_a_command_line_has_keys_of_both() -> None:
+    cfg = fresh()
+    own = read_config(cfg, CONFIG, ["MODEL.KEYPOINTS", "4", "SOLVER.BASE_LR", "1", "MODEL.MASK_ON", "False"])
+    assert (cfg.MODEL.KEYPOINTS, cfg.MODEL.MASK_ON) == (4, False)
+    assert own == load_config(CONFIG, ["SOLVER.BASE_LR", "1"])
+    assert only_ours(["MODEL.KEYPOINTS", "4", "SOLVER.BASE_LR", "1"]) == ("SOLVER.BASE_LR", "1")
+    expected = own.clone()
+    expected.defrost()
+    expected.MODEL.DEVICE = cfg.MODEL.DEVICE
+    assert frozenseg_config(cfg) == expected
+
+
+@pytest.mark.parametrize(
+    ("path", "opts", "said"),
+    [
+        ("nowhere.yaml", [], "There is no config file nowhere.yaml"),
+        (CONFIG, ["SOLVER.MAX_ITR", "3"], "unknown key 'SOLVER.MAX_ITR'. Did you mean 'SOLVER.MAX_ITER'"),
+        (CONFIG, ["SOLVER.MAX_ITER"], "command line: 'SOLVER.MAX_ITER' has no value"),
+        (CONFIG, ["SOLVER.MAX_ITER", "soon"], "SOLVER.MAX_ITER is 'soon' (str), expected a whole number"),
+        (CONFIG, ["MODEL.MASK_FORMER.PRE_NORM", "True"], "this model does only False: remove the key"),
+        (CONFIG, ["MODEL.KEYPOINTS", "many"], "Detectron2's own keys in .*for config key: MODEL.KEYPOINTS"),
+    ],
+)
+def test_wrong_input_is_one_sentence(path: str, opts: list[str], said: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        read_config(fresh(), path, opts)
+    assert re.search(said.replace("(", r"\(").replace(")", r"\)"), str(error.value))
+    assert "\n" not in str(error.value)
+
+
+def test_a_file_that_is_not_yaml_is_one_sentence(tmp_path: Path) -> None:
+    file = tmp_path / "broken.yaml"
+    file.write_text("SEED: [1\nMODEL: }\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match="broken.yaml is not plain YAML: .* in line 2"):
+        read_config(fresh(), str(file), [])
 
 
 def test_instances_do_what_its_instances_do() -> None:

@@ -16,7 +16,6 @@ What is registered is called as Detectron2 calls its own: ``FrozenSeg(cfg)``. In
 """
 
 import argparse
-import os
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
@@ -26,8 +25,9 @@ from detectron2.checkpoint import DetectionCheckpointer
 from detectron2.config import CfgNode
 from detectron2.config import get_cfg as detectron2_cfg
 from detectron2.data import DatasetCatalog, MetadataCatalog
-from detectron2.engine import DefaultTrainer, default_setup
+from detectron2.engine import DefaultTrainer, HookBase, default_setup
 from detectron2.engine import launch as detectron2_launch
+from detectron2.engine.hooks import PeriodicCheckpointer, PeriodicWriter
 from detectron2.evaluation import DatasetEvaluator
 from detectron2.layers import ShapeSpec
 from detectron2.modeling import BACKBONE_REGISTRY, META_ARCH_REGISTRY, SEM_SEG_HEADS_REGISTRY, Backbone
@@ -35,33 +35,35 @@ from detectron2.structures import BitMasks, Boxes, Instances, PolygonMasks
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 
+from frozenseg import distributed
 from frozenseg.config import CfgNode as FrozenSegCfg
 from frozenseg.config import clip_section
 from frozenseg.data import catalog as ours
 from frozenseg.data.loader import Batches, TestSet, build_train_loader
 from frozenseg.data.seen import seen_classes
 from frozenseg.data.words import build_vocabulary
-from frozenseg.device import pick_device
 from frozenseg.engine.evaluate import asked_for, build_benchmark, words_to_ask
-from frozenseg.engine.launch import Processes
 from frozenseg.engine.lr_schedule import build_lr_schedule
 from frozenseg.engine.optimizer import build_gradient_clip, build_optimizer
 from frozenseg.engine.protocol import benchmark_configs
 from frozenseg.engine.random_states import seed_everything
-from frozenseg.engine.run import check
 from frozenseg.errors import ConfigError, DataError
+from frozenseg.evaluation.expected import Expected, check_results, read_expected
 from frozenseg.log import setup_logging
 from frozenseg.modeling.augmentation import augmented
 from frozenseg.modeling.clip.build import build_clip
+from frozenseg.modeling.frozen import precision_named
 from frozenseg.modeling.meta_arch.base import MaskClassifier
 from frozenseg.modeling.meta_arch.sem_seg_head import SemSegHead
 from frozenseg.modeling.weights import load_trained
+from frozenseg.plugins.detectron2_command_line import checked_config
 from frozenseg.plugins.detectron2_config import (
     add_frozenseg_config,
     frozenseg_config,
     only_ours,
-    read_config,
+    refuse_parts,
     take_over,
+    tell_keys_without_effect,
 )
 from frozenseg.plugins.detectron2_data import fields_for_detectron2, fields_from_detectron2
 from frozenseg.registry import META_ARCH
@@ -164,6 +166,12 @@ class FrozenSegTrainer(DefaultTrainer):
 
     overrides: ClassVar[Sequence[str]] = ()
 
+    def __init__(self, cfg: CfgNode) -> None:
+        own = frozenseg_config(cfg)
+        refuse_parts(own)
+        tell_keys_without_effect(own)
+        super().__init__(cfg)
+
     @classmethod
     def build_model(cls, cfg: CfgNode) -> nn.Module:
         """Build the model, the same on all processes."""
@@ -200,6 +208,16 @@ class FrozenSegTrainer(DefaultTrainer):
     def build_lr_scheduler(cls, cfg: CfgNode, optimizer: torch.optim.Optimizer) -> LambdaLR:
         """Return our schedule."""
         return LambdaLR(optimizer, build_lr_schedule(frozenseg_config(cfg)).factor)
+
+    def build_hooks(self) -> list[HookBase]:
+        """Return Detectron2's hooks with our periods, of which 0 means only at the end."""
+        hooks = super().build_hooks()
+        for hook in hooks:
+            if isinstance(hook, PeriodicWriter):
+                hook._period = self.cfg.LOG_PERIOD or self.max_iter
+            elif isinstance(hook, PeriodicCheckpointer):
+                hook.period = self.cfg.SOLVER.CHECKPOINT_PERIOD or self.max_iter
+        return hooks
 
     def resume_or_load(self, resume: bool = True) -> None:
         """Go on from the last checkpoint and with the images after it, or start from MODEL.WEIGHTS of any form."""
@@ -242,64 +260,50 @@ def start(arguments: argparse.Namespace, opts: list[str]) -> int:
     """
     register()
     cfg = detectron2_cfg()
-    own = read_config(cfg, arguments.config_file, opts)
-    check(own, arguments.eval_only)  # what is wrong is said before the processes start
-    META_ARCH.look_up(own.MODEL.META_ARCHITECTURE)
-    device = pick_device(own.MODEL.DEVICE).type
-    _check_processes(arguments, device)
-    cfg.MODEL.DEVICE = device if own.MODEL.DEVICE == "auto" else own.MODEL.DEVICE
-    if device == "cpu":
-        cfg.SOLVER.AMP.ENABLED = False  # Detectron2's AMP needs a GPU
+    own = checked_config(cfg, arguments, opts)
+    expected = read_expected(own.TEST.EXPECTED_RESULTS, own.DATASETS.TEST)
     detectron2_launch(
         _run,
         arguments.num_gpus,
         num_machines=arguments.num_machines,
         machine_rank=arguments.machine_rank,
         dist_url=arguments.dist_url,
-        args=(cfg, arguments, only_ours(opts)),
+        args=(cfg, arguments, only_ours(opts), expected),
     )
     return 0
 
 
-def _check_processes(arguments: argparse.Namespace, device: str) -> None:
-    """Refuse numbers of processes that cannot work, those that only our engine can, and those of another launcher."""
-    processes = Processes(
-        arguments.num_gpus,
-        arguments.num_machines,
-        arguments.machine_rank,
-        arguments.dist_url,
-        cuda=device == "cuda",
-    )
-    if processes.total > 1 and device == "cpu":
-        raise ConfigError("Detectron2 trains in several processes on GPUs only: leave out --engine or --num-gpus.")
-    if "RANK" in os.environ and os.environ.get("WORLD_SIZE", "1") != "1":
-        raise ConfigError(
-            "Detectron2 starts its own processes: give --num-gpus without torchrun, or leave out --engine."
-        )
-
-
-def _run(cfg: CfgNode, arguments: argparse.Namespace, opts: Sequence[str]) -> None:
+def _run(cfg: CfgNode, arguments: argparse.Namespace, opts: Sequence[str], expected: Sequence[Expected]) -> None:
     """Train or evaluate as one of the processes."""
 
     class Trainer(FrozenSegTrainer):
         overrides = opts
 
-    setup_logging()
+    setup_logging(cfg.OUTPUT_DIR, distributed.rank())
     register()
-    cfg.freeze()
     default_setup(cfg, arguments)
-    if not arguments.eval_only:
+    cfg.TEST.EXPECTED_RESULTS = []  # Detectron2 compares them after training only, and knows no names of benchmarks
+    cfg.freeze()
+    if arguments.eval_only:
+        tell_keys_without_effect(frozenseg_config(cfg))
+        results = Trainer.test(cfg, _trained_model(Trainer, cfg, arguments.resume))
+    else:
         trainer = Trainer(cfg)
         trainer.resume_or_load(resume=arguments.resume)
         trainer.train()
-        return
-    model = Trainer.build_model(cfg)
+        results = trainer._last_eval_results
+    check_results(expected, results if len(cfg.DATASETS.TEST) > 1 else dict.fromkeys(cfg.DATASETS.TEST, results))
+
+
+def _trained_model(trainer: type[FrozenSegTrainer], cfg: CfgNode, resume: bool) -> nn.Module:
+    """Build a model with the weights of the last checkpoint, or of MODEL.WEIGHTS."""
+    model = trainer.build_model(cfg)
     checkpointer = DetectionCheckpointer(model, save_dir=cfg.OUTPUT_DIR)
-    if arguments.resume and checkpointer.has_checkpoint():
+    if resume and checkpointer.has_checkpoint():
         checkpointer.resume_or_load("", resume=True)
     elif cfg.MODEL.WEIGHTS:
         _load(model, cfg)
-    Trainer.test(cfg, model)
+    return model
 
 
 def _build(cfg: CfgNode, name: str) -> nn.Module:
@@ -314,6 +318,7 @@ def _build(cfg: CfgNode, name: str) -> nn.Module:
     model = type(name, (AtTheDoor, base), {"__doc__": base.__doc__, "__module__": __name__}).from_config(
         own, build_vocabulary(own, own.DATASETS.TRAIN[0])
     )
+    model.set_frozen_precision(precision_named(own.MODEL.FROZEN_DTYPE))
     if own.DATASETS.TEST:
         model.set_vocabulary(*_words_of(own, own.DATASETS.TEST[0]))
     return model

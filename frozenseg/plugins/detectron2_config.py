@@ -11,9 +11,23 @@ from frozenseg.config.defaults import KEYS
 from frozenseg.config.legacy import FIXED, IDLE
 from frozenseg.config.yaml_files import flatten
 from frozenseg.errors import ConfigError
+from frozenseg.log import get_logger
 
+logger = get_logger(__name__)
 OURS = frozenset(key.name for key in KEYS)
 OF_DETECTRON2 = ("MODEL.DEVICE",)  # keys of both whose default stays Detectron2's
+# nothing reads these under Detectron2's trainer; with the flags that are short for them
+WITHOUT_EFFECT = {
+    "LOG_PICTURE_PERIOD": "",
+    "LOG_WANDB_PROJECT": "",
+    "SOLVER.AMP.DTYPE": "",
+    "SOLVER.MAX_BAD_STEPS": "",
+    "SOLVER.KEEP_CHECKPOINTS.LAST": "",
+    "SOLVER.KEEP_CHECKPOINTS.EVERY": "",
+    "SOLVER.KEEP_CHECKPOINTS.BEST": "",
+    "TEST.COMPARE": " (--compare)",
+    "TEST.SAVE_PREDICTIONS": " (--save-predictions)",
+}
 
 
 def add_frozenseg_config(cfg: CfgNode) -> None:
@@ -84,6 +98,27 @@ def take_over(cfg: CfgNode, own: FrozenSegCfg) -> None:
     for key in KEYS:
         if key.name not in OF_DETECTRON2:
             set_key(cfg, key.name, get_key(own, key.name))
+
+
+def refuse_parts(cfg: FrozenSegCfg) -> None:
+    """Refuse to train in parts of a batch.
+
+    Raises:
+        ConfigError: SOLVER.IMAGES_AT_ONCE is set.
+    """
+    if cfg.SOLVER.IMAGES_AT_ONCE:
+        raise ConfigError(
+            f"SOLVER.IMAGES_AT_ONCE is {cfg.SOLVER.IMAGES_AT_ONCE}, but Detectron2's trainer takes all images of a "
+            "step at once: set it to 0 and SOLVER.IMS_PER_BATCH lower, or train with our own engine."
+        )
+
+
+def tell_keys_without_effect(cfg: FrozenSegCfg) -> None:
+    """Name in one warning what is set, but does nothing under Detectron2's trainer."""
+    defaults = get_cfg()
+    found = [f"{name}{flag}" for name, flag in WITHOUT_EFFECT.items() if get_key(cfg, name) != get_key(defaults, name)]
+    if found:
+        logger.warning("Keys that do nothing under Detectron2's trainer: %s.", ", ".join(found))
 
 
 def has_key(cfg: CfgNode, name: str) -> bool:

@@ -55,3 +55,21 @@ def test_processes_that_it_cannot_have(plugin, config: str, monkeypatch: pytest.
     monkeypatch.setenv("RANK", "0")
     monkeypatch.setenv("WORLD_SIZE", "2")
     assert "give --num-gpus without torchrun" in said(capsys, *command)
+
+
+def test_what_it_does_not_do_is_said(plugin, config: str, options: list[object], tmp_path, capsys) -> None:
+    command = ["--engine", "detectron2", "--config-file", config, *map(str, options), "SOLVER.IMAGES_AT_ONCE", "1"]
+    assert "SOLVER.IMAGES_AT_ONCE is 1" in said(capsys, *command)
+    assert main([*command, "--eval-only", "--save-predictions", "LOG_WANDB_PROJECT", "toys"]) == 0  # no step, no parts
+    named = "Keys that do nothing under Detectron2's trainer: LOG_WANDB_PROJECT, TEST.SAVE_PREDICTIONS"
+    assert (tmp_path / "output/log.txt").read_text(encoding="utf-8").count(named) == 1
+
+
+def test_results_are_compared_with_what_is_expected(plugin, config: str, options: list[object], capsys) -> None:
+    command = ["--engine", "detectron2", "--config-file", config, *map(str, options), "SOLVER.MAX_ITER", "1"]
+    one = ["DATASETS.TEST", "['toyworld_val_seen']"]
+    wrong, right = ["sem_seg", "mIoU", 99.0, 0.5], ["toyworld_val_seen", "sem_seg", "mIoU", 50.0, 50.0]
+    for more in (["--eval-only"], []):
+        assert "expected 99" in said(capsys, *command, *more, *one, "TEST.EXPECTED_RESULTS", repr([wrong]))
+        assert main([*command, *more, "TEST.EXPECTED_RESULTS", repr([right])]) == 0
+    assert "say which one is meant" in said(capsys, *command, "TEST.EXPECTED_RESULTS", repr([wrong]))

@@ -18,7 +18,9 @@ from frozenseg.plugins.detectron2_config import (
     frozenseg_config,
     only_ours,
     read_config,
+    refuse_parts,
     take_over,
+    tell_keys_without_effect,
 )
 from frozenseg.plugins.detectron2_data import fields_for_detectron2, fields_from_detectron2
 from frozenseg.structures.instances import Instances
@@ -141,6 +143,23 @@ def test_a_file_that_is_not_yaml_is_one_sentence(tmp_path: Path) -> None:
     file.write_text("SEED: [1\nMODEL: }\n", encoding="utf-8")
     with pytest.raises(ConfigError, match="broken.yaml is not plain YAML: .* in line 2"):
         read_config(fresh(), str(file), [])
+
+
+def test_keys_that_do_nothing_there_are_named(caplog: pytest.LogCaptureFixture) -> None:
+    tell_keys_without_effect(load_config(CONFIG))
+    assert caplog.text == ""
+    opts = ["TEST.COMPARE", True, "TEST.SAVE_PREDICTIONS", True, "SOLVER.MAX_BAD_STEPS", 3, "LOG_PERIOD", 1]
+    tell_keys_without_effect(load_config(CONFIG, opts))
+    assert [record.message for record in caplog.records] == [
+        "Keys that do nothing under Detectron2's trainer: SOLVER.MAX_BAD_STEPS, TEST.COMPARE (--compare), "
+        "TEST.SAVE_PREDICTIONS (--save-predictions)."
+    ]
+
+
+def test_a_batch_in_parts_is_refused() -> None:
+    refuse_parts(load_config(CONFIG))
+    with pytest.raises(ConfigError, match="SOLVER.IMAGES_AT_ONCE is 4, but .* set it to 0"):
+        refuse_parts(load_config(CONFIG, ["SOLVER.IMAGES_AT_ONCE", 4]))
 
 
 def test_instances_do_what_its_instances_do() -> None:

@@ -1,13 +1,14 @@
 """Training by Detectron2's trainer: gone on with, and fed by Detectron2's own mapper."""
 
 import itertools
+import json
 import warnings
 from pathlib import Path
 
 import pytest
 import torch
 
-from frozenseg.errors import DataError
+from frozenseg.errors import ConfigError, DataError
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -86,3 +87,23 @@ def test_targets_without_masks_are_answered_with_the_key(plugin, cfg) -> None:
     batch = [{"image": torch.zeros(3, 64, 64, dtype=torch.uint8), "instances": instances}]
     with pytest.raises(DataError, match="no gt_masks: set MODEL.MASK_ON True"):
         build_model(cfg).train()(batch)
+
+
+@pytest.mark.parametrize(("period", "lines"), [(1, {0, 1, 2}), (2, {1, 2}), (0, {2})])
+def test_the_log_has_our_period(plugin, cfg, tmp_path: Path, period: int, lines: set[int]) -> None:
+    cfg.merge_from_list(["LOG_PERIOD", period, "SOLVER.CHECKPOINT_PERIOD", 0])
+    trained(plugin, cfg, 3, tmp_path)
+    written = map(json.loads, (tmp_path / "metrics.json").read_text(encoding="utf-8").splitlines())
+    assert {line["iteration"] for line in written if "total_loss" in line} == lines
+    assert {path.name for path in tmp_path.glob("*.pth")} == {"model_0000002.pth", "model_final.pth"}
+
+
+def test_the_trainer_refuses_parts_of_a_batch(plugin, cfg) -> None:
+    cfg.SOLVER.IMAGES_AT_ONCE = 1
+    with pytest.raises(ConfigError, match="SOLVER.IMAGES_AT_ONCE is 1"):
+        plugin.FrozenSegTrainer(cfg)
+
+
+def test_frozen_parts_have_the_precision_that_is_asked_for(plugin, cfg) -> None:
+    cfg.MODEL.FROZEN_DTYPE = "bfloat16"
+    assert {part.precision for part in build_model(cfg).frozen_parts().values()} == {torch.bfloat16}

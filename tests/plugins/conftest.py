@@ -1,6 +1,7 @@
 """A little ToyWorld and a tiny model's config, for Detectron2."""
 
 import importlib
+import re
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -76,3 +77,11 @@ def cfg(plugin: ModuleType, config: str, options: list[object]) -> Any:
     cfg.merge_from_file(config)
     cfg.merge_from_list([*options, "MODEL.DEVICE", "cpu"])
     return cfg
+
+
+@pytest.fixture
+def ten_lines() -> str:
+    """The code of GETTING_STARTED."""
+    page = (ROOT / "GETTING_STARTED.md").read_text(encoding="utf-8")
+    [block] = re.findall(r"```python\n(.*?)```", page.split("## Inside your Detectron2 project")[1], re.DOTALL)
+    return block

@@ -174,6 +174,11 @@ def test_batches_may_say_more_than_is_read() -> None:
     assert all(name.startswith("loss_") for name in model(batch))
 
 
+def test_the_page_needs_ten_lines(ten_lines: str) -> None:
+    assert len([line for line in ten_lines.splitlines() if line]) == 10
+    compile(ten_lines, "GETTING_STARTED.md", "exec")
+
+
 @pytest.mark.skipif(importlib.util.find_spec("detectron2") is not None, reason="Detectron2 is installed")
 def test_its_engine_without_it_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--config-file", "configs/toyworld/frozenseg_tiny.yaml", "--engine", "detectron2"]) == 2

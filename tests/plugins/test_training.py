@@ -4,11 +4,14 @@ import itertools
 import json
 import warnings
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 from frozenseg.errors import ConfigError, DataError
+from tests.tiny import ROOT
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -107,3 +110,20 @@ def test_the_trainer_refuses_parts_of_a_batch(plugin, cfg) -> None:
 def test_frozen_parts_have_the_precision_that_is_asked_for(plugin, cfg) -> None:
     cfg.MODEL.FROZEN_DTYPE = "bfloat16"
     assert {part.precision for part in build_model(cfg).frozen_parts().values()} == {torch.bfloat16}
+
+
+def test_the_ten_lines_of_the_page_work_as_printed(
+    plugin, options: list[object], ten_lines: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "configs").symlink_to(ROOT / "configs")
+    small = [*options[:-2], "MODEL.DEVICE", "cpu", "SOLVER.AMP.ENABLED", False]  # and the folder of the config
+    trainer = "frozenseg.FrozenSegTrainer(cfg)"
+    assert ten_lines.count(trainer) == 1
+    names: dict[str, Any] = {"small": small}
+    exec(ten_lines.replace(trainer, f"cfg.merge_from_list(small)\n{trainer}"), names)  # noqa: S102 (our own page)
+    trained = torch.load(names["cfg"].MODEL.WEIGHTS, weights_only=False)["model"]
+    predictor = names["predictor"]
+    kept = predictor.model.state_dict()
+    assert all(torch.equal(kept[name], value) for name, value in trained.items())
+    assert {"panoptic_seg", "instances", "sem_seg"} <= predictor(np.zeros((64, 64, 3), np.uint8)).keys()

@@ -214,7 +214,7 @@ class FrozenSegTrainer(DefaultTrainer):
         hooks = super().build_hooks()
         for hook in hooks:
             if isinstance(hook, PeriodicWriter):
-                hook._period = self.cfg.LOG_PERIOD or self.max_iter
+                hook._period = self.cfg.LOG_PERIOD or self.max_iter  # Detectron2 has no key for it, and always takes 20
             elif isinstance(hook, PeriodicCheckpointer):
                 hook.period = self.cfg.SOLVER.CHECKPOINT_PERIOD or self.max_iter
         return hooks

@@ -1,7 +1,7 @@
 """The config: fvcore's CfgNode that knows its keys and answers a wrong one with the right ones."""
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -147,10 +147,28 @@ def load_config(path: str | Path, opts: Sequence[Any] = ()) -> CfgNode:
     Raises:
         ConfigError: a file is missing or not plain YAML, a key is unknown, a value is of the wrong kind.
     """
+    return load_shared_config(path, opts, ())[0]
+
+
+def load_shared_config(path: str | Path, opts: Sequence[Any], others: Container[str]) -> tuple[CfgNode, list[Any]]:
+    """Return a config as :func:`load_config` does, from a file and pairs that may have keys of somebody else, too.
+
+    Args:
+        path: the file.
+        opts: ``[KEY, VALUE, KEY, VALUE, …]``.
+        others: dotted names of the keys that are not ours.
+
+    Returns:
+        Our config, and ``[KEY, VALUE, …]`` of the other keys, unchecked.
+
+    Raises:
+        ConfigError: see :func:`load_config`.
+    """
+    settings = {**read_settings(path), **_pairs(opts)}
     cfg = get_cfg()
-    cfg._merge({**read_settings(path), **_pairs(opts)})
+    cfg._merge({name: setting for name, setting in settings.items() if name not in others})
     cfg.freeze()
-    return cfg
+    return cfg, [item for name, (value, _) in settings.items() if name in others for item in (name, value)]
 
 
 def with_protocol(cfg: CfgNode, path: str | Path, opts: Sequence[Any] = ()) -> CfgNode:

@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -73,10 +73,21 @@ def build_benchmarks(cfg: CfgNode, training: Vocabulary, overrides: Sequence[str
         raise ConfigError(
             f"Two data sets of DATASETS.TEST go by the name {doubles[0]}: add &name=… to tell them apart."
         )
-    return [_build_benchmark(own_cfg, name, build_vocabulary(cfg, name), training) for name, own_cfg in configs.items()]
+    return [build_benchmark(own_cfg, name, build_vocabulary(cfg, name), training) for name, own_cfg in configs.items()]
 
 
-def _build_benchmark(cfg: CfgNode, name: str, vocabulary: Vocabulary, training: Vocabulary) -> Benchmark:
+def build_benchmark(cfg: CfgNode, name: str, vocabulary: Vocabulary, training: Vocabulary) -> Benchmark:
+    """Open one test set.
+
+    Args:
+        cfg: by which it is run.
+        name: of the data set.
+        vocabulary: its words.
+        training: what the model is trained on.
+
+    Raises:
+        ConfigError, DataError: see :func:`build_benchmarks`.
+    """
     metadata, read_outs = MetadataCatalog.get(name), _read_outs(cfg)
     annotations = metadata.get("json_file")
     if "instance" in read_outs and annotations and not Path(annotations).is_file():
@@ -85,15 +96,27 @@ def _build_benchmark(cfg: CfgNode, name: str, vocabulary: Vocabulary, training: 
             f"{metadata.get('prepare_command') or 'prepare the data set again'}."
         )
     seen = seen_classes(name, vocabulary, cfg.DATASETS.TRAIN[0], training, cfg.DATASETS.SEEN_RULE)
-    words, flags = vocabulary, seen
+    words, flags = words_to_ask(cfg, vocabulary, seen)
     if cfg.TEST.SHUFFLE_CLASS_NAMES:
         logger.warning("Control: every class of %s goes by another class's names.", name)
-        words = vocabulary.shuffled(CONTROL_SEED)
-        of_names = dict(zip(vocabulary.classes, seen, strict=True))
-        flags = tuple(of_names[names] for names in words.classes)  # the model believes the words
     evaluators = build_evaluators(metadata, read_outs, seen)
     classes = ClassTable.from_metadata(metadata, seen)
     return Benchmark(metadata.name, cfg, words, flags, TestSet.open(cfg, name), evaluators, metadata, classes)
+
+
+def words_to_ask(cfg: CfgNode, vocabulary: Vocabulary, seen: tuple[bool, ...]) -> tuple[Vocabulary, tuple[bool, ...]]:
+    """Return the words that a model is asked for and which of them count as seen; wrong ones for the control.
+
+    Args:
+        cfg: reads TEST.SHUFFLE_CLASS_NAMES.
+        vocabulary: the words of the data set.
+        seen: one flag a class.
+    """
+    if not cfg.TEST.SHUFFLE_CLASS_NAMES:
+        return vocabulary, seen
+    words = vocabulary.shuffled(CONTROL_SEED)
+    of_names = dict(zip(vocabulary.classes, seen, strict=True))
+    return words, tuple(of_names[names] for names in words.classes)  # the model believes the words
 
 
 def evaluate(
@@ -139,14 +162,19 @@ def evaluate(
     return {name: outcome.results for name, outcome in outcomes.items()}
 
 
-@contextmanager
-def as_in_benchmark(model: nn.Module, benchmark: Benchmark) -> Iterator[None]:
+def as_in_benchmark(model: nn.Module, benchmark: Benchmark) -> AbstractContextManager[None]:
     """Give a model the words and the outputs of a benchmark, in eval mode; all is as before afterwards."""
+    return asked_for(model, benchmark.cfg, benchmark.words, benchmark.seen)
+
+
+@contextmanager
+def asked_for(model: nn.Module, cfg: CfgNode, words: Vocabulary, seen: Sequence[bool]) -> Iterator[None]:
+    """Give a model words, which of them count as seen, and the outputs of a config; see :func:`as_in_benchmark`."""
     own = model.vocabulary, model.seen, model.read_out, model.ensemble_setting, model.training
-    model.set_vocabulary(benchmark.words, benchmark.seen)
-    model.set_protocol(ReadOut.from_config(benchmark.cfg), EnsembleSetting.from_config(benchmark.cfg))
-    model.eval()
     try:
+        model.set_vocabulary(words, seen)
+        model.set_protocol(ReadOut.from_config(cfg), EnsembleSetting.from_config(cfg))
+        model.eval()
         yield
     finally:
         model.set_vocabulary(*own[:2])

@@ -17,45 +17,61 @@ What is registered is called as Detectron2 calls its own: ``FrozenSeg(cfg)``. In
 
 import argparse
 from collections import OrderedDict
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, ClassVar
 
 import torch
 from detectron2.checkpoint import DetectionCheckpointer
 from detectron2.config import CfgNode
 from detectron2.config import get_cfg as detectron2_cfg
 from detectron2.data import DatasetCatalog, MetadataCatalog
-from detectron2.engine import DefaultTrainer, default_setup
+from detectron2.engine import DefaultTrainer, HookBase, default_setup
 from detectron2.engine import launch as detectron2_launch
-from detectron2.evaluation import DatasetEvaluator, print_csv_format
+from detectron2.engine.hooks import PeriodicCheckpointer, PeriodicWriter
+from detectron2.evaluation import DatasetEvaluator
 from detectron2.layers import ShapeSpec
 from detectron2.modeling import BACKBONE_REGISTRY, META_ARCH_REGISTRY, SEM_SEG_HEADS_REGISTRY, Backbone
 from detectron2.structures import BitMasks, Boxes, Instances, PolygonMasks
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 
+from frozenseg import distributed
 from frozenseg.config import CfgNode as FrozenSegCfg
-from frozenseg.config import clip_section, get_cfg
-from frozenseg.config.defaults import KEYS
-from frozenseg.config.legacy import FIXED, IDLE
+from frozenseg.config import clip_section
 from frozenseg.data import catalog as ours
-from frozenseg.data.loader import TestSet, build_train_loader
+from frozenseg.data.loader import Batches, TestSet, build_train_loader
 from frozenseg.data.seen import seen_classes
 from frozenseg.data.words import build_vocabulary
-from frozenseg.engine.evaluate import build_benchmarks
+from frozenseg.engine.evaluate import asked_for, build_benchmark, words_to_ask
 from frozenseg.engine.lr_schedule import build_lr_schedule
 from frozenseg.engine.optimizer import build_gradient_clip, build_optimizer
+from frozenseg.engine.protocol import benchmark_configs
 from frozenseg.engine.random_states import seed_everything
-from frozenseg.errors import ConfigError
+from frozenseg.errors import ConfigError, DataError
+from frozenseg.evaluation.expected import Expected, check_results, read_expected
 from frozenseg.log import setup_logging
+from frozenseg.modeling.augmentation import augmented
 from frozenseg.modeling.clip.build import build_clip
+from frozenseg.modeling.frozen import precision_named
 from frozenseg.modeling.meta_arch.base import MaskClassifier
 from frozenseg.modeling.meta_arch.sem_seg_head import SemSegHead
 from frozenseg.modeling.weights import load_trained
+from frozenseg.plugins.detectron2_command_line import checked_config
+from frozenseg.plugins.detectron2_config import (
+    add_frozenseg_config,
+    frozenseg_config,
+    only_ours,
+    refuse_parts,
+    take_over,
+    tell_keys_without_effect,
+)
+from frozenseg.plugins.detectron2_data import fields_for_detectron2, fields_from_detectron2
 from frozenseg.registry import META_ARCH
 from frozenseg.structures.instances import Instances as FrozenSegInstances
+from frozenseg.vocabulary import Vocabulary
 
-OF_DETECTRON2 = ("MODEL.DEVICE",)  # keys of both whose default stays Detectron2's
+__all__ = ["CLIP", "FCCLIP", "FCCLIPHead", "FrozenSeg", "FrozenSegHead", "FrozenSegTrainer", "add_frozenseg_config"]
+__all__ += ["frozenseg_config", "register", "start"]
 STRIDES = {"res2": 4, "res3": 8, "res4": 16, "res5": 32}
 Batch = list[dict[str, Any]]
 
@@ -74,39 +90,8 @@ def register() -> None:
     for name in ours.DatasetCatalog.list():
         if name not in DatasetCatalog:
             DatasetCatalog.register(name, lambda name=name: ours.DatasetCatalog.get(name))
-            MetadataCatalog.get(name).set(**ours.MetadataCatalog.get(name).as_dict())
-
-
-def add_frozenseg_config(cfg: CfgNode) -> None:
-    """Add all keys to a fresh config of Detectron2, and give those that both have our defaults, but for MODEL.DEVICE.
-
-    Keys of the released code that no longer act are added too, so that its config files load.
-
-    Args:
-        cfg: as Detectron2's ``get_cfg`` returns it.
-    """
-    for key in KEYS:
-        if key.name not in OF_DETECTRON2 or not _has(cfg, key.name):
-            _set(cfg, key.name, key.default)
-    idle = {name: values[0] for name, values in FIXED.items()} | dict.fromkeys(IDLE)
-    for name, value in idle.items():
-        if not _has(cfg, name):
-            _set(cfg, name, value)
-
-
-def frozenseg_config(cfg: CfgNode) -> FrozenSegCfg:
-    """Return a config of Detectron2 as one of ours: the keys that we know.
-
-    Raises:
-        ConfigError: a value is of the wrong kind, or :func:`add_frozenseg_config` was forgotten.
-    """
-    missing = [key.name for key in KEYS if not _has(cfg, key.name)]
-    if missing:
-        raise ConfigError(f"The config has no {missing[0]}: call add_frozenseg_config(cfg) on Detectron2's get_cfg().")
-    own = get_cfg()
-    own.merge_from_list([item for key in KEYS for item in (key.name, _get(cfg, key.name))])
-    own.freeze()
-    return own
+            known, fields = MetadataCatalog.get(name), fields_for_detectron2(name)
+            known.set(**{field: value for field, value in fields.items() if field not in known.as_dict()})
 
 
 def FrozenSeg(cfg: CfgNode) -> nn.Module:  # noqa: N802 (a registered name)
@@ -173,7 +158,19 @@ def FCCLIPHead(cfg: CfgNode, input_shape: dict[str, ShapeSpec]) -> SemSegHead:  
 
 
 class FrozenSegTrainer(DefaultTrainer):
-    """Detectron2's trainer with our mapper, optimiser groups, schedule and evaluators."""
+    """Detectron2's trainer with our mapper, optimiser groups, schedule and evaluators.
+
+    Attributes:
+        overrides: ``[KEY, VALUE, …]`` of a command line, which win over the protocols of several benchmarks.
+    """
+
+    overrides: ClassVar[Sequence[str]] = ()
+
+    def __init__(self, cfg: CfgNode) -> None:
+        own = frozenseg_config(cfg)
+        refuse_parts(own)
+        tell_keys_without_effect(own)
+        super().__init__(cfg)
 
     @classmethod
     def build_model(cls, cfg: CfgNode) -> nn.Module:
@@ -194,11 +191,9 @@ class FrozenSegTrainer(DefaultTrainer):
     @classmethod
     def build_evaluator(cls, cfg: CfgNode, dataset_name: str) -> DatasetEvaluator:
         """Return our metrics."""
-        own = frozenseg_config(cfg).clone()
-        own.defrost()
-        own.DATASETS.TEST = [dataset_name]
-        [benchmark] = build_benchmarks(own, build_vocabulary(own, own.DATASETS.TRAIN[0]))
-        return benchmark.evaluators
+        own = frozenseg_config(cfg)
+        training = build_vocabulary(own, own.DATASETS.TRAIN[0])
+        return build_benchmark(own, dataset_name, build_vocabulary(own, dataset_name), training).evaluators
 
     @classmethod
     def build_optimizer(cls, cfg: CfgNode, model: nn.Module) -> torch.optim.Optimizer:
@@ -214,26 +209,42 @@ class FrozenSegTrainer(DefaultTrainer):
         """Return our schedule."""
         return LambdaLR(optimizer, build_lr_schedule(frozenseg_config(cfg)).factor)
 
+    def build_hooks(self) -> list[HookBase]:
+        """Return Detectron2's hooks with our periods, of which 0 means only at the end."""
+        hooks = super().build_hooks()
+        for hook in hooks:
+            if isinstance(hook, PeriodicWriter):
+                hook._period = self.cfg.LOG_PERIOD or self.max_iter  # Detectron2 has no key for it, and always takes 20
+            elif isinstance(hook, PeriodicCheckpointer):
+                hook.period = self.cfg.SOLVER.CHECKPOINT_PERIOD or self.max_iter
+        return hooks
+
     def resume_or_load(self, resume: bool = True) -> None:
-        """Go on from the last checkpoint, or start from MODEL.WEIGHTS in any form that we read."""
+        """Go on from the last checkpoint and with the images after it, or start from MODEL.WEIGHTS of any form."""
         if resume and self.checkpointer.has_checkpoint():
             super().resume_or_load(resume=True)
+            if isinstance(self._trainer.data_loader, Batches):  # a subclass may have another
+                own, done = frozenseg_config(self.cfg), self.start_iter
+                self._trainer.reset_data_loader(lambda: build_train_loader(own, done))
         elif self.cfg.MODEL.WEIGHTS:
             _load(getattr(self.model, "module", self.model), self.cfg)
 
     @classmethod
     def test(cls, cfg: CfgNode, model: nn.Module, evaluators: Any = None) -> dict[str, Any]:
-        """Evaluate on every test set by its own words; see :meth:`DefaultTrainer.test`."""
-        segmenter, given = getattr(model, "module", model), iter(evaluators or ())
-        before = segmenter.vocabulary, segmenter.seen
-        results: dict[str, Any] = OrderedDict()
+        """Evaluate on every test set by its own words and protocol; see :meth:`DefaultTrainer.test`."""
+        segmenter = getattr(model, "module", model)
+        given = [evaluators] if isinstance(evaluators, DatasetEvaluator) else evaluators
         for name in cfg.DATASETS.TEST:
+            _know(name)
+        protocols = benchmark_configs(frozenseg_config(cfg), cls.overrides)
+        results: dict[str, Any] = OrderedDict()
+        for (name, own), evaluator in zip(protocols.items(), given or [None] * len(protocols), strict=True):
             alone = cfg.clone()
             alone.defrost()
+            take_over(alone, own)
             alone.DATASETS.TEST = (name,)
-            _ask_for_words_of(segmenter, frozenseg_config(cfg), name)
-            results[name] = super().test(alone, model, [next(given)] if evaluators else None)
-        segmenter.set_vocabulary(*before)
+            with asked_for(segmenter, own, *_words_of(own, name)):
+                results[name] = super().test(alone, augmented(segmenter, own), evaluator)
         return next(iter(results.values())) if len(results) == 1 else results
 
 
@@ -249,46 +260,50 @@ def start(arguments: argparse.Namespace, opts: list[str]) -> int:
     """
     register()
     cfg = detectron2_cfg()
-    add_frozenseg_config(cfg)
-    cfg.merge_from_file(arguments.config_file)
-    cfg.merge_from_list(opts)
-    if not torch.cuda.is_available():
-        if arguments.num_gpus * arguments.num_machines > 1:
-            raise ConfigError("Detectron2 trains in several processes on GPUs only: leave out --engine or --num-gpus.")
-        cfg.MODEL.DEVICE = "cpu"
-        cfg.SOLVER.AMP.ENABLED = False  # Detectron2's AMP needs a GPU
-    frozenseg_config(cfg)  # says what is wrong before the processes start
+    own = checked_config(cfg, arguments, opts)
+    expected = read_expected(own.TEST.EXPECTED_RESULTS, own.DATASETS.TEST)
     detectron2_launch(
         _run,
         arguments.num_gpus,
         num_machines=arguments.num_machines,
         machine_rank=arguments.machine_rank,
         dist_url=arguments.dist_url,
-        args=(cfg, arguments),
+        args=(cfg, arguments, only_ours(opts), expected),
     )
     return 0
 
 
-def _run(cfg: CfgNode, arguments: argparse.Namespace) -> None:
+def _run(cfg: CfgNode, arguments: argparse.Namespace, opts: Sequence[str], expected: Sequence[Expected]) -> None:
     """Train or evaluate as one of the processes."""
-    setup_logging()
+
+    class Trainer(FrozenSegTrainer):
+        overrides = opts
+
+    setup_logging(cfg.OUTPUT_DIR, distributed.rank())
     register()
-    cfg.freeze()
     default_setup(cfg, arguments)
-    if not arguments.eval_only:
-        trainer = FrozenSegTrainer(cfg)
+    cfg.TEST.EXPECTED_RESULTS = []  # Detectron2 compares them after training only, and knows no names of benchmarks
+    cfg.freeze()
+    if arguments.eval_only:
+        tell_keys_without_effect(frozenseg_config(cfg))
+        results = Trainer.test(cfg, _trained_model(Trainer, cfg, arguments.resume))
+    else:
+        trainer = Trainer(cfg)
         trainer.resume_or_load(resume=arguments.resume)
         trainer.train()
-        return
-    model = FrozenSegTrainer.build_model(cfg)
+        results = trainer._last_eval_results
+    check_results(expected, results if len(cfg.DATASETS.TEST) > 1 else dict.fromkeys(cfg.DATASETS.TEST, results))
+
+
+def _trained_model(trainer: type[FrozenSegTrainer], cfg: CfgNode, resume: bool) -> nn.Module:
+    """Build a model with the weights of the last checkpoint, or of MODEL.WEIGHTS."""
+    model = trainer.build_model(cfg)
     checkpointer = DetectionCheckpointer(model, save_dir=cfg.OUTPUT_DIR)
-    if arguments.resume and checkpointer.has_checkpoint():
+    if resume and checkpointer.has_checkpoint():
         checkpointer.resume_or_load("", resume=True)
     elif cfg.MODEL.WEIGHTS:
         _load(model, cfg)
-    results = FrozenSegTrainer.test(cfg, model)
-    for result in results.values() if len(cfg.DATASETS.TEST) > 1 else [results]:
-        print_csv_format(result)
+    return model
 
 
 def _build(cfg: CfgNode, name: str) -> nn.Module:
@@ -303,8 +318,9 @@ def _build(cfg: CfgNode, name: str) -> nn.Module:
     model = type(name, (AtTheDoor, base), {"__doc__": base.__doc__, "__module__": __name__}).from_config(
         own, build_vocabulary(own, own.DATASETS.TRAIN[0])
     )
+    model.set_frozen_precision(precision_named(own.MODEL.FROZEN_DTYPE))
     if own.DATASETS.TEST:
-        _ask_for_words_of(model, own, own.DATASETS.TEST[0])
+        model.set_vocabulary(*_words_of(own, own.DATASETS.TEST[0]))
     return model
 
 
@@ -317,27 +333,19 @@ def _build_head(cfg: CfgNode, input_shape: dict[str, ShapeSpec], sam_channels: i
     return SemSegHead.from_config(own, channels=channels, embed_dim=embed_dim, sam_channels=sam_channels)
 
 
-def _ask_for_words_of(model: MaskClassifier, cfg: FrozenSegCfg, name: str) -> None:
-    """Let a model segment the classes of a data set."""
+def _words_of(cfg: FrozenSegCfg, name: str) -> tuple[Vocabulary, tuple[bool, ...]]:
+    """Return what a model is asked for on a data set, and which of these words count as seen."""
     words, training_name = build_vocabulary(cfg, name), cfg.DATASETS.TRAIN[0]
-    training = build_vocabulary(cfg, training_name)
-    model.set_vocabulary(words, seen_classes(name, words, training_name, training, cfg.DATASETS.SEEN_RULE))
+    seen = seen_classes(name, words, training_name, build_vocabulary(cfg, training_name), cfg.DATASETS.SEEN_RULE)
+    return words_to_ask(cfg, words, seen)
 
 
 def _know(name: str) -> None:
     """Bring a data set that only Detectron2 knows into our catalogs: its records, and its classes as words."""
     if name in ours.DatasetCatalog.list() or name not in DatasetCatalog:
         return
-    metadata = MetadataCatalog.get(name)
-    things, stuff = metadata.get("thing_classes", []), metadata.get("stuff_classes", [])
-    own = {
-        "stuff_classes": list(stuff or things),
-        "thing_dataset_id_to_contiguous_id": {index: index for index in range(len(things))},
-        "evaluator_type": "coco_panoptic_seg",
-        "ignore_label": 255,
-    }
     ours.DatasetCatalog.register(name, lambda: DatasetCatalog.get(name))
-    ours.MetadataCatalog.register(name, lambda: own | metadata.as_dict())
+    ours.MetadataCatalog.register(name, lambda: fields_from_detectron2(MetadataCatalog.get(name).as_dict()))
 
 
 def _taken_in(element: dict[str, Any]) -> dict[str, Any]:
@@ -347,16 +355,19 @@ def _taken_in(element: dict[str, Any]) -> dict[str, Any]:
         own["image"] = own["image"].round().clamp(0, 255).to(torch.uint8)
     if isinstance(own.get("instances"), Instances):
         found = own["instances"]
-        own["instances"] = FrozenSegInstances(
-            found.image_size, gt_classes=found.gt_classes, gt_masks=_as_tensor(found.gt_masks, found.image_size)
-        )
+        own["instances"] = FrozenSegInstances(found.image_size, gt_classes=found.gt_classes, gt_masks=_masks_of(found))
     return own
 
 
-def _as_tensor(masks: Any, size: tuple[int, int]) -> Tensor:
-    """Return masks in any of Detectron2's forms as (n, H, W) bool."""
+def _masks_of(instances: Instances) -> Tensor:
+    """Return the target masks, which have any of Detectron2's forms, as (n, H, W) bool."""
+    if not instances.has("gt_masks"):
+        if len(instances):
+            raise DataError("A training batch has no gt_masks: set MODEL.MASK_ON True for Detectron2's own mapper.")
+        return torch.zeros(0, *instances.image_size, dtype=torch.bool)  # its mapper says no more of an empty image
+    masks = instances.gt_masks
     if isinstance(masks, PolygonMasks):
-        masks = BitMasks.from_polygon_masks(masks, *size)
+        masks = BitMasks.from_polygon_masks(masks, *instances.image_size)
     return (masks.tensor if isinstance(masks, BitMasks) else masks).bool()
 
 
@@ -371,26 +382,3 @@ def _given_out(output: dict[str, Any]) -> dict[str, Any]:
 
 def _load(model: nn.Module, cfg: CfgNode) -> None:
     load_trained(model, cfg.MODEL.WEIGHTS, allow_partial=cfg.MODEL.ALLOW_PARTIAL_WEIGHTS)
-
-
-def _has(cfg: CfgNode, name: str) -> bool:
-    for part in name.split("."):
-        if not isinstance(cfg, CfgNode) or part not in cfg:
-            return False
-        cfg = cfg[part]
-    return True
-
-
-def _get(cfg: CfgNode, name: str) -> Any:
-    for part in name.split("."):
-        cfg = cfg[part]
-    return list(cfg) if isinstance(cfg, tuple) else cfg
-
-
-def _set(cfg: CfgNode, name: str, value: Any) -> None:
-    *sections, key = name.split(".")
-    for section in sections:
-        if section not in cfg:
-            cfg[section] = CfgNode()
-        cfg = cfg[section]
-    cfg[key] = list(value) if isinstance(value, list) else value

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from frozenseg.config import clip_section, get_cfg, load_config
+from frozenseg.config import clip_section, get_cfg, load_config, load_shared_config
 from frozenseg.config.defaults import KEYS, meaning_of
 from frozenseg.errors import ConfigError
 from tests.tiny import ROOT
@@ -25,6 +25,14 @@ def test_every_key_has_its_default_and_a_meaning() -> None:
     assert cfg.SOLVER.STEPS == [327778, 355092]
     assert len({key.name for key in KEYS}) == len(KEYS)
     assert all(key.meaning and meaning_of(key.name) == key.meaning for key in KEYS)
+
+
+def test_keys_of_somebody_else_are_given_back(tmp_path: Path) -> None:
+    path = write(tmp_path, "SEED: 3\nSOLVER: {MAX_ITER: 7, CLOCK: 1}\n")
+    cfg, others = load_shared_config(path, ["SOLVER.CLOCK", "2", "SEED", "4"], {"SOLVER.CLOCK"})
+    assert (cfg.SEED, cfg.SOLVER.MAX_ITER, others) == (4, 7, ["SOLVER.CLOCK", "2"])
+    with pytest.raises(ConfigError, match="unknown key 'SOLVER.CLOCK'"):
+        load_config(path)
 
 
 def test_defaults_are_not_shared() -> None:

@@ -1,5 +1,15 @@
 """Keys, their values, and the YAML files that set them."""
 
-from frozenseg.config.cfg_node import CfgNode, clip_section, get_cfg, load_config, load_shared_config, with_protocol
+from frozenseg.config.cfg_node import (
+    CfgNode,
+    clip_section,
+    config_from_text,
+    get_cfg,
+    load_config,
+    load_shared_config,
+    with_protocol,
+)
+from frozenseg.config.yaml_files import own_settings
 
-__all__ = ["CfgNode", "clip_section", "get_cfg", "load_config", "load_shared_config", "with_protocol"]
+__all__ = ["CfgNode", "clip_section", "config_from_text", "get_cfg", "load_config", "load_shared_config"]
+__all__ += ["own_settings", "with_protocol"]

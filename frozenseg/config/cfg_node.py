@@ -11,7 +11,7 @@ from fvcore.common.config import CfgNode as FvcoreCfgNode
 from frozenseg.config.defaults import KEYS, meaning_of
 from frozenseg.config.legacy import check_legacy, is_legacy
 from frozenseg.config.values import coerce
-from frozenseg.config.yaml_files import Setting, flatten, read_settings
+from frozenseg.config.yaml_files import Setting, flatten, read_settings, settings_in
 from frozenseg.errors import ConfigError, did_you_mean
 
 COMMAND_LINE = "command line"
@@ -147,7 +147,7 @@ def load_config(path: str | Path, opts: Sequence[Any] = ()) -> CfgNode:
     Raises:
         ConfigError: a file is missing or not plain YAML, a key is unknown, a value is of the wrong kind.
     """
-    return load_shared_config(path, opts, ())[0]
+    return _resolved({**read_settings(path), **_pairs(opts)})
 
 
 def load_shared_config(path: str | Path, opts: Sequence[Any], others: Container[str]) -> tuple[CfgNode, list[Any]]:
@@ -165,10 +165,29 @@ def load_shared_config(path: str | Path, opts: Sequence[Any], others: Container[
         ConfigError: see :func:`load_config`.
     """
     settings = {**read_settings(path), **_pairs(opts)}
-    cfg = get_cfg()
-    cfg._merge({name: setting for name, setting in settings.items() if name not in others})
-    cfg.freeze()
+    cfg = _resolved({name: setting for name, setting in settings.items() if name not in others})
     return cfg, [item for name, (value, _) in settings.items() if name in others for item in (name, value)]
+
+
+def config_from_text(text: str, origin: str, opts: Sequence[Any] = ()) -> CfgNode:
+    """Return the config that a text holds, such as a checkpoint's, then changed by ``KEY VALUE`` pairs; frozen.
+
+    Args:
+        text: YAML.
+        origin: where it stands, for errors.
+        opts: ``[KEY, VALUE, KEY, VALUE, …]``.
+
+    Raises:
+        ConfigError: see :func:`load_config`.
+    """
+    return _resolved({**settings_in(text, origin), **_pairs(opts)})
+
+
+def _resolved(settings: Mapping[str, Setting]) -> CfgNode:
+    cfg = get_cfg()
+    cfg._merge(settings)
+    cfg.freeze()
+    return cfg
 
 
 def with_protocol(cfg: CfgNode, path: str | Path, opts: Sequence[Any] = ()) -> CfgNode:

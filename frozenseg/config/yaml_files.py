@@ -48,13 +48,38 @@ def read_settings(path: str | Path) -> dict[str, Setting]:
     return _read(Path(path).expanduser(), ())
 
 
+def settings_in(text: str, origin: str) -> dict[str, Setting]:
+    """Read the text of a config without bases, such as a checkpoint keeps.
+
+    Args:
+        text: YAML.
+        origin: where it stands, for errors.
+
+    Raises:
+        ConfigError: it is not plain YAML, or has a key twice.
+    """
+    return {name: Setting(value, origin) for name, value in flatten(_parse(text, origin), origin)}
+
+
+def own_settings(path: str | Path) -> dict[str, Any]:
+    """Return the keys that a config file itself sets, by dotted name, without those of its ``_BASE_``.
+
+    Raises:
+        ConfigError: see :func:`read_settings`.
+    """
+    read_settings(path)  # its bases must be there, too
+    tree = _parse(_text(Path(path)), str(path))
+    tree.pop(BASE_KEY, None)
+    return dict(flatten(tree, str(path)))
+
+
 def _read(path: Path, children: tuple[Path, ...]) -> dict[str, Setting]:
     if path.resolve() in [child.resolve() for child in children]:
         raise ConfigError(f"{path}: its {BASE_KEY} leads back to itself ({' → '.join(map(str, (*children, path)))}).")
     if not path.is_file():
         named_by = f", which {children[-1]} names as its {BASE_KEY}," if children else ""
         raise ConfigError(f"There is no config file {path}{named_by}: give the path of an existing YAML file.")
-    tree = _parse(path)
+    tree = _parse(_text(path), str(path))
     settings: dict[str, Setting] = {}
     for base in _bases(tree.pop(BASE_KEY, []), path):
         settings.update(_read(base, (*children, path)))
@@ -66,17 +91,24 @@ def _read(path: Path, children: tuple[Path, ...]) -> dict[str, Setting]:
     return settings | own
 
 
-def _parse(path: Path) -> dict[str, Any]:
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (UnicodeDecodeError, OSError) as error:
+        raise ConfigError(f"{path} cannot be read as YAML ({' '.join(str(error).split())}).") from error
+
+
+def _parse(text: str, origin: str) -> dict[str, Any]:
     try:
         # the loader is a SafeLoader: it builds plain values only
-        tree = yaml.load(path.read_text(encoding="utf-8"), Loader=_StrictLoader)  # noqa: S506
+        tree = yaml.load(text, Loader=_StrictLoader)  # noqa: S506
     except yaml.MarkedYAMLError as error:
         line = f" in line {error.problem_mark.line + 1}" if error.problem_mark else ""
-        raise ConfigError(f"{path} is not plain YAML: {error.problem}{line}.") from error
-    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
-        raise ConfigError(f"{path} cannot be read as YAML ({' '.join(str(error).split())}).") from error
+        raise ConfigError(f"{origin} is not plain YAML: {error.problem}{line}.") from error
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{origin} cannot be read as YAML ({' '.join(str(error).split())}).") from error
     if not isinstance(tree, dict):
-        raise ConfigError(f"{path} holds {type(tree).__name__}, expected keys with values such as 'SEED: 1'.")
+        raise ConfigError(f"{origin} holds {type(tree).__name__}, expected keys with values such as 'SEED: 1'.")
     return tree
 
 

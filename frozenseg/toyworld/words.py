@@ -14,6 +14,8 @@ from typing import NamedTuple
 
 SEEN = "seen"
 UNSEEN_TIERS = ("combination", "word", "material")
+WIDE = "wide"  # what the encoders are pretrained on: every combination of words
+FIRST_WIDE_ID = 1001
 FIRST_STUFF_ID = 101  # things and stuff have a gap between them, as in COCO, so that ids are never taken for indices
 
 
@@ -104,6 +106,18 @@ def all_categories() -> tuple[Category, ...]:
 def seen_categories() -> tuple[Category, ...]:
     """Return the categories that training shows."""
     return tuple(category for category in all_categories() if category.tier == SEEN)
+
+
+def wide_categories() -> tuple[Category, ...]:
+    """Return a thing of every colour, pattern and shape, and every material: what is known to who has seen the web."""
+    names = [
+        " ".join(filter(None, (pattern, colour, shape)))
+        for pattern in ("", *PATTERNS)
+        for colour in COLOURS
+        for shape in SHAPES
+    ]
+    materials = [category for category in all_categories() if not category.isthing]
+    return (*(_thing(number, name, WIDE) for number, name in enumerate(names, start=FIRST_WIDE_ID)), *materials)
 
 
 _THING_TIERS = ((SEEN, _SEEN_THINGS), ("combination", _COMBINATIONS), ("word", _NEW_WORDS))

@@ -15,7 +15,7 @@ LEVELS = (
     + ("official_packages",),
     ("structures", "vocabulary", "toyworld"),
     ("modeling", "data", "evaluation"),
-    ("engine", "inference", "parity"),
+    ("engine", "inference", "parity", "pretraining", "ablation"),
     ("plugins",),
 )
 LEVEL = {name: level for level, names in enumerate(LEVELS) for name in names}

@@ -70,10 +70,7 @@ class FrozenCLIP(Frozen):
 
     @torch.no_grad()
     def encode_text(self, tokens: Tensor) -> Tensor:
-        """Encode sentences with the causal text tower.
-
-        What stands after the end token cannot reach it, so the batch is cut at its last end token: same result,
-        fewer tokens.
+        """Encode sentences, see :func:`encode_text`.
 
         Args:
             tokens: (N, T) int64.
@@ -81,10 +78,25 @@ class FrozenCLIP(Frozen):
         Returns:
             (N, E), not normalised.
         """
-        clip = self.clip_model
-        ends = tokens.argmax(dim=-1)  # (N,)
-        length = int(ends.max()) + 1
-        x = clip.token_embedding(tokens[:, :length]) + clip.positional_embedding[:length]  # (N, T', w)
-        x = clip.transformer(x, attn_mask=clip.attn_mask[:length, :length])
-        x = clip.ln_final(x)[torch.arange(len(tokens), device=tokens.device), ends]  # (N, w)
-        return x @ clip.text_projection
+        return encode_text(self.clip_model, tokens)
+
+
+def encode_text(clip_model: nn.Module, tokens: Tensor) -> Tensor:
+    """Encode sentences with the causal text tower of an open_clip model.
+
+    What stands after the end token cannot reach it, so the batch is cut at its last end token: same result, fewer
+    tokens.
+
+    Args:
+        clip_model: an ``open_clip.CLIP``.
+        tokens: (N, T) int64, zero after the end token, which has the largest id.
+
+    Returns:
+        (N, E), not normalised.
+    """
+    ends = tokens.argmax(dim=-1)  # (N,)
+    length = int(ends.max()) + 1
+    x = clip_model.token_embedding(tokens[:, :length]) + clip_model.positional_embedding[:length]  # (N, T', w)
+    x = clip_model.transformer(x, attn_mask=clip_model.attn_mask[:length, :length])
+    x = clip_model.ln_final(x)[torch.arange(len(tokens), device=tokens.device), ends]  # (N, w)
+    return x @ clip_model.text_projection

@@ -1,0 +1,211 @@
+"""How each encoder is built, trained and scored, and the run that does so."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import torch
+from torch import nn
+
+from frozenseg.errors import CheckpointError, ConfigError
+from frozenseg.log import get_logger
+from frozenseg.modeling.clip.base import FrozenCLIP
+from frozenseg.modeling.clip.build import build_clip
+from frozenseg.modeling.frozen import Frozen
+from frozenseg.modeling.sam.base import FrozenSAM
+from frozenseg.modeling.sam.build import build_sam
+from frozenseg.pretraining.card import Card, save
+from frozenseg.pretraining.clip import SLOW_RATE, TEXT_TOWER, ContrastiveStep, open_layer_scales
+from frozenseg.pretraining.optimise import LossesOfStep, Schedule, optimise
+from frozenseg.pretraining.sam import PointPromptStep
+from frozenseg.pretraining.scene_pool import ScenePool, paint_pool
+from frozenseg.pretraining.scores import Scores, clip_scores, sam_scores, zero_shot_scenes
+from frozenseg.toyworld import shipped
+from frozenseg.toyworld.scenes import Scene
+
+logger = get_logger(__name__)
+TRAINED_ON = (
+    "Its scenes have all colours, patterns, shapes and materials in all combinations, also those that `toyworld_train` "
+    "never shows; none of them is a picture of ToyWorld's own splits."
+)
+
+
+@dataclass(frozen=True)
+class Amounts:
+    """How much is trained.
+
+    Attributes:
+        steps: of training.
+        batch: crops (CLIP) or scenes (SAM) a step.
+        learning_rate: the highest.
+        scenes: to learn from.
+        seed: of weights, scenes and batches.
+    """
+
+    steps: int
+    batch: int
+    learning_rate: float
+    scenes: int = 4000
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse what trains nothing.
+
+        Raises:
+            ConfigError: a number below its least.
+        """
+        for name, least in {"steps": 1, "batch": 2, "scenes": 8, "seed": 0}.items():
+            if getattr(self, name) < least:
+                raise ConfigError(f"{name} is {getattr(self, name)}: give {least} or more.")
+        if self.learning_rate <= 0:
+            raise ConfigError(f"The learning rate is {self.learning_rate}: give a number above 0, such as 0.001.")
+
+
+class PretrainingRecipe(ABC):
+    """An encoder of ToyWorld.
+
+    Attributes:
+        name: of its files.
+        usual: what the shipped weights were trained with.
+    """
+
+    name: ClassVar[str]
+    usual: ClassVar[Amounts]
+
+    @abstractmethod
+    def build(self, weights: str) -> Frozen:
+        """Return the encoder with ``random:SEED`` or ``toyworld`` weights."""
+
+    @abstractmethod
+    def trainable(self, encoder: Frozen) -> nn.Module:
+        """Return the module inside that is trained and saved."""
+
+    @abstractmethod
+    def step(self, encoder: Frozen, pool: ScenePool, amounts: Amounts) -> LossesOfStep:
+        """Return what computes the losses of a step."""
+
+    def schedule(self, amounts: Amounts) -> Schedule:
+        """Return how fast is learned."""
+        return Schedule(amounts.steps, amounts.learning_rate)
+
+    @abstractmethod
+    def scores(self, encoder: Frozen, scenes: Sequence[Scene]) -> Scores:
+        """Return what the encoder knows of scenes."""
+
+    @abstractmethod
+    def describe(self, amounts: Amounts) -> tuple[str, ...]:
+        """Return title and paragraphs of its card."""
+
+
+class ClipRecipe(PretrainingRecipe):
+    """The CLIP: a small ConvNeXt and a small text tower, by contrast."""
+
+    name = "clip"
+    usual = Amounts(steps=5000, batch=128, learning_rate=2e-3)
+
+    def build(self, weights: str) -> FrozenCLIP:
+        """Build it."""
+        return build_clip(shipped.CLIP_NAME, weights)
+
+    def trainable(self, encoder: FrozenCLIP) -> nn.Module:
+        """Return the open_clip model, its kernels laid out as CPUs like them."""
+        open_layer_scales(encoder.clip_model)
+        return encoder.clip_model.to(memory_format=torch.channels_last)
+
+    def schedule(self, amounts: Amounts) -> Schedule:
+        """Let the words change slowly: those that images do not tell apart yet would become one, and stay so."""
+        return super().schedule(amounts)._replace(slow=TEXT_TOWER, slow_rate=SLOW_RATE)
+
+    def step(self, encoder: FrozenCLIP, pool: ScenePool, amounts: Amounts) -> LossesOfStep:
+        """Compare crops with sentences."""
+        return ContrastiveStep(encoder, pool, amounts.batch, amounts.seed)
+
+    def scores(self, encoder: FrozenCLIP, scenes: Sequence[Scene]) -> Scores:
+        """Let it name things and regions."""
+        return clip_scores(encoder, scenes)
+
+    def describe(self, amounts: Amounts) -> tuple[str, ...]:
+        """Say what it is."""
+        return (
+            "ToyWorld's CLIP",
+            f"An `open_clip` model, `{shipped.CLIP_NAME}`: the frozen CLIP of `configs/toyworld`.",
+            f"Trained from nothing by contrast (Radford et al. 2021): {amounts.steps} steps of {amounts.batch} crops "
+            f"of {amounts.scenes} scenes, seed {amounts.seed}; sentences name things and materials in CLIP's usual "
+            f"templates. {TRAINED_ON}",
+        )
+
+
+class SamRecipe(PretrainingRecipe):
+    """The SAM: the package's own classes, small, by points on masks without classes."""
+
+    name = "sam"
+    usual = Amounts(steps=8000, batch=8, learning_rate=1.5e-3, scenes=3000)
+    points = 8  # of each scene in a step
+    first_cosine = 0.375  # share of the steps
+
+    def build(self, weights: str) -> FrozenSAM:
+        """Build it."""
+        return build_sam(shipped.SAM_NAME, weights)
+
+    def trainable(self, encoder: FrozenSAM) -> nn.Module:
+        """Return all of it."""
+        return encoder
+
+    def schedule(self, amounts: Amounts) -> Schedule:
+        """Let the learning rate fall and rise once: SAM goes on learning for long."""
+        return super().schedule(amounts)._replace(restart=int(self.first_cosine * amounts.steps))
+
+    def step(self, encoder: FrozenSAM, pool: ScenePool, amounts: Amounts) -> LossesOfStep:
+        """Ask for masks at points."""
+        return PointPromptStep(encoder, pool, amounts.batch, self.points, amounts.seed)
+
+    def scores(self, encoder: FrozenSAM, scenes: Sequence[Scene]) -> Scores:
+        """Let it find regions."""
+        return sam_scores(encoder, scenes)
+
+    def describe(self, amounts: Amounts) -> tuple[str, ...]:
+        """Say what it is."""
+        return (
+            "ToyWorld's SAM",
+            f"A small model of `segment_anything`'s own classes, `{shipped.SAM_NAME}`: the frozen SAM of "
+            "`configs/toyworld`.",
+            f"Trained from nothing with points on masks that have no class (Kirillov et al. 2023): {amounts.steps} "
+            f"steps of {amounts.batch} of {amounts.scenes} scenes, {self.points} points in each, seed {amounts.seed}. "
+            f"{TRAINED_ON}",
+        )
+
+
+RECIPES: dict[str, PretrainingRecipe] = {recipe.name: recipe for recipe in (ClipRecipe(), SamRecipe())}
+
+
+def pretrain(
+    recipe: PretrainingRecipe, amounts: Amounts, folder: Path, command: str, test_count: int = 100, workers: int = 1
+) -> Scores:
+    """Train an encoder, score it, and write ``NAME.safetensors`` and its card ``NAME.md``.
+
+    Args:
+        recipe: which one.
+        amounts: how much.
+        folder: of the files; also of the state of a run that was stopped, which goes on.
+        command: for the card.
+        test_count: scenes that it is scored on.
+        workers: processes that paint scenes.
+
+    Raises:
+        CheckpointError: the folder cannot be written, or holds the state of another run.
+    """
+    encoder = recipe.build(f"random:{amounts.seed}")
+    model = recipe.trainable(encoder).requires_grad_(True)
+    pool = paint_pool(amounts.seed, amounts.scenes, workers)
+    schedule = recipe.schedule(amounts)
+    try:
+        seconds = optimise(model, recipe.step(encoder, pool, amounts), schedule, folder / f".{recipe.name}.state.pt")
+        encoder.freeze()
+        scores = recipe.scores(encoder, zero_shot_scenes(test_count))
+        title, *lines = recipe.describe(amounts)
+        save(folder / f"{recipe.name}.safetensors", model, Card(title, lines, command, seconds / 60, scores))
+    except OSError as error:
+        raise CheckpointError(f"{folder} cannot be written ({error}): make room, or choose another folder.") from error
+    return scores

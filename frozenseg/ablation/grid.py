@@ -1,0 +1,102 @@
+"""Which trainings and evaluations a set of questions comes to.
+
+A question is a config file that switches a few keys. Questions that differ in how a model is tested alone share one
+training.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from frozenseg.config import CfgNode, load_config, own_settings
+from frozenseg.errors import ConfigError
+
+QUESTION = "# "  # how the first line of a question's file begins
+# keys that say nothing about a training
+AT_TEST_ALONE = (
+    "TEST.", "MODEL.MASK_FORMER.TEST.", "DATASETS.TEST", "DATASETS.SEEN_RULE", "OUTPUT_DIR", "SEED", "LOG_",
+    "INPUT.MIN_SIZE_TEST", "INPUT.MAX_SIZE_TEST", "MODEL.WEIGHTS", "MODEL.TEXT_CACHE_DIR",
+)  # fmt: skip
+ENSEMBLE = ("GEOMETRIC_ENSEMBLE_ALPHA", "GEOMETRIC_ENSEMBLE_BETA", "ENSEMBLE_ON_VALID_MASK")
+
+
+@dataclass(frozen=True)
+class Question:
+    """One config of a grid.
+
+    Attributes:
+        name: of its file.
+        text: what it asks, from the file's first line.
+        model: config file of the model whose keys it switches; None for its own ``_BASE_``.
+        path: its file.
+        options: ``KEY, VALUE, …`` on top: with a model the question's own keys, then the user's.
+        training: hash of all that its training depends on, but the seed.
+    """
+
+    name: str
+    text: str
+    model: Path | None
+    path: Path
+    options: tuple[str, ...]
+    training: str
+
+    @property
+    def config_file(self) -> Path:
+        """The config that is run."""
+        return self.model or self.path
+
+
+def read_questions(paths: Sequence[Path], model: Path | None, options: Sequence[str]) -> list[Question]:
+    """Read the configs of a grid, so that what is wrong is known before any of it runs.
+
+    Args:
+        paths: their files.
+        model: another model than that of their ``_BASE_``: they then give their own keys alone.
+        options: ``KEY, VALUE, …`` for all.
+
+    Raises:
+        ConfigError: a file is no config or asks nothing, or two have the same name.
+    """
+    questions = [_read(path, model, tuple(options)) for path in paths]
+    names = [question.name for question in questions]
+    if doubles := sorted({name for name in names if names.count(name) > 1}):
+        raise ConfigError(f"Two of the configs are called {doubles[0]!r}: rename one, results are kept by name.")
+    return questions
+
+
+def _read(path: Path, model: Path | None, options: tuple[str, ...]) -> Question:
+    if model is not None:
+        own = [text for key, value in own_settings(path).items() for text in (key, _as_text(value))]
+        options = (*own, *options)
+    cfg = load_config(model or path, options)
+    first = path.read_text(encoding="utf-8").splitlines()[0]
+    if not first.startswith(QUESTION):
+        raise ConfigError(f"{path}: its first line must be a comment with the question that it answers.")
+    text = first.removeprefix(QUESTION).split("python tools/")[0].strip()
+    return Question(path.stem, text, model, path, options, training_hash(cfg))
+
+
+def training_hash(cfg: CfgNode) -> str:
+    """Return a hash over the keys that a training depends on, all but the seed."""
+    settings = yaml.safe_load(cfg.dump())
+    leaves = {
+        key: value
+        for key, value in _flatten(settings)
+        if not key.startswith(AT_TEST_ALONE) and key.rsplit(".", 1)[-1] not in ENSEMBLE
+    }
+    return hashlib.sha256(json.dumps(leaves, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def _flatten(tree: dict, prefix: str = "") -> list[tuple[str, object]]:
+    found: list[tuple[str, object]] = []
+    for key, value in tree.items():
+        found += _flatten(value, f"{prefix}{key}.") if isinstance(value, dict) else [(f"{prefix}{key}", value)]
+    return found
+
+
+def _as_text(value: object) -> str:
+    return value if isinstance(value, str) else repr(value)

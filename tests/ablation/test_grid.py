@@ -1,0 +1,152 @@
+"""Questions share a training where they differ at test alone, and what is done is not done again."""
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from frozenseg.ablation.grid import Question, read_questions
+from frozenseg.ablation.run import DONE, RunFailedError, evaluation_jobs, run_grid, training_job
+from frozenseg.ablation.table import COLUMNS, COST, Row, markdown_table, write_raw
+from frozenseg.errors import ConfigError
+from tests.tiny import ROOT
+from tools import ablate
+
+ABLATIONS = ROOT / "configs/ablations"
+SHIPPED = sorted(ABLATIONS.glob("*.yaml"))
+
+
+def questions(*names: str, model: Path | None = None, options: tuple[str, ...] = ()) -> list[Question]:
+    return read_questions([ABLATIONS / f"{name}.yaml" for name in names], model, options)
+
+
+def test_shipped_questions_are_questions_and_trained_no_more_often_than_needed():
+    asked = read_questions(SHIPPED, None, ())
+    assert all("?" in question.text for question in asked)
+    trained = {question.training for question in asked}
+    names = [question.name for question in asked]
+    at_test_alone = [name for name in names if name.startswith(("alpha", "beta", "mask_")) or name.endswith("_only")]
+    assert len(asked) - len(trained) == len(at_test_alone)
+
+
+def test_what_differs_at_test_alone_shares_a_training():
+    both, ensemble, alpha, query = questions("both_injectors", "mask_ensemble", "alpha_0p2", "query_injector")
+    assert both.training == ensemble.training == alpha.training != query.training
+    longer = questions("both_injectors", options=("SOLVER.MAX_ITER", "7"))[0]
+    assert longer.training != both.training
+
+
+def test_a_question_can_be_asked_of_another_model():
+    model = ROOT / "configs/frozenseg/convnext_large.yaml"
+    [question] = questions("query_injector", model=model)
+    assert question.config_file == model
+    assert question.options == ("MODEL.MASK_FORMER.SAM_FEATURE_FUSE_LAYER", "-1")
+
+
+def test_two_files_of_one_name_are_refused(tmp_path: Path):
+    other = tmp_path / "fcclip.yaml"
+    other.write_text((ABLATIONS / "fcclip.yaml").read_text().replace("../toyworld", str(ROOT / "configs/toyworld")))
+    with pytest.raises(ConfigError, match="Two of the configs are called 'fcclip'"):
+        read_questions([ABLATIONS / "fcclip.yaml", other], None, ())
+
+
+def test_a_config_without_a_question_is_refused(tmp_path: Path):
+    file = tmp_path / "silent.yaml"
+    file.write_text("SEED: 1\n")
+    with pytest.raises(ConfigError, match="its first line must be a comment"):
+        read_questions([file], None, ())
+
+
+@pytest.fixture
+def processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """Put a script in the place of the training tool; returns the calls that it sees."""
+    script = tmp_path / "train_net.py"
+    script.write_text(
+        "import json, pathlib, sys\n"
+        "folder = pathlib.Path(sys.argv[sys.argv.index('OUTPUT_DIR') + 1])\n"
+        "with open(pathlib.Path(__file__).with_name('calls.txt'), 'a') as file:\n"
+        "    print(json.dumps(sys.argv[1:]), file=file)\n"
+        "if 'SOLVER.MAX_ITER' in sys.argv: sys.exit('broken on purpose')\n"
+        "(folder / 'inference').mkdir(parents=True, exist_ok=True)\n"
+        "(folder / 'inference/results.json').write_text('{}')\n"
+    )
+    monkeypatch.setattr("frozenseg.ablation.run.TRAIN_NET", str(script))
+    return script.with_name("calls.txt")
+
+
+def calls(file: Path) -> list[list[str]]:
+    return [json.loads(line) for line in file.read_text().splitlines()]
+
+
+def test_a_grid_runs_once(tmp_path: Path, processes: Path):
+    asked = questions("both_injectors", "alpha_0p2")
+    run_grid(asked, [0, 1], tmp_path / "grid", at_once=2)
+    seen = calls(processes)
+    assert sum("--eval-only" not in call for call in seen) == 2  # one training, two seeds
+    assert sum("TEST.SHUFFLE_CLASS_NAMES" in call for call in seen) == 4
+    assert len(seen) == 2 + 8
+    assert all("--eval-only" in call for call in seen[2:])  # weights before their evaluations
+    run_grid(asked, [0, 1], tmp_path / "grid", at_once=1)
+    assert len(calls(processes)) == len(seen)
+    (evaluation_jobs(asked[0], 1, tmp_path / "grid")[0].folder / DONE).unlink()
+    run_grid(asked, [0, 1], tmp_path / "grid", at_once=1)
+    assert len(calls(processes)) == len(seen) + 1
+
+
+def test_an_interrupted_training_is_resumed(tmp_path: Path, processes: Path):
+    [question] = questions("fcclip")
+    folder = training_job(question, 0, tmp_path / "grid").folder
+    folder.mkdir(parents=True)
+    (folder / "last_checkpoint").write_text("model_0000400.pth")
+    run_grid([question], [0], tmp_path / "grid", at_once=1)
+    assert "--resume" in calls(processes)[0]
+
+
+def test_a_failure_shows_the_end_of_its_log(tmp_path: Path, processes: Path):
+    asked = questions("fcclip", options=("SOLVER.MAX_ITER", "5"))
+    with pytest.raises(RunFailedError, match=r"training of fcclip, seed 0 failed[\s\S]*broken on purpose"):
+        run_grid(asked, [0], tmp_path / "grid", at_once=1)
+    assert not list(tmp_path.rglob(DONE))
+
+
+def rows() -> list[Row]:
+    [question] = questions("both_injectors")
+    titles = [column.title for column in COLUMNS]
+    return [
+        Row(question, {seed: {**dict.fromkeys(titles, 40.0 + seed), COST[0]: 3.0, COST[1]: 12345.0} for seed in (0, 2)})
+    ]
+
+
+def test_the_table_has_mean_and_deviation():
+    table = markdown_table(rows(), {"majority": {"toyworld_val_seen": {"panoptic_seg": {"PQ": 1.5}}}})
+    assert "41.0 ± 1.4" in table  # of 40 and 42
+    assert "12 345" in table
+    [baseline] = [line for line in table.splitlines() if "baseline: majority" in line]
+    assert "1.5" in baseline
+    assert "–" in baseline
+
+
+def test_every_number_is_kept(tmp_path: Path):
+    write_raw(tmp_path / "raw.csv", rows())
+    with (tmp_path / "raw.csv").open(newline="") as file:
+        read = list(csv.DictReader(file))
+    assert [(row["question"], row["seed"], row["seen PQ"]) for row in read] == [
+        ("both_injectors", "0", "40.0"), ("both_injectors", "2", "42.0"),
+    ]  # fmt: skip
+
+
+def test_the_picture_is_drawn(tmp_path: Path):
+    from PIL import Image
+
+    from frozenseg.ablation.plot import draw_rows
+
+    draw_rows(rows(), tmp_path / "plot.png")
+    with Image.open(tmp_path / "plot.png") as picture:
+        assert min(picture.size) > 50
+
+
+def test_the_tool_refuses_what_is_no_grid(capsys: pytest.CaptureFixture):
+    assert ablate.main(["SOLVER.MAX_ITER", "3"]) == 2
+    assert "No config is named" in capsys.readouterr().err
+    assert ablate.main([str(SHIPPED[0]), "--at-once", "0"]) == 2

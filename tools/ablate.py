@@ -1,0 +1,111 @@
+r"""Ask questions of a model: train and evaluate a grid of configs over seeds, and set the results side by side.
+
+Examples:
+    python tools/ablate.py configs/ablations/*.yaml --seeds 0 1 2
+    python tools/ablate.py configs/ablations/fcclip.yaml configs/ablations/both_injectors.yaml --seeds 0 \
+        --output output/quick_ablation SOLVER.MAX_ITER 100
+    python tools/ablate.py configs/ablations/query_injector.yaml --model configs/frozenseg/convnext_large.yaml --seeds 0
+
+Questions that differ in how a model is tested alone share one training. Every evaluation has a control: the same
+model, every class under another class's names. What is done stays done: the same command goes on where it was
+interrupted, and does again only what has changed. OUTPUT gets ablation.md (the table), ablation.csv (every number of
+every seed) and ablation.png.
+"""
+
+import argparse
+import json
+import os
+import platform
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from frozenseg.errors import ConfigError, FrozenSegError
+
+BASELINES = ("majority", "colour", "outline")
+
+
+def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    description, _, epilog = (__doc__ or "").partition("\n")
+    formatter = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=description, epilog=epilog, formatter_class=formatter)
+    parser.add_argument("configs", type=str, nargs="+", metavar="CONFIG", help="questions, then KEY VALUE overrides")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="of the trainings (default: 0 1 2)")
+    parser.add_argument("--model", type=Path, help="switch the questions' keys in this model instead of their _BASE_")
+    parser.add_argument(
+        "--output", type=Path, default=Path("output/ablation"), help="folder (default: output/ablation)"
+    )
+    cores = os.cpu_count() or 1
+    parser.add_argument(
+        "--at-once", type=int, default=cores, help=f"processes that share the cores (default here: {cores})"
+    )
+    arguments = parser.parse_intermixed_args(argv)
+    files = [text for text in arguments.configs if text.endswith((".yaml", ".yml"))]
+    arguments.options = [text for text in arguments.configs if text not in files]
+    arguments.configs = [Path(text) for text in files]
+    return arguments
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the tool; returns the exit code."""
+    arguments = parse_arguments(argv)
+    command = shlex.join(["python", "tools/ablate.py", *(sys.argv[1:] if argv is None else argv)])
+    try:
+        ask(arguments, command)
+    except FrozenSegError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted; the same command goes on with it", file=sys.stderr)
+        return 130
+    return 0
+
+
+def ask(arguments: argparse.Namespace, command: str) -> None:
+    """Run the grid and write what it has found."""
+    from frozenseg.ablation.grid import read_questions
+    from frozenseg.ablation.plot import draw_rows
+    from frozenseg.ablation.run import run_grid
+    from frozenseg.ablation.table import markdown_table, read_rows, write_raw
+    from frozenseg.atomic import write_text
+    from frozenseg.inference.page import check_matplotlib
+    from frozenseg.log import setup_logging
+
+    if not arguments.configs:
+        raise ConfigError("No config is named: give the questions' YAML files, such as configs/ablations/*.yaml.")
+    if arguments.at_once < 1:
+        raise ConfigError(f"--at-once is {arguments.at_once}: give 1 or more.")
+    check_matplotlib()
+    setup_logging()
+    started = time.perf_counter()
+    questions = read_questions(arguments.configs, arguments.model, arguments.options)
+    run_grid(questions, arguments.seeds, arguments.output, arguments.at_once)
+    rows = read_rows(questions, arguments.seeds, arguments.output)
+    table = markdown_table(rows, baselines(arguments))
+    write_raw(arguments.output / "ablation.csv", rows)
+    draw_rows(rows, arguments.output / "ablation.png")
+    minutes = (time.perf_counter() - started) / 60
+    asked = "\n".join(f"- `{question.name}`: {question.text}" for question in questions)
+    made = f"`{command}`; the last call took {minutes:.0f} minutes on {os.cpu_count()} cores ({platform.machine()})."
+    write_text(arguments.output / "ablation.md", f"{made}\n\n{table}\n\n{asked}")
+    print(f"\n{table}\n\nTable, numbers and picture: {arguments.output}/ablation.md, .csv, .png")
+
+
+def baselines(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return the results of the controls without learning; none for other data sets than ToyWorld's."""
+    if arguments.model is not None:
+        return {}
+    folder = arguments.output / "baselines"
+    command = [sys.executable, "tools/toyworld_baselines.py", "--output", str(folder)]
+    if subprocess.run(command, capture_output=True, check=False).returncode != 0:
+        raise ConfigError(f"The baselines failed; see what {shlex.join(command)} says.")
+    return {name: json.loads((folder / f"{name}.json").read_text(encoding="utf-8")) for name in BASELINES}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -37,7 +37,9 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--stuff", default="", help='those classes that are not countable, by first name: "sky; grass"')
     parser.add_argument("--output", type=Path, required=True, help="folder for the drawings")
-    parser.add_argument("--config-file", type=Path, required=True, help="YAML file of the model")
+    parser.add_argument(
+        "--config-file", type=Path, help="YAML file of the model (default: the config that our own weights hold)"
+    )
     parser.add_argument(
         "--weights", type=Path, help="its weights, ours or released (default: the config's MODEL.WEIGHTS)"
     )

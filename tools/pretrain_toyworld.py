@@ -3,7 +3,7 @@
 Examples:
     python tools/pretrain_toyworld.py clip --output output/pretraining
     python tools/pretrain_toyworld.py sam --output output/pretraining
-    python tools/pretrain_toyworld.py clip --score-only         scores of the weights that the package ships
+    python tools/pretrain_toyworld.py sam --score output/pretraining/sam.safetensors
 
 CLIP learns which sentence belongs to which crop of a scene; its sentences have every word of ToyWorld in every
 combination, as a CLIP that has seen the web knows all words. SAM learns which mask belongs to a point, whatever lies
@@ -40,10 +40,10 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     )
     for name, (kind, meaning) in AMOUNTS.items():
         flag = f"--{name.replace('_', '-')}"
-        parser.add_argument(flag, type=kind, help=f"{meaning} (default: that of the shipped weights)")
+        parser.add_argument(flag, type=kind, help=f"{meaning} (default: its own)")
     parser.add_argument("--test-scenes", type=int, default=100, help="scenes for the scores (default: 100)")
     parser.add_argument("--workers", type=int, default=1, help="processes that paint scenes (default: 1)")
-    parser.add_argument("--score-only", action="store_true", help="train nothing: score the shipped weights")
+    parser.add_argument("--score", metavar="FILE", help="train nothing: score these weights (random: untrained ones)")
     return parser.parse_args(argv)
 
 
@@ -68,12 +68,11 @@ def run(arguments: argparse.Namespace, command: str) -> None:
     from frozenseg.pretraining.card import scores_table
     from frozenseg.pretraining.recipes import RECIPES, pretrain
     from frozenseg.pretraining.scores import zero_shot_scenes
-    from frozenseg.toyworld.shipped import TOYWORLD
 
     setup_logging()
     recipe = RECIPES[arguments.model]
-    if arguments.score_only:
-        print(scores_table(recipe.scores(recipe.build(TOYWORLD), zero_shot_scenes(arguments.test_scenes))))
+    if arguments.score:
+        print(scores_table(recipe.scores(recipe.build(arguments.score), zero_shot_scenes(arguments.test_scenes))))
         return
     given = {name: getattr(arguments, name) for name in AMOUNTS if getattr(arguments, name) is not None}
     amounts = replace(recipe.usual, **given)

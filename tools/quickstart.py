@@ -1,7 +1,8 @@
 """Watch FrozenSeg learn ToyWorld on a laptop: make the data, train, evaluate, draw. About five minutes on two cores.
 
 Every step is one of the project's own commands and is printed before it runs, so that you can repeat it by hand. The
-last evaluation is a control: every class under another class's names. A model that reads the words must fail it.
+last ones are controls: every class under another class's names, and what can be said without learning. A model that
+reads the words must fail the first one.
 """
 
 import argparse
@@ -13,12 +14,30 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from tabulate import tabulate
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIG = "configs/toyworld/frozenseg_tiny.yaml"
-COLUMNS = (("panoptic_seg", "PQ"), ("panoptic_seg", "SQ"), ("panoptic_seg", "RQ"), ("sem_seg", "mIoU"), ("segm", "AP"))
+MODEL = "train/inference/results.json"
+CONTROLS = {  # by the title of their column
+    "shuffled names": "shuffled/inference/results.json",
+    "one material": "baselines/majority.json",
+    "colours": "baselines/colour.json",
+    "colours, outlines": "baselines/outline.json",
+}
+SEEN, UNSEEN = "toyworld_val_seen", "toyworld_val_unseen"
+ROWS = {  # by title: benchmark, and the beginning of the metrics' names
+    "seen scenes": (SEEN, ""),
+    "zero-shot scenes": (UNSEEN, ""),
+    "… seen classes": (UNSEEN, "S_"),
+    "… unseen classes": (UNSEEN, "U_"),
+    "… … new combinations": (UNSEEN, "combination_"),
+    "… … new words": (UNSEEN, "word_"),
+    "… … new materials": (UNSEEN, "material_"),
+}
+COLUMNS = (("panoptic_seg", "PQ"), ("sem_seg", "mIoU"), ("segm", "AP"))
 
 
 def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -67,6 +86,7 @@ def steps(arguments: argparse.Namespace, output: Path) -> list[tuple[str, list[s
     counts = ["--train", str(arguments.train), "--val", str(arguments.val)]
     train = ["tools/train_net.py", "--config-file", arguments.config_file]
     weights = ["MODEL.WEIGHTS", str(output / "train/model_final.pth")]
+    evaluate = [*train, "--eval-only", *weights]
     common = ["SEED", str(arguments.seed), *arguments.options]
     pictures = [
         "tools/draw_predictions.py",
@@ -83,8 +103,12 @@ def steps(arguments: argparse.Namespace, output: Path) -> list[tuple[str, list[s
         ),
         (
             "Control: the same model, every class under another class's names",
-            [*train, "--eval-only", *weights, "TEST.SHUFFLE_CLASS_NAMES", "True", "OUTPUT_DIR", str(output / "control")]
-            + common,
+            [*evaluate, "TEST.SHUFFLE_CLASS_NAMES", "True", "OUTPUT_DIR", str(output / "shuffled"), *common],
+        ),
+        (
+            "Controls without learning",
+            ["tools/toyworld_baselines.py", "--config-file", arguments.config_file]
+            + ["--output", str(output / "baselines"), *arguments.options],
         ),
         ("Draw pictures", [*pictures, *weights, *common]),
     ]
@@ -98,34 +122,20 @@ def run(command: Sequence[str], root: str) -> int:
 
 def write_results(output: Path) -> None:
     """Print the table of all evaluations, and keep it in ``quickstart.md``."""
-    rows = []
-    for title, folder in (("true names", "train"), ("shuffled names (control)", "control")):
-        results = json.loads((output / folder / "inference/results.json").read_text(encoding="utf-8"))
-        for benchmark, tasks in results.items():
-            rows.append([benchmark, title, *(_percent(tasks.get(task, {}).get(name)) for task, name in COLUMNS)])
-            if folder == "train":
-                rows.extend(_parts(benchmark, title, tasks))
-    headers = ["benchmark", "class names", *(name for _, name in COLUMNS)]
+    model, *controls = (json.loads((output / file).read_text(encoding="utf-8")) for file in (MODEL, *CONTROLS.values()))
+    rows = [
+        [title, *(_percent(model, benchmark, task, start + metric) for task, metric in COLUMNS)]
+        + [_percent(control, benchmark, "panoptic_seg", f"{start}PQ") for control in controls]
+        for title, (benchmark, start) in ROWS.items()
+    ]
+    headers = ["", *(name for _, name in COLUMNS), *(f"PQ of control: {title}" for title in CONTROLS)]
     table = tabulate(rows, headers=headers, tablefmt="github", disable_numparse=True)
     (output / "quickstart.md").write_text(f"{table}\n", encoding="utf-8")
     sys.stdout.write(f"\n{table}\n")
 
 
-def _parts(benchmark: str, title: str, tasks: dict[str, dict[str, float | None]]) -> list[list[str]]:
-    """Return a row for each named part of the classes, such as a tier, and for the seen ones among them."""
-    panoptic = tasks.get("panoptic_seg", {})
-    names = [name.removesuffix("_PQ") for name, value in panoptic.items() if name.endswith("_PQ") and value is not None]
-    if names == ["S"]:
-        return []
-    spelled = {"S": "seen", "U": "unseen"}
-    rows = []
-    for name in names:
-        values = [_percent(tasks.get(task, {}).get(f"{name}_{metric}")) for task, metric in COLUMNS]
-        rows.append([f"{benchmark}: {spelled.get(name, name)}", title, *values])
-    return rows
-
-
-def _percent(value: float | None) -> str:
+def _percent(results: dict[str, Any], benchmark: str, task: str, metric: str) -> str:
+    value = results[benchmark].get(task, {}).get(metric)
     return "–" if value is None else f"{value:.1f}"
 
 

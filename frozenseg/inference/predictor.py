@@ -1,6 +1,6 @@
 """Pictures and words in, masks out: the model without data sets, configs to write, or training."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from PIL import Image, ImageOps
 from torch import Tensor
 from torchvision.transforms.v2 import functional as tvf
 
-from frozenseg.config import CfgNode, load_config
+from frozenseg.config import CfgNode, config_from_text, load_config
 from frozenseg.data.images import read_image
 from frozenseg.data.transforms.recipes import ShortestEdge
 from frozenseg.data.words import build_vocabulary
@@ -100,7 +100,7 @@ class Segmenter:
     @classmethod
     def from_config(
         cls,
-        config: str | Path,
+        config: str | Path | None = None,
         weights: str | Path | None = None,
         device: str | None = None,
         options: Sequence[Any] = (),
@@ -108,7 +108,7 @@ class Segmenter:
         """Build a model and load its weights.
 
         Args:
-            config: YAML file of the model.
+            config: YAML file of the model; None for the one that the weights hold, where they are our own.
             weights: file of weights, ours or released; None for the config's ``MODEL.WEIGHTS``.
             device: ``cpu``, ``cuda``, or ``auto``: cuda where there is one; None for the config's ``MODEL.DEVICE``.
             options: ``KEY VALUE`` pairs on top of the config.
@@ -117,12 +117,14 @@ class Segmenter:
             ConfigError: something is wrong with the config, or there is no such device here.
             CheckpointError: the weights are missing, damaged or of another model.
         """
-        cfg = load_config(config, options).clone()
+        checkpoint = read_checkpoint(weights) if weights else {}
+        cfg = (_config_of(checkpoint, weights, options) if config is None else load_config(config, options)).clone()
         cfg.defrost()
         cfg.merge_from_list(READ_OUTS)
         place = pick_device(device or cfg.MODEL.DEVICE)
-        weights = weights or cfg.MODEL.WEIGHTS
-        checkpoint = read_checkpoint(weights) if weights else {}
+        if not weights and cfg.MODEL.WEIGHTS:
+            weights = cfg.MODEL.WEIGHTS
+            checkpoint = read_checkpoint(weights)
         model = build_model(cfg, trained_vocabulary(checkpoint) or _training_words(cfg))
         if weights:
             load_checkpoint(model, checkpoint, weights, allow_partial=cfg.MODEL.ALLOW_PARTIAL_WEIGHTS)
@@ -166,6 +168,15 @@ class Segmenter:
             instances=output["instances"].to("cpu"),
             semantic=output["sem_seg"].cpu(),
         )
+
+
+def _config_of(checkpoint: Mapping[str, Any], weights: str | Path | None, options: Sequence[Any]) -> CfgNode:
+    """Return the config that a checkpoint of ours was trained by."""
+    if not weights:
+        raise ConfigError("There is neither a config nor weights: give the model's config file, or weights of our own.")
+    if "config" not in checkpoint:
+        raise ConfigError(f"{weights} do not say by which config they were trained: give the model's config file.")
+    return config_from_text(checkpoint["config"], f"the config in {weights}", options)
 
 
 def _training_words(cfg: CfgNode) -> Vocabulary:

@@ -22,10 +22,10 @@ from frozenseg.pretraining.optimise import LossesOfStep, Schedule, optimise
 from frozenseg.pretraining.sam import PointPromptStep
 from frozenseg.pretraining.scene_pool import ScenePool, paint_pool
 from frozenseg.pretraining.scores import Scores, clip_scores, sam_scores, zero_shot_scenes
-from frozenseg.toyworld import shipped
 from frozenseg.toyworld.scenes import Scene
 
 logger = get_logger(__name__)
+CLIP_NAME, SAM_NAME = "toyworld_convnext", "vit_toy"  # the architectures
 TRAINED_ON = (
     "Its scenes have all colours, patterns, shapes and materials in all combinations, also those that `toyworld_train` "
     "never shows; none of them is a picture of ToyWorld's own splits."
@@ -68,7 +68,7 @@ class PretrainingRecipe(ABC):
 
     Attributes:
         name: of its files.
-        usual: what the shipped weights were trained with.
+        usual: what is trained without being told otherwise.
     """
 
     name: ClassVar[str]
@@ -76,7 +76,7 @@ class PretrainingRecipe(ABC):
 
     @abstractmethod
     def build(self, weights: str) -> Frozen:
-        """Return the encoder with ``random:SEED`` or ``toyworld`` weights."""
+        """Return the encoder with weights from a file, or ``random:SEED``."""
 
     @abstractmethod
     def trainable(self, encoder: Frozen) -> nn.Module:
@@ -107,7 +107,7 @@ class ClipRecipe(PretrainingRecipe):
 
     def build(self, weights: str) -> FrozenCLIP:
         """Build it."""
-        return build_clip(shipped.CLIP_NAME, weights)
+        return build_clip(CLIP_NAME, weights)
 
     def trainable(self, encoder: FrozenCLIP) -> nn.Module:
         """Return the open_clip model, its kernels laid out as CPUs like them."""
@@ -130,7 +130,7 @@ class ClipRecipe(PretrainingRecipe):
         """Say what it is."""
         return (
             "ToyWorld's CLIP",
-            f"An `open_clip` model, `{shipped.CLIP_NAME}`: the frozen CLIP of `configs/toyworld`.",
+            f"An `open_clip` model, `{CLIP_NAME}`.",
             f"Trained from nothing by contrast (Radford et al. 2021): {amounts.steps} steps of {amounts.batch} crops "
             f"of {amounts.scenes} scenes, seed {amounts.seed}; sentences name things and materials in CLIP's usual "
             f"templates. {TRAINED_ON}",
@@ -147,7 +147,7 @@ class SamRecipe(PretrainingRecipe):
 
     def build(self, weights: str) -> FrozenSAM:
         """Build it."""
-        return build_sam(shipped.SAM_NAME, weights)
+        return build_sam(SAM_NAME, weights)
 
     def trainable(self, encoder: FrozenSAM) -> nn.Module:
         """Return all of it."""
@@ -169,8 +169,7 @@ class SamRecipe(PretrainingRecipe):
         """Say what it is."""
         return (
             "ToyWorld's SAM",
-            f"A small model of `segment_anything`'s own classes, `{shipped.SAM_NAME}`: the frozen SAM of "
-            "`configs/toyworld`.",
+            f"A small model of `segment_anything`'s own classes, `{SAM_NAME}`.",
             f"Trained from nothing with points on masks that have no class (Kirillov et al. 2023): {amounts.steps} "
             f"steps of {amounts.batch} of {amounts.scenes} scenes, {self.points} points in each, seed {amounts.seed}. "
             f"{TRAINED_ON}",

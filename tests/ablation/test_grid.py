@@ -26,13 +26,15 @@ def test_shipped_questions_are_questions_and_trained_no_more_often_than_needed()
     assert all("?" in question.text for question in asked)
     trained = {question.training for question in asked}
     names = [question.name for question in asked]
-    at_test_alone = [name for name in names if name.startswith(("alpha", "beta", "mask_")) or name.endswith("_only")]
+    at_test_alone = [name for name in names if name.startswith("mask_")]
     assert len(asked) - len(trained) == len(at_test_alone)
 
 
 def test_what_differs_at_test_alone_shares_a_training():
-    both, ensemble, alpha, query = questions("both_injectors", "mask_ensemble", "alpha_0p2", "query_injector")
-    assert both.training == ensemble.training == alpha.training != query.training
+    both, ensemble, everywhere, query = questions(
+        "both_injectors", "mask_ensemble", "mask_ensemble_everywhere", "query_injector"
+    )
+    assert both.training == ensemble.training == everywhere.training != query.training
     longer = questions("both_injectors", options=("SOLVER.MAX_ITER", "7"))[0]
     assert longer.training != both.training
 
@@ -80,7 +82,7 @@ def calls(file: Path) -> list[list[str]]:
 
 
 def test_a_grid_runs_once(tmp_path: Path, processes: Path):
-    asked = questions("both_injectors", "alpha_0p2")
+    asked = questions("both_injectors", "mask_ensemble")
     run_grid(asked, [0, 1], tmp_path / "grid", at_once=2)
     seen = calls(processes)
     assert sum("--eval-only" not in call for call in seen) == 2  # one training, two seeds

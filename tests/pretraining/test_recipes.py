@@ -10,9 +10,8 @@ from safetensors.torch import load_file
 from frozenseg.errors import ConfigError
 from frozenseg.modeling.clip.build import build_clip
 from frozenseg.modeling.sam.build import build_sam
-from frozenseg.pretraining.recipes import RECIPES
+from frozenseg.pretraining.recipes import CLIP_NAME, RECIPES, SAM_NAME
 from frozenseg.pretraining.scores import best_ious, colour_clusters
-from frozenseg.toyworld import shipped
 from frozenseg.toyworld.export import Recipe, make_scene
 from tools import pretrain_toyworld
 
@@ -22,8 +21,8 @@ FEW = ["--steps", "2", "--batch", "4", "--scenes", "8", "--test-scenes", "2"]
 @pytest.mark.parametrize(
     ("name", "build"),
     [
-        ("clip", lambda file: build_clip(shipped.CLIP_NAME, file)),
-        ("sam", lambda file: build_sam(shipped.SAM_NAME, file)),
+        ("clip", lambda file: build_clip(CLIP_NAME, file)),
+        ("sam", lambda file: build_sam(SAM_NAME, file)),
     ],
 )
 def test_trained_weights_and_their_card(name, build, tmp_path: Path, capsys):

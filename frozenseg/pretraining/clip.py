@@ -1,4 +1,4 @@
-"""ToyWorld's CLIP: images and sentences that belong together end at the same place (Radford et al. 2021).
+"""ToyWorld's CLIP: images and sentences that belong together end at the same place (after Radford et al. 2021).
 
 Letters: B crops, E the width of the joint space.
 """
@@ -63,13 +63,15 @@ def encode_images(model: nn.Module, images: Tensor) -> Tensor:
     return model.encode_image(normalised)
 
 
-def contrastive_loss(logits: Tensor, matches: Tensor) -> Tensor:
-    """Return the mean cross-entropy of images over sentences and of sentences over images.
+def contrastive_loss(logits: Tensor, true: Tensor) -> Tensor:
+    """Return how improbable the true sentences are of each image, the mean of −log of their summed probability.
+
+    Only images choose among sentences: as many images share a sentence here, choosing among images in turn, or asking
+    for the same probability of all true ones, would make everything alike.
 
     Args:
         logits: (B, B) images × sentences.
-        matches: (B, B) bool; those of an image, or of a sentence, share its probability. Each has one at least.
+        true: (B, B) bool; each image has a true sentence at least.
     """
-    over_sentences = matches.float() / matches.sum(dim=1, keepdim=True)
-    over_images = matches.T.float() / matches.T.sum(dim=1, keepdim=True)
-    return (F.cross_entropy(logits, over_sentences) + F.cross_entropy(logits.T, over_images)) / 2
+    of_true = logits.masked_fill(~true, -torch.inf).logsumexp(dim=1)  # (B,)
+    return (logits.logsumexp(dim=1) - of_true).mean()

@@ -131,7 +131,7 @@ class ClipRecipe(PretrainingRecipe):
         return (
             "ToyWorld's CLIP",
             f"An `open_clip` model, `{CLIP_NAME}`.",
-            f"Trained from nothing by contrast (Radford et al. 2021): {amounts.steps} steps of {amounts.batch} crops "
+            f"Trained from nothing by contrast (after Radford et al. 2021): {amounts.steps} steps of {amounts.batch} crops "
             f"of {amounts.scenes} scenes, seed {amounts.seed}; sentences name things and materials in CLIP's usual "
             f"templates. {TRAINED_ON}",
         )

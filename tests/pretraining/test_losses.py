@@ -15,20 +15,12 @@ def test_contrast_without_a_difference_is_the_logarithm_of_the_batch():
     assert contrastive_loss(torch.zeros(4, 4), torch.eye(4, dtype=torch.bool)).item() == pytest.approx(math.log(4))
 
 
-def test_matches_share_the_probability():
-    matches = torch.tensor([[True, True, False], [True, True, False], [False, False, True]])
-    logits = torch.where(matches, 0.0, -1e9)
-    # two of three have two matches, each with the probability ½: ln 2; the third is certain
-    assert contrastive_loss(logits, matches).item() == pytest.approx(2 * math.log(2) / 3)
-
-
-def test_contrast_takes_both_directions():
-    logits = torch.tensor([[2.0, 0.0], [0.0, 0.0]])
-    matches = torch.tensor([[True, False], [True, True]])
-    rows = (math.log(1 + math.exp(-2)) + math.log(2)) / 2
-    first = 0.5 * math.log(1 + math.exp(-2)) + 0.5 * (2 + math.log(1 + math.exp(-2)))  # images 0 and 1 share it
-    columns = (first + math.log(2)) / 2
-    assert contrastive_loss(logits, matches).item() == pytest.approx((rows + columns) / 2)
+def test_true_sentences_share_the_probability_as_they_like():
+    true = torch.tensor([[True, True, False], [True, True, False], [False, False, True]])
+    assert contrastive_loss(torch.where(true, 0.0, -1e9), true).item() == pytest.approx(0)
+    logits = torch.tensor([[3.0, -9.0, 1.0], [0.0, 0.0, 0.0], [0.0, 0.0, 0.0]])
+    first = math.log(math.exp(3) + math.exp(-9) + math.e) - math.log(math.exp(3) + math.exp(-9))
+    assert contrastive_loss(logits, true).item() == pytest.approx((first + math.log(3 / 2) + math.log(3)) / 3)
 
 
 def test_perfect_masks_cost_nothing():

@@ -3,7 +3,7 @@
 Example:
     python tools/toyworld_baselines.py --output output/baselines
 
-majority: the whole picture is the most usual material.
+majority: the whole picture is one material; all are equally frequent.
 colour:   things are connected pixels of one of the world's own colours, and the first category of that colour; the
           ground is the material with the nearest mean colour.
 outline:  the same, and a thing has the outline that is nearest. It knows how every word is painted, also those that
@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from frozenseg.errors import FrozenSegError
+from frozenseg.errors import ConfigError, FrozenSegError
 
 if TYPE_CHECKING:
     from torch import nn
@@ -81,7 +81,10 @@ def as_model(regions: Callable[..., Any], classes: Sequence[tuple[str, ...]]) ->
 
     Args:
         regions: of ``frozenseg.toyworld.baselines``.
-        classes: what is asked for; all must be ToyWorld's own.
+        classes: what is asked for.
+
+    Raises:
+        ConfigError: one of them is not ToyWorld's own.
     """
     import numpy as np
     import torch
@@ -91,6 +94,8 @@ def as_model(regions: Callable[..., Any], classes: Sequence[tuple[str, ...]]) ->
     from frozenseg.toyworld.words import all_categories
 
     named = {category.names: category for category in all_categories()}
+    if foreign := [names[0] for names in classes if names not in named]:
+        raise ConfigError(f"{foreign[0]!r} is no class of ToyWorld: give a config that is tested on ToyWorld alone.")
     categories = [named[names] for names in classes]
 
     class Baseline(nn.Module):

@@ -131,9 +131,9 @@ class ClipRecipe(PretrainingRecipe):
         return (
             "ToyWorld's CLIP",
             f"An `open_clip` model, `{CLIP_NAME}`.",
-            f"Trained from nothing by contrast (after Radford et al. 2021): {amounts.steps} steps of {amounts.batch} crops "
-            f"of {amounts.scenes} scenes, seed {amounts.seed}; sentences name things and materials in CLIP's usual "
-            f"templates. {TRAINED_ON}",
+            f"Trained from nothing by contrast (after Radford et al. 2021): {amounts.steps} steps of {amounts.batch} "
+            f"crops of {amounts.scenes} scenes, seed {amounts.seed}; sentences name things and materials, half of them in "
+            f"CLIP's usual templates. {TRAINED_ON}",
         )
 
 

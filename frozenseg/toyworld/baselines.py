@@ -1,8 +1,8 @@
 """What can be said of a ToyWorld scene without learning: controls that a model must leave far behind.
 
-One takes the most usual material for everything. One knows how each colour and material is painted: connected pixels of
-a colour are a thing. One knows how each outline is drawn, too: a thing has the outline with the nearest profile of
-distances from the centre.
+One takes everything for one material; all are equally frequent. One knows how each colour and material is painted:
+connected pixels of a colour are a thing. One knows how each outline is drawn, too: a thing has the outline with the
+nearest profile of distances from the centre.
 
 Letters: H×W the picture.
 """

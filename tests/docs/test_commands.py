@@ -71,7 +71,9 @@ def test_getting_started_runs_as_printed_only_shorter(tmp_path: Path) -> None:
         arguments = command[1:]
         if "make_toyworld.py" in arguments[0]:
             run([*arguments, "--train", "4", "--val", "2", "--workers", "1"], tmp_path)
-        elif "datasets/toyworld" in " ".join(arguments) and "evaluate_predictions.py" in arguments[0]:
+        elif "toyworld_baselines.py" in arguments[0] or (
+            "datasets/toyworld" in " ".join(arguments) and "evaluate_predictions.py" in arguments[0]
+        ):
             run(arguments, tmp_path)
         elif "--engine" in arguments and importlib.util.find_spec("detectron2") is None:
             continue  # tests/plugins has what is said then

@@ -132,8 +132,8 @@ class ClipRecipe(PretrainingRecipe):
             "ToyWorld's CLIP",
             f"An `open_clip` model, `{CLIP_NAME}`.",
             f"Trained from nothing by contrast (after Radford et al. 2021): {amounts.steps} steps of {amounts.batch} "
-            f"crops of {amounts.scenes} scenes, seed {amounts.seed}; sentences name things and materials, half of them in "
-            f"CLIP's usual templates. {TRAINED_ON}",
+            f"crops of {amounts.scenes} scenes, seed {amounts.seed}; sentences name things and materials, half of "
+            f"them in CLIP's usual templates. {TRAINED_ON}",
         )
 
 

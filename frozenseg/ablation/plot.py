@@ -28,7 +28,7 @@ def draw_rows(rows: Sequence[Row], path: Path) -> None:
             axes.plot([sum(values) / len(values)], [place], "|", color=colour, markersize=14, markeredgewidth=2)
             axes.plot(values, [place] * len(values), "o", color=colour, markersize=5, alpha=0.6, label=label)
     axes.set_yticks(range(len(rows)), [row.question.name for row in rows])
-    axes.invert_yaxis()
+    axes.set_ylim(len(rows) - 0.5, -0.5)  # the first on top
     axes.set_xlim(left=0)
     axes.set_xlabel("panoptic quality, percent: a dot a seed, a bar their mean")
     axes.grid(axis="x", alpha=0.3)

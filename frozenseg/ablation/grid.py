@@ -13,6 +13,7 @@ from pathlib import Path
 import yaml
 
 from frozenseg.config import CfgNode, load_config, own_settings
+from frozenseg.config.yaml_files import flatten
 from frozenseg.errors import ConfigError
 
 QUESTION = "# "  # how the first line of a question's file begins
@@ -82,20 +83,12 @@ def _read(path: Path, model: Path | None, options: tuple[str, ...]) -> Question:
 
 def training_hash(cfg: CfgNode) -> str:
     """Return a hash over the keys that a training depends on, all but the seed."""
-    settings = yaml.safe_load(cfg.dump())
     leaves = {
         key: value
-        for key, value in _flatten(settings)
+        for key, value in flatten(yaml.safe_load(cfg.dump()), "config")
         if not key.startswith(AT_TEST_ALONE) and key.rsplit(".", 1)[-1] not in ENSEMBLE
     }
     return hashlib.sha256(json.dumps(leaves, sort_keys=True).encode()).hexdigest()[:12]
-
-
-def _flatten(tree: dict, prefix: str = "") -> list[tuple[str, object]]:
-    found: list[tuple[str, object]] = []
-    for key, value in tree.items():
-        found += _flatten(value, f"{prefix}{key}.") if isinstance(value, dict) else [(f"{prefix}{key}", value)]
-    return found
 
 
 def _as_text(value: object) -> str:

@@ -122,7 +122,7 @@ def test_the_ten_lines_of_the_page_work_as_printed(
     assert ten_lines.count(trainer) == 1
     names: dict[str, Any] = {"small": small}
     exec(ten_lines.replace(trainer, f"cfg.merge_from_list(small)\n{trainer}"), names)  # noqa: S102 (our own page)
-    trained = torch.load(names["cfg"].MODEL.WEIGHTS, weights_only=False)["model"]
+    trained = torch.load(names["cfg"].MODEL.WEIGHTS, weights_only=True)["model"]
     predictor = names["predictor"]
     kept = predictor.model.state_dict()
     assert all(torch.equal(kept[name], value) for name, value in trained.items())

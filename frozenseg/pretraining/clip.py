@@ -1,7 +1,13 @@
 """ToyWorld's CLIP: images and sentences that belong together end at the same place (after Radford et al. 2021).
 
-Letters: B crops, E the width of the joint space.
+First it learns from tight crops of things, as long as it cannot tell shapes apart; then most steps show it whole
+scenes, with a sentence about each region (after RegionCLIP, Zhong et al. 2022). A network as small as this one does not
+come to name the regions of a scene from crops alone, as the large ones do.
+
+Letters: B images, N regions of each, R regions of all, E the width of the joint space.
 """
+
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -9,11 +15,17 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from frozenseg.modeling.clip.base import FrozenCLIP, encode_text
+from frozenseg.modeling.layers.mask_pooling import binary_masks, mask_pooling
 from frozenseg.pretraining.crops import draw_crops
 from frozenseg.pretraining.optimise import Losses
+from frozenseg.pretraining.regions import Regions, draw_regions
 from frozenseg.pretraining.scene_pool import ScenePool
 
+CROPS_ALONE = 0.4  # share of the steps
+REGIONS = 0.8  # share of the steps after these that show whole scenes
 SIZES = (64, 64, 96)  # side of a step's crops, pixels, one of them drawn for each step
+SCENE_SIZES = (224, 256, 256, 288)  # the same of whole scenes
+CROPS_A_SCENE = 10  # crops are as much work as a scene, about
 LARGEST_SCALE = 100.0
 LAYER_SCALE = 0.5
 TEXT_TOWER = ("transformer", "token_embedding", "positional_embedding", "ln_final", "text_projection")
@@ -28,22 +40,40 @@ class ContrastiveStep:
     Args:
         clip: wraps the model that is trained.
         pool: scenes.
-        batch: B.
-        seed: of the crops.
+        batch: crops of a step.
+        steps: of the whole training.
+        seed: of crops and scenes.
     """
 
-    def __init__(self, clip: FrozenCLIP, pool: ScenePool, batch: int, seed: int) -> None:
+    def __init__(self, clip: FrozenCLIP, pool: ScenePool, batch: int, steps: int, seed: int) -> None:
         self.clip, self.pool, self.batch, self.seed = clip, pool, batch, seed
+        self.first_of_scenes = int(CROPS_ALONE * steps)
 
     def __call__(self, step: int) -> Losses:
-        """Draw crops and compare every image with every sentence."""
+        """Draw crops, or scenes with their regions, and compare every image with every sentence."""
         rng = np.random.default_rng([self.seed, step])
+        if step >= self.first_of_scenes and rng.random() < REGIONS:
+            return self._of_regions(rng)
+        return self._of_crops(rng)
+
+    def _of_crops(self, rng: np.random.Generator) -> Losses:
         crops = draw_crops(rng, self.pool, self.batch, SIZES[rng.integers(len(SIZES))])
+        vectors = encode_images(self.clip.clip_model, crops.images)  # (B, E)
+        return {"crops": contrastive_loss(self._logits(vectors, crops.sentences), crops.true)}
+
+    def _of_regions(self, rng: np.random.Generator) -> Losses:
+        count = max(1, self.batch // CROPS_A_SCENE)
+        regions = draw_regions(rng, self.pool, count, SCENE_SIZES[rng.integers(len(SCENE_SIZES))])
+        vectors, seen = encode_regions(self.clip.clip_model, regions)  # (R, E), (R,)
+        logits = self._logits(vectors, regions.sentences)
+        return {"regions": contrastive_loss(logits[seen], regions.true[seen])}
+
+    def _logits(self, vectors: Tensor, sentences: Sequence[str]) -> Tensor:
+        """Return how near (…, E) vectors and sentences are, as CLIP scales it."""
         model = self.clip.clip_model
-        images = F.normalize(encode_images(model, crops.images), dim=-1)  # (B, E)
-        sentences = F.normalize(encode_text(model, self.clip.tokenizer(crops.sentences)), dim=-1)  # (B, E)
+        words = F.normalize(encode_text(model, self.clip.tokenizer(sentences)), dim=-1)  # (M, E)
         scale = model.logit_scale.exp().clamp(max=LARGEST_SCALE)
-        return {"contrast": contrastive_loss(scale * images @ sentences.T, crops.true)}
+        return scale * F.normalize(vectors, dim=-1) @ words.T
 
 
 def open_layer_scales(model: nn.Module) -> None:
@@ -59,8 +89,25 @@ def open_layer_scales(model: nn.Module) -> None:
 
 def encode_images(model: nn.Module, images: Tensor) -> Tensor:
     """Encode images (B, 3, S, S), 0-255 RGB, into (B, E), not normalised."""
-    normalised = ((images - MEAN) / STD).contiguous(memory_format=torch.channels_last)
-    return model.encode_image(normalised)
+    return model.encode_image(_normalise(images))
+
+
+def encode_regions(model: nn.Module, regions: Regions) -> tuple[Tensor, Tensor]:
+    """Pool regions from the maps of their scenes, as FrozenSeg does at test.
+
+    Returns:
+        (R, E), not normalised; and (R,) bool, which of them the coarse map has a cell for.
+    """
+    visual = model.visual
+    dense = visual.trunk.forward_features(_normalise(regions.images))  # (B, c, S/32, S/32)
+    logits = 2 * regions.masks.float() - 1
+    pooled = mask_pooling(dense, logits)[regions.present]  # (R, c)
+    seen = binary_masks(logits, dense.shape[-2:]).flatten(2).any(dim=-1)[regions.present]
+    return visual.head(visual.trunk.head(pooled[:, :, None, None]).flatten(1)), seen
+
+
+def _normalise(images: Tensor) -> Tensor:
+    return ((images - MEAN) / STD).contiguous(memory_format=torch.channels_last)
 
 
 def contrastive_loss(logits: Tensor, true: Tensor) -> Tensor:
@@ -70,8 +117,8 @@ def contrastive_loss(logits: Tensor, true: Tensor) -> Tensor:
     for the same probability of all true ones, would make everything alike.
 
     Args:
-        logits: (B, B) images × sentences.
-        true: (B, B) bool; each image has a true sentence at least.
+        logits: (R, M) images or regions × sentences.
+        true: (R, M) bool; each image has a true sentence at least.
     """
-    of_true = logits.masked_fill(~true, -torch.inf).logsumexp(dim=1)  # (B,)
+    of_true = logits.masked_fill(~true, -torch.inf).logsumexp(dim=1)  # (R,)
     return (logits.logsumexp(dim=1) - of_true).mean()

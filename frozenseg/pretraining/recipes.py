@@ -17,15 +17,23 @@ from frozenseg.modeling.frozen import Frozen
 from frozenseg.modeling.sam.base import FrozenSAM
 from frozenseg.modeling.sam.build import build_sam
 from frozenseg.pretraining.card import Card, save
-from frozenseg.pretraining.clip import SLOW_RATE, TEXT_TOWER, ContrastiveStep, open_layer_scales
+from frozenseg.pretraining.clip import (
+    CROPS_A_SCENE,
+    CROPS_ALONE,
+    REGIONS,
+    SLOW_RATE,
+    TEXT_TOWER,
+    ContrastiveStep,
+    open_layer_scales,
+)
 from frozenseg.pretraining.optimise import LossesOfStep, Schedule, optimise
 from frozenseg.pretraining.sam import PointPromptStep
 from frozenseg.pretraining.scene_pool import ScenePool, paint_pool
 from frozenseg.pretraining.scores import Scores, clip_scores, sam_scores, zero_shot_scenes
 from frozenseg.toyworld.scenes import Scene
+from frozenseg.toyworld.shipped import CLIP_NAME, SAM_NAME
 
 logger = get_logger(__name__)
-CLIP_NAME, SAM_NAME = "toyworld_convnext", "vit_toy"  # the architectures
 TRAINED_ON = (
     "Its scenes have all colours, patterns, shapes and materials in all combinations, also those that `toyworld_train` "
     "never shows; none of them is a picture of ToyWorld's own splits."
@@ -103,7 +111,7 @@ class ClipRecipe(PretrainingRecipe):
     """The CLIP: a small ConvNeXt and a small text tower, by contrast."""
 
     name = "clip"
-    usual = Amounts(steps=5000, batch=128, learning_rate=2e-3)
+    usual = Amounts(steps=6250, batch=128, learning_rate=2e-3)
 
     def build(self, weights: str) -> FrozenCLIP:
         """Build it."""
@@ -116,11 +124,12 @@ class ClipRecipe(PretrainingRecipe):
 
     def schedule(self, amounts: Amounts) -> Schedule:
         """Let the words change slowly: those that images do not tell apart yet would become one, and stay so."""
-        return super().schedule(amounts)._replace(slow=TEXT_TOWER, slow_rate=SLOW_RATE)
+        restart = int(CROPS_ALONE * amounts.steps)
+        return super().schedule(amounts)._replace(restart=restart, slow=TEXT_TOWER, slow_rate=SLOW_RATE)
 
     def step(self, encoder: FrozenCLIP, pool: ScenePool, amounts: Amounts) -> LossesOfStep:
-        """Compare crops with sentences."""
-        return ContrastiveStep(encoder, pool, amounts.batch, amounts.seed)
+        """Compare crops and regions with sentences."""
+        return ContrastiveStep(encoder, pool, amounts.batch, amounts.steps, amounts.seed)
 
     def scores(self, encoder: FrozenCLIP, scenes: Sequence[Scene]) -> Scores:
         """Let it name things and regions."""
@@ -131,9 +140,12 @@ class ClipRecipe(PretrainingRecipe):
         return (
             "ToyWorld's CLIP",
             f"An `open_clip` model, `{CLIP_NAME}`.",
-            f"Trained from nothing by contrast (after Radford et al. 2021): {amounts.steps} steps of {amounts.batch} "
-            f"crops of {amounts.scenes} scenes, seed {amounts.seed}; sentences name things and materials, half of "
-            f"them in CLIP's usual templates. {TRAINED_ON}",
+            f"Trained from nothing by contrast (after Radford et al. 2021): {amounts.steps} steps, seed {amounts.seed}. "
+            f"The first {100 * CROPS_ALONE:.0f} % show {amounts.batch} crops of {amounts.scenes} scenes each, mostly "
+            f"tight ones of one thing; of the others, {100 * REGIONS:.0f} % show {amounts.batch // CROPS_A_SCENE} whole "
+            "scenes, each with a sentence about every region, whose vector is pooled from CLIP's map under the "
+            "region's true mask. Sentences name things and materials, or a thing's shape, colour or pattern alone, "
+            f"half of them in CLIP's usual templates. {TRAINED_ON}",
         )
 
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from frozenseg.modeling.sam.base import FrozenSAM
 from frozenseg.pretraining.optimise import Losses
-from frozenseg.pretraining.scene_pool import ScenePool
+from frozenseg.pretraining.scene_pool import ScenePool, mirrored
 
 FOCAL, DICE, QUALITY = 20.0, 1.0, 1.0  # weights of SAM's losses
 GAMMA = 2.0  # of the focal loss
@@ -61,10 +61,7 @@ def draw_prompts(rng: np.random.Generator, pool: ScenePool, batch: int, points: 
     """Draw scenes, mirrored at random, and in each points: first a segment, then a pixel of it."""
     images, places, masks = [], [], []
     for scene in rng.integers(len(pool.images), size=batch):
-        image, layers = pool.images[scene], pool.layers[scene]
-        for axis in (1, 2):
-            if rng.random() < 0.5:
-                image, layers = image.flip(axis), layers.flip(axis - 1)
+        image, layers = mirrored(rng, pool.images[scene], pool.layers[scene])
         images.append(normalise(image))
         numbers = np.unique(layers.numpy())
         for number in rng.choice(numbers, size=points):

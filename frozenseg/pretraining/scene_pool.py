@@ -21,6 +21,7 @@ CHUNK = 64  # scenes that a process makes at a time
 PLAIN = 3  # times that a plain thing is as frequent as a striped, dotted or checkered one
 TRIES, SIDES = 6, (20, 56)  # windows that are tried for a material, and their sides in pixels
 VIEW_SIDES = (56, 128)  # of a view of several things
+MIRRORED = 0.5  # how often a scene is mirrored along an axis
 MOSTLY = 0.8  # share of a window that a material covers, or of a thing that a view shows
 
 
@@ -39,6 +40,7 @@ class ScenePool:
     Attributes:
         images: (S, 3, H, W) uint8 RGB.
         layers: (S, H, W) uint8, the number of each pixel's segment in its scene.
+        segments: the categories of each scene's segments, by number.
         things: a view around each thing, by the thing's colour.
         materials: views of one material each.
         scenes: views of several things.
@@ -46,6 +48,7 @@ class ScenePool:
 
     images: Tensor
     layers: Tensor
+    segments: tuple[tuple[Category, ...], ...]
     things: dict[str, tuple[View, ...]]
     materials: tuple[View, ...]
     scenes: tuple[View, ...]
@@ -62,25 +65,33 @@ def paint_pool(seed: int, count: int, workers: int = 1) -> ScenePool:
     tasks = [(seed, first, min(first + CHUNK, count)) for first in range(0, count, CHUNK)]
     painted = dict(progress(outcomes(_paint, tasks, workers), "painting scenes (64 each)", len(tasks)))
     parts = [painted[place] for place in range(len(tasks))]
-    views = [view for part in parts for view in part[2]]
+    views = [view for part in parts for view in part.views]
     things: dict[str, list[View]] = {}
     for kind, view in views:
         if kind == "thing":
             things.setdefault(view.shown[0].parts["colour"], []).append(view)
     return ScenePool(
-        images=torch.from_numpy(np.concatenate([part[0] for part in parts])),
-        layers=torch.from_numpy(np.concatenate([part[1] for part in parts])),
+        images=torch.from_numpy(np.concatenate([part.images for part in parts])),
+        layers=torch.from_numpy(np.concatenate([part.layers for part in parts])),
+        segments=tuple(segments for part in parts for segments in part.segments),
         things={colour: tuple(things[colour]) for colour in COLOURS if colour in things},
         materials=tuple(view for kind, view in views if kind == "material"),
         scenes=tuple(view for kind, view in views if kind == "scene"),
     )
 
 
-def _paint(seed: int, first: int, end: int) -> tuple[np.ndarray, np.ndarray, list[tuple[str, View]]]:
+class _Painted(NamedTuple):
+    images: np.ndarray
+    layers: np.ndarray
+    segments: list[tuple[Category, ...]]
+    views: list[tuple[str, View]]
+
+
+def _paint(seed: int, first: int, end: int) -> _Painted:
     categories = [
         category for category in wide_categories() for _ in range(1 if category.parts.get("pattern") else PLAIN)
     ]
-    images, layers, views = [], [], []
+    images, layers, segments, views = [], [], [], []
     for number in range(first, end):
         rng = np.random.default_rng([seed, WORLD, number])
         scene = render(rng, draw_cast(rng, categories))
@@ -89,8 +100,17 @@ def _paint(seed: int, first: int, end: int) -> tuple[np.ndarray, np.ndarray, lis
             numbers[scene.ids == segment.id] = index
         images.append(scene.image.transpose(2, 0, 1))
         layers.append(numbers)
-        views += _views(rng, number, numbers, [segment.category for segment in scene.segments])
-    return np.stack(images), np.stack(layers), views
+        segments.append(tuple(segment.category for segment in scene.segments))
+        views += _views(rng, number, numbers, segments[-1])
+    return _Painted(np.stack(images), np.stack(layers), segments, views)
+
+
+def mirrored(rng: np.random.Generator, image: Tensor, layers: Tensor) -> tuple[Tensor, Tensor]:
+    """Mirror an image (3, H, W) and its layers (H, W) at random, along each axis."""
+    for axis in (-2, -1):
+        if rng.random() < MIRRORED:
+            image, layers = image.flip(axis), layers.flip(axis)
+    return image, layers
 
 
 def _views(

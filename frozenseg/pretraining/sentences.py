@@ -5,13 +5,14 @@ people do: sentences about one word say what that word looks like.
 """
 
 from collections.abc import Sequence
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from frozenseg.toyworld.words import Category
+from frozenseg.toyworld.words import COLOURS, PATTERNS, SHAPES, Category, wide_categories
 from frozenseg.vocabulary import TEMPLATES
 
 PLAIN = "plain"  # the pattern of a thing that has none
@@ -19,6 +20,8 @@ WHOLE = "whole"
 PARTS = (WHOLE, "shape", "colour", "pattern")  # what a single thing can be called by
 BARE = 0.5  # share of sentences that are the name alone
 MOST_NAMES = 4  # in one sentence
+ALTERNATIVES = {"pattern": ("", *PATTERNS), "colour": tuple(COLOURS), "shape": SHAPES}
+CHANGED = (0.2, 0.2, 0.6)  # shares of patterns, colours and shapes among words that are changed: shapes are hardest
 Words = frozenset[str]
 
 
@@ -44,6 +47,19 @@ def describe(rng: np.random.Generator, shown: Sequence[Category], part: str = WH
     chosen = [shown[place] for place in rng.permutation(len(shown))[:MOST_NAMES]]
     names = [category.names[rng.integers(len(category.names))] for category in chosen]
     return Sentence(template.format(" and a ".join(names)), tuple(words_of(category) for category in chosen))
+
+
+def other_in_one_word(rng: np.random.Generator, thing: Category) -> Category:
+    """Return a thing of another colour, or pattern, or shape, and otherwise the same."""
+    part, words = list(ALTERNATIVES.items())[rng.choice(len(ALTERNATIVES), p=CHANGED)]
+    others = [word for word in words if word != thing.parts[part]]
+    parts = {**thing.parts, part: others[rng.integers(len(others))]}
+    return _things()[frozenset(parts.items())]
+
+
+@cache
+def _things() -> dict[frozenset[tuple[str, str]], Category]:
+    return {frozenset(category.parts.items()): category for category in wide_categories() if category.isthing}
 
 
 def words_of(category: Category) -> Words:

@@ -43,6 +43,7 @@ setup(
             "data/categories/*.tsv",
             "evaluation/*.tsv",
             "modeling/clip/model_configs/*.json",
+            "toyworld/weights/*",
         ]
     },
     install_requires=REQUIRED,

@@ -33,7 +33,8 @@ KEYS: tuple[Key, ...] = (
     Key(
         "MODEL.WEIGHTS",
         "",
-        "file of weights to start from or to evaluate, ours or released; empty: freshly initialised decoder",
+        "file of weights to start from or to evaluate, ours or released; toyworld: those that come with the package; "
+        "empty: freshly initialised decoder",
     ),
     Key("MODEL.ALLOW_PARTIAL_WEIGHTS", False, "load what fits of MODEL.WEIGHTS and warn of the rest"),
     Key(
@@ -45,15 +46,20 @@ KEYS: tuple[Key, ...] = (
     Key("MODEL.PIXEL_STD", [68.5005327, 66.6321579, 70.32316305], "CLIP's channel standard deviations, RGB, 0-255"),
     Key("MODEL.BACKBONE.NAME", "CLIP", "CLIP picks the family from CLIP_MODEL_NAME; a family's name insists on it"),
     Key("MODEL.SAM_NAME", "vit_b", "SAM: vit_t (MobileSAM), vit_b, vit_l, vit_h, or a registered name"),
-    Key("MODEL.SAM_WEIGHTS", "", "SAM checkpoint file; empty: fetched (not vit_t); random[:SEED]: untrained"),
+    Key(
+        "MODEL.SAM_WEIGHTS",
+        "",
+        "SAM checkpoint file; empty: fetched (not vit_t); random[:SEED]: untrained; toyworld: comes with the package",
+    ),
     Key("MODEL.TEXT_CACHE_DIR", "", "folder that keeps encoded vocabularies; empty keeps none"),
     # CLIP and the geometric ensemble; FC_CLIP is the same section under its older name
     Key("MODEL.FROZEN_SEG.CLIP_MODEL_NAME", "convnext_large_d_320", "open_clip model name, or hf-hub:ORG/REPO"),
     Key(
         "MODEL.FROZEN_SEG.CLIP_PRETRAINED_WEIGHTS",
         "laion2b_s29b_b131k_ft_soup",
-        "open_clip tag, local file, hf-hub:ORG/REPO, or random[:SEED] for an untrained CLIP; a file of OpenAI's that "
-        "does not say so in its name needs a CLIP_MODEL_NAME with -quickgelu",
+        "open_clip tag, local file, hf-hub:ORG/REPO, random[:SEED] for an untrained CLIP, or toyworld for the one that "
+        "comes with the package; a file of OpenAI's that does not say so in its name needs a CLIP_MODEL_NAME with "
+        "-quickgelu",
     ),
     Key("MODEL.FROZEN_SEG.EMBED_DIM", 0, "width of CLIP's joint space; 0 reads it from the model"),
     Key("MODEL.FROZEN_SEG.GEOMETRIC_ENSEMBLE_ALPHA", 0.4, "weight of CLIP's own scores for seen classes, 0-1"),

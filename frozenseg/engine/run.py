@@ -39,6 +39,7 @@ from frozenseg.errors import CheckpointError, ConfigError
 from frozenseg.evaluation.expected import check_results, read_expected
 from frozenseg.log import get_logger
 from frozenseg.modeling.build import build_model
+from frozenseg.modeling.checkpoint_file import weights_file
 from frozenseg.modeling.weights import load_trained
 from frozenseg.vocabulary import Vocabulary
 
@@ -78,7 +79,7 @@ def check(cfg: Any, eval_only: bool) -> None:
     if eval_only and not cfg.DATASETS.TEST:
         raise ConfigError("DATASETS.TEST is empty: name the data sets to evaluate on.")
     KeepPolicy.from_config(cfg)
-    if cfg.MODEL.WEIGHTS and not Path(cfg.MODEL.WEIGHTS).expanduser().is_file():
+    if cfg.MODEL.WEIGHTS and not weights_file(cfg.MODEL.WEIGHTS).is_file():
         raise CheckpointError(f"There is no checkpoint {cfg.MODEL.WEIGHTS}; give --weights the path of a file.")
 
 

@@ -109,7 +109,8 @@ class Segmenter:
 
         Args:
             config: YAML file of the model; None for the one that the weights hold, where they are our own.
-            weights: file of weights, ours or released; None for the config's ``MODEL.WEIGHTS``.
+            weights: file of weights, ours or released; ``toyworld`` for those that come with the package; None for the
+                config's ``MODEL.WEIGHTS``.
             device: ``cpu``, ``cuda``, or ``auto``: cuda where there is one; None for the config's ``MODEL.DEVICE``.
             options: ``KEY VALUE`` pairs on top of the config.
 

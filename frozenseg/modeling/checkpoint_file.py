@@ -21,6 +21,7 @@ from torch import Tensor
 from frozenseg.atomic import replacing
 from frozenseg.errors import CheckpointError
 from frozenseg.safe_pickle import ForeignClassError, PickledArray, load_pickle, load_torch
+from frozenseg.toyworld import shipped
 from frozenseg.vocabulary import Vocabulary
 
 SAFETENSORS = ".safetensors"
@@ -49,7 +50,8 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     """Read a file of weights without running anything in it.
 
     Args:
-        path: .pth, .pth.tar, .pkl or .safetensors; ours, or any with tensors or numpy arrays by name.
+        path: .pth, .pth.tar, .pkl or .safetensors; ours, or any with tensors or numpy arrays by name. ``toyworld`` is
+            the trained FrozenSeg-tiny that comes with the package.
 
     Returns:
         ``model`` (tensors by name on the CPU, as they are stored). From our own checkpoints also ``frozen`` (hash by
@@ -59,7 +61,7 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     Raises:
         CheckpointError: missing, damaged, without weights, or not to be read without running it.
     """
-    path = Path(path).expanduser()
+    path = weights_file(path)
     if not path.is_file():
         raise CheckpointError(f"There is no checkpoint {path}; give the path of a .pth, .pkl or .safetensors file.")
     try:
@@ -72,6 +74,11 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     ours = isinstance(content.get("frozen"), dict)
     kept = (*DESCRIPTION, *STATES) if ours else ()
     return {"model": weights, **{key: content[key] for key in kept if key in content}}
+
+
+def weights_file(source: str | Path) -> Path:
+    """Return the file that MODEL.WEIGHTS names: a path, or ``toyworld`` for the one that comes with the package."""
+    return shipped.FROZENSEG if str(source) == shipped.TOYWORLD else Path(source).expanduser()
 
 
 def trained_vocabulary(checkpoint: Mapping[str, Any]) -> Vocabulary | None:

@@ -10,9 +10,10 @@ from safetensors.torch import load_file
 from frozenseg.errors import ConfigError
 from frozenseg.modeling.clip.build import build_clip
 from frozenseg.modeling.sam.build import build_sam
-from frozenseg.pretraining.recipes import CLIP_NAME, RECIPES, SAM_NAME
+from frozenseg.pretraining.recipes import RECIPES
 from frozenseg.pretraining.scores import best_ious, colour_clusters
 from frozenseg.toyworld.export import Recipe, make_scene
+from frozenseg.toyworld.shipped import CLIP_NAME, SAM_NAME
 from tools import pretrain_toyworld
 
 FEW = ["--steps", "2", "--batch", "4", "--scenes", "8", "--test-scenes", "2"]

@@ -11,6 +11,7 @@ from torch import nn
 
 from frozenseg.errors import CheckpointError, ConfigError, did_you_mean
 from frozenseg.log import get_logger
+from frozenseg.toyworld import shipped
 
 logger = get_logger(__name__)
 HUB = "hf-hub:"
@@ -32,12 +33,15 @@ def find_weights(model_name: str, source: str) -> ClipWeights:
 
     Args:
         model_name: open_clip's name of the architecture.
-        source: open_clip tag of that architecture, local file, or ``hf-hub:ORG/REPO``.
+        source: open_clip tag of that architecture, local file, ``hf-hub:ORG/REPO``, or ``toyworld`` for those that come
+            with the package.
 
     Raises:
         ConfigError: none of these.
         CheckpointError: they cannot be fetched, or are of a kind that is not read.
     """
+    if source == shipped.TOYWORLD:
+        return ClipWeights(shipped.encoder_weights(model_name, "CLIP_MODEL_NAME"), quick_gelu=False)
     tag = open_clip.get_pretrained_cfg(model_name, source)
     if tag:
         return ClipWeights(_fetched_tag(model_name, source, tag), bool(tag.get("quick_gelu")))
@@ -54,7 +58,7 @@ def find_weights(model_name: str, source: str) -> ClipWeights:
     raise ConfigError(
         f"CLIP_PRETRAINED_WEIGHTS {source!r} is neither a file nor a tag of {model_name}.{did_you_mean(source, tags)} "
         f"Tags: {', '.join(tags) or 'none'}; '{HUB}ORG/REPO' for a repository of the Hugging Face hub, 'random' for an "
-        "untrained CLIP."
+        f"untrained CLIP, {shipped.TOYWORLD!r} for ToyWorld's."
     )
 
 

@@ -10,6 +10,7 @@ from frozenseg.modeling.random_weights import random_seed
 from frozenseg.modeling.sam.base import FrozenSAM
 from frozenseg.modeling.sam.weights import load_weights
 from frozenseg.registry import SAM
+from frozenseg.toyworld import shipped
 
 logger = get_logger(__name__)
 RELEASE = "https://dl.fbaipublicfiles.com/segment_anything/"
@@ -22,8 +23,8 @@ def build_sam(name: str, weights: str) -> FrozenSAM:
 
     Args:
         name: registered name, such as ``vit_b``.
-        weights: a file, ``random[:SEED]``, or empty for the released file (downloaded once into torch's hub folder;
-            not for ``vit_t``).
+        weights: a file, ``random[:SEED]``, ``toyworld`` for those that come with the package, or empty for the released
+            file (downloaded once into torch's hub folder; not for ``vit_t``).
 
     Raises:
         ConfigError: unknown name.
@@ -41,6 +42,8 @@ def build_sam(name: str, weights: str) -> FrozenSAM:
 
 
 def _weights_file(name: str, weights: str) -> Path:
+    if weights == shipped.TOYWORLD:
+        return shipped.encoder_weights(name, "MODEL.SAM_NAME")
     if weights:
         if not Path(weights).is_file():
             raise CheckpointError(f"MODEL.SAM_WEIGHTS {weights!r} is no file.")

@@ -1,0 +1,27 @@
+"""The weights that come with the package: ToyWorld's CLIP, its SAM, and a FrozenSeg trained with both."""
+
+from pathlib import Path
+
+from frozenseg.errors import ConfigError
+
+TOYWORLD = "toyworld"  # what keys and flags call them
+CLIP_NAME, SAM_NAME = "toyworld_convnext", "vit_toy"  # the encoders' architectures
+FOLDER = Path(__file__).parent / "weights"
+CLIP, SAM, FROZENSEG = (FOLDER / f"{name}.safetensors" for name in ("clip", "sam", "frozenseg_tiny"))
+
+
+def encoder_weights(name: str, key: str) -> Path:
+    """Return the file of an encoder's weights.
+
+    Args:
+        name: the architecture that they are wanted for.
+        key: the config's key of that architecture, for the message.
+
+    Raises:
+        ConfigError: there are none for it.
+    """
+    files = {CLIP_NAME: CLIP, SAM_NAME: SAM}
+    if name not in files:
+        right = CLIP_NAME if "CLIP" in key else SAM_NAME
+        raise ConfigError(f"The weights {TOYWORLD!r} are those of {right}, not of {name}: set {key} to {right}.")
+    return files[name]

@@ -1,6 +1,12 @@
 r"""Segment pictures with your own words, and draw what was found.
 
-Example:
+Examples:
+    python tools/demo.py --output masks
+        paints scenes of ToyWorld and segments them with the model that comes with the package
+
+    python tools/demo.py --output masks --vocabulary "purple star; red cross; grass; sand" --stuff "grass; sand"
+        the same by other words
+
     python tools/demo.py --input picture.jpg --vocabulary "cat,kitten; dog; grass" --stuff "grass" --output masks \
         --config-file configs/frozenseg/convnext_large.yaml --weights frozenseg.pth
 
@@ -20,8 +26,12 @@ from pathlib import Path
 from PIL import Image
 
 from frozenseg.errors import ConfigError, DataError, FrozenSegError
+from frozenseg.toyworld.shipped import TOYWORLD
 from frozenseg.vocabulary import Vocabulary
 from frozenseg.vocabulary.files import read_vocabulary_lines
+
+SCENES = 3
+SCENE_SIZE = 384  # pixels a side; the model sees all sizes alike
 
 
 def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -29,9 +39,16 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     description, _, epilog = (__doc__ or "").partition("\n")
     formatter = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=description, epilog=epilog, formatter_class=formatter)
-    parser.add_argument("--input", type=Path, nargs="+", required=True, help="pictures")
-    words = parser.add_mutually_exclusive_group(required=True)
-    words.add_argument("--vocabulary", metavar="WORDS", help='words, such as "cat,kitten; dog"')
+    parser.add_argument(
+        "--input",
+        type=Path,
+        nargs="+",
+        help=f"pictures (default: {SCENES} scenes of ToyWorld, painted for the occasion)",
+    )
+    words = parser.add_mutually_exclusive_group()
+    words.add_argument(
+        "--vocabulary", metavar="WORDS", help='words, such as "cat,kitten; dog" (default: those of ToyWorld)'
+    )
     words.add_argument(
         "--vocabulary-file", type=Path, metavar="FILE", help="file of words, one class a line: cat,kitten"
     )
@@ -41,7 +58,10 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
         "--config-file", type=Path, help="YAML file of the model (default: the config that our own weights hold)"
     )
     parser.add_argument(
-        "--weights", type=Path, help="its weights, ours or released (default: the config's MODEL.WEIGHTS)"
+        "--weights",
+        type=Path,
+        help="its weights, ours or released (default: the config's MODEL.WEIGHTS; without a config the model of "
+        "ToyWorld that comes with the package)",
     )
     parser.add_argument("--sam-masks", action="store_true", help="let SAM's own masks vote, and show what that changes")
     parser.add_argument("--allow-partial", action="store_true", help="load only what fits of the weights")
@@ -50,7 +70,15 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "options", nargs="*", metavar="KEY VALUE", help="config overrides, such as INPUT.MIN_SIZE_TEST 640"
     )
-    return parser.parse_intermixed_args(argv)
+    arguments = parser.parse_intermixed_args(argv)
+    words_given = arguments.vocabulary is not None or arguments.vocabulary_file is not None
+    if arguments.config_file is None and arguments.weights is None:
+        arguments.weights = TOYWORLD
+    elif arguments.input is None or not words_given:
+        parser.error("a model of yours needs --input, and --vocabulary or --vocabulary-file")
+    if arguments.stuff and not words_given:
+        parser.error("--stuff goes with --vocabulary or --vocabulary-file")
+    return arguments
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -74,8 +102,9 @@ def segment(arguments: argparse.Namespace) -> int:
 
     setup_logging()
     check_matplotlib()
-    pictures = readable(arguments.input, arguments.skip_bad)
+    pictures = readable(arguments.input, arguments.skip_bad) if arguments.input else []
     make_folder(arguments.output)
+    pictures = pictures or paint_scenes(arguments.output)
     options = [*arguments.options, *(["MODEL.ALLOW_PARTIAL_WEIGHTS", "True"] if arguments.allow_partial else [])]
     options += ["TEST.USE_SAM_MASKS", "True"] if arguments.sam_masks else []
     segmenter = Segmenter.from_config(arguments.config_file, arguments.weights, arguments.device, options=options)
@@ -104,11 +133,27 @@ def asked_words(arguments: argparse.Namespace) -> Vocabulary:
         DataError: they are empty or cannot be read, or a class that is said to be stuff is not among them.
     """
     stuff = [name.strip() for name in arguments.stuff.split(";") if name.strip()]
+    if arguments.vocabulary is None and arguments.vocabulary_file is None:
+        from frozenseg.toyworld.words import all_categories
+
+        known = all_categories()
+        return Vocabulary(tuple(category.names for category in known), tuple(category.isthing for category in known))
     if arguments.vocabulary_file is None:
         return Vocabulary.parse(arguments.vocabulary, stuff)
     lines = read_vocabulary_lines(arguments.vocabulary_file)
     stuff += [line.names[0] for line in lines if line.isthing is False]
     return Vocabulary.from_strings([",".join(line.names) for line in lines], stuff=stuff)
+
+
+def paint_scenes(folder: Path) -> list[Path]:
+    """Paint scenes of ToyWorld's zero-shot test into a folder; returns the pictures."""
+    from frozenseg.toyworld.export import Recipe, make_scene
+
+    recipe = Recipe("val_unseen", seed=1, count=SCENES, height=SCENE_SIZE, width=SCENE_SIZE)
+    paths = [folder / f"toyworld_{number}.png" for number in range(1, SCENES + 1)]
+    for number, path in enumerate(paths, start=1):
+        Image.fromarray(make_scene(recipe, number).image).save(path)
+    return paths
 
 
 def make_folder(path: Path) -> None:

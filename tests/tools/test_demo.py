@@ -10,8 +10,9 @@ from PIL import Image
 
 from frozenseg.modeling.build import build_model
 from frozenseg.modeling.weights import trained_tensors
+from frozenseg.toyworld.words import all_categories
 from tests.tiny import NARROW, ROOT, TRAINING, tiny_config
-from tools.demo import asked_words, main, parse_arguments
+from tools.demo import SCENE_SIZE, SCENES, asked_words, main, parse_arguments
 
 
 @pytest.fixture
@@ -52,6 +53,30 @@ def test_with_sam_masks_both_are_shown(tmp_path: Path) -> None:
         with Image.open(tmp_path / "masks" / f"picture_{kind}.png") as drawing:
             sizes[kind] = drawing.size
     assert sizes["sam_masks"] == (2 * sizes["semantic"][0], sizes["semantic"][1])
+
+
+def test_without_arguments_toyworld_is_segmented(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("matplotlib", reason="drawing needs the demo extra")
+    assert main(["--output", str(tmp_path)]) == 0
+    assert f"{SCENES} pictures segmented" in capsys.readouterr().out
+    assert len(list(tmp_path.glob("toyworld_*_panoptic.png"))) == SCENES
+    with Image.open(tmp_path / "toyworld_1.png") as scene:
+        assert scene.size == (SCENE_SIZE, SCENE_SIZE)
+
+
+def test_toyworld_is_asked_for_all_its_words() -> None:
+    words = asked_words(parse_arguments(["--output", "masks"]))
+    assert len(words) == len(all_categories())
+    assert words.isthing == tuple(category.isthing for category in all_categories())
+
+
+def test_a_model_of_ones_own_needs_pictures_and_words(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parse_arguments(["--output", "masks", "--weights", "model.pth", "--vocabulary", "cat"])
+    assert "a model of yours needs --input" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        parse_arguments(["--output", "masks", "--stuff", "grass"])
+    assert "--stuff goes with --vocabulary" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,18 @@ from frozenseg.vocabulary import Vocabulary
 ROOT = Path(__file__).parents[1]
 TRAINING = Vocabulary.from_strings(["cat,kitten", "dog", "sky"], isthing=[True, True, False])
 TEST = Vocabulary.from_strings(["kitten", "boat", "grass", "sky,cloud"], isthing=[True, True, False, False])
+UNTRAINED = (  # what a model knows is no concern of most tests
+    "MODEL.SAM_WEIGHTS", "random",
+    *(value for section in ("MODEL.FROZEN_SEG", "MODEL.FC_CLIP") for value in (
+        f"{section}.CLIP_MODEL_NAME", "toy_convnext",
+        f"{section}.CLIP_PRETRAINED_WEIGHTS", "random",
+        f"{section}.GEOMETRIC_ENSEMBLE_ALPHA", 0.0,  # it knows no class
+        f"{section}.GEOMETRIC_ENSEMBLE_BETA", 0.0,
+    )),
+    "INPUT.IMAGE_SIZE", 128, "INPUT.MIN_SIZE_TEST", 128, "INPUT.MAX_SIZE_TEST", 256,
+)  # fmt: skip
 NARROW = (
+    *UNTRAINED,
     "MODEL.SEM_SEG_HEAD.TRANSFORMER_ENC_LAYERS", 1,
     "MODEL.MASK_FORMER.NUM_OBJECT_QUERIES", 6,
     "MODEL.MASK_FORMER.TRAIN_NUM_POINTS", 64,

@@ -3,7 +3,7 @@
 import contextlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,15 @@ def replacing(path: str | Path, through_power_cuts: bool = False) -> Iterator[Pa
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_tensors(path: str | Path, tensors: Mapping[str, Any], metadata: dict[str, str] | None = None) -> None:
+    """Write tensors as safetensors, readable by whom the umask lets: safetensors' own writer lets their owner alone."""
+    from safetensors.torch import save
+
+    contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    with replacing(path, through_power_cuts=True) as temporary:
+        temporary.write_bytes(save(contiguous, metadata))
 
 
 def write_text(path: str | Path, text: str, through_power_cuts: bool = False) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from frozenseg.atomic import replacing
+from frozenseg.atomic import write_tensors
 
 
 class TensorCache:
@@ -32,11 +32,8 @@ class TensorCache:
 
     def save(self, value: Tensor, **content: Any) -> Path:
         """Keep a tensor (any shape and dtype) under what it was computed from; returns its file."""
-        from safetensors.torch import save_file
-
         path = self._path(content)
-        with replacing(path) as temporary:
-            save_file({"value": value.detach().cpu().contiguous()}, temporary)
+        write_tensors(path, {"value": value})
         return path
 
     def _path(self, content: dict[str, Any]) -> Path:

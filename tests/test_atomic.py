@@ -1,10 +1,13 @@
 """Files are whole or absent."""
 
+import os
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import load_file
 
-from frozenseg.atomic import replacing, write_json, write_text
+from frozenseg.atomic import replacing, write_json, write_tensors, write_text
 
 
 def test_the_file_appears_at_the_end(tmp_path: Path) -> None:
@@ -38,3 +41,14 @@ def test_text_ends_with_a_line_and_json_is_finite(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="not JSON compliant"):
         write_json(tmp_path / "b.json", {"a": float("nan")})
     assert not (tmp_path / "b.json").exists()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="rights are POSIX's")
+def test_tensors_can_be_read_by_whom_the_umask_lets(tmp_path: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        write_tensors(tmp_path / "value.safetensors", {"value": torch.ones(2, 3).T}, {"made": "here"})
+    finally:
+        os.umask(before)
+    assert (tmp_path / "value.safetensors").stat().st_mode & 0o777 == 0o640
+    assert torch.equal(load_file(tmp_path / "value.safetensors")["value"], torch.ones(3, 2))

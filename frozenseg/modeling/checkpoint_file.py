@@ -15,10 +15,9 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
-from frozenseg.atomic import replacing
+from frozenseg.atomic import replacing, write_tensors
 from frozenseg.errors import CheckpointError
 from frozenseg.safe_pickle import ForeignClassError, PickledArray, load_pickle, load_torch
 from frozenseg.toyworld import shipped
@@ -99,13 +98,12 @@ def write_checkpoint(path: Path, content: Mapping[str, Any]) -> None:
         CheckpointError: the disk refuses.
     """
     try:
-        with replacing(path, through_power_cuts=True) as temporary:
-            if path.suffix == SAFETENSORS:
-                description = {key: content[key] for key in DESCRIPTION if key in content}
-                metadata = {METADATA: json.dumps({"format": FORMAT, **description}, sort_keys=True, ensure_ascii=False)}
-                tensors = {name: tensor.contiguous() for name, tensor in content["model"].items()}
-                save_file(tensors, temporary, metadata if description else None)
-            else:
+        if path.suffix == SAFETENSORS:
+            description = {key: content[key] for key in DESCRIPTION if key in content}
+            metadata = {METADATA: json.dumps({"format": FORMAT, **description}, sort_keys=True, ensure_ascii=False)}
+            write_tensors(path, content["model"], metadata if description else None)
+        else:
+            with replacing(path, through_power_cuts=True) as temporary:
                 torch.save(dict(content), temporary)
     except (OSError, RuntimeError, SafetensorError) as error:
         raise CheckpointError(f"{path} cannot be written ({error}): make room, or choose another folder.") from error

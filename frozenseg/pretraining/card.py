@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
 from tabulate import tabulate
 from torch import Tensor, nn
 
-from frozenseg.atomic import replacing, write_text
+from frozenseg.atomic import write_tensors, write_text
 from frozenseg.pretraining.scores import Scores
 
 
@@ -35,14 +34,16 @@ class Card:
     def text(self, model: nn.Module) -> str:
         """Return the card in Markdown."""
         count = sum(value.numel() for value in model.parameters())
+        threads = torch.get_num_threads()
         machine = (
-            f"{torch.get_num_threads()} CPU threads, Python {platform.python_version()}, torch {torch.__version__}"
+            f"{threads} CPU {'thread' if threads == 1 else 'threads'}, Python {platform.python_version()}, "
+            f"torch {torch.__version__}"
         )
         return "\n\n".join(
             [
                 f"# {self.title}",
                 *self.lines,
-                f"Parameters: {count:,}, kept in float16.".replace(",", " "),
+                f"Parameters: {f'{count:,}'.replace(',', ' ')}, kept in float16.",
                 f"Made by `{self.command}` in {self.minutes:.0f} minutes on {machine}.",
                 "Scores in percent, on pictures of ToyWorld's zero-shot test that it was not trained on:",
                 scores_table(self.scores),
@@ -62,11 +63,7 @@ def save_weights(file: Path, weights: Mapping[str, Tensor]) -> None:
     Raises:
         OSError: the disk refuses.
     """
-    halves = {
-        name: (value.half() if value.is_floating_point() else value).contiguous() for name, value in weights.items()
-    }
-    with replacing(file) as temporary:
-        save_file(halves, temporary)
+    write_tensors(file, {name: value.half() if value.is_floating_point() else value for name, value in weights.items()})
 
 
 def save(file: Path, model: nn.Module, card: Card) -> None:

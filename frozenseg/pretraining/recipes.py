@@ -140,12 +140,12 @@ class ClipRecipe(PretrainingRecipe):
         return (
             "ToyWorld's CLIP",
             f"An `open_clip` model, `{CLIP_NAME}`.",
-            f"Trained from nothing by contrast (after Radford et al. 2021): {amounts.steps} steps, seed {amounts.seed}. "
-            f"The first {100 * CROPS_ALONE:.0f} % show {amounts.batch} crops of {amounts.scenes} scenes each, mostly "
-            f"tight ones of one thing; of the others, {100 * REGIONS:.0f} % show {amounts.batch // CROPS_A_SCENE} whole "
-            "scenes, each with a sentence about every region, whose vector is pooled from CLIP's map under the "
-            "region's true mask. Sentences name things and materials, or a thing's shape, colour or pattern alone, "
-            f"half of them in CLIP's usual templates. {TRAINED_ON}",
+            f"Trained from nothing by contrast (after Radford et al. 2021) on {amounts.scenes} scenes: {amounts.steps} "
+            f"steps, seed {amounts.seed}. A step of the first {100 * CROPS_ALONE:.0f} % shows {amounts.batch} crops, "
+            f"mostly tight ones of one thing; of the others, {100 * REGIONS:.0f} % show "
+            f"{amounts.batch // CROPS_A_SCENE} whole scenes, with a sentence about every region, whose vector is "
+            "pooled from CLIP's map under the region's true mask. Sentences name things and materials, or a thing's "
+            f"shape, colour or pattern alone, half of them in CLIP's usual templates. {TRAINED_ON}",
         )
 
 

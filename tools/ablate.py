@@ -35,7 +35,7 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     formatter = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=description, epilog=epilog, formatter_class=formatter)
     parser.add_argument("configs", type=str, nargs="+", metavar="CONFIG", help="questions, then KEY VALUE overrides")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="of the trainings (default: 0 1 2)")
+    parser.add_argument("--seeds", nargs="+", default=["0", "1", "2"], help="of the trainings (default: 0 1 2)")
     parser.add_argument("--model", type=Path, help="switch the questions' keys in this model instead of their _BASE_")
     parser.add_argument(
         "--output", type=Path, default=Path("output/ablation"), help="folder (default: output/ablation)"
@@ -46,8 +46,13 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     )
     arguments = parser.parse_intermixed_args(argv)
     files = [text for text in arguments.configs if text.endswith((".yaml", ".yml"))]
-    arguments.options = [text for text in arguments.configs if text not in files]
+    count = next((place for place, text in enumerate(arguments.seeds) if not text.isdecimal()), len(arguments.seeds))
+    behind_seeds = arguments.seeds[count:]  # KEY VALUE, which the flag has taken for seeds
+    if not count:
+        parser.error(f"argument --seeds: {behind_seeds[0]} is no seed: give numbers from 0")
+    arguments.options = [*(text for text in arguments.configs if text not in files), *behind_seeds]
     arguments.configs = [Path(text) for text in files]
+    arguments.seeds = [int(text) for text in arguments.seeds[:count]]
     return arguments
 
 

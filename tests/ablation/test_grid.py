@@ -148,6 +148,15 @@ def test_the_picture_is_drawn(tmp_path: Path):
         assert min(picture.size) > 50
 
 
+def test_options_may_follow_the_seeds(capsys: pytest.CaptureFixture):
+    for words in (["--seeds", "0", "2", "SEED", "3"], ["SEED", "3", "--seeds", "0", "2"]):
+        arguments = ablate.parse_arguments([str(SHIPPED[0]), *words])
+        assert (arguments.configs, arguments.seeds, arguments.options) == ([SHIPPED[0]], [0, 2], ["SEED", "3"])
+    with pytest.raises(SystemExit):
+        ablate.parse_arguments([str(SHIPPED[0]), "--seeds", "first"])
+    assert "first is no seed" in capsys.readouterr().err
+
+
 def test_the_tool_refuses_what_is_no_grid(capsys: pytest.CaptureFixture):
     assert ablate.main(["SOLVER.MAX_ITER", "3"]) == 2
     assert "No config is named" in capsys.readouterr().err

@@ -26,6 +26,7 @@ from typing import Any
 
 from frozenseg.errors import ConfigError, FrozenSegError
 
+YAML = (".yaml", ".yml")
 BASELINES = ("majority", "colour", "outline")
 
 
@@ -34,7 +35,7 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     description, _, epilog = (__doc__ or "").partition("\n")
     formatter = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=description, epilog=epilog, formatter_class=formatter)
-    parser.add_argument("configs", type=str, nargs="+", metavar="CONFIG", help="questions, then KEY VALUE overrides")
+    parser.add_argument("configs", type=str, nargs="*", metavar="CONFIG", help="questions, then KEY VALUE overrides")
     parser.add_argument("--seeds", nargs="+", default=["0", "1", "2"], help="of the trainings (default: 0 1 2)")
     parser.add_argument("--model", type=Path, help="switch the questions' keys in this model instead of their _BASE_")
     parser.add_argument(
@@ -45,13 +46,13 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
         "--at-once", type=int, default=cores, help=f"processes that share the cores (default here: {cores})"
     )
     arguments = parser.parse_intermixed_args(argv)
-    files = [text for text in arguments.configs if text.endswith((".yaml", ".yml"))]
     count = next((place for place, text in enumerate(arguments.seeds) if not text.isdecimal()), len(arguments.seeds))
-    behind_seeds = arguments.seeds[count:]  # KEY VALUE, which the flag has taken for seeds
-    if not count:
-        parser.error(f"argument --seeds: {behind_seeds[0]} is no seed: give numbers from 0")
-    arguments.options = [*(text for text in arguments.configs if text not in files), *behind_seeds]
-    arguments.configs = [Path(text) for text in files]
+    behind = arguments.seeds[count:]  # configs and KEY VALUE, which the flag has taken for seeds
+    if behind and (count == 0 or not (behind[0].endswith(YAML) or behind[0][0].isupper())):
+        parser.error(f"argument --seeds: {behind[0]} is no seed: give numbers from 0")
+    words = [*arguments.configs, *behind]
+    arguments.configs = [Path(text) for text in words if text.endswith(YAML)]
+    arguments.options = [text for text in words if not text.endswith(YAML)]
     arguments.seeds = [int(text) for text in arguments.seeds[:count]]
     return arguments
 

@@ -43,11 +43,13 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
         "--input",
         type=Path,
         nargs="+",
-        help=f"pictures (default: {SCENES} scenes of ToyWorld, painted for the occasion)",
+        help=f"pictures (default, for ToyWorld's own model: {SCENES} scenes, painted for the occasion)",
     )
     words = parser.add_mutually_exclusive_group()
     words.add_argument(
-        "--vocabulary", metavar="WORDS", help='words, such as "cat,kitten; dog" (default: those of ToyWorld)'
+        "--vocabulary",
+        metavar="WORDS",
+        help="words, such as \"cat,kitten; dog\" (default, for ToyWorld's own model: all of ToyWorld's)",
     )
     words.add_argument(
         "--vocabulary-file", type=Path, metavar="FILE", help="file of words, one class a line: cat,kitten"
@@ -59,9 +61,8 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument(
         "--weights",
-        type=Path,
-        help="its weights, ours or released (default: the config's MODEL.WEIGHTS; without a config the model of "
-        "ToyWorld that comes with the package)",
+        help="its weights, ours or released (default: the config's MODEL.WEIGHTS; without a config toyworld, the model "
+        "that comes with the package and knows ToyWorld alone)",
     )
     parser.add_argument("--sam-masks", action="store_true", help="let SAM's own masks vote, and show what that changes")
     parser.add_argument("--allow-partial", action="store_true", help="load only what fits of the weights")
@@ -71,11 +72,16 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
         "options", nargs="*", metavar="KEY VALUE", help="config overrides, such as INPUT.MIN_SIZE_TEST 640"
     )
     arguments = parser.parse_intermixed_args(argv)
-    words_given = arguments.vocabulary is not None or arguments.vocabulary_file is not None
     if arguments.config_file is None and arguments.weights is None:
+        if "MODEL.WEIGHTS" in arguments.options:
+            parser.error("without --config-file, name the weights by --weights, not by MODEL.WEIGHTS")
         arguments.weights = TOYWORLD
-    elif arguments.input is None or not words_given:
-        parser.error("a model of yours needs --input, and --vocabulary or --vocabulary-file")
+    words_given = arguments.vocabulary is not None or arguments.vocabulary_file is not None
+    if arguments.config_file is not None or arguments.weights != TOYWORLD:
+        if arguments.input is None:
+            parser.error("a model of yours needs pictures: give --input")
+        if not words_given:
+            parser.error("a model of yours needs words: give --vocabulary or --vocabulary-file")
     if arguments.stuff and not words_given:
         parser.error("--stuff goes with --vocabulary or --vocabulary-file")
     return arguments
@@ -98,11 +104,14 @@ def segment(arguments: argparse.Namespace) -> int:
     vocabulary = asked_words(arguments)
     from frozenseg.inference.page import check_matplotlib
     from frozenseg.inference.predictor import Segmenter
-    from frozenseg.log import progress, setup_logging
+    from frozenseg.log import get_logger, progress, setup_logging
 
     setup_logging()
+    logger = get_logger(__name__)
     check_matplotlib()
     pictures = readable(arguments.input, arguments.skip_bad) if arguments.input else []
+    if pictures and arguments.weights == TOYWORLD:
+        logger.warning("The model is ToyWorld's and has seen nothing else: name another by --weights.")
     make_folder(arguments.output)
     pictures = pictures or paint_scenes(arguments.output)
     options = [*arguments.options, *(["MODEL.ALLOW_PARTIAL_WEIGHTS", "True"] if arguments.allow_partial else [])]

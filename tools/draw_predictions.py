@@ -26,7 +26,7 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--output", type=Path, required=True, help="folder for the pictures")
     parser.add_argument("--count", type=int, default=6, help="pictures of each benchmark (default: 6)")
     parser.add_argument(
-        "options", nargs="*", metavar="KEY VALUE", help="config overrides; MODEL.WEIGHTS FILE is needed"
+        "options", nargs="*", metavar="KEY VALUE", help="config overrides; MODEL.WEIGHTS FILE (or toyworld) is needed"
     )
     return parser.parse_args(argv)
 

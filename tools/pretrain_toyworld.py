@@ -1,11 +1,11 @@
-"""Train one of ToyWorld's foundation models from nothing, a small CLIP or a small SAM, on two CPU cores.
+"""Train one of ToyWorld's foundation models from nothing, a small CLIP or a small SAM, on a CPU.
 
 Examples:
     python tools/pretrain_toyworld.py clip --output output/pretraining
     python tools/pretrain_toyworld.py sam --output output/pretraining
     python tools/pretrain_toyworld.py sam --score output/pretraining/sam.safetensors
 
-CLIP learns which sentence belongs to which crop of a scene; its sentences have every word of ToyWorld in every
+CLIP learns which sentence belongs to which crop, then to which region of a scene; its sentences have every word of ToyWorld in every
 combination, as a CLIP that has seen the web knows all words. SAM learns which mask belongs to a point, whatever lies
 there. OUTPUT/NAME.safetensors are the weights, OUTPUT/NAME.md says how they came about and what they can do. A run that
 was stopped goes on when the same command is given again.
@@ -22,7 +22,7 @@ from frozenseg.errors import FrozenSegError
 MODELS = ("clip", "sam")
 AMOUNTS = {
     "steps": (int, "training steps"),
-    "batch": (int, "crops (clip) or scenes (sam) a step"),
+    "batch": (int, "crops (clip; whole scenes are a tenth as many) or scenes (sam) a step"),
     "learning_rate": (float, "the highest learning rate"),
     "scenes": (int, "scenes to learn from"),
     "seed": (int, "of weights, scenes and batches"),

@@ -2,7 +2,7 @@
 
 Every step is one of the project's own commands and is printed before it runs, so that you can repeat it by hand. The
 last ones are controls: every class under another class's names, an untrained CLIP in the place of ToyWorld's, and what
-can be said without learning. A model that reads the words and knows what they look like must leave them far behind.
+can be said without learning. Only the last of these, which was told how every word is painted, may come near the model.
 """
 
 import argparse
@@ -20,7 +20,10 @@ from tabulate import tabulate
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIG = "configs/toyworld/frozenseg_tiny.yaml"
-UNTRAINED_CLIP = ["MODEL.FROZEN_SEG.CLIP_PRETRAINED_WEIGHTS", "random"]
+UNTRAINED_CLIP = [
+    *("MODEL.FROZEN_SEG.CLIP_PRETRAINED_WEIGHTS", "random"),
+    *("MODEL.FC_CLIP.CLIP_PRETRAINED_WEIGHTS", "random"),
+]
 MODEL = "train/inference/results.json"
 CONTROLS = {  # by the title of their column
     "shuffled names": "shuffled/inference/results.json",

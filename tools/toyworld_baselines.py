@@ -1,4 +1,4 @@
-"""Score what can be said of ToyWorld without learning: controls that a trained model must leave far behind.
+"""Score what can be said of ToyWorld without learning: controls for what has been learned.
 
 Example:
     python tools/toyworld_baselines.py --output output/baselines

@@ -65,7 +65,11 @@ def argument_parser() -> argparse.ArgumentParser:
         help="go on with the run in OUTPUT_DIR: from its last checkpoint, or with an evaluation that was cut off",
     )
     parser.add_argument("--eval-only", action="store_true", help="evaluate on DATASETS.TEST instead of training")
-    parser.add_argument("--weights", metavar="FILE", help="weights to start from or evaluate; sets MODEL.WEIGHTS")
+    parser.add_argument(
+        "--weights",
+        metavar="FILE",
+        help="weights to start from or evaluate; sets MODEL.WEIGHTS (toyworld: those that come with the package)",
+    )
     parser.add_argument(
         "--allow-partial",
         action="store_true",

@@ -1,10 +1,11 @@
 """ToyWorld's CLIP: images and sentences that belong together end at the same place (after Radford et al. 2021).
 
-First it learns from tight crops of things, as long as it cannot tell shapes apart; then most steps show it whole
-scenes, with a sentence about each region (after RegionCLIP, Zhong et al. 2022). A network as small as this one does not
-come to name the regions of a scene from crops alone, as the large ones do.
+For the first part of the steps it learns from tight crops of things, until it can tell shapes apart; then most steps
+show it whole scenes, with a sentence about each region (after RegionCLIP, Zhong et al. 2022). A network as small as
+this one does not come to name the regions of a scene from crops alone, as the large ones do.
 
-Letters: B images, N regions of each, R regions of all, E the width of the joint space.
+Letters: B images, S pixels a side, R regions of all of them, M sentences, c the width of the trunk's last map, E the
+width of the joint space.
 """
 
 from collections.abc import Sequence
@@ -47,7 +48,7 @@ class ContrastiveStep:
 
     def __init__(self, clip: FrozenCLIP, pool: ScenePool, batch: int, steps: int, seed: int) -> None:
         self.clip, self.pool, self.batch, self.seed = clip, pool, batch, seed
-        self.first_of_scenes = int(CROPS_ALONE * steps)
+        self.first_of_scenes = first_step_of_scenes(steps)
 
     def __call__(self, step: int) -> Losses:
         """Draw crops, or scenes with their regions, and compare every image with every sentence."""
@@ -62,9 +63,11 @@ class ContrastiveStep:
         return {"crops": contrastive_loss(self._logits(vectors, crops.sentences), crops.true)}
 
     def _of_regions(self, rng: np.random.Generator) -> Losses:
-        count = max(1, self.batch // CROPS_A_SCENE)
-        regions = draw_regions(rng, self.pool, count, SCENE_SIZES[rng.integers(len(SCENE_SIZES))])
+        size = SCENE_SIZES[rng.integers(len(SCENE_SIZES))]
+        regions = draw_regions(rng, self.pool, scenes_of_step(self.batch), size)
         vectors, seen = encode_regions(self.clip.clip_model, regions)  # (R, E), (R,)
+        if not seen.any():  # few scenes, and small things in them
+            return self._of_crops(rng)
         logits = self._logits(vectors, regions.sentences)
         return {"regions": contrastive_loss(logits[seen], regions.true[seen])}
 
@@ -74,6 +77,16 @@ class ContrastiveStep:
         words = F.normalize(encode_text(model, self.clip.tokenizer(sentences)), dim=-1)  # (M, E)
         scale = model.logit_scale.exp().clamp(max=LARGEST_SCALE)
         return scale * F.normalize(vectors, dim=-1) @ words.T
+
+
+def first_step_of_scenes(steps: int) -> int:
+    """Return the step, counted from 0, from which on whole scenes are shown."""
+    return int(CROPS_ALONE * steps)
+
+
+def scenes_of_step(batch: int) -> int:
+    """Return how many scenes a step shows in the place of a batch of crops."""
+    return max(1, batch // CROPS_A_SCENE)
 
 
 def open_layer_scales(model: nn.Module) -> None:

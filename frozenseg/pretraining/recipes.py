@@ -18,13 +18,14 @@ from frozenseg.modeling.sam.base import FrozenSAM
 from frozenseg.modeling.sam.build import build_sam
 from frozenseg.pretraining.card import Card, save
 from frozenseg.pretraining.clip import (
-    CROPS_A_SCENE,
     CROPS_ALONE,
     REGIONS,
     SLOW_RATE,
     TEXT_TOWER,
     ContrastiveStep,
+    first_step_of_scenes,
     open_layer_scales,
+    scenes_of_step,
 )
 from frozenseg.pretraining.optimise import LossesOfStep, Schedule, optimise
 from frozenseg.pretraining.sam import PointPromptStep
@@ -46,7 +47,7 @@ class Amounts:
 
     Attributes:
         steps: of training.
-        batch: crops (CLIP) or scenes (SAM) a step.
+        batch: crops (CLIP; whole scenes are a tenth as many) or scenes (SAM) a step.
         learning_rate: the highest.
         scenes: to learn from.
         seed: of weights, scenes and batches.
@@ -124,7 +125,7 @@ class ClipRecipe(PretrainingRecipe):
 
     def schedule(self, amounts: Amounts) -> Schedule:
         """Let the words change slowly: those that images do not tell apart yet would become one, and stay so."""
-        restart = int(CROPS_ALONE * amounts.steps)
+        restart = first_step_of_scenes(amounts.steps)
         return super().schedule(amounts)._replace(restart=restart, slow=TEXT_TOWER, slow_rate=SLOW_RATE)
 
     def step(self, encoder: FrozenCLIP, pool: ScenePool, amounts: Amounts) -> LossesOfStep:
@@ -143,7 +144,7 @@ class ClipRecipe(PretrainingRecipe):
             f"Trained from nothing by contrast (after Radford et al. 2021) on {amounts.scenes} scenes: {amounts.steps} "
             f"steps, seed {amounts.seed}. A step of the first {100 * CROPS_ALONE:.0f} % shows {amounts.batch} crops, "
             f"mostly tight ones of one thing; of the others, {100 * REGIONS:.0f} % show "
-            f"{amounts.batch // CROPS_A_SCENE} whole scenes, with a sentence about every region, whose vector is "
+            f"{scenes_of_step(amounts.batch)} whole scenes, with a sentence about every region, whose vector is "
             "pooled from CLIP's map under the region's true mask. Sentences name things and materials, or a thing's "
             f"shape, colour or pattern alone, half of them in CLIP's usual templates. {TRAINED_ON}",
         )

@@ -8,6 +8,7 @@ TOYWORLD = "toyworld"  # what keys and flags call them
 CLIP_NAME, SAM_NAME = "toyworld_convnext", "vit_toy"  # the encoders' architectures
 FOLDER = Path(__file__).parent / "weights"
 CLIP, SAM, FROZENSEG = (FOLDER / f"{name}.safetensors" for name in ("clip", "sam", "frozenseg_tiny"))
+ENCODERS = {"CLIP_MODEL_NAME": (CLIP_NAME, CLIP), "MODEL.SAM_NAME": (SAM_NAME, SAM)}
 
 
 def encoder_weights(name: str, key: str) -> Path:
@@ -15,13 +16,12 @@ def encoder_weights(name: str, key: str) -> Path:
 
     Args:
         name: the architecture that they are wanted for.
-        key: the config's key of that architecture, for the message.
+        key: the config's key of that architecture, ``CLIP_MODEL_NAME`` or ``MODEL.SAM_NAME``.
 
     Raises:
-        ConfigError: there are none for it.
+        ConfigError: they are not of that architecture.
     """
-    files = {CLIP_NAME: CLIP, SAM_NAME: SAM}
-    if name not in files:
-        right = CLIP_NAME if "CLIP" in key else SAM_NAME
+    right, file = ENCODERS[key]
+    if name != right:
         raise ConfigError(f"The weights {TOYWORLD!r} are those of {right}, not of {name}: set {key} to {right}.")
-    return files[name]
+    return file

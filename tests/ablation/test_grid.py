@@ -149,12 +149,19 @@ def test_the_picture_is_drawn(tmp_path: Path):
 
 
 def test_options_may_follow_the_seeds(capsys: pytest.CaptureFixture):
-    for words in (["--seeds", "0", "2", "SEED", "3"], ["SEED", "3", "--seeds", "0", "2"]):
-        arguments = ablate.parse_arguments([str(SHIPPED[0]), *words])
-        assert (arguments.configs, arguments.seeds, arguments.options) == ([SHIPPED[0]], [0, 2], ["SEED", "3"])
-    with pytest.raises(SystemExit):
-        ablate.parse_arguments([str(SHIPPED[0]), "--seeds", "first"])
-    assert "first is no seed" in capsys.readouterr().err
+    first, second = map(str, SHIPPED[:2])
+    for words in (
+        [first, second, "--seeds", "0", "2", "SEED", "3"],
+        [first, second, "SEED", "3", "--seeds", "0", "2"],
+        [first, "--seeds", "0", "2", second, "SEED", "3"],
+        ["--seeds", "0", "2", first, second, "SEED", "3"],
+    ):
+        arguments = ablate.parse_arguments(words)
+        assert (arguments.configs, arguments.seeds, arguments.options) == (SHIPPED[:2], [0, 2], ["SEED", "3"])
+    for wrong in (["first"], ["0", "1x"]):
+        with pytest.raises(SystemExit):
+            ablate.parse_arguments([first, "--seeds", *wrong])
+        assert f"{wrong[-1]} is no seed" in capsys.readouterr().err
 
 
 def test_the_tool_refuses_what_is_no_grid(capsys: pytest.CaptureFixture):

@@ -49,7 +49,7 @@ def test_make_targets_exist(page: str) -> None:
         assert set(re.findall(r"^make (\w+)", block, flags=re.MULTILINE)) <= set(targets)
 
 
-@pytest.mark.parametrize("page", ["README.md", "GETTING_STARTED.md"])
+@pytest.mark.parametrize("page", ["README.md", "GETTING_STARTED.md", "CHANGELOG.md"])
 def test_relative_links_lead_somewhere(page: str) -> None:
     for target in re.findall(r"\]\(([^)#:]+)\)", (ROOT / page).read_text(encoding="utf-8")):
         assert (ROOT / target).exists(), target
@@ -75,6 +75,8 @@ def test_getting_started_runs_as_printed_only_shorter(tmp_path: Path) -> None:
             "datasets/toyworld" in " ".join(arguments) and "evaluate_predictions.py" in arguments[0]
         ):
             run(arguments, tmp_path)
+        elif "demo.py" in arguments[0] and "--config-file" not in arguments:
+            run(arguments, tmp_path)  # the package's own model
         elif "--engine" in arguments and importlib.util.find_spec("detectron2") is None:
             continue  # tests/plugins has what is said then
         elif "configs/toyworld" in " ".join(arguments):
@@ -82,7 +84,8 @@ def test_getting_started_runs_as_printed_only_shorter(tmp_path: Path) -> None:
             options = SHORT if "train_net.py" in arguments[0] else SHORT[4:]
             run([*expanded, *options], tmp_path)
     assert (tmp_path / "output/toyworld/frozenseg_tiny/inference/results.json").is_file()
-    assert list((tmp_path / "output/demo").glob("*.png"))
+    for name in ("demo", "toyworld_scenes", "free_words"):
+        assert list((tmp_path / "output" / name).glob("*_panoptic.png")), name
 
 
 def expand(word: str, folder: Path) -> list[str | Path]:

@@ -71,5 +71,5 @@ def test_the_first_steps_show_crops_alone(clip, pool: ScenePool):
     step._of_crops = lambda rng: "crops"
     step._of_regions = lambda rng: "regions"
     kinds = [step(number) for number in range(100)]
-    assert set(kinds[:37]) == {"crops"}
-    assert 30 < kinds[37:].count("regions") < 63
+    assert set(kinds[:40]) == {"crops"}
+    assert 40 < kinds[40:].count("regions") < 56

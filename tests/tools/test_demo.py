@@ -70,13 +70,24 @@ def test_toyworld_is_asked_for_all_its_words() -> None:
     assert words.isthing == tuple(category.isthing for category in all_categories())
 
 
-def test_a_model_of_ones_own_needs_pictures_and_words(capsys: pytest.CaptureFixture[str]) -> None:
+def test_toyworlds_model_can_be_named() -> None:
+    by_name, by_default = (parse_arguments(["--output", "masks", *more]) for more in (["--weights", "toyworld"], []))
+    assert by_name == by_default
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("--weights model.pth --vocabulary cat", "needs pictures: give --input"),
+        ("--weights model.pth --input a.png", "needs words: give --vocabulary"),
+        ("--stuff grass", "--stuff goes with --vocabulary"),
+        ("MODEL.WEIGHTS model.pth", "name the weights by --weights, not by MODEL.WEIGHTS"),
+    ],
+)
+def test_what_is_missing_is_told(given: str, message: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
-        parse_arguments(["--output", "masks", "--weights", "model.pth", "--vocabulary", "cat"])
-    assert "a model of yours needs --input" in capsys.readouterr().err
-    with pytest.raises(SystemExit):
-        parse_arguments(["--output", "masks", "--stuff", "grass"])
-    assert "--stuff goes with --vocabulary" in capsys.readouterr().err
+        parse_arguments(["--output", "masks", *given.split()])
+    assert message in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,10 @@ def _weights_file(name: str, weights: str) -> Path:
         return shipped.encoder_weights(name, "MODEL.SAM_NAME")
     if weights:
         if not Path(weights).is_file():
-            raise CheckpointError(f"MODEL.SAM_WEIGHTS {weights!r} is no file.")
+            raise CheckpointError(
+                f"MODEL.SAM_WEIGHTS {weights!r} is no file: give a checkpoint's path, 'random', or "
+                f"{shipped.TOYWORLD!r} for ToyWorld's."
+            )
         return Path(weights)
     if name not in RELEASED_FILES:
         source = BY_HAND.get(name)

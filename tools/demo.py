@@ -49,7 +49,7 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     words.add_argument(
         "--vocabulary",
         metavar="WORDS",
-        help="words, such as \"cat,kitten; dog\" (default, for ToyWorld's own model: all of ToyWorld's)",
+        help='words, such as "cat,kitten; dog" (default, for the model of ToyWorld: all of its own)',
     )
     words.add_argument(
         "--vocabulary-file", type=Path, metavar="FILE", help="file of words, one class a line: cat,kitten"

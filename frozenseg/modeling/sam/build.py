@@ -54,8 +54,10 @@ def _weights_file(name: str, weights: str) -> Path:
     if name not in RELEASED_FILES:
         source = BY_HAND.get(name)
         file = f"a copy of {source}" if source else "a file"
+        ours = f"{shipped.TOYWORLD!r} or " if name == shipped.SAM_NAME else ""
         raise ConfigError(
-            f"There are no released weights to fetch for SAM {name!r}: set MODEL.SAM_WEIGHTS to {file}, or to 'random'."
+            f"There are no released weights to fetch for SAM {name!r}: set MODEL.SAM_WEIGHTS to {file}, or to "
+            f"{ours}'random'."
         )
     file = Path(torch.hub.get_dir()) / "checkpoints" / RELEASED_FILES[name]
     if not file.is_file():

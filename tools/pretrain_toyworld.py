@@ -6,9 +6,9 @@ Examples:
     python tools/pretrain_toyworld.py sam --score output/pretraining/sam.safetensors
 
 CLIP learns which sentence belongs to which crop, then to which region of a scene; its sentences have every word of
-ToyWorld in every combination, as a CLIP that has seen the web knows all words. SAM learns which mask belongs to a point,
-whatever lies there. OUTPUT/NAME.safetensors are the weights, OUTPUT/NAME.md says how they came about and what they can
-do. A run that was stopped goes on when the same command is given again.
+ToyWorld in every combination, as a CLIP that has seen the web knows all words. SAM learns which mask belongs to a
+point, whatever lies there. OUTPUT/NAME.safetensors are the weights, OUTPUT/NAME.md says how they came about and what
+they can do. A run that was stopped goes on when the same command is given again.
 """
 
 import argparse

@@ -1,0 +1,47 @@
+"""The quickstart runs whole, only smaller, and its controls are what they are called."""
+
+import importlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from frozenseg.config import load_config
+from tests.tiny import NARROW, ROOT
+from tools import quickstart
+
+SMALL = ["--train", "4", "--val", "2", "SOLVER.MAX_ITER", "1", "SOLVER.IMS_PER_BATCH", "2", *map(str, NARROW)]
+
+
+def test_all_steps_end_in_a_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    pytest.importorskip("matplotlib", reason="drawing needs the demo extra")
+
+    def run_here(command: Sequence[str], root: str) -> int:
+        monkeypatch.setenv("DETECTRON2_DATASETS", str(Path(root).absolute()))
+        return importlib.import_module(f"tools.{Path(command[0]).stem}").main(list(command[1:]))
+
+    monkeypatch.chdir(tmp_path)  # and back, at the end
+    monkeypatch.setattr(quickstart, "run", run_here)
+    output = ["--output", str(tmp_path / "quickstart"), "--root", str(tmp_path / "datasets")]
+    assert quickstart.main([*output, *SMALL]) == 0
+    table = (tmp_path / "quickstart/quickstart.md").read_text(encoding="utf-8").splitlines()
+    assert len(table) == 2 + len(quickstart.ROWS)
+    assert all(title in table[0] for title in quickstart.CONTROLS)
+    assert "Done in" in capsys.readouterr().out
+    assert list((tmp_path / "quickstart/pictures").glob("*.png"))
+
+
+def test_a_step_that_fails_ends_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    codes = iter([0, 3])
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(quickstart, "run", lambda command, root: next(codes))
+    assert quickstart.main(["--output", str(tmp_path)]) == 3
+
+
+@pytest.mark.parametrize(("name", "section"), [("frozenseg_tiny", "FROZEN_SEG"), ("fcclip_tiny", "FC_CLIP")])
+def test_the_untrained_clip_reaches_both_models(name: str, section: str, tmp_path: Path):
+    config = ROOT / f"configs/toyworld/{name}.yaml"
+    arguments = quickstart.parse_arguments(["--config-file", str(config)])
+    [command] = [command for title, command in quickstart.steps(arguments, tmp_path) if "untrained CLIP" in title]
+    options = command[command.index("--allow-partial") + 1 :]
+    assert load_config(config, options).MODEL[section].CLIP_PRETRAINED_WEIGHTS == "random"

@@ -14,9 +14,10 @@ from frozenseg.modeling.transformer_decoder.feature_injector import inject_featu
 from frozenseg.modeling.transformer_decoder.masked_decoder import LayerSize, MultiScaleMaskedTransformerDecoder
 from frozenseg.modeling.transformer_decoder.query_injector import inject_into_queries
 from frozenseg.modeling.types import ClipFeatures, Words
-from tests.tiny import TRAINING, tiny_config
+from tests.tiny import TRAINING, tiny_config, training_batch
 
 CHANNELS = (8, 12, 16, 20)
+LAYERS = 4  # of the tiny configs' transformer decoder
 WORDS = Words(torch.eye(3, 16), torch.tensor([0, 1, 2]), 3)
 
 
@@ -77,12 +78,12 @@ def test_decoder_shapes_with_every_injector_place(feature_scale: int, query_scal
         "MODEL.MASK_FORMER.SAM_FEATURE_FUSE_LAYER", feature_scale, "MODEL.MASK_FORMER.SAM_QUERY_FUSE_LAYER", query_scale
     ).train(training)
     predictions = model(clip_maps(), torch.randn(2, 64, 16, 16), WORDS)
-    assert len(predictions.intermediate) == 3
+    assert len(predictions.intermediate) == LAYERS
     for prediction in (predictions.final, *predictions.intermediate):
         assert prediction.logits.shape == (2, 6, 3)
         assert prediction.masks.shape == (2, 6, 16, 24)
     blocks = list(model.predictor.transformer_cross_attention_layers_sam)
-    assert blocks == ([str(feature_scale)] if feature_scale >= 0 else [])
+    assert blocks == [str(layer) for layer in range(LAYERS) if layer % 3 == feature_scale]
 
 
 def test_without_sam_nothing_of_it_is_built() -> None:
@@ -145,3 +146,18 @@ def test_contradicting_keys_are_refused() -> None:
         build_model(tiny_config("FrozenSeg", "MODEL.MASK_FORMER.HIDDEN_DIM", 32), TRAINING)
     with pytest.raises(ConfigError, match="Unknown pixel decoder 'MSDeformAttnPixelDecode'. Did you mean"):
         head("MODEL.SEM_SEG_HEAD.PIXEL_DECODER_NAME", "MSDeformAttnPixelDecode")
+
+
+@pytest.mark.parametrize(("layers", "acts"), [(4, False), (5, True)])
+def test_sam_must_enter_the_queries_before_the_last_layer(layers: int, acts: bool, caplog: pytest.LogCaptureFixture):
+    def scores(scale: int) -> torch.Tensor:
+        keys = ("MODEL.MASK_FORMER.DEC_LAYERS", layers, "MODEL.MASK_FORMER.SAM_QUERY_FUSE_LAYER", scale)
+        torch.manual_seed(0)
+        model = build_model(tiny_config("FrozenSeg", *keys), TRAINING).eval()
+        with torch.no_grad():
+            return model(training_batch(((64, 64),)))[0]["sem_seg"]
+
+    without = scores(-1)
+    assert not caplog.records
+    assert torch.equal(scores(2), without) is not acts
+    assert ("DEC_LAYERS 5 or more" in caplog.text) is not acts

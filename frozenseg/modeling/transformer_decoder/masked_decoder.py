@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from frozenseg.config import CfgNode
 from frozenseg.errors import ConfigError
+from frozenseg.log import get_logger
 from frozenseg.modeling.classification import class_logits
 from frozenseg.modeling.layers.mask_pooling import mask_pooling, resize
 from frozenseg.modeling.layers.mlp import MLP
@@ -23,6 +24,7 @@ from frozenseg.modeling.transformer_decoder.query_injector import inject_into_qu
 from frozenseg.modeling.types import MaskPredictions, PixelFeatures, Prediction, Words
 from frozenseg.registry import TRANSFORMER_DECODER
 
+logger = get_logger(__name__)
 SCALES = 3
 NEVER = -1
 
@@ -107,6 +109,12 @@ class MultiScaleMaskedTransformerDecoder(nn.Module):
         if mask_width != keys.HIDDEN_DIM:
             raise ConfigError(
                 f"MODEL.SEM_SEG_HEAD.MASK_DIM {mask_width} must equal MODEL.MASK_FORMER.HIDDEN_DIM {keys.HIDDEN_DIM}."
+            )
+        if with_sam and keys.SAM_QUERY_FUSE_LAYER >= keys.DEC_LAYERS - 2:
+            logger.warning(
+                "SAM enters the queries after the last decoder layer, which changes nothing: give "
+                "MODEL.MASK_FORMER.DEC_LAYERS %d or more, or a smaller SAM_QUERY_FUSE_LAYER.",
+                keys.SAM_QUERY_FUSE_LAYER + 3,
             )
         return cls(
             size=LayerSize(keys.HIDDEN_DIM, keys.NHEADS, keys.DIM_FEEDFORWARD, keys.DROPOUT),

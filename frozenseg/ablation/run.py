@@ -20,7 +20,7 @@ from frozenseg.log import get_logger
 logger = get_logger(__name__)
 TRAIN_NET = "tools/train_net.py"
 CONTROL = ("TEST.SHUFFLE_CLASS_NAMES", "True")
-DONE = "done.json"  # stands in a folder whose work is done: the command, and the seconds that it took
+DONE = "done.json"  # stands in a folder whose work is done: what that was, the command, and the seconds that it took
 LAST_LINES = 15  # of a log that are shown when its process fails
 
 
@@ -36,22 +36,24 @@ class Job:
         title: for the log.
         folder: its ``OUTPUT_DIR``.
         command: without the interpreter and OUTPUT_DIR.
+        work: what is done by it; questions that share a training have different commands for the same work.
         resumes: whether ``--resume`` goes on with what an interruption has left.
     """
 
     title: str
     folder: Path
     command: tuple[str, ...]
+    work: tuple[str, ...]
     resumes: bool = False
 
     @property
     def seconds(self) -> float | None:
-        """What it took, or None where it has not been done by this command."""
+        """What it took, or None where it has not been done."""
         try:
             done = json.loads((self.folder / DONE).read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return None
-        return float(done["seconds"]) if done["command"] == list(self.command) else None
+        return float(done["seconds"]) if done.get("work") == list(self.work) else None
 
 
 def training_job(question: Question, seed: int, folder: Path) -> Job:
@@ -59,7 +61,8 @@ def training_job(question: Question, seed: int, folder: Path) -> Job:
     command = (TRAIN_NET, "--config-file", str(question.config_file), *question.options)
     more = ("SEED", str(seed), "DATASETS.TEST", "[]", "LOG_PICTURE_PERIOD", "0")
     place = folder / "trainings" / f"{question.training}_seed{seed}"
-    return Job(f"training of {question.name}, seed {seed}", place, (*command, *more), resumes=True)
+    work = (question.training, str(seed))
+    return Job(f"training of {question.name}, seed {seed}", place, (*command, *more), work, resumes=True)
 
 
 def evaluation_jobs(question: Question, seed: int, folder: Path) -> tuple[Job, Job]:
@@ -69,7 +72,11 @@ def evaluation_jobs(question: Question, seed: int, folder: Path) -> tuple[Job, J
     command = (*command, *question.options, "SEED", str(seed), "MODEL.MASK_FORMER.TEST.RECALL_ON", "True")
     place = folder / "evaluations" / question.name / f"seed{seed}"
     title = f"evaluation of {question.name}, seed {seed}"
-    return Job(title, place / "true", command), Job(f"{title}, shuffled names", place / "control", (*command, *CONTROL))
+    shuffled = (*command, *CONTROL)
+    return (
+        Job(title, place / "true", command, work=command),
+        Job(f"{title}, shuffled names", place / "control", shuffled, work=shuffled),
+    )
 
 
 def run_grid(questions: Sequence[Question], seeds: Sequence[int], folder: Path, at_once: int) -> None:
@@ -140,5 +147,6 @@ def _run(job: Job, at_once: int, running: set[subprocess.Popen], lock: threading
         raise RunFailedError(
             f"The {job.title} failed ({shlex.join(command)}); the end of {job.folder / 'run.log'}:\n  {shown}"
         )
-    write_json(job.folder / DONE, {"command": list(job.command), "seconds": round(seconds, 1)})
+    done = {"work": list(job.work), "command": list(job.command), "seconds": round(seconds, 1)}
+    write_json(job.folder / DONE, done)
     logger.info("%s took %.0f s.", job.title, seconds)

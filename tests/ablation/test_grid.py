@@ -96,6 +96,14 @@ def test_a_grid_runs_once(tmp_path: Path, processes: Path):
     assert len(calls(processes)) == len(seen) + 1
 
 
+def test_a_shared_training_is_done_whoever_asked_first(tmp_path: Path, processes: Path):
+    first, second = questions("both_injectors", "alpha_0p2")
+    run_grid([first], [0], tmp_path / "grid", at_once=1)
+    assert training_job(second, 0, tmp_path / "grid").seconds is not None
+    run_grid([second], [0], tmp_path / "grid", at_once=1)
+    assert sum("--eval-only" not in call for call in calls(processes)) == 1
+
+
 def test_an_interrupted_training_is_resumed(tmp_path: Path, processes: Path):
     [question] = questions("fcclip")
     folder = training_job(question, 0, tmp_path / "grid").folder

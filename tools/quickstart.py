@@ -1,4 +1,4 @@
-"""Watch FrozenSeg learn ToyWorld on a laptop: make the data, train, evaluate, draw. About seven minutes on two cores.
+"""Watch FrozenSeg learn ToyWorld on a laptop: make the data, train, evaluate, draw. About eight minutes on two cores.
 
 Every step is one of the project's own commands and is printed before it runs, so that you can repeat it by hand. The
 last ones are controls: every class under another class's names, an untrained CLIP in the place of ToyWorld's, and what

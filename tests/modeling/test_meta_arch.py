@@ -24,7 +24,7 @@ def test_both_are_registered() -> None:
 
 def test_training_gives_losses_and_gradients_to_every_trainable_parameter(model: MaskClassifier) -> None:
     losses = model.train()(training_batch())
-    assert len(losses) == 3 * 4
+    assert len(losses) == 3 * 5  # the kinds, of four layers and of the queries themselves
     assert all(loss.ndim == 0 and loss.isfinite() for loss in losses.values())
     sum(losses.values()).backward()
     missing = [name for name, value in model.named_parameters() if value.requires_grad and value.grad is None]

@@ -48,7 +48,7 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     arguments = parser.parse_intermixed_args(argv)
     count = next((place for place, text in enumerate(arguments.seeds) if not text.isdecimal()), len(arguments.seeds))
     behind = arguments.seeds[count:]  # configs and KEY VALUE, which the flag has taken for seeds
-    if behind and (count == 0 or not (behind[0].endswith(YAML) or behind[0][0].isupper())):
+    if behind and (count == 0 or not (behind[0].endswith(YAML) or behind[0][:1].isupper())):
         parser.error(f"argument --seeds: {behind[0]} is no seed: give numbers from 0")
     words = [*arguments.configs, *behind]
     arguments.configs = [Path(text) for text in words if text.endswith(YAML)]

@@ -20,10 +20,10 @@ from tabulate import tabulate
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIG = "configs/toyworld/frozenseg_tiny.yaml"
-UNTRAINED_CLIP = [
-    *("MODEL.FROZEN_SEG.CLIP_PRETRAINED_WEIGHTS", "random"),
-    *("MODEL.FC_CLIP.CLIP_PRETRAINED_WEIGHTS", "random"),
-]
+UNTRAINED_CLIP = (
+    "MODEL.FROZEN_SEG.CLIP_PRETRAINED_WEIGHTS", "random",
+    "MODEL.FC_CLIP.CLIP_PRETRAINED_WEIGHTS", "random",
+)  # fmt: skip
 MODEL = "train/inference/results.json"
 CONTROLS = {  # by the title of their column
     "shuffled names": "shuffled/inference/results.json",

@@ -16,7 +16,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from frozenseg.modeling.clip.base import FrozenCLIP, encode_text
-from frozenseg.modeling.layers.mask_pooling import binary_masks, mask_pooling
+from frozenseg.modeling.clip.convnext import apply_heads
+from frozenseg.modeling.layers.mask_pooling import mask_pooling
 from frozenseg.pretraining.crops import draw_crops
 from frozenseg.pretraining.optimise import Losses
 from frozenseg.pretraining.regions import Regions, draw_regions
@@ -111,12 +112,9 @@ def encode_regions(model: nn.Module, regions: Regions) -> tuple[Tensor, Tensor]:
     Returns:
         (R, E), not normalised; and (R,) bool, which of them the coarse map has a cell for.
     """
-    visual = model.visual
-    dense = visual.trunk.forward_features(_normalise(regions.images))  # (B, c, S/32, S/32)
-    logits = 2 * regions.masks.float() - 1
-    pooled = mask_pooling(dense, logits)[regions.present]  # (R, c)
-    seen = binary_masks(logits, dense.shape[-2:]).flatten(2).any(dim=-1)[regions.present]
-    return visual.head(visual.trunk.head(pooled[:, :, None, None]).flatten(1)), seen
+    dense = model.visual.trunk.forward_features(_normalise(regions.images))  # (B, c, S/32, S/32)
+    pooled = mask_pooling(dense, 2 * regions.masks.float() - 1)[regions.present]  # (R, c)
+    return apply_heads(model.visual, pooled), pooled.ne(0).any(dim=-1)
 
 
 def _normalise(images: Tensor) -> Tensor:

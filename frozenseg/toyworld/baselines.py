@@ -1,4 +1,4 @@
-"""What can be said of a ToyWorld scene without learning: controls that a model must leave far behind.
+"""What can be said of a ToyWorld scene without learning: controls for what has been learned.
 
 One takes everything for one material; all are equally frequent. One knows how each colour and material is painted:
 connected pixels of a colour are a thing. One knows how each outline is drawn, too: a thing has the outline with the

@@ -166,7 +166,7 @@ def test_options_may_follow_the_seeds(capsys: pytest.CaptureFixture):
     ):
         arguments = ablate.parse_arguments(words)
         assert (arguments.configs, arguments.seeds, arguments.options) == (SHIPPED[:2], [0, 2], ["SEED", "3"])
-    for wrong in (["first"], ["0", "1x"]):
+    for wrong in (["first"], ["0", "1x"], ["0", ""]):
         with pytest.raises(SystemExit):
             ablate.parse_arguments([first, "--seeds", *wrong])
         assert f"{wrong[-1]} is no seed" in capsys.readouterr().err

@@ -38,8 +38,18 @@ class ConvNeXtCLIP(FrozenCLIP):
     @torch.no_grad()
     def project(self, dense: Tensor, mask_logits: Tensor) -> Tensor:
         """Pool (B, c5, h, w) under masks (B, Q, …) into (B, Q, E)."""
-        visual = self.clip_model.visual
         pooled = mask_pooling(dense, mask_logits)  # (B, Q, c5)
-        batch, queries, channels = pooled.shape
-        vectors = visual.trunk.head(pooled.reshape(batch * queries, channels, 1, 1))  # each as a 1×1 map
-        return visual.head(vectors.flatten(1)).view(batch, queries, -1)
+        return apply_heads(self.clip_model.visual, pooled.flatten(0, 1)).unflatten(0, pooled.shape[:2])
+
+
+def apply_heads(visual: nn.Module, pooled: Tensor) -> Tensor:
+    """Bring mean vectors of the map into the joint space, each as a 1×1 map.
+
+    Args:
+        visual: the image tower of an open_clip model with a ConvNeXt trunk.
+        pooled: (N, c5).
+
+    Returns:
+        (N, E), not normalised.
+    """
+    return visual.head(visual.trunk.head(pooled[:, :, None, None]).flatten(1))

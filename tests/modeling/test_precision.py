@@ -61,13 +61,12 @@ def test_recomputed_dropout_falls_on_the_same_places() -> None:
 
 @pytest.mark.parametrize(("name", "tolerance"), [("bfloat16", 0.05), ("float16", 0.005)])
 def test_frozen_trunks_in_lower_precision(name: str, tolerance: float) -> None:
-    exact, lower = model(), model("MODEL.FROZEN_DTYPE", name)
+    layers = ("MODEL.MASK_FORMER.DEC_LAYERS", 4)  # these weights leave no tie that rounding would match otherwise
+    exact, lower = model(*layers), model("MODEL.FROZEN_DTYPE", name, *layers)
     assert {value.dtype for value in lower.parameters()} == {torch.float32}  # until weights have been loaded
     losses, _ = losses_and_gradients(exact)
     near, gradients = losses_and_gradients(lower)
-    differ = {key for key in losses if near[key].item() != pytest.approx(losses[key].item(), abs=tolerance)}
-    layers = {key.removeprefix("loss_").partition("_")[2] for key in differ}
-    assert len(layers) <= 1  # where queries are as good as each other, one of them may be matched in place of another
+    assert all(near[key].item() == pytest.approx(losses[key].item(), abs=tolerance) for key in losses)
     assert any(near[key].item() != losses[key].item() for key in losses)
     assert {value.dtype for value in gradients.values()} == {torch.float32}
     assert lower.sam.image_encoder.pos_embed.dtype == getattr(torch, name)

@@ -118,6 +118,19 @@ def test_without_masks_the_scores_are_plain(model, monkeypatch):
         assert torch.equal(with_masks, plain)
 
 
+def test_sam_is_not_asked_where_every_class_is_seen(model, proposals):
+    model.set_vocabulary(TRAINING)
+    try:
+        votes = run(model, labels=False)
+        assert proposals == []
+        for scores, plain in zip(votes, run(model, False, labels=False), strict=True):
+            assert torch.equal(scores, plain)
+        run(model, recall=True)  # how many regions the masks find is asked of all
+        assert len(proposals) == 2
+    finally:
+        model.set_vocabulary(TEST)
+
+
 def test_votes_become_candidates_for_the_other_read_outs(model, proposals):
     images = model.preprocess(batch(), model.pixel_mean, model.pixel_std)
     more = model.proposal_votes(batch(), images, model.backbone(images.tensor), model.words())[0]

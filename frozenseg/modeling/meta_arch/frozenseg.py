@@ -87,14 +87,15 @@ class FrozenSeg(MaskClassifier):
     def proposal_votes(
         self, batch: list[dict[str, Any]], images: ImageList, clip: ClipFeatures, words: Words
     ) -> list[ProposalVotes | None]:
-        """Let SAM propose masks for every image, and CLIP name them; empty where the ensemble is off.
+        """Let SAM propose masks for every image, and CLIP name them; empty where they would change nothing.
 
-        An image without masks has None.
+        That is: the ensemble is off, or no class is unseen and so none to vote for. An image without masks has None.
 
         An element may bring its ``proposals``, from :meth:`propose_for`.
         """
         ensemble = self.ensemble_setting.proposals
-        if ensemble is None or not self.read_out.takes_proposals:
+        nothing_to_vote_for = all(self.seen) and not self.read_out.recall
+        if ensemble is None or nothing_to_vote_for or not self.read_out.takes_proposals:
             return []
         seen = torch.tensor(self.seen, device=self.device)
         votes: list[ProposalVotes | None] = []

@@ -13,21 +13,17 @@ every seed) and ablation.png.
 """
 
 import argparse
-import json
 import os
 import platform
 import shlex
-import subprocess
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from frozenseg.errors import ConfigError, FrozenSegError
 
 YAML = (".yaml", ".yml")
-BASELINES = ("majority", "colour", "outline")
 
 
 def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -41,10 +37,7 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--output", type=Path, default=Path("output/ablation"), help="folder (default: output/ablation)"
     )
-    cores = os.cpu_count() or 1
-    parser.add_argument(
-        "--at-once", type=int, default=cores, help=f"processes that share the cores (default here: {cores})"
-    )
+    parser.add_argument("--at-once", type=int, help="processes side by side (default: 1 on a GPU, else one a core)")
     arguments = parser.parse_intermixed_args(argv)
     count = next((place for place, text in enumerate(arguments.seeds) if not text.isdecimal()), len(arguments.seeds))
     behind = arguments.seeds[count:]  # configs and KEY VALUE, which the flag has taken for seeds
@@ -75,42 +68,34 @@ def main(argv: Sequence[str] | None = None) -> int:
 def ask(arguments: argparse.Namespace, command: str) -> None:
     """Run the grid and write what it has found."""
     from frozenseg.ablation.grid import read_questions
-    from frozenseg.ablation.plot import draw_rows
+    from frozenseg.ablation.plot import draw_findings
     from frozenseg.ablation.run import run_grid
-    from frozenseg.ablation.table import markdown_table, read_rows, write_raw
+    from frozenseg.ablation.table import markdown_table, read_findings, write_raw
     from frozenseg.atomic import write_text
+    from frozenseg.device import pick_device
     from frozenseg.inference.page import check_matplotlib
     from frozenseg.log import setup_logging
 
     if not arguments.configs:
         raise ConfigError("No config is named: give the questions' YAML files, such as configs/ablations/*.yaml.")
-    if arguments.at_once < 1:
-        raise ConfigError(f"--at-once is {arguments.at_once}: give 1 or more.")
+    cores = os.cpu_count() or 1
+    at_once = arguments.at_once if arguments.at_once is not None else 1 if pick_device("auto").type == "cuda" else cores
+    if at_once < 1:
+        raise ConfigError(f"--at-once is {at_once}: give 1 or more.")
     check_matplotlib()
     setup_logging()
     started = time.perf_counter()
     questions = read_questions(arguments.configs, arguments.model, arguments.options)
-    run_grid(questions, arguments.seeds, arguments.output, arguments.at_once)
-    rows = read_rows(questions, arguments.seeds, arguments.output)
-    table = markdown_table(rows, baselines(arguments))
-    write_raw(arguments.output / "ablation.csv", rows)
-    draw_rows(rows, arguments.output / "ablation.png")
+    run_grid(questions, arguments.seeds, arguments.output, at_once)
+    findings = read_findings(questions, arguments.seeds, arguments.output)
+    table = markdown_table(findings)
     minutes = (time.perf_counter() - started) / 60
     asked = "\n".join(f"- `{question.name}`: {question.text}" for question in questions)
-    made = f"`{command}`; the last call took {minutes:.0f} minutes on {os.cpu_count()} cores ({platform.machine()})."
+    made = f"`{command}`; the last call took {minutes:.0f} minutes on {cores} cores ({platform.machine()})."
     write_text(arguments.output / "ablation.md", f"{made}\n\n{table}\n\n{asked}")
+    write_raw(arguments.output / "ablation.csv", findings)
+    draw_findings(findings, arguments.output / "ablation.png")
     print(f"\n{table}\n\nTable, numbers and picture: {arguments.output}/ablation.md, .csv, .png")
-
-
-def baselines(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Return the results of the controls without learning; none for other data sets than ToyWorld's."""
-    if arguments.model is not None:
-        return {}
-    folder = arguments.output / "baselines"
-    command = [sys.executable, "tools/toyworld_baselines.py", "--output", str(folder)]
-    if subprocess.run(command, capture_output=True, check=False).returncode != 0:
-        raise ConfigError(f"The baselines failed; see what {shlex.join(command)} says.")
-    return {name: json.loads((folder / f"{name}.json").read_text(encoding="utf-8")) for name in BASELINES}
 
 
 if __name__ == "__main__":

@@ -6,21 +6,21 @@ training.
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
-from frozenseg.config import CfgNode, load_config, own_settings
+from frozenseg.config import load_config, own_settings
 from frozenseg.config.yaml_files import flatten
 from frozenseg.errors import ConfigError
 
 QUESTION = "# "  # how the first line of a question's file begins
-# keys that say nothing about a training
-AT_TEST_ALONE = (
-    "TEST.", "MODEL.MASK_FORMER.TEST.", "DATASETS.TEST", "DATASETS.SEEN_RULE", "OUTPUT_DIR", "SEED", "LOG_",
-    "INPUT.MIN_SIZE_TEST", "INPUT.MAX_SIZE_TEST", "MODEL.WEIGHTS", "MODEL.TEXT_CACHE_DIR",
+OF_THE_RUN = ("OUTPUT_DIR", "SEED", "LOG_", "MODEL.TEXT_CACHE_DIR")  # keys that say nothing about a model
+AT_TEST_ALONE = (  # keys that say nothing about a training
+    "TEST.", "MODEL.MASK_FORMER.TEST.", "DATASETS.TEST", "DATASETS.SEEN_RULE",
+    "INPUT.MIN_SIZE_TEST", "INPUT.MAX_SIZE_TEST",
 )  # fmt: skip
 ENSEMBLE = ("GEOMETRIC_ENSEMBLE_ALPHA", "GEOMETRIC_ENSEMBLE_BETA", "ENSEMBLE_ON_VALID_MASK")
 
@@ -35,7 +35,9 @@ class Question:
         model: config file of the model whose keys it switches; None for its own ``_BASE_``.
         path: its file.
         options: ``KEY, VALUE, …`` on top: with a model the question's own keys, then the user's.
+        benchmarks: that it is evaluated on.
         training: hash of all that its training depends on, but the seed.
+        evaluation: hash of all that its results depend on, but the seed.
     """
 
     name: str
@@ -43,7 +45,9 @@ class Question:
     model: Path | None
     path: Path
     options: tuple[str, ...]
+    benchmarks: tuple[str, ...]
     training: str
+    evaluation: str
 
     @property
     def config_file(self) -> Path:
@@ -78,16 +82,19 @@ def _read(path: Path, model: Path | None, options: tuple[str, ...]) -> Question:
     if not first.startswith(QUESTION):
         raise ConfigError(f"{path}: its first line must be a comment with the question that it answers.")
     text = first.removeprefix(QUESTION).split("python tools/")[0].strip()
-    return Question(path.stem, text, model, path, options, training_hash(cfg))
-
-
-def training_hash(cfg: CfgNode) -> str:
-    """Return a hash over the keys that a training depends on, all but the seed."""
     leaves = {
+        key: value for key, value in flatten(yaml.safe_load(cfg.dump()), "config") if not key.startswith(OF_THE_RUN)
+    }
+    trained_by = {
         key: value
-        for key, value in flatten(yaml.safe_load(cfg.dump()), "config")
+        for key, value in leaves.items()
         if not key.startswith(AT_TEST_ALONE) and key.rsplit(".", 1)[-1] not in ENSEMBLE
     }
+    benchmarks = tuple(cfg.DATASETS.TEST)
+    return Question(path.stem, text, model, path, options, benchmarks, _hash(trained_by), _hash(leaves))
+
+
+def _hash(leaves: Mapping[str, object]) -> str:
     return hashlib.sha256(json.dumps(leaves, sort_keys=True).encode()).hexdigest()[:12]
 
 

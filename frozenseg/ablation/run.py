@@ -1,59 +1,20 @@
-"""The grid's processes: every training once, then every evaluation, several at a time; what is done stays done."""
+"""What a grid has to run: every training once, then every evaluation and its control, and what needs no learning."""
 
-import json
-import os
-import shlex
-import subprocess
-import sys
-import threading
-import time
 from collections.abc import Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from dataclasses import dataclass
 from pathlib import Path
 
 from frozenseg.ablation.grid import Question
-from frozenseg.atomic import write_json
-from frozenseg.errors import FrozenSegError
+from frozenseg.ablation.jobs import Job, run_jobs
 from frozenseg.log import get_logger
 
 logger = get_logger(__name__)
-TRAIN_NET = "tools/train_net.py"
+TOOLS = Path(__file__).resolve().parents[2] / "tools"
+TRAIN_NET, TOYWORLD_BASELINES = str(TOOLS / "train_net.py"), str(TOOLS / "toyworld_baselines.py")
 CONTROL = ("TEST.SHUFFLE_CLASS_NAMES", "True")
-DONE = "done.json"  # stands in a folder whose work is done: what that was, the command, and the seconds that it took
-LAST_LINES = 15  # of a log that are shown when its process fails
-
-
-class RunFailedError(FrozenSegError):
-    """A training or an evaluation did not end well."""
-
-
-@dataclass(frozen=True)
-class Job:
-    """One process.
-
-    Attributes:
-        title: for the log.
-        folder: its ``OUTPUT_DIR``.
-        command: without the interpreter and OUTPUT_DIR.
-        work: what is done by it; questions that share a training have different commands for the same work.
-        resumes: whether ``--resume`` goes on with what an interruption has left.
-    """
-
-    title: str
-    folder: Path
-    command: tuple[str, ...]
-    work: tuple[str, ...]
-    resumes: bool = False
-
-    @property
-    def seconds(self) -> float | None:
-        """What it took, or None where it has not been done."""
-        try:
-            done = json.loads((self.folder / DONE).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return None
-        return float(done["seconds"]) if done.get("work") == list(self.work) else None
+WEIGHTS = "model_final.pth"
+RESULTS = "inference/results.json"
+SEEN, UNSEEN = "toyworld_val_seen", "toyworld_val_unseen"
+BASELINES = ("majority", "colour", "outline")
 
 
 def training_job(question: Question, seed: int, folder: Path) -> Job:
@@ -61,22 +22,32 @@ def training_job(question: Question, seed: int, folder: Path) -> Job:
     command = (TRAIN_NET, "--config-file", str(question.config_file), *question.options)
     more = ("SEED", str(seed), "DATASETS.TEST", "[]", "LOG_PICTURE_PERIOD", "0")
     place = folder / "trainings" / f"{question.training}_seed{seed}"
-    work = (question.training, str(seed))
-    return Job(f"training of {question.name}, seed {seed}", place, (*command, *more), work, resumes=True)
+    title = f"training of {question.name}, seed {seed}"
+    return Job(title, place, (*command, *more), (question.training, str(seed)), leaves=WEIGHTS, resumes=True)
 
 
 def evaluation_jobs(question: Question, seed: int, folder: Path) -> tuple[Job, Job]:
     """Return the evaluation of a question, and its control: the same under shuffled names."""
-    weights = training_job(question, seed, folder).folder / "model_final.pth"
+    weights = training_job(question, seed, folder).folder / WEIGHTS
     command = (TRAIN_NET, "--config-file", str(question.config_file), "--eval-only", "--weights", str(weights))
     command = (*command, *question.options, "SEED", str(seed), "MODEL.MASK_FORMER.TEST.RECALL_ON", "True")
     place = folder / "evaluations" / question.name / f"seed{seed}"
-    title = f"evaluation of {question.name}, seed {seed}"
-    shuffled = (*command, *CONTROL)
+    title, work = f"evaluation of {question.name}, seed {seed}", (question.evaluation, str(seed))
     return (
-        Job(title, place / "true", command, work=command),
-        Job(f"{title}, shuffled names", place / "control", shuffled, work=shuffled),
+        Job(title, place / "true", command, work, leaves=RESULTS),
+        Job(f"{title}, shuffled names", place / "control", (*command, *CONTROL), (*work, "shuffled"), leaves=RESULTS),
     )
+
+
+def baselines_job(questions: Sequence[Question], folder: Path) -> Job | None:
+    """Return the evaluation of what needs no learning; None where ToyWorld is not asked about."""
+    asked = {benchmark for question in questions for benchmark in question.benchmarks}
+    known = [benchmark for benchmark in (SEEN, UNSEEN) if benchmark in asked]
+    if not known:
+        return None
+    place = folder / "baselines"
+    command = (TOYWORLD_BASELINES, "--output", str(place), "DATASETS.TEST", repr(known))
+    return Job("evaluation of baselines", place, command, tuple(known), leaves=f"{BASELINES[-1]}.json")
 
 
 def run_grid(questions: Sequence[Question], seeds: Sequence[int], folder: Path, at_once: int) -> None:
@@ -91,62 +62,13 @@ def run_grid(questions: Sequence[Question], seeds: Sequence[int], folder: Path, 
     Raises:
         RunFailedError: a process failed; those that run are ended.
     """
-    trainings = {
-        job.folder: job for question in questions for seed in seeds for job in [training_job(question, seed, folder)]
-    }
-    evaluations = [job for question in questions for seed in seeds for job in evaluation_jobs(question, seed, folder)]
+    asked = [(question, seed) for question in questions for seed in seeds]
+    trainings = {job.folder: job for job in (training_job(*each, folder) for each in asked)}
+    evaluations = [job for each in asked for job in evaluation_jobs(*each, folder)]
+    baselines = baselines_job(questions, folder)
     logger.info(
         "%d questions, %d seeds: %d trainings and %d evaluations, %d at a time.",
         len(questions), len(seeds), len(trainings), len(evaluations), at_once,
     )  # fmt: skip
-    for jobs in (list(trainings.values()), evaluations):
-        _run_all([job for job in jobs if job.seconds is None], len(jobs), at_once)
-
-
-def _run_all(jobs: Sequence[Job], count: int, at_once: int) -> None:
-    if len(jobs) < count:
-        logger.info("%d of %d are done already.", count - len(jobs), count)
-    running: set[subprocess.Popen] = set()
-    lock = threading.Lock()
-    with ThreadPoolExecutor(at_once) as pool:
-        futures = [pool.submit(_run, job, at_once, running, lock) for job in jobs]
-        try:
-            done, _ = wait(futures, return_when=FIRST_EXCEPTION)
-            for future in done:
-                future.result()
-        finally:
-            for future in futures:
-                future.cancel()
-            with lock:
-                for process in running:
-                    process.terminate()
-
-
-def _run(job: Job, at_once: int, running: set[subprocess.Popen], lock: threading.Lock) -> None:
-    """Run a process to its end; its words go to ``run.log`` in its folder."""
-    logger.info("%s begins.", job.title)
-    job.folder.mkdir(parents=True, exist_ok=True)
-    resume = ["--resume"] if job.resumes and (job.folder / "last_checkpoint").exists() else []
-    command = [sys.executable, *job.command, "OUTPUT_DIR", str(job.folder)]
-    command[2:2] = resume
-    threads = {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // at_once))}
-    started = time.perf_counter()
-    with (job.folder / "run.log").open("w", encoding="utf-8") as log:
-        process = subprocess.Popen(  # noqa: S603 (this project's own script)
-            command, stdout=log, stderr=subprocess.STDOUT, env={**os.environ, **threads}
-        )
-        with lock:
-            running.add(process)
-        code = process.wait()
-        with lock:
-            running.discard(process)
-    seconds = time.perf_counter() - started
-    if code != 0:
-        lines = (job.folder / "run.log").read_text(encoding="utf-8", errors="replace").splitlines()[-LAST_LINES:]
-        shown = "\n  ".join(lines)
-        raise RunFailedError(
-            f"The {job.title} failed ({shlex.join(command)}); the end of {job.folder / 'run.log'}:\n  {shown}"
-        )
-    done = {"work": list(job.work), "command": list(job.command), "seconds": round(seconds, 1)}
-    write_json(job.folder / DONE, done)
-    logger.info("%s took %.0f s.", job.title, seconds)
+    run_jobs(list(trainings.values()), at_once)
+    run_jobs([*evaluations, *([baselines] if baselines else [])], at_once)

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from frozenseg.ablation.grid import Question, read_questions
-from frozenseg.ablation.run import DONE, RunFailedError, evaluation_jobs, run_grid, training_job
-from frozenseg.ablation.table import COLUMNS, COST, Row, markdown_table, write_raw
+from frozenseg.ablation.jobs import RECORD, RunFailedError
+from frozenseg.ablation.run import evaluation_jobs, run_grid, training_job
+from frozenseg.ablation.table import COST, TOYWORLD, Findings, Row, markdown_table, write_raw
 from frozenseg.errors import ConfigError
 from tests.tiny import ROOT
 from tools import ablate
@@ -35,8 +36,9 @@ def test_what_differs_at_test_alone_shares_a_training():
         "both_injectors", "mask_ensemble", "mask_ensemble_everywhere", "query_injector"
     )
     assert both.training == ensemble.training == everywhere.training != query.training
-    longer = questions("both_injectors", options=("SOLVER.MAX_ITER", "7"))[0]
-    assert longer.training != both.training
+    assert len({each.evaluation for each in (both, ensemble, everywhere, query)}) == 4
+    for changed in (("SOLVER.MAX_ITER", "7"), ("MODEL.WEIGHTS", "start.pth")):  # a training starts from weights
+        assert questions("both_injectors", options=changed)[0].training != both.training
 
 
 def test_a_question_can_be_asked_of_another_model():
@@ -61,19 +63,23 @@ def test_a_config_without_a_question_is_refused(tmp_path: Path):
 
 
 @pytest.fixture
-def processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
-    """Put a script in the place of the training tool; returns the calls that it sees."""
-    script = tmp_path / "train_net.py"
+def processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Put a script in the place of the tools; returns the file of the calls that it sees."""
+    script = tmp_path / "tool.py"
     script.write_text(
-        "import json, pathlib, sys\n"
+        "import json, os, pathlib, sys\n"
         "folder = pathlib.Path(sys.argv[sys.argv.index('OUTPUT_DIR') + 1])\n"
         "with open(pathlib.Path(__file__).with_name('calls.txt'), 'a') as file:\n"
         "    print(json.dumps(sys.argv[1:]), file=file)\n"
-        "if 'SOLVER.MAX_ITER' in sys.argv: sys.exit('broken on purpose')\n"
+        "mood = os.environ.get('MOOD')\n"
+        "if mood == 'broken': sys.exit('broken on purpose')\n"
+        "if mood == 'stopped': sys.exit((folder / 'last_checkpoint').write_text('model_0000001.pth') * 0)\n"
         "(folder / 'inference').mkdir(parents=True, exist_ok=True)\n"
-        "(folder / 'inference/results.json').write_text('{}')\n"
+        "for name in ('model_final.pth', 'inference/results.json', 'majority.json', 'colour.json', 'outline.json'):\n"
+        "    (folder / name).write_text('{}')\n"
     )
     monkeypatch.setattr("frozenseg.ablation.run.TRAIN_NET", str(script))
+    monkeypatch.setattr("frozenseg.ablation.run.TOYWORLD_BASELINES", str(script))
     return script.with_name("calls.txt")
 
 
@@ -81,19 +87,34 @@ def calls(file: Path) -> list[list[str]]:
     return [json.loads(line) for line in file.read_text().splitlines()]
 
 
+def trainings(seen: list[list[str]]) -> int:
+    return sum("--eval-only" not in call and "--output" not in call for call in seen)  # nor one of the baselines
+
+
 def test_a_grid_runs_once(tmp_path: Path, processes: Path):
     asked = questions("both_injectors", "mask_ensemble")
     run_grid(asked, [0, 1], tmp_path / "grid", at_once=2)
     seen = calls(processes)
-    assert sum("--eval-only" not in call for call in seen) == 2  # one training, two seeds
+    assert trainings(seen) == 2  # one training, two seeds
     assert sum("TEST.SHUFFLE_CLASS_NAMES" in call for call in seen) == 4
-    assert len(seen) == 2 + 8
-    assert all("--eval-only" in call for call in seen[2:])  # weights before their evaluations
+    assert len(seen) == 2 + 8 + 1
+    assert all("--eval-only" in call or "--output" in call for call in seen[2:])  # weights before their evaluations
     run_grid(asked, [0, 1], tmp_path / "grid", at_once=1)
     assert len(calls(processes)) == len(seen)
-    (evaluation_jobs(asked[0], 1, tmp_path / "grid")[0].folder / DONE).unlink()
+    (evaluation_jobs(asked[0], 1, tmp_path / "grid")[0].folder / RECORD).unlink()
     run_grid(asked, [0, 1], tmp_path / "grid", at_once=1)
     assert len(calls(processes)) == len(seen) + 1
+
+
+def test_what_has_changed_is_done_again(tmp_path: Path, processes: Path):
+    model = f"_BASE_: {ROOT / 'configs/toyworld/frozenseg_tiny.yaml'}"
+    file = tmp_path / "points.yaml"
+    for points in (8, 16):
+        file.write_text(f"# Do more points help?\n{model}\nTEST:\n  SAM_MASK_POINTS: {points}\n")
+        run_grid(read_questions([file], None, ()), [0], tmp_path / "grid", at_once=1)
+    seen = calls(processes)
+    assert sum("--eval-only" in call for call in seen) == 4
+    assert trainings(seen) == 1
 
 
 def test_a_shared_training_is_done_whoever_asked_first(tmp_path: Path, processes: Path):
@@ -101,7 +122,7 @@ def test_a_shared_training_is_done_whoever_asked_first(tmp_path: Path, processes
     run_grid([first], [0], tmp_path / "grid", at_once=1)
     assert training_job(second, 0, tmp_path / "grid").seconds is not None
     run_grid([second], [0], tmp_path / "grid", at_once=1)
-    assert sum("--eval-only" not in call for call in calls(processes)) == 1
+    assert trainings(calls(processes)) == 1
 
 
 def test_an_interrupted_training_is_resumed(tmp_path: Path, processes: Path):
@@ -113,23 +134,41 @@ def test_an_interrupted_training_is_resumed(tmp_path: Path, processes: Path):
     assert "--resume" in calls(processes)[0]
 
 
-def test_a_failure_shows_the_end_of_its_log(tmp_path: Path, processes: Path):
-    asked = questions("fcclip", options=("SOLVER.MAX_ITER", "5"))
+def test_a_stopped_training_is_not_done_and_its_time_counts(
+    tmp_path: Path, processes: Path, monkeypatch: pytest.MonkeyPatch
+):
+    [question] = questions("fcclip")
+    job = training_job(question, 0, tmp_path / "grid")
+    monkeypatch.setenv("MOOD", "stopped")  # by a signal: its exit code is 0
+    with pytest.raises(RunFailedError, match="training of fcclip, seed 0 was stopped before its end"):
+        run_grid([question], [0], tmp_path / "grid", at_once=1)
+    assert job.seconds is None
+    job.record(1000.0, done=False)
+    monkeypatch.delenv("MOOD")
+    run_grid([question], [0], tmp_path / "grid", at_once=1)
+    assert "--resume" in calls(processes)[1]
+    assert 1000 <= job.seconds < 1100
+
+
+def test_a_failure_shows_the_end_of_its_log_and_nothing_else_begins(
+    tmp_path: Path, processes: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("MOOD", "broken")
     with pytest.raises(RunFailedError, match=r"training of fcclip, seed 0 failed[\s\S]*broken on purpose"):
-        run_grid(asked, [0], tmp_path / "grid", at_once=1)
-    assert not list(tmp_path.rglob(DONE))
+        run_grid(questions("fcclip"), list(range(20)), tmp_path / "grid", at_once=1)
+    assert len(calls(processes)) < 20
 
 
-def rows() -> list[Row]:
+def findings() -> Findings:
     [question] = questions("both_injectors")
-    titles = [column.title for column in COLUMNS]
-    return [
-        Row(question, {seed: {**dict.fromkeys(titles, 40.0 + seed), COST[0]: 3.0, COST[1]: 12345.0} for seed in (0, 2)})
-    ]
+    titles = [column.title for column in TOYWORLD]
+    rows = {seed: {**dict.fromkeys(titles, 40.0 + seed), COST[0]: 3.0, COST[1]: 12345.0} for seed in (0, 2)}
+    baselines = {"majority": {"toyworld_val_seen": {"panoptic_seg": {"PQ": 1.5}}}}
+    return Findings(TOYWORLD, (Row(question, rows),), baselines)
 
 
 def test_the_table_has_mean_and_deviation():
-    table = markdown_table(rows(), {"majority": {"toyworld_val_seen": {"panoptic_seg": {"PQ": 1.5}}}})
+    table = markdown_table(findings())
     assert "41.0 ± 1.4" in table  # of 40 and 42
     assert "12 345" in table
     [baseline] = [line for line in table.splitlines() if "baseline: majority" in line]
@@ -138,7 +177,7 @@ def test_the_table_has_mean_and_deviation():
 
 
 def test_every_number_is_kept(tmp_path: Path):
-    write_raw(tmp_path / "raw.csv", rows())
+    write_raw(tmp_path / "raw.csv", findings())
     with (tmp_path / "raw.csv").open(newline="") as file:
         read = list(csv.DictReader(file))
     assert [(row["question"], row["seed"], row["seen PQ"]) for row in read] == [
@@ -149,11 +188,33 @@ def test_every_number_is_kept(tmp_path: Path):
 def test_the_picture_is_drawn(tmp_path: Path):
     from PIL import Image
 
-    from frozenseg.ablation.plot import draw_rows
+    from frozenseg.ablation.plot import draw_findings
 
-    draw_rows(rows(), tmp_path / "plot.png")
+    draw_findings(findings(), tmp_path / "plot.png")
     with Image.open(tmp_path / "plot.png") as picture:
         assert min(picture.size) > 50
+
+
+@pytest.mark.parametrize("toyworld", [True, False])
+def test_a_grid_on_any_benchmark_ends_in_table_numbers_and_picture(
+    toyworld: bool, tmp_path: Path, processes: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+):
+    model = [] if toyworld else ["--model", str(ROOT / "configs/frozenseg/convnext_large.yaml")]
+    benchmark = "toyworld_val_unseen" if toyworld else "openvocab_coco_2017_val_panoptic_with_sem_seg"
+    results = json.dumps({benchmark: {"panoptic_seg": {"PQ": 31.25, "U_PQ": 12.5}}})
+    script = processes.with_name("tool.py")
+    script.write_text(script.read_text().replace("write_text('{}')", f"write_text('{results}')"))
+    monkeypatch.setattr("frozenseg.ablation.table._trained_parameters", lambda folder: 7)
+    arguments = [str(ABLATIONS / "query_injector.yaml"), *model, "--seeds", "0", "--output", str(tmp_path / "out")]
+    assert ablate.main(arguments) == 0
+    table = (tmp_path / "out/ablation.md").read_text()
+    assert "12.5" in table
+    assert ("31.2" in table) is not toyworld  # ToyWorld's own columns are fewer
+    assert ("baseline: colour" in table) is toyworld
+    assert "mIoU" not in table  # nothing is known of it
+    assert (tmp_path / "out/ablation.csv").is_file()
+    assert (tmp_path / "out/ablation.png").is_file()
+    assert "12.5" in capsys.readouterr().out
 
 
 def test_options_may_follow_the_seeds(capsys: pytest.CaptureFixture):

@@ -39,23 +39,68 @@ class Schedule(NamedTuple):
         return self.learning_rate * warm * 0.5 * (1 + math.cos(math.pi * (step - start) / (end - start)))
 
 
-def optimise(model: nn.Module, losses_of: LossesOfStep, schedule: Schedule, state_file: Path) -> float:
+class StateFile(NamedTuple):
+    """Where the state of a run is kept.
+
+    Attributes:
+        path: the file; gone on from where it is there.
+        run: all that the run depends on, in words: the state of another one is refused.
+    """
+
+    path: Path
+    run: str
+
+    def read(self) -> dict[str, Any] | None:
+        """Return what is there, or None.
+
+        Raises:
+            CheckpointError: it is damaged or of another run.
+        """
+        if not self.path.is_file():
+            return None
+        try:
+            state = torch.load(self.path, map_location="cpu", weights_only=True)
+            same = state["run"] == self.run
+        except Exception as error:  # a damaged file raises whatever its bytes happen to say
+            raise CheckpointError(f"{self.path} is damaged: delete it, and the run begins anew.") from error
+        if not same:
+            raise CheckpointError(
+                f"{self.path} is of a run with another seed or other amounts: delete it, or choose another folder."
+            )
+        return state
+
+    def write(self, **state: Any) -> None:
+        """Replace what is there.
+
+        Raises:
+            CheckpointError: the disk refuses.
+        """
+        try:
+            with replacing(self.path) as temporary:
+                torch.save({"run": self.run, **state}, temporary)
+        except (OSError, RuntimeError) as error:  # torch.save's word for a full disk is RuntimeError
+            raise CheckpointError(
+                f"{self.path} cannot be written ({error}): make room, or choose another folder."
+            ) from error
+
+
+def optimise(model: nn.Module, losses_of: LossesOfStep, schedule: Schedule, state_file: StateFile) -> float:
     """Train a model in place.
 
     Args:
         model: what is trained; its parameters that need gradients.
         losses_of: the losses of a step, a function of its number alone, so that a stopped run goes on as itself.
         schedule: steps and rates.
-        state_file: keeps weights and optimiser; gone on from where it is there.
+        state_file: keeps weights and optimiser.
 
     Returns:
         Seconds of training, those before an interruption, too.
 
     Raises:
-        CheckpointError: the state is damaged or of another run; or the loss is not finite.
+        CheckpointError: the state is damaged or of another run, or cannot be kept; or the loss is not finite.
     """
     optimizer = torch.optim.AdamW(_groups(model, schedule), lr=schedule.learning_rate)
-    start, seconds = _resume(model, optimizer, schedule, state_file)
+    start, seconds = _resume(model, optimizer, state_file)
     began = time.perf_counter() - seconds
     model.train()
     for step in progress(range(start, schedule.steps), "pretraining", schedule.steps - start):
@@ -73,17 +118,12 @@ def optimise(model: nn.Module, losses_of: LossesOfStep, schedule: Schedule, stat
         if done % schedule.log_every == 0 or done == schedule.steps:
             logger.info("step %d: %s", done, ", ".join(f"{name} {value.item():.4f}" for name, value in losses.items()))
         if done % schedule.keep_every == 0 or done == schedule.steps:
-            with replacing(state_file) as temporary:
-                torch.save(
-                    {
-                        "step": done,
-                        "seconds": time.perf_counter() - began,
-                        "schedule": repr(schedule),
-                        "model": model.state_dict(),
-                        "optimizer": optimizer.state_dict(),
-                    },
-                    temporary,
-                )
+            state_file.write(
+                step=done,
+                seconds=time.perf_counter() - began,
+                model=model.state_dict(),
+                optimizer=optimizer.state_dict(),
+            )
     model.eval()
     return time.perf_counter() - began
 
@@ -100,19 +140,15 @@ def _groups(model: nn.Module, schedule: Schedule) -> list[dict[str, Any]]:
     return groups
 
 
-def _resume(model: nn.Module, optimizer: torch.optim.Optimizer, schedule: Schedule, file: Path) -> tuple[int, float]:
+def _resume(model: nn.Module, optimizer: torch.optim.Optimizer, file: StateFile) -> tuple[int, float]:
     """Return the steps that are done and the seconds that they took."""
-    if not file.is_file():
+    state = file.read()
+    if state is None:
         return 0, 0.0
     try:
-        state = torch.load(file, map_location="cpu", weights_only=True)
-        same = state["schedule"] == repr(schedule)
-        if same:
-            model.load_state_dict(state["model"])
-            optimizer.load_state_dict(state["optimizer"])
-    except Exception as error:  # a damaged file raises whatever its bytes happen to say
-        raise CheckpointError(f"{file} is damaged: delete it, and the run begins anew.") from error
-    if not same:
-        raise CheckpointError(f"{file} is of a run with other steps or rates: delete it, or choose another folder.")
-    logger.info("Going on after step %d of %s.", state["step"], file)
+        model.load_state_dict(state["model"])
+        optimizer.load_state_dict(state["optimizer"])
+    except (KeyError, RuntimeError, ValueError) as error:
+        raise CheckpointError(f"{file.path} does not fit the model: delete it, and the run begins anew.") from error
+    logger.info("Going on after step %d of %s.", state["step"], file.path)
     return int(state["step"]), float(state["seconds"])

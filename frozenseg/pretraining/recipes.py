@@ -27,7 +27,7 @@ from frozenseg.pretraining.clip import (
     open_layer_scales,
     scenes_of_step,
 )
-from frozenseg.pretraining.optimise import LossesOfStep, Schedule, optimise
+from frozenseg.pretraining.optimise import LossesOfStep, Schedule, StateFile, optimise
 from frozenseg.pretraining.sam import PointPromptStep
 from frozenseg.pretraining.scene_pool import ScenePool, paint_pool
 from frozenseg.pretraining.scores import Scores, clip_scores, sam_scores, zero_shot_scenes
@@ -208,14 +208,18 @@ def pretrain(
     Raises:
         CheckpointError: the folder cannot be written, or holds the state of another run.
     """
-    encoder = recipe.build(f"random:{amounts.seed}")
-    model = recipe.trainable(encoder).requires_grad_(True)
-    pool = paint_pool(amounts.seed, amounts.scenes, workers)
     schedule = recipe.schedule(amounts)
+    state_file = StateFile(folder / f".{recipe.name}.state.pt", f"{recipe.name} {amounts} {schedule}")
+    scenes = zero_shot_scenes(test_count)
     try:
-        seconds = optimise(model, recipe.step(encoder, pool, amounts), schedule, folder / f".{recipe.name}.state.pt")
+        folder.mkdir(parents=True, exist_ok=True)
+        state_file.read()  # another run's is refused before the scenes are painted
+        encoder = recipe.build(f"random:{amounts.seed}")
+        model = recipe.trainable(encoder).requires_grad_(True)
+        pool = paint_pool(amounts.seed, amounts.scenes, workers)
+        seconds = optimise(model, recipe.step(encoder, pool, amounts), schedule, state_file)
         encoder.freeze()
-        scores = recipe.scores(encoder, zero_shot_scenes(test_count))
+        scores = recipe.scores(encoder, scenes)
         title, *lines = recipe.describe(amounts)
         save(folder / f"{recipe.name}.safetensors", model, Card(title, lines, command, seconds / 60, scores))
     except OSError as error:

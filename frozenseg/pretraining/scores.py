@@ -13,6 +13,7 @@ from scipy import ndimage
 from scipy.cluster.vq import kmeans2
 from torch import Tensor
 
+from frozenseg.errors import ConfigError
 from frozenseg.log import progress
 from frozenseg.modeling.clip.base import FrozenCLIP
 from frozenseg.modeling.clip.text_classifier import TextClassifier
@@ -35,7 +36,13 @@ Scores = dict[str, dict[str, float]]  # of what → by whom → percent
 
 
 def zero_shot_scenes(count: int) -> list[Scene]:
-    """Return the first pictures of ToyWorld's zero-shot test, before they become JPEGs."""
+    """Return the first pictures of ToyWorld's zero-shot test, before they become JPEGs.
+
+    Raises:
+        ConfigError: none is asked for.
+    """
+    if count < 1:
+        raise ConfigError(f"The number of test scenes is {count}: give 1 or more.")
     return [make_scene(Recipe("val_unseen", 0, count), number) for number in range(1, count + 1)]
 
 

@@ -42,8 +42,29 @@ def test_things_lie_in_their_boxes_and_under_their_colour(pool: ScenePool):
         for view in views:
             [category] = view.shown
             assert category.parts["colour"] == colour
-            window = inside(pool, view)
-            assert window.shape == (view.box[3] - view.box[1], view.box[2] - view.box[0])
+            layers, window = pool.layers[view.scene].numpy(), inside(pool, view)
+            fitting = [
+                number
+                for number, member in enumerate(pool.segments[view.scene])
+                if member == category
+                and (window == number).sum() == (layers == number).sum()  # all of it is inside
+                and all((side == number).any() for side in (window[0], window[-1], window[:, 0], window[:, -1]))
+            ]
+            assert fitting, view
+
+
+def test_a_view_of_several_things_names_what_is_mostly_in_it(pool: ScenePool):
+    assert pool.scenes
+    for view in pool.scenes:
+        window, categories = inside(pool, view), pool.segments[view.scene]
+        whole = np.bincount(pool.layers[view.scene].numpy().ravel(), minlength=len(categories))
+        here = np.bincount(window.ravel(), minlength=len(categories))
+        shown = [
+            category
+            for category, all_of_it, part in zip(categories, whole, here, strict=True)
+            if (part >= 0.8 * all_of_it if category.isthing else part >= 0.2 * window.size - 1e-6)
+        ]
+        assert list(view.shown) == shown
 
 
 def test_materials_fill_their_windows(pool: ScenePool):

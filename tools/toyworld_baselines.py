@@ -6,8 +6,8 @@ Example:
 majority: the whole picture is one material; all are equally frequent.
 colour:   things are connected pixels of one of the world's own colours, and the first category of that colour; the
           ground is the material with the nearest mean colour.
-outline:  the same, and a thing has the outline that is nearest. It knows how every word is painted, also those that
-          training never shows.
+outline:  the same, and a thing has the outline that is nearest, and no pattern where that leaves a choice. It knows
+          how every colour, outline and material is painted, also those that training never shows.
 
 All are run over the benchmarks of the config like a model, and scored by the same metrics; OUTPUT/NAME.json has the
 results.

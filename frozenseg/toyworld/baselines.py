@@ -49,8 +49,8 @@ def colour_regions(image: np.ndarray, categories: Sequence[Category], outlines: 
 
     Args:
         image: (H, W, 3) uint8 RGB.
-        categories: what is asked for; patterns are beyond it, a thing is the first one of its colour, and of its shape
-            where outlines are known.
+        categories: what is asked for. Patterns are beyond it: a thing is the first one of its colour, or of its shape,
+            where outlines are known, and plain rather than patterned.
         outlines: whether they are.
     """
     colours = list(dict.fromkeys(category.parts["colour"] for category in categories if category.isthing))
@@ -101,7 +101,12 @@ def _thing(mask: np.ndarray, colour: str, categories: Sequence[Category], outlin
     if not outlines:
         return candidates[0]
     own = profile(mask)
-    return min(candidates, key=lambda category: np.abs(own - _outline_profile(category.parts["shape"])).sum())
+
+    def unlikeness(category: Category) -> tuple[float, bool]:
+        difference = np.abs(own - _outline_profile(category.parts["shape"])).sum()
+        return float(difference), bool(category.parts["pattern"])
+
+    return min(candidates, key=unlikeness)
 
 
 @cache

@@ -38,6 +38,11 @@ def test_outlines_tell_shapes(colour: str, shape: str):
     assert things[0].category.parts["shape"] == shape
 
 
+def test_where_shapes_are_equal_a_plain_thing_is_preferred():
+    regions = outline_regions(flat_picture("red", "triangle"), all_categories())  # "striped red triangle" comes first
+    assert [region.category.name for region in regions if region.category.isthing] == ["red triangle"]
+
+
 def test_colour_alone_takes_the_first_of_that_colour():
     regions = colour_regions(flat_picture("red", "star"), seen_categories())
     assert [region.category.name for region in regions if region.category.isthing] == ["red circle"]

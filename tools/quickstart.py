@@ -2,7 +2,8 @@
 
 Every step is one of the project's own commands and is printed before it runs, so that you can repeat it by hand. The
 last ones are controls: every class under another class's names, an untrained CLIP in the place of ToyWorld's, and what
-can be said without learning. Only the last of these, which was told how every word is painted, may come near the model.
+can be said without learning. Only the last of these, which was told how every colour, outline and material is painted,
+may come near the model. A second call begins anew.
 """
 
 import argparse
@@ -53,12 +54,20 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--config-file", default=CONFIG, help=f"which model to train (default: {CONFIG})")
     parser.add_argument("--output", default="output/quickstart", help="folder for everything that it writes")
-    parser.add_argument("--root", default="datasets", help="folder of data sets; ToyWorld goes to ROOT/toyworld")
+    parser.add_argument(
+        "--root", type=datasets_folder, default="datasets", help="folder of data sets; ToyWorld goes to ROOT/toyworld"
+    )
     parser.add_argument("--train", type=int, default=2000, help="training pictures (default: 2000)")
     parser.add_argument("--val", type=int, default=100, help="pictures in each validation set (default: 100)")
     parser.add_argument("--seed", type=int, default=0, help="seed of the data and of the training (default: 0)")
     parser.add_argument("options", nargs="*", metavar="KEY VALUE", help="config overrides, such as SOLVER.MAX_ITER 50")
     return parser.parse_args(argv)
+
+
+def datasets_folder(text: str) -> str:
+    """Return the folder that holds ToyWorld, also where ToyWorld's own is named, as make_toyworld.py understands it."""
+    root = Path(text).expanduser()
+    return str(root.parent if root.name == "toyworld" else root)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -70,7 +79,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     for title, command in steps(arguments, output):
         sys.stdout.write(f"\n── {title}\n$ {shlex.join(['python', *command])}\n")
         sys.stdout.flush()
-        code = run(command, arguments.root)
+        try:
+            code = run(command, arguments.root)
+        except KeyboardInterrupt:
+            sys.stderr.write(f"interrupted; what was done lies in {output}\n")
+            return 130
         if code != 0:
             return code
     write_results(output)

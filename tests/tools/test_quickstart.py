@@ -38,6 +38,23 @@ def test_a_step_that_fails_ends_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     assert quickstart.main(["--output", str(tmp_path)]) == 3
 
 
+def test_an_interrupt_ends_it_in_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    def interrupted(command: Sequence[str], root: str) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(quickstart, "run", interrupted)
+    assert quickstart.main(["--output", str(tmp_path)]) == 130
+    assert f"interrupted; what was done lies in {tmp_path}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("root", ["somewhere", "somewhere/toyworld"])
+def test_data_go_where_training_looks(root: str):
+    assert quickstart.parse_arguments(["--root", root]).root == "somewhere"
+
+
 @pytest.mark.parametrize(("name", "section"), [("frozenseg_tiny", "FROZEN_SEG"), ("fcclip_tiny", "FC_CLIP")])
 def test_the_untrained_clip_reaches_both_models(name: str, section: str, tmp_path: Path):
     config = ROOT / f"configs/toyworld/{name}.yaml"

@@ -4,15 +4,18 @@ from dataclasses import replace
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from frozenseg.errors import ConfigError
 from frozenseg.modeling.ensemble.mask_proposals import NamedProposals
 from frozenseg.modeling.readout import mask_strips, semantic
+from frozenseg.modeling.readout import restore_size as restoring
 from frozenseg.modeling.readout.instance import instance_readout
 from frozenseg.modeling.readout.mask_strips import Candidates
 from frozenseg.modeling.readout.panoptic import panoptic_readout
 from frozenseg.modeling.readout.read_out import ReadOut
-from frozenseg.modeling.readout.restore_size import restore_size
+from frozenseg.modeling.readout.restore_size import RestoredByRows, restore_size
 from frozenseg.modeling.readout.semantic import semantic_labels, semantic_readout
 from frozenseg.modeling.sam.placement import Placement
 from frozenseg.structures.image_list import ImageSize
@@ -45,7 +48,7 @@ def test_labels_are_the_best_class_of_every_pixel(at_once: int, monkeypatch: pyt
     monkeypatch.setattr(semantic, "SCORES_AT_ONCE", at_once)
     generator = torch.Generator().manual_seed(0)
     logits, masks = torch.randn(5, 8, generator=generator), torch.randn(5, 9, 11, generator=generator)
-    labels = semantic_labels(logits, masks.sigmoid())
+    labels = semantic_labels(logits, masks)
     assert labels.dtype == torch.int64
     assert torch.equal(labels, semantic_readout(logits, masks).argmax(dim=0))
 
@@ -121,6 +124,44 @@ def test_instances_are_things_where_asked() -> None:
 def test_restore_size_crops_before_it_resizes() -> None:
     maps = torch.tensor([[[1.0, 1.0, 7.0], [1.0, 1.0, 7.0], [7.0, 7.0, 7.0]]])
     assert torch.equal(restore_size(maps, ImageSize(2, 2), ImageSize(4, 6)), torch.ones(1, 4, 6))
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.tuples(*[st.integers(1, 9)] * 2), st.tuples(*[st.integers(1, 25)] * 2), st.data())
+def test_rows_are_those_of_the_whole(true_size: tuple[int, int], wanted: tuple[int, int], data: st.DataObject) -> None:
+    maps = torch.randn(3, 10, 11, generator=torch.Generator().manual_seed(0))
+    sizes = ImageSize(*true_size), ImageSize(*wanted)
+    whole, by_rows = restore_size(maps, *sizes), RestoredByRows(maps, *sizes)
+    assert by_rows.shape == whole.shape
+    start = data.draw(st.integers(0, wanted[0] - 1))
+    rows, chosen = slice(start, data.draw(st.integers(start + 1, wanted[0] + 3))), torch.tensor([2, 0, 2])
+    torch.testing.assert_close(by_rows.rows(rows), whole[:, rows])
+    torch.testing.assert_close(by_rows.rows(rows, chosen), whole[chosen][:, rows])
+
+
+@pytest.mark.parametrize("labels", [True, False])
+@pytest.mark.parametrize("masks_first", [True, False])
+def test_large_pictures_are_read_out_by_rows_to_the_same(
+    masks_first: bool, labels: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    generator = torch.Generator().manual_seed(0)
+    logits, masks = torch.randn(9, 12, generator=generator), 3 * torch.randn(9, 12, 16, generator=generator)
+    sizes = {"true_size": ImageSize(10, 13), "wanted": ImageSize(23, 29)}
+    read_out = ReadOut(masks_first=masks_first, labels=labels, recall=True)
+    if not masks_first:
+        read_out = replace(read_out, panoptic=False, instance=False, recall=False)
+    whole = read_out(logits, masks, (THING, STUFF) * 5 + (THING,), **sizes)
+    monkeypatch.setattr(restoring, "WHOLE", 0)
+    monkeypatch.setattr(mask_strips, "VALUES_AT_ONCE", 9 * 29 * 4)
+    monkeypatch.setattr(semantic, "SCORES_AT_ONCE", 12 * 29 * 4)
+    by_rows = read_out(logits, masks, (THING, STUFF) * 5 + (THING,), **sizes)
+    torch.testing.assert_close(by_rows["sem_seg"], whole["sem_seg"])
+    if masks_first:
+        assert torch.equal(by_rows["panoptic_seg"][0], whole["panoptic_seg"][0])
+        assert by_rows["panoptic_seg"][1] == whole["panoptic_seg"][1]
+        assert torch.equal(by_rows["instances"].pred_masks, whole["instances"].pred_masks)
+        torch.testing.assert_close(by_rows["instances"].scores, whole["instances"].scores)
+        assert torch.equal(by_rows["recall_seg"], whole["recall_seg"])
 
 
 def test_semantic_only_scores_are_restored_after_the_read_out() -> None:

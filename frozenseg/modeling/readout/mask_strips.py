@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from frozenseg.modeling.ensemble.mask_proposals import NamedProposals
+from frozenseg.modeling.readout.restore_size import Masks, rows_of
 
 VALUES_AT_ONCE = 2**24  # numbers of one strip: 64 MiB
 
@@ -20,12 +21,12 @@ class Candidates:
 
     Attributes:
         logits: (Q, C + 1) of the queries, void last.
-        masks: (Q, H, W) logits.
+        masks: (Q, H, W) logits, of which any rows can be had.
         proposed: proposals that stand behind the queries; None for none.
     """
 
     logits: Tensor
-    masks: Tensor
+    masks: Masks
     proposed: NamedProposals | None = None
 
     def probabilities(self) -> Tensor:
@@ -35,7 +36,7 @@ class Candidates:
 
     def is_proposed(self, chosen: Tensor) -> Tensor:
         """Say of (K,) indices which are those of proposals."""
-        return chosen >= len(self.masks)
+        return chosen >= len(self.logits)
 
     def strips(self, chosen: Tensor) -> Iterator[Tensor]:
         """Give the mask logits of the chosen (K,) candidates, (K, rows, W), from the top to the bottom."""
@@ -46,9 +47,10 @@ class Candidates:
 
     def _rows(self, chosen: Tensor, rows: slice) -> Tensor:
         if self.proposed is None:
-            return self.masks[:, rows][chosen]
+            return rows_of(self.masks, rows, chosen)
         proposed = self.is_proposed(chosen)
-        strip = self.masks.new_empty(len(chosen), *self.masks[0, rows].shape)
-        strip[~proposed] = self.masks[:, rows][chosen[~proposed]]
-        strip[proposed] = self.proposed.rows(chosen[proposed] - len(self.masks), rows)
+        own = rows_of(self.masks, rows, chosen[~proposed])
+        strip = own.new_empty(len(chosen), *own.shape[1:])
+        strip[~proposed] = own
+        strip[proposed] = self.proposed.rows(chosen[proposed] - len(self.logits), rows)
         return strip

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from frozenseg.config import CfgNode
@@ -11,7 +12,7 @@ from frozenseg.modeling.ensemble.mask_proposals import ProposalVotes
 from frozenseg.modeling.readout.instance import instance_readout
 from frozenseg.modeling.readout.mask_strips import Candidates
 from frozenseg.modeling.readout.panoptic import panoptic_readout
-from frozenseg.modeling.readout.restore_size import restore_size
+from frozenseg.modeling.readout.restore_size import Masks, restore_size, restored
 from frozenseg.modeling.readout.semantic import semantic_labels, semantic_readout, with_more_votes
 from frozenseg.structures.best_class import best_class
 from frozenseg.structures.image_list import ImageSize
@@ -112,12 +113,11 @@ class ReadOut:
             ``instances``; ``recall_seg`` (Q, height, width) bool: those switched on. With ``recall_seg`` and ``more``
             also ``sam_masks``, (M, height, width) bool.
         """
-        if self.masks_first:
-            masks = restore_size(masks, true_size, wanted)
+        full = restored(masks, true_size, wanted) if self.masks_first else masks
         output: dict[str, Any] = {}
         if self.semantic:
-            output["sem_seg"] = self._semantic(logits, masks, true_size, wanted, more)
-        plain = Candidates(logits, masks)
+            output["sem_seg"] = self._semantic(logits, full, true_size, wanted, more)
+        plain = Candidates(logits, full)
         named = replace(plain, proposed=more.as_candidates()) if more is not None else plain
         if self.panoptic:
             chosen_from = named if self.proposals_in_panoptic else plain
@@ -128,20 +128,22 @@ class ReadOut:
             chosen_from = named if self.proposals_in_instances else plain
             output["instances"] = instance_readout(chosen_from, self.detections, isthing if self.panoptic else None)
         if self.recall:
-            output["recall_seg"] = masks > 0
+            every = torch.arange(len(logits), device=logits.device)
+            output["recall_seg"] = torch.cat([rows > 0 for rows in plain.strips(every)], dim=1)
             if more is not None:
                 output["sam_masks"] = more.inside()
         return output
 
     def _semantic(
-        self, logits: Tensor, masks: Tensor, true_size: ImageSize, wanted: ImageSize, more: ProposalVotes | None
+        self, logits: Tensor, masks: Masks, true_size: ImageSize, wanted: ImageSize, more: ProposalVotes | None
     ) -> Tensor:
         """Return scores or labels, by way of as few maps of the wanted size as can be."""
         if self.labels and self.masks_first:
-            return semantic_labels(logits, masks.sigmoid(), more)
-        if self.labels and logits.shape[-1] > len(masks):  # more classes than queries
+            return semantic_labels(logits, masks, more)
+        if self.labels and logits.shape[-1] > len(logits):  # more classes than queries
             # resizing and voting are both linear, so they may change places
-            return semantic_labels(logits, restore_size(masks.sigmoid(), true_size, wanted), more)
+            inside = restored(masks.sigmoid(), true_size, wanted)
+            return semantic_labels(logits, inside, more, of_probabilities=True)
         scores = semantic_readout(logits, masks)
         if not self.masks_first:
             scores = restore_size(scores, true_size, wanted)

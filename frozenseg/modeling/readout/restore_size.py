@@ -1,9 +1,15 @@
-"""Bring maps from the padded input back to the size that the caller wants."""
+"""Bring maps from the padded input back to the size that the caller wants: whole, or a few rows at a time.
 
+Letters: Q queries, K masks that are wanted, H×W the padded input, h×w the image inside it, height×width what is wanted.
+"""
+
+import torch
 from torch import Tensor
 
 from frozenseg.modeling.layers.mask_pooling import resize
 from frozenseg.structures.image_list import ImageSize
+
+WHOLE = 2**30  # numbers that are restored at once: 4 GiB
 
 
 def restore_size(maps: Tensor, true_size: ImageSize, wanted: ImageSize) -> Tensor:
@@ -19,3 +25,50 @@ def restore_size(maps: Tensor, true_size: ImageSize, wanted: ImageSize) -> Tenso
     """
     cropped = maps[None, :, : true_size.height, : true_size.width]
     return resize(cropped, wanted)[0]
+
+
+class RestoredByRows:
+    """What :func:`restore_size` gives, to rounding, for any rows when they are asked for.
+
+    Args:
+        maps: (Q, H, W) at the padded size.
+        true_size: the image's height and width inside it.
+        wanted: height and width.
+
+    Attributes:
+        shape: (Q, height, width).
+    """
+
+    def __init__(self, maps: Tensor, true_size: ImageSize, wanted: ImageSize) -> None:
+        self.shape = torch.Size((len(maps), *wanted))
+        self._cropped = maps[:, : true_size.height, : true_size.width]  # (Q, h, w)
+        scale = true_size.height / wanted.height
+        source = ((torch.arange(wanted.height, device=maps.device) + 0.5) * scale - 0.5).clamp(min=0)  # (height,)
+        self._above = source.long().clamp(max=true_size.height - 1)
+        self._below = (self._above + 1).clamp(max=true_size.height - 1)
+        self._share = (source - self._above).to(maps.dtype)[:, None]  # of the row below, (height, 1)
+
+    def rows(self, rows: slice, chosen: Tensor | None = None) -> Tensor:
+        """Return some rows of all masks or of the (K,) chosen ones, (K, rows, width)."""
+        maps = self._cropped if chosen is None else self._cropped[chosen]
+        above, below = maps[:, self._above[rows]], maps[:, self._below[rows]]  # (K, rows, w)
+        return resize(torch.lerp(above, below, self._share[rows])[None], (above.shape[1], self.shape[2]))[0]
+
+
+Masks = Tensor | RestoredByRows
+
+
+def restored(maps: Tensor, true_size: ImageSize, wanted: ImageSize) -> Masks:
+    """Restore masks (Q, H, W) at once, or by rows where that would take too much memory.
+
+    A photograph has 12 million pixels, and each of 250 queries a number for every one.
+    """
+    values = len(maps) * wanted.height * wanted.width
+    return restore_size(maps, true_size, wanted) if values <= WHOLE else RestoredByRows(maps, true_size, wanted)
+
+
+def rows_of(masks: Masks, rows: slice, chosen: Tensor | None = None) -> Tensor:
+    """Return some rows of all (Q, height, width) masks or of the (K,) chosen ones, (K, rows, width)."""
+    if isinstance(masks, RestoredByRows):
+        return masks.rows(rows, chosen)
+    return masks[:, rows] if chosen is None else masks[:, rows][chosen]

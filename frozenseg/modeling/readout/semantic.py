@@ -9,12 +9,13 @@ import torch
 from torch import Tensor
 
 from frozenseg.modeling.ensemble.mask_proposals import ProposalVotes
+from frozenseg.modeling.readout.restore_size import Masks, rows_of
 from frozenseg.structures.best_class import best_class
 
 SCORES_AT_ONCE = 2**24  # numbers of one strip: 64 MiB
 
 
-def semantic_readout(logits: Tensor, masks: Tensor) -> Tensor:
+def semantic_readout(logits: Tensor, masks: Masks) -> Tensor:
     """Add up votes.
 
     Args:
@@ -24,31 +25,40 @@ def semantic_readout(logits: Tensor, masks: Tensor) -> Tensor:
     Returns:
         (C, H, W) class scores; their argmax is the label map.
     """
-    return _votes(logits.softmax(dim=-1)[:, :-1], masks.sigmoid())
+    probabilities = logits.softmax(dim=-1)[:, :-1]  # (Q, C)
+    scores = logits.new_empty(probabilities.shape[1], *masks.shape[1:])
+    for rows in _strips(max(probabilities.shape), *masks.shape[1:]):
+        scores[:, rows] = _votes(probabilities, rows_of(masks, rows).sigmoid())
+    return scores
 
 
-def semantic_labels(logits: Tensor, inside: Tensor, more: ProposalVotes | None = None) -> Tensor:
+def semantic_labels(
+    logits: Tensor, masks: Masks, more: ProposalVotes | None = None, *, of_probabilities: bool = False
+) -> Tensor:
     """Return the class with the most votes at every pixel, a few rows at a time: memory does not grow with C.
 
     Args:
         logits: (Q, C + 1) class scores as logits, void last.
-        inside: (Q, H, W) mask probabilities.
+        masks: (Q, H, W) mask logits.
         more: votes of SAM's masks.
+        of_probabilities: ``masks`` are mask probabilities instead.
 
     Returns:
         (H, W) int64, the argmax of :func:`semantic_readout`; -1 where a score is not a number.
     """
     probabilities = logits.softmax(dim=-1)[:, :-1]  # (Q, C)
+    proposed = len(more.masks) if more is not None else 0
     labels = []
-    for rows in _strips(probabilities.shape[1], *inside.shape[1:]):
-        scores = _votes(probabilities, inside[:, rows])
+    for rows in _strips(max(*probabilities.shape, proposed), *masks.shape[1:]):
+        inside = rows_of(masks, rows) if of_probabilities else rows_of(masks, rows).sigmoid()  # (Q, rows, W)
+        scores = _votes(probabilities, inside)
         labels.append(best_class(scores if more is None else more.mix(scores, rows)))
     return torch.cat(labels)
 
 
 def with_more_votes(scores: Tensor, more: ProposalVotes) -> Tensor:
     """Mix the votes of SAM's masks into (C, H, W) scores, which are written over, a few rows at a time."""
-    for rows in _strips(*scores.shape):
+    for rows in _strips(max(len(scores), len(more.masks)), *scores.shape[1:]):
         scores[:, rows] = more.mix(scores[:, rows], rows)
     return scores
 
@@ -57,6 +67,6 @@ def _votes(probabilities: Tensor, inside: Tensor) -> Tensor:
     return torch.einsum("qc,qhw->chw", probabilities, inside)
 
 
-def _strips(classes: int, height: int, width: int) -> Iterator[slice]:
-    step = max(1, SCORES_AT_ONCE // (classes * width))
+def _strips(maps: int, height: int, width: int) -> Iterator[slice]:
+    step = max(1, SCORES_AT_ONCE // (maps * width))
     return (slice(start, start + step) for start in range(0, height, step))

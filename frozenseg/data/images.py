@@ -1,8 +1,11 @@
 """Pictures as training and testing see them: RGB, upright, of the size that the annotation says."""
 
+import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from frozenseg.errors import DataError
+
+LEVELS_OF_16_BITS = 2**16
 
 
 def read_image(path: str) -> Image.Image:
@@ -13,7 +16,7 @@ def read_image(path: str) -> Image.Image:
     """
     try:
         with Image.open(path) as image:
-            return ImageOps.exif_transpose(image).convert("RGB")
+            return as_rgb(image)
     except FileNotFoundError as error:
         raise DataError(f"The image {path} does not exist.") from error
     except UnidentifiedImageError as error:
@@ -24,6 +27,21 @@ def read_image(path: str) -> Image.Image:
         raise DataError(
             f"The image {path} cannot be decoded ({error}): replace it, or go on without it by --skip-bad."
         ) from error
+
+
+def as_rgb(image: Image.Image) -> Image.Image:
+    """Return a picture as RGB, upright as its EXIF orientation says; 16 bits a pixel become 8.
+
+    Raises:
+        ValueError: its pixels are not numbers from 0 to 65535.
+    """
+    upright = ImageOps.exif_transpose(image)
+    if upright.mode == "F" or upright.mode.startswith("I"):  # Pillow would clip what is above 255
+        pixels = np.asarray(upright)
+        if pixels.dtype.kind == "f" or pixels.min(initial=0) < 0 or pixels.max(initial=0) >= LEVELS_OF_16_BITS:
+            raise ValueError(f"pixels of mode {upright.mode!r} are no colours: save it with 8 or 16 bits a pixel")
+        upright = Image.fromarray(((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8))
+    return upright.convert("RGB")
 
 
 def check_size(path: str, image: Image.Image, expected: tuple[int, int]) -> None:

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image
 from torch import Tensor
 from torchvision.transforms.v2 import functional as tvf
 
 from frozenseg.config import CfgNode, config_from_text, load_config
-from frozenseg.data.images import read_image
+from frozenseg.data.images import as_rgb, read_image
 from frozenseg.data.transforms.recipes import ShortestEdge
 from frozenseg.data.words import build_vocabulary
 from frozenseg.device import pick_device
@@ -28,11 +28,13 @@ from frozenseg.vocabulary import Vocabulary
 logger = get_logger(__name__)
 Picture = str | Path | Image.Image | np.ndarray
 KINDS = ("panoptic", "instance", "semantic")
-READ_OUTS = [
-    item
-    for kind, on in {"SEMANTIC_ON": True, "INSTANCE_ON": True, "PANOPTIC_ON": True, "RECALL_ON": False}.items()
-    for item in (f"MODEL.MASK_FORMER.TEST.{kind}", on)
-]
+READ_OUTS = {  # a result has all three; views of several sizes have no masks
+    "MODEL.MASK_FORMER.TEST.SEMANTIC_ON": True,
+    "MODEL.MASK_FORMER.TEST.INSTANCE_ON": True,
+    "MODEL.MASK_FORMER.TEST.PANOPTIC_ON": True,
+    "MODEL.MASK_FORMER.TEST.RECALL_ON": False,
+    "TEST.AUG.ENABLED": False,
+}
 
 
 @dataclass(frozen=True)
@@ -121,7 +123,9 @@ class Segmenter:
         checkpoint = read_checkpoint(weights) if weights else {}
         cfg = (_config_of(checkpoint, weights, options) if config is None else load_config(config, options)).clone()
         cfg.defrost()
-        cfg.merge_from_list(READ_OUTS)
+        if set_in_vain := [key for key in options[::2] if key in READ_OUTS]:
+            logger.warning("%s: set by the segmenter itself, which gives all outputs.", ", ".join(set_in_vain))
+        cfg.merge_from_list([item for pair in READ_OUTS.items() for item in pair])
         place = pick_device(device or cfg.MODEL.DEVICE)
         if not weights and cfg.MODEL.WEIGHTS:
             weights = cfg.MODEL.WEIGHTS
@@ -195,7 +199,7 @@ def read_picture(image: Picture) -> Image.Image:
         return read_image(str(image))
     if isinstance(image, Image.Image):
         try:
-            return ImageOps.exif_transpose(image).convert("RGB")
+            return as_rgb(image)
         except (OSError, SyntaxError, ValueError) as error:  # Pillow decodes when the pixels are first needed
             name = getattr(image, "filename", "") or "that was given"
             raise DataError(f"The image {name} cannot be decoded ({error}): replace it.") from error

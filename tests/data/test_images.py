@@ -1,9 +1,10 @@
 """Pictures: upright, RGB, and named where they are broken."""
 
+import numpy as np
 import pytest
 from PIL import Image
 
-from frozenseg.data.images import read_image
+from frozenseg.data.images import as_rgb, read_image
 from frozenseg.errors import DataError
 
 
@@ -20,6 +21,23 @@ def test_other_modes_become_rgb(tmp_path, mode):
     Image.new(mode, (3, 2)).save(path)
     image = read_image(str(path))
     assert (image.mode, image.size) == ("RGB", (3, 2))
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+def test_16_bits_become_8_and_are_not_cut_off(tmp_path, suffix):
+    pixels = np.array([[0, 257, 128 * 257, 65535]], dtype=np.uint16)
+    Image.fromarray(pixels).save(tmp_path / f"deep.{suffix}")
+    assert np.asarray(read_image(str(tmp_path / f"deep.{suffix}"))).tolist() == [[[v] * 3 for v in (0, 1, 128, 255)]]
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.int32])
+def test_numbers_that_are_no_colours_are_refused(tmp_path, kind):
+    numbers = Image.fromarray(np.array([[0, 70000]], dtype=kind))
+    numbers.save(tmp_path / "height.tif")
+    with pytest.raises(DataError, match=r"height\.tif cannot be decoded .*no colours: save it with 8 or 16 bits"):
+        read_image(str(tmp_path / "height.tif"))
+    with pytest.raises(ValueError, match="no colours"):
+        as_rgb(numbers)
 
 
 @pytest.mark.parametrize("content", [b"", b"not a picture"])

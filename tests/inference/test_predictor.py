@@ -8,9 +8,15 @@ import torch
 from PIL import Image
 
 from frozenseg.data.catalog import vocabulary_of
+from frozenseg.data.transforms.recipes import ShortestEdge
 from frozenseg.errors import CheckpointError, ConfigError, DataError
 from frozenseg.inference.predictor import KINDS, Segmenter, read_picture
 from frozenseg.modeling.build import build_model
+from frozenseg.modeling.meta_arch import frozenseg
+from frozenseg.modeling.sam.base import FrozenSAM
+from frozenseg.modeling.sam.placement import Placement
+from frozenseg.modeling.sam.proposal_settings import ProposalSettings
+from frozenseg.modeling.sam.proposals import Proposals
 from frozenseg.modeling.weights import trained_tensors
 from frozenseg.vocabulary import Vocabulary
 from tests.tiny import NARROW, ROOT, TRAINING, tiny_config
@@ -51,6 +57,32 @@ def test_the_training_words_come_from_the_checkpoint(segmenter: Segmenter, pictu
     segmenter(picture, WORDS)
     assert segmenter.model.training_vocabulary == TRAINING
     assert segmenter.model.seen == (True, False, False)
+
+
+def test_outputs_are_the_segmenters_to_choose(weights: Path, caplog: pytest.LogCaptureFixture) -> None:
+    views = ("TEST.AUG.ENABLED", "True", "MODEL.MASK_FORMER.TEST.PANOPTIC_ON", "False")
+    built = Segmenter.from_config(CONFIG, weights=weights, device="cpu", options=[*NARROW, *views])
+    assert built.model.read_out.panoptic
+    assert "TEST.AUG.ENABLED, MODEL.MASK_FORMER.TEST.PANOPTIC_ON: set by the segmenter itself" in caplog.text
+
+
+def test_sam_is_asked_only_where_its_masks_are_wanted(picture: Image.Image, monkeypatch: pytest.MonkeyPatch) -> None:
+    votes = ("TEST.USE_SAM_MASKS", True, "TEST.SAM_MASK_THRESHOLD", 0.0, "TEST.SAM_MASK_PRED_ALPHA", 1.0)
+    model = build_model(tiny_config("FrozenSeg", *votes), TRAINING)
+    asked = []
+
+    def propose(sam: FrozenSAM, image: torch.Tensor, settings: ProposalSettings) -> Proposals:
+        asked.append(image)
+        logits = torch.cat([torch.full((1, 32, 16), side) for side in (9.0, -9.0)], dim=2)  # the left half
+        ones = torch.ones(1)
+        return Proposals(logits, ones, ones, ones.long(), Placement.of(60, 90, sam.image_size), 0)
+
+    monkeypatch.setattr(frozenseg, "propose_masks", propose)
+    segmenter = Segmenter(model, ShortestEdge(64, 128))
+    without, voted = (segmenter(picture, WORDS, sam_masks=on).semantic for on in (False, True))
+    assert len(asked) == 1
+    assert not torch.equal(without, voted)
+    assert torch.equal(segmenter(picture, WORDS, sam_masks=False).semantic, without)
 
 
 def test_a_file_that_does_not_say_was_trained_on_the_configs_words(weights: Path, tmp_path: Path) -> None:

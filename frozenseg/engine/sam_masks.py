@@ -60,7 +60,7 @@ def fill_mask_cache(cfg: Any, names: Sequence[str], released: Path | None = None
     settings = ProposalEnsemble.from_config(cfg).masks
     device = pick_device(cfg.MODEL.DEVICE)
     sam = build_sam(cfg.MODEL.SAM_NAME, cfg.MODEL.SAM_WEIGHTS).to(device)
-    cache, identity = ProposalCache(cfg.TEST.SAM_MASK_CACHE, cfg.TEST.SAM_MASK_CACHE_GIB), sam.weights_hash()
+    cache, identity = ProposalCache(cfg.TEST.SAM_MASK_CACHE, cfg.TEST.SAM_MASK_CACHE_GIB), sam.identity()
 
     def make(image: Tensor, file: str) -> Proposals:
         if released is None:

@@ -65,7 +65,7 @@ class AugmentedModel(nn.Module):
         """Give the views, each with whether it is mirrored. SAM is asked once for all sizes: it sees the original."""
         for mirrored in (False, True) if self.flip else (False,):
             own = dict(element)
-            if "original_image" in element and self.model.ensemble_setting.proposals is not None:
+            if "original_image" in element and self.model.asks_sam:
                 own["original_image"] = _flip(element["original_image"]) if mirrored else element["original_image"]
                 own["proposals"] = self.model.propose_for(own)
             for view in element["views"]:

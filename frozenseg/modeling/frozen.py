@@ -56,6 +56,11 @@ class Frozen(nn.Module):
         """Return the hash of all weights as they were loaded, see :func:`hash_of`."""
         return self._hash_before or hash_of(self.state_dict())
 
+    def identity(self) -> str:
+        """Return what its outputs depend on: the hash of its weights, and the precision where that is a lower one."""
+        precision = "" if self.precision == torch.float32 else f" {self.precision}"
+        return f"{self.weights_hash()}{precision}"
+
 
 def hash_of(weights: Mapping[str, Tensor]) -> str:
     """Return the SHA-256 (16 hex digits) over names, shapes and bytes of weights, in order of their names."""

@@ -78,6 +78,10 @@ def test_the_model_looks_at_every_view_and_sam_once_at_each_side(monkeypatch):
         [labels] = augmented(model, cfg)([element])
     assert torch.equal(labels["sem_seg"], output["sem_seg"].argmax(dim=0))
     assert model.read_out.labels
+    model.set_vocabulary(TRAINING)
+    shown.clear()
+    augmented(model, cfg)(batch())
+    assert shown == []  # where every class is seen there is nothing to vote for
 
 
 def test_the_mode_and_the_read_out_stay_as_they_were():

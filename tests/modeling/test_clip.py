@@ -53,6 +53,13 @@ def test_rows_from_disk_are_the_rows(tmp_path: Path) -> None:
     assert torch.equal(TextClassifier(clip, TensorCache(tmp_path)).rows(("cat", "dog")), fresh)
 
 
+def test_another_activation_has_rows_of_its_own(tmp_path: Path) -> None:
+    clips = [build_clip(name, "random") for name in ("RN50", "RN50-quickgelu")]
+    assert clips[0].weights_hash() == clips[1].weights_hash()
+    first, second = (TextClassifier(clip, TensorCache(tmp_path)).rows(("cat",)) for clip in clips)
+    assert not torch.allclose(first, second)
+
+
 def test_rows_of_a_block_do_not_depend_on_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
     clip, names = build_clip("toy_convnext", "random"), ("cat", "a very long name of a dog", "sea", "big tree", "x")
     together = TextClassifier(clip).rows(names)

@@ -142,6 +142,10 @@ def test_contradicting_keys_are_refused() -> None:
         head("MODEL.MASK_FORMER.SAM_QUERY_FUSE_LAYER", 3)
     with pytest.raises(ConfigError, match="MASK_DIM 32 must equal MODEL.MASK_FORMER.HIDDEN_DIM 64"):
         head("MODEL.SEM_SEG_HEAD.MASK_DIM", 32)
+    narrow = ("MODEL.SEM_SEG_HEAD.CONVS_DIM", 32)
+    with pytest.raises(ConfigError, match=r"CONVS_DIM 32 must equal MODEL.MASK_FORMER.HIDDEN_DIM 64"):
+        build_model(tiny_config("FrozenSeg", *narrow), TRAINING)
+    build_model(tiny_config("FrozenSeg", *narrow, "MODEL.MASK_FORMER.SAM_FEATURE_FUSE_LAYER", -1), TRAINING)
     with pytest.raises(ConfigError, match=r"has 64 channels, but MODEL.MASK_FORMER.HIDDEN_DIM is 32"):
         build_model(tiny_config("FrozenSeg", "MODEL.MASK_FORMER.HIDDEN_DIM", 32), TRAINING)
     with pytest.raises(ConfigError, match="Unknown pixel decoder 'MSDeformAttnPixelDecode'. Did you mean"):

@@ -58,6 +58,17 @@ def test_another_picture_sam_or_setting_is_another_file(tmp_path):
     assert cache.load(picture(), "sam", ProposalSettings(points_per_side=4, points_per_batch=7)) is not None
 
 
+def test_a_folder_that_cannot_be_written_can_be_read(tmp_path, monkeypatch):
+    cache = ProposalCache(tmp_path)
+    cache.save(masks(), picture(), "sam", SETTINGS)
+
+    def refuse(path):
+        raise PermissionError(path)
+
+    monkeypatch.setattr(os, "utime", refuse)
+    assert len(cache.load(picture(), "sam", SETTINGS)) == 3
+
+
 def test_a_damaged_file_is_made_anew(tmp_path, caplog):
     cache = ProposalCache(tmp_path)
     path = cache.save(masks(), picture(), "sam", SETTINGS)

@@ -49,7 +49,8 @@ class TextClassifier:
             return self._encode(names)
         if self._weights_hash is None:
             self._weights_hash = self._clip.weights_hash()
-        content = {"weights": self._weights_hash, "names": names, "templates": TEMPLATES}
+        # an activation has no weights, but its name stands among the modules
+        content = {"weights": self._weights_hash, "modules": repr(self._clip), "names": names, "templates": TEMPLATES}
         rows = self._cache.load(**content)
         if rows is None:
             rows = self._encode(names)

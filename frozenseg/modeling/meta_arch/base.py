@@ -139,6 +139,12 @@ class MaskClassifier(nn.Module):
         return self.training_vocabulary if self.training else self.vocabulary
 
     @property
+    def asks_sam(self) -> bool:
+        """Whether SAM's own masks are wanted and would change anything: only unseen classes are voted for."""
+        something = not all(self.seen) or self.read_out.recall
+        return self.ensemble_setting.proposals is not None and self.read_out.takes_proposals and something
+
+    @property
     def device(self) -> torch.device:
         """Where the model lives."""
         return self.pixel_mean.device

@@ -45,7 +45,7 @@ class FrozenSeg(MaskClassifier):
     def __init__(self, *, sam: FrozenSAM, proposal_cache: ProposalCache | None = None, **parts: Any) -> None:
         super().__init__(**parts)
         self.sam, self.proposal_cache = sam, proposal_cache
-        self._sam_hash = ""
+        self._sam_identity = ""
         self.register_buffer("sam_mean", torch.tensor(sam.PIXEL_MEAN).view(3, 1, 1), persistent=False)
         self.register_buffer("sam_std", torch.tensor(sam.PIXEL_STD).view(3, 1, 1), persistent=False)
 
@@ -93,10 +93,9 @@ class FrozenSeg(MaskClassifier):
 
         An element may bring its ``proposals``, from :meth:`propose_for`.
         """
-        ensemble = self.ensemble_setting.proposals
-        nothing_to_vote_for = all(self.seen) and not self.read_out.recall
-        if ensemble is None or nothing_to_vote_for or not self.read_out.takes_proposals:
+        if not self.asks_sam:
             return []
+        ensemble = self.ensemble_setting.proposals
         seen = torch.tensor(self.seen, device=self.device)
         votes: list[ProposalVotes | None] = []
         for index, element in enumerate(batch):
@@ -125,11 +124,11 @@ class FrozenSeg(MaskClassifier):
         """Return SAM's masks of a (3, H, W) uint8 picture, from the cache where they are there."""
         if self.proposal_cache is None:
             return propose_masks(self.sam, image, settings)
-        self._sam_hash = self._sam_hash or self.sam.weights_hash()
-        found = self.proposal_cache.load(image, self._sam_hash, settings)
+        self._sam_identity = self._sam_identity or self.sam.identity()
+        found = self.proposal_cache.load(image, self._sam_identity, settings)
         if found is None:
             found = propose_masks(self.sam, image, settings)
-            self.proposal_cache.save(found, image, self._sam_hash, settings)
+            self.proposal_cache.save(found, image, self._sam_identity, settings)
         return found.to(image.device)
 
     @staticmethod

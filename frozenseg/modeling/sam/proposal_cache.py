@@ -6,6 +6,7 @@ the range a logit is off by 1/32 at most, its sigmoid by 0.008; beyond it the si
 Letters: M masks, h×w low resolution.
 """
 
+import contextlib
 import hashlib
 import json
 import os
@@ -47,7 +48,7 @@ class ProposalCache:
 
         Args:
             image: (3, H, W) uint8 RGB.
-            sam: hash of SAM's weights.
+            sam: hash of SAM's weights, and the precision that it works in.
             settings: that the masks are proposed by.
         """
         path = self._path(image, sam, settings)
@@ -59,7 +60,8 @@ class ProposalCache:
         except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
             logger.warning("%s is damaged and is made anew: %s", path, error)
             return None
-        os.utime(path)  # used just now
+        with contextlib.suppress(OSError):  # the folder may be another's, or another process has made room
+            os.utime(path)  # used just now
         return found
 
     def save(self, found: Proposals, image: Tensor, sam: str, settings: ProposalSettings) -> Path:

@@ -89,6 +89,11 @@ def build_benchmark(cfg: CfgNode, name: str, vocabulary: Vocabulary, training: V
         ConfigError, DataError: see :func:`build_benchmarks`.
     """
     metadata, read_outs = MetadataCatalog.get(name), _read_outs(cfg)
+    if "instance" in read_outs and "panoptic" not in read_outs and not all(vocabulary.isthing):
+        raise ConfigError(
+            f"{name} has classes that are not things, and where MODEL.MASK_FORMER.TEST.PANOPTIC_ON is False the "
+            "instances are of all classes, as released: set it to True for AP of things."
+        )
     annotations = metadata.get("json_file")
     if "instance" in read_outs and annotations and not Path(annotations).is_file():
         raise DataError(

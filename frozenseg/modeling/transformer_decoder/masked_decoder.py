@@ -105,7 +105,12 @@ class MultiScaleMaskedTransformerDecoder(nn.Module):
         for name in ("SAM_FEATURE_FUSE_LAYER", "SAM_QUERY_FUSE_LAYER"):
             if keys[name] not in (NEVER, *range(SCALES)):
                 raise ConfigError(f"MODEL.MASK_FORMER.{name} is {keys[name]}; it must be 0, 1 or 2, or -1 for never.")
-        mask_width = cfg.MODEL.SEM_SEG_HEAD.MASK_DIM
+        mask_width, map_width = cfg.MODEL.SEM_SEG_HEAD.MASK_DIM, cfg.MODEL.SEM_SEG_HEAD.CONVS_DIM
+        if with_sam and keys.SAM_FEATURE_FUSE_LAYER != NEVER and map_width != keys.HIDDEN_DIM:
+            raise ConfigError(
+                f"MODEL.SEM_SEG_HEAD.CONVS_DIM {map_width} must equal MODEL.MASK_FORMER.HIDDEN_DIM {keys.HIDDEN_DIM}: "
+                "the feature injector adds SAM's map to one of the pixel decoder's."
+            )
         if mask_width != keys.HIDDEN_DIM:
             raise ConfigError(
                 f"MODEL.SEM_SEG_HEAD.MASK_DIM {mask_width} must equal MODEL.MASK_FORMER.HIDDEN_DIM {keys.HIDDEN_DIM}."

@@ -4,7 +4,7 @@ import random
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from frozenseg.errors import DataError
+from frozenseg.errors import ConfigError, DataError
 from frozenseg.vocabulary.templates import TEMPLATES
 
 
@@ -89,11 +89,21 @@ class Vocabulary:
     def shuffled(self, seed: int) -> "Vocabulary":
         """Return the control: no class keeps its own names, things swap with things and stuff with stuff.
 
-        A model that reads the words must fail with it; one that has only learned an order of classes would not.
+        Where one class is the only one of its kind, all swap with all. A model that reads the words must fail with it;
+        one that has only learned an order of classes would not.
+
+        Raises:
+            ConfigError: there is one class alone, and no other name for it.
         """
+        if len(self) == 1:
+            raise ConfigError(
+                "There is one class alone, and no other name for it: set TEST.SHUFFLE_CLASS_NAMES to False."
+            )
         names = list(self.classes)
-        for kind in (True, False):
-            places = [index for index, isthing in enumerate(self.isthing) if isthing == kind]
+        kinds = [[index for index, isthing in enumerate(self.isthing) if isthing == kind] for kind in (True, False)]
+        if any(len(places) == 1 for places in kinds):
+            kinds = [list(range(len(self)))]
+        for places in kinds:
             order = list(places)
             random.Random(seed).shuffle(order)  # noqa: S311 (a shuffle, no secret)
             for place, following in zip(order, order[1:] + order[:1], strict=True):  # one cycle: nothing stays

@@ -61,8 +61,8 @@ def test_seen_classes_are_those_of_training(cfg: CfgNode, asked: list[tuple[Any,
 def test_the_control_changes_only_the_words(cfg: CfgNode, asked: list[tuple[Any, ...]]) -> None:
     cfg.TEST.SHUFFLE_CLASS_NAMES = True
     (benchmark,) = build_benchmarks(cfg, TRAINING)
-    assert benchmark.words.names == ("dog", "cat", "sky")
-    assert benchmark.seen == (False, True, True)  # the model believes the words
+    assert benchmark.words.names == ("sky", "cat", "dog")  # sky is the only one of its kind
+    assert benchmark.seen == (True, True, False)  # the model believes the words
     assert asked[0][2] == (True, False, True)
     assert benchmark.classes.subsets["S"].tolist() == [True, False, True]
 
@@ -72,7 +72,10 @@ def test_what_is_missing_is_told_before_any_work(cfg: CfgNode, asked: list[tuple
     test.INSTANCE_ON = True
     with pytest.raises(DataError, match="pets: the instance annotations missing.json do not exist; run prepare_pets"):
         build_benchmarks(cfg, TRAINING)
-    test.SEMANTIC_ON = test.INSTANCE_ON = test.PANOPTIC_ON = False
+    test.PANOPTIC_ON = False
+    with pytest.raises(ConfigError, match="pets has classes that are not things, .* set it to True for AP of things"):
+        build_benchmarks(cfg, TRAINING)
+    test.SEMANTIC_ON = test.INSTANCE_ON = False
     test.RECALL_ON = True
     build_benchmarks(cfg, TRAINING)
     assert asked[-1][1] == {"recall"}

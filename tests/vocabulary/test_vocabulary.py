@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from frozenseg.errors import DataError
+from frozenseg.errors import ConfigError, DataError
 from frozenseg.vocabulary import TEMPLATES, Vocabulary
 
 
@@ -51,6 +51,16 @@ def test_stuff_must_be_in_the_vocabulary() -> None:
 def test_seen_means_a_shared_name_to_the_letter() -> None:
     training = Vocabulary.parse("car,automobile; sky")
     assert Vocabulary.parse("automobile; Sky; sky,cloud; cars").seen_by(training) == (True, False, True, False)
+
+
+@pytest.mark.parametrize("things", [1, 2, 3])
+def test_the_only_one_of_its_kind_is_shuffled_too(things: int) -> None:
+    words = Vocabulary.from_strings([f"class {index}" for index in range(things + 1)], [True] * things + [False])
+    shuffled = words.shuffled(0)
+    assert all(before != after for before, after in zip(words.classes, shuffled.classes, strict=True))
+    assert set(shuffled.classes) == set(words.classes)
+    with pytest.raises(ConfigError, match="one class alone, and no other name for it"):
+        Vocabulary.parse("cat,kitten").shuffled(0)
 
 
 @settings(max_examples=50, deadline=None)

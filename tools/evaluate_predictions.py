@@ -28,7 +28,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from frozenseg.errors import FrozenSegError
+from frozenseg.errors import DataError, FrozenSegError
 
 if TYPE_CHECKING:
     from frozenseg.evaluation.files.scores import FileScores
@@ -79,6 +79,14 @@ def check_arguments(parser: argparse.ArgumentParser, arguments: argparse.Namespa
         parser.error(f"--task {task} does not take {', '.join(map(flag, strange))}")
     if any(value is not None and value < 1 for value in (arguments.num_classes, arguments.workers)):
         parser.error("--num-classes and --workers must be 1 at least")
+    if (
+        task == "semantic"
+        and arguments.ignore is None
+        and 0 <= IGNORE - (arguments.first_label or 0) < arguments.num_classes
+    ):
+        parser.error(f"{IGNORE} is a class here: say by --ignore which value is unlabelled, -1 for none")
+    if arguments.output and arguments.output.is_dir():
+        parser.error(f"--output {arguments.output} is a folder: name a file in it")
 
 
 def flag(name: str) -> str:
@@ -120,13 +128,15 @@ def report(scores: "FileScores", arguments: argparse.Namespace) -> None:
     """Print the table and write the file."""
     from frozenseg.evaluation.report import results_table
 
-    if arguments.output:
-        scores.write(arguments.output)
     name = (arguments.pred_json or arguments.pred_dir).name
     print(results_table({f"{name}, {scores.images} images": scores.results}))
     for note in scores.notes:
         print(note)
     if arguments.output:
+        try:
+            scores.write(arguments.output)
+        except OSError as error:
+            raise DataError(f"--output {arguments.output} cannot be written ({error}): name another file.") from error
         print(f"Results: {arguments.output}")
 
 

@@ -80,6 +80,14 @@ def test_files_that_cannot_be_scored_end_with_2(world: Path, capsys: pytest.Capt
     assert "expected 0 to 1, or 255 for unlabelled pixels" in capsys.readouterr().err
 
 
+def test_a_table_is_told_even_where_its_file_cannot_be_written(world: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (world / "taken").write_text("")
+    assert main([*arguments(world, "instance"), "--output", str(world / "taken/results.json")]) == 2
+    told = capsys.readouterr()
+    assert "AP" in told.out
+    assert "taken/results.json cannot be written" in told.err
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -87,6 +95,11 @@ def test_files_that_cannot_be_scored_end_with_2(world: Path, capsys: pytest.Capt
         ("--task instance --gt-json a --pred-json b --gt-dir c", "--task instance does not take --gt-dir"),
         ("--task semantic --gt-dir a --pred-dir b", "--task semantic needs --num-classes"),
         ("--task semantic --gt-dir a --pred-dir b --num-classes 0", "--num-classes and --workers must be 1 at least"),
+        (
+            "--task semantic --gt-dir a --pred-dir b --num-classes 256",
+            "255 is a class here: say by --ignore which value",
+        ),
+        ("--task instance --gt-json a --pred-json b --output .", "--output . is a folder: name a file in it"),
         ("--task depth", "invalid choice: 'depth'"),
     ],
 )

@@ -19,7 +19,7 @@ quickstart: $(VENV)/installed-quickstart
 	$(BIN)/python tools/quickstart.py
 
 test: $(VENV)/installed-dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist worksteal
 
 parity: $(VENV)/installed-dev
 	$(BIN)/python tools/parity.py --goldens $(GOLDENS)

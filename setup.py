@@ -55,7 +55,7 @@ setup(
         "slurm": SLURM,
         "detectron2": [],  # not on PyPI: INSTALL.md says where it comes from
         "dev": [
-            *("pytest>=8", "hypothesis>=6", "ruff>=0.17,<0.18", "mypy>=2,<3", "codespell>=2.2"),
+            *("pytest>=8", "pytest-xdist>=3.6", "hypothesis>=6", "ruff>=0.17,<0.18", "mypy>=2,<3", "codespell>=2.2"),
             *(*DEMO, *TRAIN, *EVAL, *SLURM),
         ],
     },

@@ -1,12 +1,13 @@
-"""What every test may rely on: two threads, and no network."""
+"""What every test may rely on: two threads, shared with a process beside it, and no network."""
 
+import os
 import socket
 from typing import Any
 
 import pytest
 import torch
 
-torch.set_num_threads(2)
+torch.set_num_threads(1 if "PYTEST_XDIST_WORKER" in os.environ else 2)
 LOCAL = ("127.0.0.1", "::1", "localhost")
 
 

@@ -79,7 +79,8 @@ def ask(arguments: argparse.Namespace, command: str) -> None:
     if not arguments.configs:
         raise ConfigError("No config is named: give the questions' YAML files, such as configs/ablations/*.yaml.")
     cores = os.cpu_count() or 1
-    at_once = arguments.at_once if arguments.at_once is not None else 1 if pick_device("auto").type == "cuda" else cores
+    usual = 1 if pick_device("auto").type == "cuda" else cores
+    at_once = usual if arguments.at_once is None else arguments.at_once
     if at_once < 1:
         raise ConfigError(f"--at-once is {at_once}: give 1 or more.")
     check_matplotlib()

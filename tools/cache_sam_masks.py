@@ -5,7 +5,8 @@ Example:
         --config-file configs/frozenseg/convnext_large.yaml --num-gpus 4
 
 Pictures that have masks in the folder already are passed over: the same command goes on where it was interrupted, and
-several machines may share the folder. Evaluate with TEST.USE_SAM_MASKS True TEST.SAM_MASK_CACHE output/sam_masks.
+several machines may share the folder. Evaluate with TEST.USE_SAM_MASKS True TEST.SAM_MASK_CACHE output/sam_masks; masks
+of another MODEL.FROZEN_DTYPE than the evaluation's are not found.
 
 Masks that the released code has made, a pickle NAME.pkl for each picture NAME.ext, are taken over with --released:
     python tools/cache_sam_masks.py openvocab_pascal21_sem_seg_val --cache output/sam_masks --released PICKLES \

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import yaml
 
-from frozenseg.config import load_config, own_settings
+from frozenseg.config import CfgNode, load_config, own_settings
 from frozenseg.config.yaml_files import flatten
 from frozenseg.errors import ConfigError
 
@@ -82,20 +82,24 @@ def _read(path: Path, model: Path | None, options: tuple[str, ...]) -> Question:
     if not first.startswith(QUESTION):
         raise ConfigError(f"{path}: its first line must be a comment with the question that it answers.")
     text = first.removeprefix(QUESTION).split("python tools/")[0].strip()
-    leaves = {
+    return Question(path.stem, text, model, path, options, tuple(cfg.DATASETS.TEST), *_hashes(cfg))
+
+
+def _hashes(cfg: CfgNode) -> tuple[str, str]:
+    """Return hashes of the keys that a training depends on, and its results, all but the seed."""
+    keys = {
         key: value for key, value in flatten(yaml.safe_load(cfg.dump()), "config") if not key.startswith(OF_THE_RUN)
     }
-    trained_by = {
+    of_training = {
         key: value
-        for key, value in leaves.items()
+        for key, value in keys.items()
         if not key.startswith(AT_TEST_ALONE) and key.rsplit(".", 1)[-1] not in ENSEMBLE
     }
-    benchmarks = tuple(cfg.DATASETS.TEST)
-    return Question(path.stem, text, model, path, options, benchmarks, _hash(trained_by), _hash(leaves))
+    return _hash(of_training), _hash(keys)
 
 
-def _hash(leaves: Mapping[str, object]) -> str:
-    return hashlib.sha256(json.dumps(leaves, sort_keys=True).encode()).hexdigest()[:12]
+def _hash(keys: Mapping[str, object]) -> str:
+    return hashlib.sha256(json.dumps(keys, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def _as_text(value: object) -> str:

@@ -17,7 +17,7 @@ from frozenseg.errors import FrozenSegError
 from frozenseg.log import get_logger
 
 logger = get_logger(__name__)
-RECORD = "done.json"  # stands in a job's folder: what was done, whether to its end, the command, and the seconds
+RECORD = "job.json"  # stands in a job's folder: what was worked at, whether to its end, the command, and the seconds
 LAST_LINES = 15  # of a log that are shown when its process fails
 
 

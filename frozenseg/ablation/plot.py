@@ -39,7 +39,7 @@ def draw_findings(findings: Findings, path: Path) -> None:
 
 
 def shown_columns(columns: Sequence[Column]) -> dict[str, str]:
-    """Return titles and colours: the first column, the first of unseen classes, and the nearest control of that."""
+    """Return titles and colours: the first column, the first of unseen classes, and the control of the same task."""
     plain = [column for column in columns if not column.shuffled]
     first, unseen = plain[0], next((column for column in plain if column.metric.startswith("U_")), None)
     controlled = (unseen or first).benchmark, (unseen or first).task

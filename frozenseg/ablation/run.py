@@ -71,4 +71,4 @@ def run_grid(questions: Sequence[Question], seeds: Sequence[int], folder: Path, 
         len(questions), len(seeds), len(trainings), len(evaluations), at_once,
     )  # fmt: skip
     run_jobs(list(trainings.values()), at_once)
-    run_jobs([*evaluations, *([baselines] if baselines else [])], at_once)
+    run_jobs([*evaluations, baselines] if baselines else evaluations, at_once)

@@ -21,6 +21,7 @@ from frozenseg.ablation.run import (
     training_job,
 )
 from frozenseg.atomic import replacing
+from frozenseg.evaluation.report import HEADLINES
 
 Numbers = dict[str, float]
 
@@ -35,6 +36,7 @@ class Column(NamedTuple):
     shuffled: bool = False  # of the control
 
 
+RECALL = ("recall_seg", "Recall@IoU=0.50")  # on in every evaluation of a grid
 TOYWORLD = (
     Column("seen PQ", SEEN, "panoptic_seg", "PQ"),
     Column("seen mIoU", SEEN, "sem_seg", "mIoU"),
@@ -45,11 +47,10 @@ TOYWORLD = (
     Column("material PQ", UNSEEN, "panoptic_seg", "material_PQ"),
     Column("unseen mIoU", UNSEEN, "sem_seg", "U_mIoU"),
     Column("unseen AP", UNSEEN, "segm", "U_AP"),
-    Column("unseen recall", UNSEEN, "recall_seg", "U_Recall@IoU=0.50"),
+    Column("unseen recall", UNSEEN, RECALL[0], f"U_{RECALL[1]}"),
     Column("seen PQ, shuffled", SEEN, "panoptic_seg", "PQ", shuffled=True),
     Column("unseen PQ, shuffled", UNSEEN, "panoptic_seg", "U_PQ", shuffled=True),
 )
-OTHER_TASKS = {"panoptic_seg": "PQ", "sem_seg": "mIoU", "segm": "AP"}  # their main metrics
 COST = ("training, minutes", "trained parameters")
 
 
@@ -92,7 +93,7 @@ def columns_of(benchmarks: Sequence[str]) -> list[Column]:
     columns = [column for column in TOYWORLD if column.benchmark in benchmarks]
     for name in benchmarks:
         if name not in (SEEN, UNSEEN):
-            for task, metric in OTHER_TASKS.items():
+            for task, metric in (*HEADLINES.items(), RECALL):
                 columns.append(Column(f"{name} {metric}", name, task, metric))
                 columns.append(Column(f"{name} unseen {metric}", name, task, f"U_{metric}"))
                 columns.append(Column(f"{name} {metric}, shuffled", name, task, metric, shuffled=True))

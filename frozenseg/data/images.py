@@ -5,7 +5,8 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from frozenseg.errors import DataError
 
-LEVELS_OF_16_BITS = 2**16
+MOST_OF_16_BITS = 2**16 - 1
+STEP = MOST_OF_16_BITS // 255  # 16-bit levels between two 8-bit ones, 257
 
 
 def read_image(path: str) -> Image.Image:
@@ -38,9 +39,9 @@ def as_rgb(image: Image.Image) -> Image.Image:
     upright = ImageOps.exif_transpose(image)
     if upright.mode == "F" or upright.mode.startswith("I"):  # Pillow would clip what is above 255
         pixels = np.asarray(upright)
-        if pixels.dtype.kind == "f" or pixels.min(initial=0) < 0 or pixels.max(initial=0) >= LEVELS_OF_16_BITS:
+        if pixels.dtype.kind == "f" or pixels.min(initial=0) < 0 or pixels.max(initial=0) > MOST_OF_16_BITS:
             raise ValueError(f"pixels of mode {upright.mode!r} are no colours: save it with 8 or 16 bits a pixel")
-        upright = Image.fromarray(((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8))
+        upright = Image.fromarray(((pixels.astype(np.uint32) + STEP // 2) // STEP).astype(np.uint8))
     return upright.convert("RGB")
 
 

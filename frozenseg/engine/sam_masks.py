@@ -17,6 +17,7 @@ from frozenseg.engine.released_masks import read_released_masks
 from frozenseg.errors import DataError
 from frozenseg.log import get_logger, progress
 from frozenseg.modeling.ensemble.mask_proposals import ProposalEnsemble
+from frozenseg.modeling.frozen import precision_named
 from frozenseg.modeling.sam.build import build_sam
 from frozenseg.modeling.sam.proposal_cache import ProposalCache
 from frozenseg.modeling.sam.proposals import Proposals, propose_masks
@@ -47,8 +48,8 @@ def fill_mask_cache(cfg: Any, names: Sequence[str], released: Path | None = None
     """Propose masks for all pictures of data sets that have none in the cache yet; returns the exit code, 0.
 
     Args:
-        cfg: reads MODEL.SAM_NAME, MODEL.SAM_WEIGHTS, MODEL.DEVICE, the keys of TEST about SAM's masks,
-            DATALOADER.NUM_WORKERS and DATASETS.SKIP_BAD.
+        cfg: reads MODEL.SAM_NAME, MODEL.SAM_WEIGHTS, MODEL.FROZEN_DTYPE, MODEL.DEVICE, the keys of TEST about SAM's
+            masks, DATALOADER.NUM_WORKERS and DATASETS.SKIP_BAD.
         names: of the data sets.
         released: folder of pickles to take the masks from, instead of proposing them.
 
@@ -60,6 +61,7 @@ def fill_mask_cache(cfg: Any, names: Sequence[str], released: Path | None = None
     settings = ProposalEnsemble.from_config(cfg).masks
     device = pick_device(cfg.MODEL.DEVICE)
     sam = build_sam(cfg.MODEL.SAM_NAME, cfg.MODEL.SAM_WEIGHTS).to(device)
+    sam.precision = precision_named(cfg.MODEL.FROZEN_DTYPE)
     cache, identity = ProposalCache(cfg.TEST.SAM_MASK_CACHE, cfg.TEST.SAM_MASK_CACHE_GIB), sam.identity()
 
     def make(image: Tensor, file: str) -> Proposals:

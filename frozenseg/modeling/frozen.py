@@ -57,7 +57,7 @@ class Frozen(nn.Module):
         return self._hash_before or hash_of(self.state_dict())
 
     def identity(self) -> str:
-        """Return what its outputs depend on: the hash of its weights, and the precision where that is a lower one."""
+        """Return what the image trunk's outputs depend on: the hash of all weights, and a lower precision."""
         precision = "" if self.precision == torch.float32 else f" {self.precision}"
         return f"{self.weights_hash()}{precision}"
 

@@ -207,6 +207,7 @@ def pretrain(
 
     Raises:
         CheckpointError: the folder cannot be written, or holds the state of another run.
+        ConfigError: it is to be scored on no scene.
     """
     schedule = recipe.schedule(amounts)
     state_file = StateFile(folder / f".{recipe.name}.state.pt", f"{recipe.name} {amounts} {schedule}")

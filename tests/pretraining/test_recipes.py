@@ -44,7 +44,7 @@ def test_trained_weights_and_their_card(name, build, tmp_path: Path, capsys):
 def test_another_seed_does_not_go_on_with_what_is_there(tmp_path: Path, capsys):
     assert pretrain_toyworld.main(["clip", *FEW, "--output", str(tmp_path)]) == 0
     weights = (tmp_path / "clip.safetensors").read_bytes()
-    for other in (["--seed", "1"], ["--batch", "2"], ["--scenes", "9"]):
+    for other in (["--seed", "1"], ["--batch", "2"], ["--scenes", "9"], ["--steps", "3"], ["--learning-rate", "1"]):
         assert pretrain_toyworld.main(["clip", *FEW, *other, "--output", str(tmp_path)]) == 2
         assert "of a run with another seed or other amounts" in capsys.readouterr().err
     assert (tmp_path / "clip.safetensors").read_bytes() == weights

@@ -7,7 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from torchvision.transforms.v2.functional import pil_to_tensor
 
+from frozenseg.config import load_config
+from frozenseg.data.catalog import vocabulary_of
+from frozenseg.data.images import read_image
+from frozenseg.modeling.build import build_model
 from frozenseg.modeling.sam import proposal_cache
 from frozenseg.toyworld.export import Recipe, export_split
 from tests.tiny import NARROW, ROOT
@@ -40,6 +45,22 @@ def test_every_picture_gets_its_masks_once(
     with caplog.at_level("INFO"):
         assert main(["toyworld_val_seen", *command]) == 0
     assert "2 of 2 pictures had masks already; 0 more have them now" in caplog.text
+
+
+def test_masks_of_another_precision_are_others_and_its_models_find_them(
+    command: list[str], tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for precision in ("float32", "bfloat16"):
+        caplog.clear()
+        with caplog.at_level("INFO"):
+            assert main(["toyworld_val_seen", *command, "MODEL.FROZEN_DTYPE", precision]) == 0
+        assert "0 of 2 pictures had masks already" in caplog.text
+    masks = ("TEST.USE_SAM_MASKS", True, "TEST.SAM_MASK_POINTS", 2, "TEST.SAM_MASK_CACHE", str(tmp_path / "masks"))
+    cfg = load_config(CONFIG, [*NARROW, *masks, "MODEL.FROZEN_DTYPE", "bfloat16"])
+    model = build_model(cfg, vocabulary_of("toyworld_train")).eval()
+    monkeypatch.setattr(proposal_cache.ProposalCache, "save", None)  # nothing is made again
+    for picture in (tmp_path / "toyworld/val_seen").rglob("*.jpg"):
+        model.propose(pil_to_tensor(read_image(str(picture))), model.ensemble_setting.proposals.masks)
 
 
 def test_released_pickles_are_taken_over(

@@ -20,7 +20,7 @@ import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
-from frozenseg.data.catalog import ROOT_VARIABLE, datasets_root
+from frozenseg.data.metadata import ROOT_VARIABLE, datasets_root
 from frozenseg.data.prepare.converter import FOLDER, Converter, converter_named, converters
 from frozenseg.errors import DataError, FrozenSegError, MissingDataError
 from frozenseg.log import setup_logging
@@ -89,7 +89,7 @@ def convert(converter: Converter, arguments: argparse.Namespace) -> bool:
 
 def look_at(converter: Converter, workers: int) -> bool:
     """Look at the data sets that a converter makes; returns whether those that are there are as they should be."""
-    from frozenseg.data.inspection import inspect
+    from frozenseg.data.checks.inspect import inspect
 
     found, missing = [], []
     for name in converter.datasets:

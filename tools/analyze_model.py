@@ -105,7 +105,7 @@ def shapes_only(config: Path, options: Sequence[str], vocabulary: Vocabulary) ->
     """Build the model without values."""
     from frozenseg.config import load_config
     from frozenseg.modeling.build import build_model
-    from frozenseg.modeling.weightless import weightless
+    from frozenseg.modeling.meta_device import weightless
 
     cfg = load_config(config, options)
     with weightless():

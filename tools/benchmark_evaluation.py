@@ -19,7 +19,18 @@ from tabulate import tabulate
 
 from frozenseg.atomic import write_json
 from frozenseg.errors import FrozenSegError
-from frozenseg.evaluation.benchmark.pictures import (
+from frozenseg.evaluation.coco_ap import ap_package_version
+from frozenseg.evaluation.ground_truth import read_ground_truths
+from frozenseg.evaluation.instance_ap import InstanceAP
+from frozenseg.evaluation.panoptic_quality import PanopticQuality
+from frozenseg.evaluation.prediction_file_metrics.pairs import PanopticFile, match_panoptic_files
+from frozenseg.evaluation.semantic_iou import SemanticIoU
+from frozenseg.log import progress
+from frozenseg.modeling.postprocess.semantic import semantic_labels
+from frozenseg.structures.label_files import write_labels
+from frozenseg.structures.label_runs import Runs
+from frozenseg.structures.masks import encode_rle
+from lab.metric_timing.pictures import (
     SEGMENTS,
     THINGS,
     class_table,
@@ -28,18 +39,7 @@ from frozenseg.evaluation.benchmark.pictures import (
     panoptic_picture,
     semantic_picture,
 )
-from frozenseg.evaluation.benchmark.usual import UsualIoU, UsualPQ, decode, score_maps, usual_ap, usual_rle
-from frozenseg.evaluation.coco_ap import ap_package_version
-from frozenseg.evaluation.files.pairs import PanopticFile, match_panoptic_files
-from frozenseg.evaluation.instance_ap import InstanceAP
-from frozenseg.evaluation.panoptic_quality import PanopticQuality
-from frozenseg.evaluation.semantic_iou import SemanticIoU
-from frozenseg.evaluation.truth import read_truths
-from frozenseg.log import progress
-from frozenseg.modeling.readout.semantic import semantic_labels
-from frozenseg.structures.label_files import write_labels
-from frozenseg.structures.masks import encode_rle
-from frozenseg.structures.runs import Runs
+from lab.metric_timing.usual import UsualIoU, UsualPQ, decode, score_maps, usual_ap, usual_rle
 
 DESCRIPTION = """\
 Time this project's metrics beside the usual way of computing them: both see the same made-up pictures, turn by turn, in
@@ -147,7 +147,7 @@ def benchmark_pq(size: tuple[int, int], images: int, folder: Path) -> list[Row]:
     loaded, whole, files = Paired(), Paired(), Paired()
     for index in progress(range(images), "PQ", images):
         record, output, guess_path = panoptic_picture(rng, size, folder / str(index))
-        ahead = {**record, "truth": read_truths(["segments"], record)}  # as a worker of the loader brings it
+        ahead = {**record, "truth": read_ground_truths(["segments"], record)}  # as a worker of the loader brings it
         loaded.time(functools.partial(usual.score, record, output), functools.partial(ours.process, [ahead], [output]))
         whole.time(functools.partial(usual.score, record, output), functools.partial(ours.describe, record, output))
         files.time(
@@ -174,7 +174,7 @@ def benchmark_semantic(classes: int, size: tuple[int, int], images: int, folder:
         path = folder / f"labels_{classes}_{index}.tif"
         write_labels(path, truth)
         record = {"image_id": index, "sem_seg_file_name": str(path)}
-        ahead = {**record, "truth": read_truths(["labels"], record)}
+        ahead = {**record, "truth": read_ground_truths(["labels"], record)}
         scores = score_maps(logits, inside)
         scored.time(
             functools.partial(usual.process, scores, path),

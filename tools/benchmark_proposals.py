@@ -22,12 +22,12 @@ from frozenseg.atomic import write_json
 from frozenseg.device import pick_device
 from frozenseg.errors import FrozenSegError
 from frozenseg.modeling.random_weights import RANDOM, random_seed
+from frozenseg.modeling.sam.automatic_masks.placement import Placement
+from frozenseg.modeling.sam.automatic_masks.point_decoder import PointDecoder
+from frozenseg.modeling.sam.automatic_masks.proposal_settings import ProposalSettings
+from frozenseg.modeling.sam.automatic_masks.proposals import embed_image, propose_masks
 from frozenseg.modeling.sam.base import FrozenSAM
 from frozenseg.modeling.sam.build import build_sam
-from frozenseg.modeling.sam.placement import Placement
-from frozenseg.modeling.sam.point_decoder import PointDecoder
-from frozenseg.modeling.sam.proposal_settings import ProposalSettings
-from frozenseg.modeling.sam.proposals import embed_image, propose_masks
 from frozenseg.registry import SAM
 
 DESCRIPTION = """\

@@ -44,8 +44,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parse_arguments(argv)
     from frozenseg.config import load_config
     from frozenseg.device import pick_device
-    from frozenseg.engine.launch import Processes, launch
-    from frozenseg.engine.sam_masks import fill_mask_cache
+    from frozenseg.engine.offline.sam_masks import fill_mask_cache
+    from frozenseg.engine.processes.launch import Processes, launch
     from frozenseg.log import setup_logging
 
     setup_logging()

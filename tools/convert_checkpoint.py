@@ -87,11 +87,11 @@ def check(arguments: argparse.Namespace) -> None:
 def convert(arguments: argparse.Namespace) -> dict[str, Any]:
     """Load the input into the model of the config; returns what is to be written."""
     from frozenseg.config import load_config
-    from frozenseg.data.words import build_vocabulary
+    from frozenseg.data.run_vocabulary import build_vocabulary
     from frozenseg.log import setup_logging
     from frozenseg.modeling.build import build_model
     from frozenseg.modeling.checkpoint_file import read_checkpoint, trained_vocabulary
-    from frozenseg.modeling.weights import checkpoint_content, load_checkpoint
+    from frozenseg.modeling.load_weights import checkpoint_content, load_checkpoint
 
     setup_logging()
     cfg = load_config(arguments.config_file, arguments.options)

@@ -48,11 +48,11 @@ def draw_predictions(arguments: argparse.Namespace) -> list[Path]:
     from frozenseg.config import load_config
     from frozenseg.data import MetadataCatalog
     from frozenseg.data.loader import build_test_loader
-    from frozenseg.data.words import build_vocabulary
+    from frozenseg.data.run_vocabulary import build_vocabulary
     from frozenseg.device import pick_device
     from frozenseg.log import setup_logging
     from frozenseg.modeling.build import build_model
-    from frozenseg.modeling.weights import load_trained
+    from frozenseg.modeling.load_weights import load_trained
 
     setup_logging()
     cfg = load_config(arguments.config_file, arguments.options)

@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING
 from frozenseg.errors import DataError, FrozenSegError
 
 if TYPE_CHECKING:
-    from frozenseg.evaluation.files.scores import FileScores
+    from frozenseg.evaluation.prediction_file_metrics.scores import FileScores
 
 NEEDED = {
     "panoptic": ("gt_json", "gt_dir", "pred_json", "pred_dir"),
@@ -108,10 +108,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 def score(arguments: argparse.Namespace) -> "FileScores":
     """Score the files."""
     # imported here: other processes import this file, and need neither
-    from frozenseg.evaluation.files.instances import score_instance_files
-    from frozenseg.evaluation.files.panoptic import score_panoptic_files
-    from frozenseg.evaluation.files.semantic import score_semantic_files
     from frozenseg.evaluation.label_counts import LabelValues
+    from frozenseg.evaluation.prediction_file_metrics.instances import score_instance_files
+    from frozenseg.evaluation.prediction_file_metrics.panoptic import score_panoptic_files
+    from frozenseg.evaluation.prediction_file_metrics.semantic import score_semantic_files
 
     workers = arguments.workers or 0
     if arguments.task == "instance":

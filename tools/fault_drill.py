@@ -42,7 +42,7 @@ from tools.train_net import main
 sys.exit(main())
 """
 POISON = """
-from frozenseg.engine.trainer import Trainer
+from frozenseg.engine.training.trainer import Trainer
 losses_of = Trainer._losses
 def poisoned(self, part, batch):
     bad = self.iteration >= {first}

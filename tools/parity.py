@@ -29,10 +29,10 @@ import torch
 from tabulate import tabulate
 
 from frozenseg.errors import FrozenSegError
-from frozenseg.parity.compare import Row, first_difference, table
-from frozenseg.parity.goldens import find_goldens, read_golden
-from frozenseg.parity.models import Models
-from frozenseg.parity.run import run_golden
+from lab.parity.compare import Row, first_difference, table
+from lab.parity.goldens import find_goldens, read_golden
+from lab.parity.models import Models
+from lab.parity.run import run_golden
 
 DIFFERENT = 1
 # what a golden that lacks something or has another form ends in; the other cases go on

@@ -28,24 +28,24 @@ from torch import Tensor, nn
 from frozenseg import distributed
 from frozenseg.config import load_config
 from frozenseg.data.loader import build_train_loader
-from frozenseg.data.words import build_vocabulary
+from frozenseg.data.run_vocabulary import build_vocabulary
 from frozenseg.device import pick_device
-from frozenseg.engine.checkpoint import Checkpointer, read_training_checkpoint
-from frozenseg.engine.checkpoint_index import CheckpointIndex, KeepPolicy, forget_checkpoints
-from frozenseg.engine.data_parallel import data_parallel, gradients_kept_here
-from frozenseg.engine.evaluate import build_benchmarks, evaluate
-from frozenseg.engine.launch import Processes, launch
-from frozenseg.engine.lr_schedule import build_lr_schedule
-from frozenseg.engine.metrics import JsonLines, summed_by_kind
-from frozenseg.engine.optimizer import build_gradient_clip, build_optimizer
-from frozenseg.engine.precision import Precision
-from frozenseg.engine.random_states import seed_everything
+from frozenseg.engine.checkpoints.checkpoint import Checkpointer, read_training_checkpoint
+from frozenseg.engine.checkpoints.checkpoint_index import CheckpointIndex, KeepPolicy, forget_checkpoints
+from frozenseg.engine.checkpoints.random_states import seed_everything
+from frozenseg.engine.evaluation.runner import build_benchmarks, evaluate
+from frozenseg.engine.processes.launch import Processes, launch
 from frozenseg.engine.run import check
 from frozenseg.engine.setup import prepare_folder, with_seed, write_config
+from frozenseg.engine.training.data_parallel import data_parallel, gradients_kept_here
+from frozenseg.engine.training.lr_schedule import build_lr_schedule
+from frozenseg.engine.training.optimizer import build_gradient_clip, build_optimizer
+from frozenseg.engine.training.precision import Precision
+from frozenseg.engine.training.writers import JsonLines, summed_by_kind
 from frozenseg.errors import FrozenSegError
 from frozenseg.log import get_logger
 from frozenseg.modeling.build import build_model
-from frozenseg.modeling.weights import load_trained
+from frozenseg.modeling.load_weights import load_trained
 
 logger = get_logger("frozenseg.plain")  # the package's log takes what is told under its name
 Batch = list[dict[str, Any]]
@@ -68,7 +68,7 @@ def train(cfg: Any, resume: bool) -> int:
     # frozen CLIP and SAM, and the decoders that are trained
     seed_everything(cfg.SEED)  # the same on all processes, so that they begin with the same weights
     model = build_model(cfg, vocabulary)
-    model.give_labels()
+    model.return_labels()
     if path or cfg.MODEL.WEIGHTS:
         load_trained(model, path or cfg.MODEL.WEIGHTS, allow_partial=not path and cfg.MODEL.ALLOW_PARTIAL_WEIGHTS)
     model.to(pick_device(cfg.MODEL.DEVICE)).train()

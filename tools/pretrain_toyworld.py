@@ -65,9 +65,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 def run(arguments: argparse.Namespace, command: str) -> None:
     """Train or score, and print the scores."""
     from frozenseg.log import setup_logging
-    from frozenseg.pretraining.card import scores_table
-    from frozenseg.pretraining.recipes import RECIPES, pretrain
-    from frozenseg.pretraining.scores import zero_shot_scenes
+    from lab.pretraining.card import scores_table
+    from lab.pretraining.recipes import RECIPES, pretrain
+    from lab.pretraining.scores import zero_shot_scenes
 
     setup_logging()
     recipe = RECIPES[arguments.model]

@@ -34,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("dump", help="a file of the folder bad_steps of a run")
     parser.add_argument("opts", nargs="*", metavar="KEY VALUE", help="config keys to override")
     arguments = parser.parse_args(argv)
-    from frozenseg.engine.replay import replay  # torch and all the rest, which --help need not wait for
+    from frozenseg.engine.offline.replay import replay  # torch and all the rest, which --help need not wait for
 
     try:
         found = replay(arguments.dump, arguments.opts)

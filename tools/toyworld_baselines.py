@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 CONFIG = "configs/toyworld/frozenseg_tiny.yaml"
-READ_OUTS = {"SEMANTIC_ON": True, "PANOPTIC_ON": True, "INSTANCE_ON": False, "RECALL_ON": False}
+OUTPUT_SWITCHES = {"SEMANTIC_ON": True, "PANOPTIC_ON": True, "INSTANCE_ON": False, "RECALL_ON": False}
 
 
 def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -53,16 +53,16 @@ def main(argv: Sequence[str] | None = None) -> int:
 def score_baselines(arguments: argparse.Namespace) -> None:
     """Run all baselines over all benchmarks; writes and prints the results."""
     from frozenseg.config import load_config
-    from frozenseg.data.words import build_vocabulary
-    from frozenseg.engine.evaluate import build_benchmarks
+    from frozenseg.data.run_vocabulary import build_vocabulary
+    from frozenseg.engine.evaluation.runner import build_benchmarks
     from frozenseg.evaluation.evaluator import inference_on_dataset
     from frozenseg.evaluation.report import results_table, write_results
     from frozenseg.log import setup_logging
-    from frozenseg.toyworld.baselines import colour_regions, majority_regions, outline_regions
+    from lab.toyworld_baselines import colour_regions, majority_regions, outline_regions
 
     setup_logging()
-    read_outs = [text for key, on in READ_OUTS.items() for text in (f"MODEL.MASK_FORMER.TEST.{key}", str(on))]
-    cfg = load_config(arguments.config_file, [*arguments.options, *read_outs])
+    switches = [text for key, on in OUTPUT_SWITCHES.items() for text in (f"MODEL.MASK_FORMER.TEST.{key}", str(on))]
+    cfg = load_config(arguments.config_file, [*arguments.options, *switches])
     benchmarks = build_benchmarks(cfg, build_vocabulary(cfg, cfg.DATASETS.TRAIN[0]))
     for name, regions in {"majority": majority_regions, "colour": colour_regions, "outline": outline_regions}.items():
         results = {}
@@ -80,7 +80,7 @@ def as_model(regions: Callable[..., Any], classes: Sequence[tuple[str, ...]]) ->
     """Return a baseline that takes batches and gives outputs as a model does.
 
     Args:
-        regions: of ``frozenseg.toyworld.baselines``.
+        regions: of ``lab.toyworld_baselines``.
         classes: what is asked for.
 
     Raises:

@@ -25,7 +25,7 @@ from pathlib import Path
 
 from tabulate import tabulate
 
-from frozenseg.data.catalog import ROOT_VARIABLE
+from frozenseg.data.metadata import ROOT_VARIABLE
 from frozenseg.errors import FrozenSegError
 
 
@@ -68,7 +68,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def print_table() -> int:
     """Print all data sets as a table that is Markdown too."""
-    from frozenseg.data.table import HEADERS, table_of_data_sets
+    from frozenseg.data.checks.overview import HEADERS, table_of_data_sets
 
     rows = [(f"`{name}`", *cells) for name, *cells in table_of_data_sets()]
     align = ("left", *["right"] * (len(HEADERS) - 1))
@@ -78,7 +78,7 @@ def print_table() -> int:
 
 def look_at(name: str, arguments: argparse.Namespace) -> int:
     """Look at one data set and print the verdict; returns the exit code."""
-    from frozenseg.data.inspection import inspect
+    from frozenseg.data.checks.inspect import inspect
     from frozenseg.log import setup_logging
 
     setup_logging()

@@ -9,7 +9,7 @@ from frozenseg.config.cfg_node import (
     load_shared_config,
     with_protocol,
 )
-from frozenseg.config.yaml_files import own_settings
+from frozenseg.config.yaml_files import file_settings
 
 __all__ = ["CfgNode", "clip_section", "config_from_text", "get_cfg", "load_config", "load_shared_config"]
-__all__ += ["own_settings", "with_protocol"]
+__all__ += ["file_settings", "with_protocol"]

@@ -61,7 +61,7 @@ def settings_in(text: str, origin: str) -> dict[str, Setting]:
     return {name: Setting(value, origin) for name, value in flatten(_parse(text, origin), origin)}
 
 
-def own_settings(path: str | Path) -> dict[str, Any]:
+def file_settings(path: str | Path) -> dict[str, Any]:
     """Return the keys that a config file itself sets, by dotted name, without those of its ``_BASE_``.
 
     Raises:

@@ -2,66 +2,21 @@
 
 Both catalogs fill themselves from ``frozenseg/data/datasets/*.py`` when first asked; importing registers nothing.
 They also understand names that say what a data set is made of, such as ``folder:IMAGES?labels=LABELS&classes=FILE``
-(see ``own.py``).
+(see ``custom_dataset.py``).
 Folders are found under the environment variable ``DETECTRON2_DATASETS``, read at each call.
 """
 
 import importlib
-import os
 import pkgutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from frozenseg.data import custom_dataset, datasets
+from frozenseg.data.metadata import Metadata, Record, datasets_root
+from frozenseg.data.spec import DatasetSpec
 from frozenseg.errors import DataError, did_you_mean
 from frozenseg.vocabulary import Vocabulary
-
-Record = dict[str, Any]
-ROOT_VARIABLE = "DETECTRON2_DATASETS"
-
-
-def datasets_root() -> Path:
-    """Return the folder of all data sets: ``$DETECTRON2_DATASETS``, or ``datasets``."""
-    return Path(os.environ.get(ROOT_VARIABLE) or "datasets").expanduser()
-
-
-class Metadata:
-    """What is known of a data set without its files: a bag of attributes with Detectron2's names.
-
-    Example::
-
-        metadata = MetadataCatalog.get("toyworld_val_seen")
-        metadata.stuff_classes[0], metadata.get("json_file")
-        metadata.set(evaluator_type="coco_panoptic_seg")
-
-    Args:
-        **fields: the attributes.
-    """
-
-    def __init__(self, **fields: Any) -> None:
-        self.__dict__.update(fields)
-
-    def set(self, **fields: Any) -> "Metadata":
-        """Set attributes; returns itself."""
-        self.__dict__.update(fields)
-        return self
-
-    def get(self, name: str, default: Any = None) -> Any:
-        """Return an attribute, or ``default`` where it is not set."""
-        return self.__dict__.get(name, default)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return a copy of all attributes by name."""
-        return dict(self.__dict__)
-
-    def __getattr__(self, name: str) -> Any:
-        """Say which attributes there are; called only for those that are not."""
-        fields = self.__dict__
-        raise AttributeError(f"Metadata of {fields.get('name')!r} has no {name!r}; it has {', '.join(fields)}.")
-
-    def __repr__(self) -> str:
-        """Show the name and the attributes that there are."""
-        return f"Metadata({self.get('name')!r}: {', '.join(self.__dict__)})"
 
 
 class _Catalog:
@@ -117,7 +72,7 @@ class _DatasetCatalog(_Catalog):
         return self._look_up(name)()
 
     def _read_name(self, name: str) -> Callable[[], Any]:
-        load = _spec_of(name).load
+        load = custom_dataset.spec_of(name).load
         return lambda: load(MetadataCatalog.get(name))
 
 
@@ -142,7 +97,7 @@ class _MetadataCatalog(_Catalog):
         return self._made[key]
 
     def _read_name(self, name: str) -> Callable[[], Any]:
-        fields: Callable[[], Any] = _spec_of(name).metadata_fields
+        fields: Callable[[], Any] = custom_dataset.spec_of(name).metadata_fields
         return fields
 
     def remove(self, name: str) -> None:
@@ -153,7 +108,7 @@ class _MetadataCatalog(_Catalog):
 
 DatasetCatalog = _DatasetCatalog()
 MetadataCatalog = _MetadataCatalog()
-_filled: set[str] = set()
+_filled: list[bool] = []
 
 
 def vocabulary_of(name: str) -> Vocabulary:
@@ -168,16 +123,25 @@ def vocabulary_of(name: str) -> Vocabulary:
     return Vocabulary.from_strings(classes, isthing=[index in things for index in range(len(classes))])
 
 
-def _spec_of(name: str) -> Any:
-    return importlib.import_module("frozenseg.data.own").spec_of(name)
+def register(spec: DatasetSpec) -> None:
+    """Add a data set to both catalogs.
+
+    Raises:
+        DataError: the name is taken.
+    """
+    DatasetCatalog.register(spec.name, lambda: spec.load(MetadataCatalog.get(spec.name)))
+    MetadataCatalog.register(spec.name, spec.metadata_fields)
 
 
 def _fill_catalogs() -> None:
-    home = "frozenseg.data.datasets"
-    if home in _filled:
+    if _filled:
         return
-    _filled.add(home)
-    register = importlib.import_module("frozenseg.data.spec").register
-    for module in pkgutil.iter_modules(importlib.import_module(home).__path__, prefix=f"{home}."):
-        for spec in importlib.import_module(module.name).SPECS:
-            register(spec)
+    prefix = f"{datasets.__name__}."
+    specs = [
+        spec
+        for module in pkgutil.iter_modules(datasets.__path__, prefix)
+        for spec in importlib.import_module(module.name).SPECS
+    ]
+    _filled.append(True)
+    for spec in specs:
+        register(spec)

@@ -20,14 +20,15 @@ from torch.utils.data import DataLoader, Dataset
 from frozenseg import distributed
 from frozenseg.atomic import replacing
 from frozenseg.data.batch_plan import BatchPlan
-from frozenseg.data.catalog import DatasetCatalog, MetadataCatalog, Record
-from frozenseg.data.contact_sheet import contact_sheet
-from frozenseg.data.mapper import Sample, TestMapper, build_train_mapper
+from frozenseg.data.catalog import DatasetCatalog, MetadataCatalog
+from frozenseg.data.checks.audit import spread, survey
+from frozenseg.data.checks.contact_sheet import contact_sheet
+from frozenseg.data.checks.files import FILE_KEYS, validate_objects, validate_records
+from frozenseg.data.class_maps import Rules
+from frozenseg.data.mapper import EvalMapper, Sample, build_train_mapper
+from frozenseg.data.metadata import Record
 from frozenseg.data.samplers import InferenceSampler, SampleKey, TrainingBatches, TrainingSampler
 from frozenseg.data.segments import source_of
-from frozenseg.data.survey import spread, survey
-from frozenseg.data.truth import Rules
-from frozenseg.data.validate import FILE_KEYS, validate_objects, validate_records
 from frozenseg.errors import ConfigError, DataError
 from frozenseg.log import get_logger
 from frozenseg.structures.label_files import image_name
@@ -40,7 +41,7 @@ MAX_REPLACEMENTS = 20  # pictures in a row that may be bad before training stops
 
 
 @dataclass(frozen=True)
-class Loaded:
+class LoadResult:
     """What a worker brings.
 
     Attributes:
@@ -76,7 +77,7 @@ class PackedRecords(Sequence[Record]):
         return len(self._ends)
 
 
-class LoadedRecords(Dataset[Loaded]):
+class MappedDataset(Dataset[LoadResult]):
     """Records that become batch elements when asked for.
 
     Args:
@@ -98,7 +99,7 @@ class LoadedRecords(Dataset[Loaded]):
         """Return the number of records."""
         return len(self.records)
 
-    def __getitem__(self, key: SampleKey | int) -> Loaded:
+    def __getitem__(self, key: SampleKey | int) -> LoadResult:
         """Load one picture; a complaint takes the place of an exception, to be raised in the main process.
 
         A training picture gets a ``seed``, by which the model draws what is random about it.
@@ -114,15 +115,15 @@ class LoadedRecords(Dataset[Loaded]):
                 continue
             if isinstance(key, SampleKey):
                 sample["seed"] = int(np.random.default_rng([self.seed, position, MODEL_STREAM]).integers(1 << 62))
-            return Loaded(sample, tuple(complaints))
-        return Loaded(None, tuple(complaints), hopeless=self.replace_bad)
+            return LoadResult(sample, tuple(complaints))
+        return LoadResult(None, tuple(complaints), hopeless=self.replace_bad)
 
 
-class Batches(Iterable[list[Sample]]):
+class CheckedLoader(Iterable[list[Sample]]):
     """Batches of a torch loader, with the complaints of its workers raised or logged here.
 
     Args:
-        loader: yields lists of :class:`Loaded`.
+        loader: yields lists of :class:`LoadResult`.
         skip_bad: log pictures that cannot be loaded and go on, instead of stopping.
 
     Attributes:
@@ -155,7 +156,7 @@ class Batches(Iterable[list[Sample]]):
         """Pictures of the whole data set."""
         return len(self.loader.dataset)
 
-    def _tell(self, loaded: Loaded) -> None:
+    def _tell(self, loaded: LoadResult) -> None:
         for complaint in loaded.complaints:
             if loaded.hopeless or not self.skip_bad:
                 raise DataError(complaint)
@@ -163,7 +164,7 @@ class Batches(Iterable[list[Sample]]):
             logger.warning("Left out: %s", complaint)
 
 
-def build_train_loader(cfg: Any, start_iteration: int = 0) -> Batches:
+def build_train_loader(cfg: Any, start_iteration: int = 0) -> CheckedLoader:
     """Return an endless stream of this process's shares of the batches.
 
     Args:
@@ -185,7 +186,7 @@ def build_train_loader(cfg: Any, start_iteration: int = 0) -> Batches:
     grouped = cfg.DATALOADER.ASPECT_RATIO_GROUPING and all("width" in record for record in records)
     wide = [record["width"] > record["height"] for record in records] if grouped else None
     loader = DataLoader(
-        LoadedRecords(records, mapper, seed, replace_bad=cfg.DATASETS.SKIP_BAD),
+        MappedDataset(records, mapper, seed, replace_bad=cfg.DATASETS.SKIP_BAD),
         batch_sampler=TrainingBatches(
             TrainingSampler(len(records), seed), plan.images, start_iteration, wide, distributed.rank(), plan.processes
         ),
@@ -193,11 +194,11 @@ def build_train_loader(cfg: Any, start_iteration: int = 0) -> Batches:
         collate_fn=_as_list,
         worker_init_fn=_leave_signals_to_main_process,
     )
-    return Batches(loader, cfg.DATASETS.SKIP_BAD)
+    return CheckedLoader(loader, cfg.DATASETS.SKIP_BAD)
 
 
 @dataclass(frozen=True)
-class TestSet:
+class EvalDataset:
     """A data set to evaluate on, whose files are there.
 
     Attributes:
@@ -210,7 +211,7 @@ class TestSet:
     records: Sequence[Record]
 
     @classmethod
-    def open(cls, cfg: Any, name: str) -> "TestSet":
+    def open(cls, cfg: Any, name: str) -> "EvalDataset":
         """Look for all files that the read-outs which are on need, and into a few of them.
 
         Raises:
@@ -229,7 +230,9 @@ class TestSet:
             validate_objects(records, MetadataCatalog.get(name))
         return cls(cfg, records)
 
-    def batches(self, read_truth: Callable[[Record], Any] | None = None, done: Container[str] = frozenset()) -> Batches:
+    def batches(
+        self, read_truth: Callable[[Record], Any] | None = None, done: Container[str] = frozenset()
+    ) -> CheckedLoader:
         """Return this process's share, one picture a batch.
 
         Args:
@@ -238,19 +241,19 @@ class TestSet:
         """
         records = [record for record in self.records if image_name(record) not in done]
         loader = DataLoader(
-            LoadedRecords(records, TestMapper.from_config(self.cfg, read_truth)),
+            MappedDataset(records, EvalMapper.from_config(self.cfg, read_truth)),
             batch_size=1,
             sampler=InferenceSampler(len(records), distributed.rank(), distributed.world_size()),
             num_workers=self.cfg.DATALOADER.NUM_WORKERS,
             collate_fn=_as_list,
             worker_init_fn=_leave_signals_to_main_process,
         )
-        return Batches(loader, self.cfg.DATASETS.SKIP_BAD)
+        return CheckedLoader(loader, self.cfg.DATASETS.SKIP_BAD)
 
 
-def build_test_loader(cfg: Any, name: str) -> Batches:
-    """Return this process's share of a test set, one picture a batch; see :class:`TestSet`."""
-    return TestSet.open(cfg, name).batches()
+def build_test_loader(cfg: Any, name: str) -> CheckedLoader:
+    """Return this process's share of a test set, one picture a batch; see :class:`EvalDataset`."""
+    return EvalDataset.open(cfg, name).batches()
 
 
 def drop_without_instances(records: Sequence[Record]) -> list[Record]:
@@ -312,7 +315,7 @@ def of_dead_worker(error: RuntimeError, workers: int) -> DataError | None:
     )
 
 
-def _with_living_workers(loader: DataLoader) -> Iterator[list[Loaded]]:
+def _with_living_workers(loader: DataLoader) -> Iterator[list[LoadResult]]:
     try:
         yield from loader
     except RuntimeError as error:
@@ -329,5 +332,5 @@ def _leave_signals_to_main_process(worker: int) -> None:
             signal.signal(getattr(signal, name), signal.SIG_IGN)
 
 
-def _as_list(items: list[Loaded]) -> list[Loaded]:
+def _as_list(items: list[LoadResult]) -> list[LoadResult]:
     return items

@@ -9,8 +9,8 @@ from PIL import Image
 from torch import Tensor
 from torchvision.transforms.v2 import functional
 
-from frozenseg.data.catalog import Record
 from frozenseg.data.images import check_size, read_image
+from frozenseg.data.metadata import Record
 from frozenseg.data.segments import read_segments
 from frozenseg.data.transforms.recipes import LargeScaleJitter, Rng, ShortestEdge
 from frozenseg.errors import ConfigError, did_you_mean
@@ -77,7 +77,7 @@ class TrainMapper:
         }
 
 
-class TestMapper:
+class EvalMapper:
     """Picture alone, its shorter edge brought to a given length.
 
     Args:
@@ -102,7 +102,7 @@ class TestMapper:
         self.read_truth, self.keep_original, self.views = read_truth, keep_original, views
 
     @classmethod
-    def from_config(cls, cfg: Any, read_truth: Callable[[Record], Any] | None = None) -> "TestMapper":
+    def from_config(cls, cfg: Any, read_truth: Callable[[Record], Any] | None = None) -> "EvalMapper":
         """Build from the section INPUT, and from TEST: SAM's masks need pictures at their own size, AUG several sizes.
 
         Raises:

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from frozenseg.data.catalog import Record
+from frozenseg.data.class_maps import UNLABELLED, largest_first, mask_of, of_labels
 from frozenseg.data.images import check_size, read_image
-from frozenseg.data.truth import UNLABELLED, largest_first, mask_of, of_labels
+from frozenseg.data.metadata import Record
 from frozenseg.errors import DataError
 from frozenseg.structures.panoptic import VOID_ID, id_to_rgb
 

@@ -1,4 +1,4 @@
-"""What must be said to add a data set: a :class:`DatasetSpec`, and :func:`register`."""
+"""Description of a data set: :class:`DatasetSpec`, and the category tables."""
 
 import csv
 from collections.abc import Callable, Mapping, Sequence
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from importlib import resources
 from typing import Any, NamedTuple
 
-from frozenseg.data.catalog import DatasetCatalog, Metadata, MetadataCatalog, Record, datasets_root
+from frozenseg.data.metadata import Metadata, Record, datasets_root
 from frozenseg.errors import DataError
 
 COLUMNS = ("id", "name", "synonyms", "isthing", "r", "g", "b")
@@ -95,28 +95,10 @@ class DatasetSpec:
             **self.extra,
         }
 
-    def load_records(self) -> list[Record]:
-        """Read the records from the files.
-
-        Raises:
-            DataError: a file or folder is missing or wrong.
-        """
-        return self.load(MetadataCatalog.get(self.name))
-
 
 def prepare_with(converter: str) -> str:
     """Return the ``prepare_command`` of a data set that one of ``frozenseg.data.prepare`` makes ready."""
     return f"get the raw files and run `python datasets/prepare.py {converter} --root {{root}}`"
-
-
-def register(spec: DatasetSpec) -> None:
-    """Add a data set to both catalogs.
-
-    Raises:
-        DataError: the name is taken.
-    """
-    DatasetCatalog.register(spec.name, spec.load_records)
-    MetadataCatalog.register(spec.name, spec.metadata_fields)
 
 
 def read_categories(file_name: str) -> tuple[CategoryRow, ...]:

@@ -55,7 +55,7 @@ def _measure(config: str, options: list[str], size: tuple[int, int], vocabulary:
     cfg = load_config(config, options)
     device = pick_device(cfg.MODEL.DEVICE)
     model = build_model(cfg, vocabulary).eval().to(device)
-    model.give_labels()  # as evaluation does
+    model.return_labels()  # as evaluation does
     model.text_classifier = words_without_text
     picture = torch.randint(0, 256, (3, *size), dtype=torch.uint8)
     before = start_measuring(device)

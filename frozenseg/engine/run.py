@@ -13,34 +13,39 @@ from torch import nn
 from frozenseg import distributed
 from frozenseg.config import load_config
 from frozenseg.data.batch_plan import BatchPlan
-from frozenseg.data.loader import Batches, build_train_loader
-from frozenseg.data.words import build_vocabulary
+from frozenseg.data.loader import CheckedLoader, build_train_loader
+from frozenseg.data.run_vocabulary import build_vocabulary
 from frozenseg.device import pick_device
 from frozenseg.engine.arguments import overrides
-from frozenseg.engine.checkpoint import Checkpointer, changed_keys, read_training_checkpoint
-from frozenseg.engine.checkpoint_index import CheckpointIndex, KeepPolicy, clear_unfinished, forget_checkpoints
-from frozenseg.engine.data_parallel import data_parallel
-from frozenseg.engine.evaluate import Benchmark, build_benchmarks, evaluate, flat_results
-from frozenseg.engine.failures import clear_failures
-from frozenseg.engine.few_images import FewImages
-from frozenseg.engine.guard import BadSteps, StepDump
-from frozenseg.engine.hooks import Evaluate, Hook, Log, Pictures, ProgressBar, SaveCheckpoints, Schedule
-from frozenseg.engine.launch import Processes, launch
-from frozenseg.engine.lr_schedule import LearningRateSchedule, build_lr_schedule, describe_schedule
-from frozenseg.engine.metrics import build_writers
-from frozenseg.engine.optimizer import build_gradient_clip, build_optimizer
-from frozenseg.engine.precision import Precision
-from frozenseg.engine.random_states import seed_everything
+from frozenseg.engine.checkpoints.checkpoint import Checkpointer, changed_keys, read_training_checkpoint
+from frozenseg.engine.checkpoints.checkpoint_index import (
+    CheckpointIndex,
+    KeepPolicy,
+    clear_unfinished,
+    forget_checkpoints,
+)
+from frozenseg.engine.checkpoints.random_states import seed_everything
+from frozenseg.engine.evaluation.preview import Preview
+from frozenseg.engine.evaluation.runner import Benchmark, build_benchmarks, evaluate, flat_results
+from frozenseg.engine.processes.launch import Processes, launch
+from frozenseg.engine.processes.preemption import StopOnSignal
 from frozenseg.engine.setup import errors_in_log_file, prepare_folder, with_seed, write_config
-from frozenseg.engine.stop import StopOnSignal
-from frozenseg.engine.trainer import Trainer
-from frozenseg.engine.training_memory import Images, WatchMemory, foresee
+from frozenseg.engine.training.bad_steps import BadSteps, StepDump
+from frozenseg.engine.training.data_parallel import data_parallel
+from frozenseg.engine.training.failure_messages import clear_failures
+from frozenseg.engine.training.hooks import Evaluate, Log, Pictures, ProgressBar, SaveCheckpoints, Schedule
+from frozenseg.engine.training.lr_schedule import LearningRateSchedule, build_lr_schedule, describe_schedule
+from frozenseg.engine.training.memory_forecast import Images, MemoryReport, forecast
+from frozenseg.engine.training.optimizer import build_gradient_clip, build_optimizer
+from frozenseg.engine.training.precision import Precision
+from frozenseg.engine.training.trainer import Hook, Trainer
+from frozenseg.engine.training.writers import build_writers
 from frozenseg.errors import CheckpointError, ConfigError
 from frozenseg.evaluation.expected import check_results, read_expected
 from frozenseg.log import get_logger
 from frozenseg.modeling.build import build_model
 from frozenseg.modeling.checkpoint_file import weights_file
-from frozenseg.modeling.weights import load_trained
+from frozenseg.modeling.load_weights import load_trained
 from frozenseg.vocabulary import Vocabulary
 
 logger = get_logger(__name__)
@@ -185,7 +190,7 @@ class _Parts(NamedTuple):
 
     cfg: Any
     model: nn.Module  # not wrapped
-    loader: Batches
+    loader: CheckedLoader
     optimizer: torch.optim.Optimizer
     precision: Precision
     benchmarks: Sequence[Benchmark]
@@ -219,7 +224,7 @@ def _hooks(parts: _Parts, schedule: LearningRateSchedule, latest: dict[str, Any]
     else:
         hooks.append(SaveCheckpoints(checkpointer, cfg.SOLVER.CHECKPOINT_PERIOD))
     if benchmarks and cfg.LOG_PICTURE_PERIOD > 0:
-        hooks.append(Pictures(FewImages(model, benchmarks[0]), folder, writers, cfg.LOG_PICTURE_PERIOD))
+        hooks.append(Pictures(Preview(model, benchmarks[0]), folder, writers, cfg.LOG_PICTURE_PERIOD))
     hooks.append(ProgressBar(model.device, quiet=not (main and sys.stderr.isatty())))
     return hooks
 
@@ -236,14 +241,14 @@ def _record(cfg: Any, checkpointer: Checkpointer, results: dict[str, float]) -> 
 def _memory(parts: _Parts) -> Hook:
     plan = BatchPlan.from_config(parts.cfg)
     images = Images(plan.share // plan.parts, parts.cfg.INPUT.IMAGE_SIZE)
-    needed = partial(foresee, parts.model, images, parts.optimizer, parts.precision)
-    return WatchMemory(needed, parts.model.device)
+    needed = partial(forecast, parts.model, images, parts.optimizer, parts.precision)
+    return MemoryReport(needed, parts.model.device)
 
 
 def _build_model(cfg: Any, vocabulary: Vocabulary, resumed: Path | None) -> nn.Module:
     seed_everything(cfg.SEED)  # the same on all processes, so that they begin with the same weights
     model = build_model(cfg, vocabulary)
-    model.give_labels()  # all that the evaluators look at
+    model.return_labels()  # all that the evaluators look at
     if resumed is not None:
         load_trained(model, resumed)
     elif cfg.MODEL.WEIGHTS:

@@ -16,7 +16,7 @@ import torch
 
 from frozenseg import distributed
 from frozenseg.atomic import write_text
-from frozenseg.engine.random_states import draw_seed
+from frozenseg.engine.checkpoints.random_states import draw_seed
 from frozenseg.engine.run_folder import describe_run
 from frozenseg.errors import ConfigError, FrozenSegError
 from frozenseg.log import ROOT_LOGGER, get_logger, setup_logging

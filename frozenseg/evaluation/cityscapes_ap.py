@@ -11,9 +11,9 @@ import numpy as np
 
 from frozenseg.errors import DataError
 from frozenseg.evaluation.class_table import PERCENT, ClassTable, mean_of_known
+from frozenseg.evaluation.ground_truth import truth_of
 from frozenseg.evaluation.instance_evaluator import InstanceEvaluator, Scores
-from frozenseg.evaluation.truth import truth_of
-from frozenseg.official_packages import import_cityscapes_evaluation
+from frozenseg.evaluation.official_packages import import_cityscapes_evaluation
 from frozenseg.registry import EVALUATOR
 from frozenseg.structures.instances import Instances
 

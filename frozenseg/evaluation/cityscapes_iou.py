@@ -18,12 +18,12 @@ from frozenseg import distributed
 from frozenseg.errors import DataError
 from frozenseg.evaluation.class_table import PERCENT, ClassTable
 from frozenseg.evaluation.evaluator import DatasetEvaluator, Results
+from frozenseg.evaluation.ground_truth import truth_of
+from frozenseg.evaluation.official_packages import has_cityscapes_evaluation, import_cityscapes_evaluation
 from frozenseg.evaluation.predicted_labels import predicted_labels
-from frozenseg.evaluation.truth import truth_of
-from frozenseg.official_packages import has_cityscapes_evaluation, import_cityscapes_evaluation
 from frozenseg.registry import EVALUATOR
 from frozenseg.structures.label_files import image_name
-from frozenseg.structures.runs import count_pairs, overlay
+from frozenseg.structures.label_runs import count_pairs, overlay
 
 FIRST_OBJECT = 1000  # smaller instance ids are label ids: of groups of objects, or of what has no instances
 
@@ -44,7 +44,7 @@ class CityscapesIoU(DatasetEvaluator):
         FrozenSegError: the package cityscapesscripts cannot be imported.
     """
 
-    read_out = "semantic"
+    output_kind = "semantic"
     rule = "IoU and iIoU as cityscapesscripts computes them, over classes and, with _sup, over categories."
     truth = "instance_ids"
     evaluator_types = frozenset({"cityscapes_panoptic_seg", "cityscapes_sem_seg"})

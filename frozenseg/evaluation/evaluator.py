@@ -39,14 +39,14 @@ class DatasetEvaluator(ABC):
     attributes; there is no list to add them to.
 
     Attributes:
-        read_out: what it scores: ``semantic``, ``instance``, ``panoptic`` or ``recall``.
+        output_kind: what it scores: ``semantic``, ``instance``, ``panoptic`` or ``recall``.
         rule: the definition that it follows, one sentence for those who compare numbers.
         truth: what it compares with, see :func:`truth_of`; empty where that is in files of its own.
         evaluator_types: the data sets that it serves, by their metadata's ``evaluator_type``.
         per_class: after :meth:`evaluate`, ``{metric: {class name: percent}}``.
     """
 
-    read_out: ClassVar[str] = ""
+    output_kind: ClassVar[str] = ""
     rule: str = ""
     truth: ClassVar[str] = ""
     evaluator_types: ClassVar[frozenset[str]] = frozenset()
@@ -139,7 +139,7 @@ class DatasetEvaluators(DatasetEvaluator):
 
     @property
     def truths(self) -> tuple[str, ...]:
-        """What the metrics compare with; a loader may read it ahead, see :func:`read_truths`."""
+        """What the metrics compare with; a loader may read it ahead, see :func:`read_ground_truths`."""
         return tuple(dict.fromkeys(evaluator.truth for evaluator in self.evaluators if evaluator.truth))
 
     def evaluate(self) -> Results:

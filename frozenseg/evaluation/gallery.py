@@ -10,11 +10,11 @@ import numpy as np
 
 from frozenseg import distributed
 from frozenseg.evaluation.evaluator import DatasetEvaluators
+from frozenseg.evaluation.ground_truth import truth_of
 from frozenseg.evaluation.panoptic_matching import PanopticMap
-from frozenseg.evaluation.truth import truth_of
-from frozenseg.structures.best_class import best_class
+from frozenseg.structures.argmax import best_class
 from frozenseg.structures.label_files import image_name
-from frozenseg.structures.runs import Runs
+from frozenseg.structures.label_runs import Runs
 
 KEPT = 10  # images at either end
 JsonEntry = dict[str, Any]

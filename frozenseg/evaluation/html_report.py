@@ -12,8 +12,8 @@ from frozenseg.atomic import write_text
 from frozenseg.evaluation.class_table import ClassTable
 from frozenseg.evaluation.html_parts import bar, chips, element, fold, picture, stacked, table, text
 from frozenseg.evaluation.html_style import STYLE
-from frozenseg.evaluation.pictures import ERRORS, Drawn
 from frozenseg.evaluation.published import Published
+from frozenseg.evaluation.render import ERRORS, Drawn
 from frozenseg.evaluation.report import EMPTY, HEADLINES, TITLES, main_columns, number
 from frozenseg.structures.palette import Colour
 

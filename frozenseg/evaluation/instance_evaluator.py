@@ -32,7 +32,7 @@ class InstanceEvaluator(DatasetEvaluator):
         images: what is kept of each image.
     """
 
-    read_out = "instance"
+    output_kind = "instance"
 
     def __init__(self, table: ClassTable, dataset_ids: dict[int, int]) -> None:
         self.table = table

@@ -11,7 +11,7 @@ from frozenseg.evaluation.annotated_instances import AnnotatedInstances
 from frozenseg.evaluation.class_table import PERCENT, ClassTable
 from frozenseg.evaluation.coco_ap import Line
 from frozenseg.evaluation.instance_evaluator import Scores
-from frozenseg.official_packages import import_lvis
+from frozenseg.evaluation.official_packages import import_lvis
 from frozenseg.registry import EVALUATOR
 
 METRICS = ("AP", "AP50", "AP75", "APs", "APm", "APl", "APr", "APc", "APf")

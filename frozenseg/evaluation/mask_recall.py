@@ -14,12 +14,12 @@ from frozenseg import distributed
 from frozenseg.errors import DataError
 from frozenseg.evaluation.class_table import PERCENT, mean_of_known
 from frozenseg.evaluation.evaluator import Results
+from frozenseg.evaluation.ground_truth import truth_of
 from frozenseg.evaluation.label_counts import IGNORED
 from frozenseg.evaluation.label_evaluator import LabelEvaluator
-from frozenseg.evaluation.truth import truth_of
 from frozenseg.registry import EVALUATOR
 from frozenseg.structures.label_files import image_name
-from frozenseg.structures.runs import Runs
+from frozenseg.structures.label_runs import Runs
 
 THRESHOLDS = (0.5, 0.75, 0.9)
 METRICS = tuple(f"Recall@IoU={threshold:.2f}" for threshold in THRESHOLDS)
@@ -42,7 +42,7 @@ class MaskRecall(LabelEvaluator):
         first_label: value of the first class in them.
     """
 
-    read_out = "recall"
+    output_kind = "recall"
     rule = "Share of the regions, one a class and image, that a proposed mask meets with an IoU above 0.5, 0.75, 0.9."
 
     def reset(self) -> None:

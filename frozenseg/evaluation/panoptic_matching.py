@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from frozenseg.errors import DataError
+from frozenseg.structures.label_runs import Runs, count_pairs, overlay
 from frozenseg.structures.panoptic import VOID_ID
-from frozenseg.structures.runs import Runs, count_pairs, overlay
 
 MATCH_ABOVE = 0.5  # IoU; strictly above, so that a segment has one match at most
 LARGEST_ID = 256**3 - 1

@@ -15,8 +15,8 @@ from frozenseg import distributed
 from frozenseg.errors import DataError
 from frozenseg.evaluation.class_table import PERCENT, ClassTable, mean_of_known
 from frozenseg.evaluation.evaluator import DatasetEvaluator, Results
+from frozenseg.evaluation.ground_truth import truth_of
 from frozenseg.evaluation.panoptic_matching import PanopticCounts, PanopticMap, count_matches
-from frozenseg.evaluation.truth import truth_of
 from frozenseg.registry import EVALUATOR
 from frozenseg.structures.label_files import image_name
 
@@ -29,7 +29,7 @@ class PanopticQuality(DatasetEvaluator):
         table: the classes.
     """
 
-    read_out = "panoptic"
+    output_kind = "panoptic"
     rule = (
         "PQ as panopticapi counts it: a match has an IoU above 0.5, true areas are those of the annotation file, and a "
         "class that is neither annotated nor predicted counts in no mean."

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from PIL import Image, ImageDraw, ImageFont
 
-from frozenseg.evaluation.pictures import Drawn
+from frozenseg.evaluation.render import Drawn
 from frozenseg.structures.palette import Colour
 
 CELL, LEGEND, GAP, LINE, TYPE = 320, 200, 10, 20, 14  # pixels: drawings' width, names' width, between, lines, letters

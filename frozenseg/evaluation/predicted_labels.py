@@ -9,9 +9,9 @@ import numpy as np
 from torch import Tensor
 
 from frozenseg.errors import DataError
-from frozenseg.structures.best_class import NO_CLASS, best_class
+from frozenseg.structures.argmax import NO_CLASS, best_class
 from frozenseg.structures.label_files import image_name
-from frozenseg.structures.runs import Runs
+from frozenseg.structures.label_runs import Runs
 
 
 def predicted_labels(record: dict[str, Any], output: dict[str, Any], classes: int, size: tuple[int, int]) -> Runs:

@@ -23,9 +23,9 @@ from PIL import Image
 from frozenseg.atomic import replacing
 from frozenseg.errors import DataError
 from frozenseg.evaluation.annotated_instances import result_lines
-from frozenseg.evaluation.files.entries import Entries
 from frozenseg.evaluation.instance_evaluator import thing_ids
 from frozenseg.evaluation.predicted_labels import predicted_labels
+from frozenseg.evaluation.prediction_file_metrics.entries import Entries
 from frozenseg.registry import EVALUATOR
 from frozenseg.structures.label_files import image_name, write_labels, write_segment_ids
 
@@ -46,20 +46,20 @@ class PredictionWriter(ABC):
 
 
 def build_writers(
-    metadata: Any, read_outs: Set[str], folder: str | Path, resume: bool = False
+    metadata: Any, output_kinds: Set[str], folder: str | Path, resume: bool = False
 ) -> list[PredictionWriter]:
     """Return what writes the predictions for a data set, on all processes at once.
 
     Args:
         metadata: the data set's attributes.
-        read_outs: what the model gives, as for :func:`build_evaluators`; those that the data set cannot be scored by
+        output_kinds: what the model gives, as for :func:`build_evaluators`; those that the data set cannot be scored by
             are not written.
         folder: where the files go.
         resume: keep what an evaluation that was cut off has written there; otherwise the JSON files begin anew.
     """
     evaluators = [EVALUATOR.look_up(name) for name in EVALUATOR.names()]
-    served = {cls.read_out for cls in evaluators if metadata.evaluator_type in cls.evaluator_types}
-    folder, chosen = Path(folder), served & read_outs
+    served = {cls.output_kind for cls in evaluators if metadata.evaluator_type in cls.evaluator_types}
+    folder, chosen = Path(folder), served & output_kinds
     writers: list[PredictionWriter] = []
     if "panoptic" in chosen:
         writers.append(PanopticWriter(folder, metadata, resume))

@@ -11,12 +11,12 @@ import torch
 from frozenseg import distributed
 from frozenseg.evaluation.class_table import PERCENT, mean_of_known
 from frozenseg.evaluation.evaluator import Results
+from frozenseg.evaluation.ground_truth import truth_of
 from frozenseg.evaluation.label_counts import LabelPairs, count_labels
 from frozenseg.evaluation.label_evaluator import LabelEvaluator
 from frozenseg.evaluation.predicted_labels import predicted_labels
-from frozenseg.evaluation.truth import truth_of
 from frozenseg.registry import EVALUATOR
-from frozenseg.structures.runs import overlay
+from frozenseg.structures.label_runs import overlay
 
 
 @EVALUATOR.register()
@@ -33,7 +33,7 @@ class SemanticIoU(LabelEvaluator):
         first_label: value of the first class in them.
     """
 
-    read_out = "semantic"
+    output_kind = "semantic"
     rule = (
         "mIoU over the classes that have a true pixel (Detectron2 since July 2022); mIoU_occurring, the older rule, "
         "divides by those that are predicted alone too."

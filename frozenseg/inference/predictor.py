@@ -13,22 +13,22 @@ from torchvision.transforms.v2 import functional as tvf
 
 from frozenseg.config import CfgNode, config_from_text, load_config
 from frozenseg.data.images import as_rgb, read_image
+from frozenseg.data.run_vocabulary import build_vocabulary
 from frozenseg.data.transforms.recipes import ShortestEdge
-from frozenseg.data.words import build_vocabulary
 from frozenseg.device import pick_device
 from frozenseg.errors import ConfigError, DataError, did_you_mean
 from frozenseg.log import get_logger
 from frozenseg.modeling.build import build_model
 from frozenseg.modeling.checkpoint_file import read_checkpoint, trained_vocabulary
+from frozenseg.modeling.load_weights import load_checkpoint
 from frozenseg.modeling.meta_arch.base import MaskClassifier
-from frozenseg.modeling.weights import load_checkpoint
 from frozenseg.structures.instances import Instances
 from frozenseg.vocabulary import Vocabulary
 
 logger = get_logger(__name__)
 Picture = str | Path | Image.Image | np.ndarray
 KINDS = ("panoptic", "instance", "semantic")
-READ_OUTS = {  # a result has all three; views of several sizes have no masks
+OUTPUT_SWITCHES = {  # a result has all three; views of several sizes have no masks
     "MODEL.MASK_FORMER.TEST.SEMANTIC_ON": True,
     "MODEL.MASK_FORMER.TEST.INSTANCE_ON": True,
     "MODEL.MASK_FORMER.TEST.PANOPTIC_ON": True,
@@ -96,7 +96,7 @@ class Segmenter:
 
     def __init__(self, model: MaskClassifier, resize: ShortestEdge) -> None:
         self.model = model.eval()
-        self.model.give_labels()
+        self.model.return_labels()
         self.resize = resize
 
     @classmethod
@@ -123,9 +123,9 @@ class Segmenter:
         checkpoint = read_checkpoint(weights) if weights else {}
         cfg = (_config_of(checkpoint, weights, options) if config is None else load_config(config, options)).clone()
         cfg.defrost()
-        if set_in_vain := [key for key in options[::2] if key in READ_OUTS]:
+        if set_in_vain := [key for key in options[::2] if key in OUTPUT_SWITCHES]:
             logger.warning("%s: set by the segmenter itself, which gives all outputs.", ", ".join(set_in_vain))
-        cfg.merge_from_list([item for pair in READ_OUTS.items() for item in pair])
+        cfg.merge_from_list([item for pair in OUTPUT_SWITCHES.items() for item in pair])
         place = pick_device(device or cfg.MODEL.DEVICE)
         if not weights and cfg.MODEL.WEIGHTS:
             weights = cfg.MODEL.WEIGHTS
@@ -155,16 +155,16 @@ class Segmenter:
         picture = read_picture(image)
         element: dict[str, Any] = {"height": picture.height, "width": picture.width}
         element |= {"image": tvf.pil_to_tensor(self.resize.transform_image(picture))}  # (3, h, w) uint8
-        ensemble = self.model.ensemble_setting
+        ensemble = self.model.ensemble_settings
         if sam_masks and ensemble.proposals is not None:
             element["original_image"] = tvf.pil_to_tensor(picture)
         self.model.set_vocabulary(words)
         try:
-            self.model.ensemble_setting = ensemble if sam_masks else ensemble._replace(proposals=None)
+            self.model.ensemble_settings = ensemble if sam_masks else ensemble._replace(proposals=None)
             with torch.no_grad():
                 [output] = self.model([element])
         finally:
-            self.model.ensemble_setting = ensemble
+            self.model.ensemble_settings = ensemble
         ids, segments = output["panoptic_seg"]
         return Result(
             image=picture,

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from frozenseg.config import CfgNode
 from frozenseg.modeling.meta_arch.base import MaskClassifier
-from frozenseg.structures.best_class import best_class
+from frozenseg.structures.argmax import best_class
 
 Element = dict[str, Any]
 
@@ -45,31 +45,31 @@ class AugmentedModel(nn.Module):
         Returns:
             ``sem_seg`` of each, (C, height, width) float32, or (height, width) int64.
         """
-        before = self.model.read_out
-        self.model.read_out = replace(before, labels=False)
+        before = self.model.postprocessor
+        self.model.postprocessor = replace(before, labels=False)
         try:
             means = (self._mean_scores(element) for element in batch)
             return [{"sem_seg": best_class(scores) if before.labels else scores} for scores in means]
         finally:
-            self.model.read_out = before
+            self.model.postprocessor = before
 
     def _mean_scores(self, element: Element) -> Tensor:
         mean: Tensor | None = None
-        for number, (mirrored, view) in enumerate(self._views(element), start=1):
+        for number, (flipped, view) in enumerate(self._views(element), start=1):
             [output] = self.model([view])
-            scores = output["sem_seg"].flip(-1) if mirrored else output["sem_seg"]  # (C, height, width)
+            scores = output["sem_seg"].flip(-1) if flipped else output["sem_seg"]  # (C, height, width)
             mean = scores if mean is None else mean.lerp_(scores, 1 / number)
         return mean
 
     def _views(self, element: Element) -> Iterator[tuple[bool, Element]]:
         """Give the views, each with whether it is mirrored. SAM is asked once for all sizes: it sees the original."""
-        for mirrored in (False, True) if self.flip else (False,):
+        for flipped in (False, True) if self.flip else (False,):
             own = dict(element)
-            if "original_image" in element and self.model.asks_sam:
-                own["original_image"] = _flip(element["original_image"]) if mirrored else element["original_image"]
+            if "original_image" in element and self.model.uses_proposals:
+                own["original_image"] = _flip(element["original_image"]) if flipped else element["original_image"]
                 own["proposals"] = self.model.propose_for(own)
             for view in element["views"]:
-                yield mirrored, {**own, "image": _flip(view) if mirrored else view}
+                yield flipped, {**own, "image": _flip(view) if flipped else view}
 
 
 def _flip(image: Tensor) -> Tensor:

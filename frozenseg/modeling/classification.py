@@ -3,12 +3,12 @@
 import torch.nn.functional as F
 from torch import Tensor
 
-from frozenseg.modeling.types import Words
+from frozenseg.modeling.types import TextEmbeddings
 
 MAX_LOGIT_SCALE = 100.0
 
 
-def class_logits(embeddings: Tensor, words: Words, logit_scale: Tensor) -> Tensor:
+def class_logits(embeddings: Tensor, words: TextEmbeddings, logit_scale: Tensor) -> Tensor:
     """Classify embeddings by words (CLIP, Radford et al. 2021; max over the synonyms of a class).
 
     Args:

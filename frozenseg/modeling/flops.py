@@ -15,7 +15,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
-from frozenseg.modeling.types import Words
+from frozenseg.modeling.types import TextEmbeddings
 from frozenseg.vocabulary import Vocabulary
 
 aten = torch.ops.aten
@@ -66,7 +66,7 @@ def count_flops(model: nn.Module, size: tuple[int, int]) -> Flops:
     return Flops(dict(boxes.flops), by_operator, uncounted)
 
 
-def words_without_text(vocabulary: Vocabulary, void: Tensor) -> Words:
+def words_without_text(vocabulary: Vocabulary, void: Tensor) -> TextEmbeddings:
     """Return words of the right shape without a text tower's work; stands in for a ``TextClassifier``.
 
     Args:
@@ -76,7 +76,7 @@ def words_without_text(vocabulary: Vocabulary, void: Tensor) -> Words:
     count = len(vocabulary.synonyms)
     class_of_row = [index for index, names in enumerate(vocabulary.classes) for _ in names]
     rows = torch.full((count + 1, void.shape[1]), void.shape[1] ** -0.5, device=void.device)
-    return Words(rows, torch.tensor([*class_of_row, len(vocabulary)], device=void.device), len(vocabulary) + 1)
+    return TextEmbeddings(rows, torch.tensor([*class_of_row, len(vocabulary)], device=void.device), len(vocabulary) + 1)
 
 
 def _no_read_out(*_: Any) -> list[dict[str, Any]]:

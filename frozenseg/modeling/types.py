@@ -19,7 +19,7 @@ class ClipFeatures(NamedTuple):
     dense: Tensor  # (B, c5, H/32, W/32): res5 as CLIP pools it
 
 
-class Words(NamedTuple):
+class TextEmbeddings(NamedTuple):
     """The text classifier: one L2-normalised row a synonym, and the learned void row last."""
 
     rows: Tensor  # (N + 1, E)

@@ -39,23 +39,23 @@ from frozenseg import distributed
 from frozenseg.config import CfgNode as FrozenSegCfg
 from frozenseg.config import clip_section
 from frozenseg.data import catalog as ours
-from frozenseg.data.loader import Batches, TestSet, build_train_loader
-from frozenseg.data.seen import seen_classes
-from frozenseg.data.words import build_vocabulary
-from frozenseg.engine.evaluate import asked_for, build_benchmark, words_to_ask
-from frozenseg.engine.lr_schedule import build_lr_schedule
-from frozenseg.engine.optimizer import build_gradient_clip, build_optimizer
-from frozenseg.engine.protocol import benchmark_configs
-from frozenseg.engine.random_states import seed_everything
+from frozenseg.data.loader import CheckedLoader, EvalDataset, build_train_loader
+from frozenseg.data.run_vocabulary import build_vocabulary
+from frozenseg.data.seen_classes import seen_classes
+from frozenseg.engine.checkpoints.random_states import seed_everything
+from frozenseg.engine.evaluation.protocol import benchmark_configs
+from frozenseg.engine.evaluation.runner import build_benchmark, inference_settings, prompted_vocabulary
+from frozenseg.engine.training.lr_schedule import build_lr_schedule
+from frozenseg.engine.training.optimizer import build_gradient_clip, build_optimizer
 from frozenseg.errors import ConfigError, DataError
 from frozenseg.evaluation.expected import Expected, check_results, read_expected
 from frozenseg.log import setup_logging
 from frozenseg.modeling.augmentation import augmented
 from frozenseg.modeling.clip.build import build_clip
 from frozenseg.modeling.frozen import precision_named
+from frozenseg.modeling.load_weights import load_trained
 from frozenseg.modeling.meta_arch.base import MaskClassifier
 from frozenseg.modeling.meta_arch.sem_seg_head import SemSegHead
-from frozenseg.modeling.weights import load_trained
 from frozenseg.plugins.detectron2_command_line import checked_config
 from frozenseg.plugins.detectron2_config import (
     add_frozenseg_config,
@@ -186,7 +186,7 @@ class FrozenSegTrainer(DefaultTrainer):
     @classmethod
     def build_test_loader(cls, cfg: CfgNode, dataset_name: str) -> Iterable[Batch]:
         """Return our test pictures, one a batch."""
-        return TestSet.open(frozenseg_config(cfg), dataset_name).batches()
+        return EvalDataset.open(frozenseg_config(cfg), dataset_name).batches()
 
     @classmethod
     def build_evaluator(cls, cfg: CfgNode, dataset_name: str) -> DatasetEvaluator:
@@ -223,7 +223,7 @@ class FrozenSegTrainer(DefaultTrainer):
         """Go on from the last checkpoint and with the images after it, or start from MODEL.WEIGHTS of any form."""
         if resume and self.checkpointer.has_checkpoint():
             super().resume_or_load(resume=True)
-            if isinstance(self._trainer.data_loader, Batches):  # a subclass may have another
+            if isinstance(self._trainer.data_loader, CheckedLoader):  # a subclass may have another
                 own, done = frozenseg_config(self.cfg), self.start_iter
                 self._trainer.reset_data_loader(lambda: build_train_loader(own, done))
         elif self.cfg.MODEL.WEIGHTS:
@@ -243,7 +243,7 @@ class FrozenSegTrainer(DefaultTrainer):
             alone.defrost()
             take_over(alone, own)
             alone.DATASETS.TEST = (name,)
-            with asked_for(segmenter, own, *_words_of(own, name)):
+            with inference_settings(segmenter, own, *_words_of(own, name)):
                 results[name] = super().test(alone, augmented(segmenter, own), evaluator)
         return next(iter(results.values())) if len(results) == 1 else results
 
@@ -337,7 +337,7 @@ def _words_of(cfg: FrozenSegCfg, name: str) -> tuple[Vocabulary, tuple[bool, ...
     """Return what a model is asked for on a data set, and which of these words count as seen."""
     words, training_name = build_vocabulary(cfg, name), cfg.DATASETS.TRAIN[0]
     seen = seen_classes(name, words, training_name, build_vocabulary(cfg, training_name), cfg.DATASETS.SEEN_RULE)
-    return words_to_ask(cfg, words, seen)
+    return prompted_vocabulary(cfg, words, seen)
 
 
 def _know(name: str) -> None:

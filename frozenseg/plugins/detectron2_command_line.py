@@ -8,7 +8,7 @@ from fvcore.common.config import CfgNode
 
 from frozenseg.config import CfgNode as FrozenSegCfg
 from frozenseg.device import pick_device
-from frozenseg.engine.launch import Processes
+from frozenseg.engine.processes.launch import Processes
 from frozenseg.engine.run import check
 from frozenseg.errors import ConfigError
 from frozenseg.plugins.detectron2_config import read_config, refuse_parts

@@ -10,8 +10,8 @@ from PIL import Image
 
 from frozenseg.atomic import replacing
 from frozenseg.errors import DataError
+from frozenseg.structures.label_runs import Runs
 from frozenseg.structures.panoptic import id_to_rgb
-from frozenseg.structures.runs import Runs
 
 LABEL_SUFFIXES = frozenset({".png", ".tif", ".tiff", ".bmp"})
 THREE_BYTES = 0xFFFFFF

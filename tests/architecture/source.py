@@ -50,6 +50,14 @@ class Source:
                 joined = [f"{node.module}.{alias.name}" for alias in node.names] if node.module == "frozenseg" else []
                 yield from ((name, place) for name in joined or [str(node.module)])
 
+    def imported_names(self) -> Iterator[str]:
+        """Yield every dotted name that is imported, with the names of ``from … import`` joined on."""
+        for node in ast.walk(self.tree):
+            if isinstance(node, ast.Import):
+                yield from (alias.name for alias in node.names)
+            elif isinstance(node, ast.ImportFrom):
+                yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
 
 @cache
 def sources(*folders: str) -> tuple[Source, ...]:

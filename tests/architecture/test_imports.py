@@ -11,11 +11,10 @@ from tests.architecture.source import Source, sources
 from tests.tiny import ROOT
 
 LEVELS = (
-    ("errors", "log", "atomic", "parallel", "registry", "distributed", "device", "config", "cache", "safe_pickle")
-    + ("official_packages",),
+    ("errors", "log", "atomic", "parallel", "registry", "distributed", "device", "config", "cache", "safe_pickle"),
     ("structures", "vocabulary", "toyworld"),
     ("modeling", "data", "evaluation"),
-    ("engine", "inference", "parity", "pretraining", "ablation"),
+    ("engine", "inference"),
     ("plugins",),
 )
 LEVEL = {name: level for level, names in enumerate(LEVELS) for name in names}
@@ -85,3 +84,48 @@ def test_the_model_reads_neither_environment_nor_command_line() -> None:
 def test_names_say_what_a_file_holds() -> None:
     paths = [path.relative_to(ROOT) for folder in ("frozenseg", "tools") for path in (ROOT / folder).rglob("*")]
     assert [str(path) for path in paths if path.stem in BANNED_NAMES] == []
+
+
+def file_imports() -> dict[str, set[str]]:
+    """Return, for each module of the package, the modules that it imports (also within functions)."""
+    modules = {source.module for source in sources("frozenseg")}
+    graph: dict[str, set[str]] = {}
+    for source in sources("frozenseg"):
+        names = {name for name in source.imported_names() if name.startswith("frozenseg")}
+        graph[source.module] = {known for name in names if (known := nearest(name, modules))} - {source.module}
+    return graph
+
+
+def nearest(name: str, modules: set[str]) -> str:
+    """Return the module that a dotted name is, or is defined in."""
+    while name and name not in modules:
+        name = name.rpartition(".")[0]
+    return "" if name == "frozenseg" else name
+
+
+def cycles(graph: dict[str, set[str]]) -> list[list[str]]:
+    """Return the modules that remain after all modules without imports among the rest are removed repeatedly."""
+    left = {name: set(imports) for name, imports in graph.items()}
+    while free := {name for name, imports in left.items() if not imports & left.keys()}:
+        left = {name: imports for name, imports in left.items() if name not in free}
+    return sorted([name, *sorted(imports & left.keys())] for name, imports in left.items())
+
+
+def test_no_files_import_each_other_in_a_cycle() -> None:
+    assert cycles(file_imports()) == []
+
+
+def test_a_cycle_is_noticed() -> None:
+    assert cycles({"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": {"a"}}) == [["a", "b"], ["b", "c"], ["c", "b"], ["d", "a"]]
+
+
+# they import what a folder holds, a public name, or an optional package: names as data, not a way around an import
+SCANNERS = {"frozenseg", "frozenseg.registry", "frozenseg.data.catalog", "frozenseg.data.prepare.converter"}
+SCANNERS |= {"frozenseg.evaluation.official_packages"}
+
+
+def test_no_module_of_the_package_is_imported_by_a_string() -> None:
+    by_string = re.compile(r"""(import_module|__import__)\(f?["']frozenseg""")
+    assert [source.module for source in sources("frozenseg") if by_string.search(source.text)] == []
+    users = {source.module for source in sources("frozenseg") if re.search(r"import_module\((?!f?[\"'])", source.text)}
+    assert users <= SCANNERS

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from frozenseg.data import DatasetCatalog, Metadata, MetadataCatalog, vocabulary_of
-from frozenseg.data.catalog import datasets_root
+from frozenseg.data.metadata import datasets_root
 from frozenseg.errors import DataError
 
 NAMES = ["toyworld_train", "toyworld_val_seen", "toyworld_val_unseen"]
@@ -109,7 +109,7 @@ def test_import_registers_nothing_and_needs_no_torch():
     code = (
         "import sys, frozenseg.data as data\n"
         "assert not data.DatasetCatalog._entries and not data.MetadataCatalog._entries\n"
-        "assert 'frozenseg.data.datasets' not in sys.modules and 'torch' not in sys.modules\n"
+        "assert 'frozenseg.data.datasets.coco' not in sys.modules and 'torch' not in sys.modules\n"
         "assert data.vocabulary_of('toyworld_train').names[0] == 'red circle'\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)  # noqa: S603

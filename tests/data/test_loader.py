@@ -14,7 +14,7 @@ from PIL import Image
 from frozenseg import distributed
 from frozenseg.data.batch_plan import BatchPlan
 from frozenseg.data.loader import (
-    LoadedRecords,
+    MappedDataset,
     PackedRecords,
     build_test_loader,
     build_train_loader,
@@ -225,7 +225,7 @@ def test_bad_pictures_are_counted(damaged, cfg):
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_a_dead_worker_is_one_sentence(toy, cfg, monkeypatch):
     cfg.DATALOADER.NUM_WORKERS = 1
-    monkeypatch.setattr(LoadedRecords, "__getitem__", lambda self, key: os.kill(os.getpid(), signal.SIGKILL))
+    monkeypatch.setattr(MappedDataset, "__getitem__", lambda self, key: os.kill(os.getpid(), signal.SIGKILL))
     with pytest.raises(
         DataError, match=r"has died \(DataLoader worker .*\): .* killed it .*NUM_WORKERS below 1, or to 0"
     ):
@@ -236,7 +236,7 @@ def test_a_bug_in_a_worker_stays_what_it_is(toy, cfg, monkeypatch):
     def fail(self, key):
         raise RuntimeError("of our own making")
 
-    monkeypatch.setattr(LoadedRecords, "__getitem__", fail)
+    monkeypatch.setattr(MappedDataset, "__getitem__", fail)
     with pytest.raises(RuntimeError, match="of our own making"):
         next(iter(build_train_loader(cfg)))
 

@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 
 from frozenseg.data import DatasetCatalog
-from frozenseg.data.mapper import TestMapper, TrainMapper, build_train_mapper
+from frozenseg.data.mapper import EvalMapper, TrainMapper, build_train_mapper
 from frozenseg.errors import ConfigError, DataError
 from frozenseg.structures.panoptic import id_to_rgb
 
@@ -77,7 +77,7 @@ def test_masks_share_out_the_picture(toy):
 
 
 def test_test_element_keeps_the_original_size(record):
-    sample = TestMapper(6, 100)(record)
+    sample = EvalMapper(6, 100)(record)
     assert sample["image"].shape == (3, 6, 12)
     assert sample["image"].dtype == torch.uint8
     assert (sample["height"], sample["width"]) == (2, 4)
@@ -85,31 +85,31 @@ def test_test_element_keeps_the_original_size(record):
 
 
 def test_test_element_finds_the_size_itself(record):
-    sample = TestMapper(2, 100)({"file_name": record["file_name"]})
+    sample = EvalMapper(2, 100)({"file_name": record["file_name"]})
     assert (sample["height"], sample["width"]) == (2, 4)
 
 
 def test_what_else_is_wanted_comes_along(record, cfg):
     cfg.TEST.USE_SAM_MASKS = True
-    sample = TestMapper.from_config(cfg, read_truth=lambda record: record["file_name"])(record)
+    sample = EvalMapper.from_config(cfg, read_truth=lambda record: record["file_name"])(record)
     with Image.open(record["file_name"]) as picture:
         np.testing.assert_array_equal(sample["original_image"].permute(1, 2, 0).numpy(), np.asarray(picture))
     assert sample["truth"] == record["file_name"]
-    assert not {"original_image", "truth"} & TestMapper(6, 100)(record).keys()
+    assert not {"original_image", "truth"} & EvalMapper(6, 100)(record).keys()
 
 
 def test_further_sizes_of_a_picture_where_they_are_wanted(cfg, record):
     cfg.TEST.AUG.ENABLED = True
-    views = TestMapper.from_config(cfg)(record)["views"]
+    views = EvalMapper.from_config(cfg)(record)["views"]
     sizes = [(view.shape[1], view.shape[2]) for view in views]
     assert [min(size) for size in sizes] == [24, 45]  # 48 would make the longer edge 96
     assert max(sizes[1]) == 90
     cfg.TEST.AUG.MIN_SIZES = []
     with pytest.raises(ConfigError, match=r"TEST\.AUG\.MIN_SIZES is empty"):
-        TestMapper.from_config(cfg)
+        EvalMapper.from_config(cfg)
 
 
-@pytest.mark.parametrize("mapper", [TrainMapper(8), TestMapper(8, 8)])
+@pytest.mark.parametrize("mapper", [TrainMapper(8), EvalMapper(8, 8)])
 def test_sizes_must_agree_with_the_record(record, mapper):
     with pytest.raises(DataError, match="is 4×2 pixels, its annotation says 5×2"):
         mapper({**record, "width": 5}, np.random.default_rng(0))
@@ -129,7 +129,7 @@ def test_mappers_of_a_config(cfg):
         1.5,
         True,
     )
-    recipe = TestMapper.from_config(cfg).recipe
+    recipe = EvalMapper.from_config(cfg).recipe
     assert (recipe.shortest, recipe.longest) == (32, 64)
     cfg.INPUT.RANDOM_FLIP = "none"
     assert not build_train_mapper(cfg).recipe.flip
@@ -144,7 +144,7 @@ def test_wrong_values_of_a_config(cfg):
         build_train_mapper(cfg)
 
 
-@pytest.mark.parametrize("build", [build_train_mapper, TestMapper.from_config])
+@pytest.mark.parametrize("build", [build_train_mapper, EvalMapper.from_config])
 def test_other_channel_orders_are_refused(cfg, build):
     cfg.INPUT.FORMAT = "BGR"
     with pytest.raises(ConfigError, match="FORMAT is 'BGR': RGB is the only channel order"):

@@ -8,9 +8,9 @@ import pytest
 import torch
 from PIL import Image
 
+from frozenseg.data.class_maps import Rules
 from frozenseg.data.mapper import TrainMapper
 from frozenseg.data.segments import read_segments, source_of
-from frozenseg.data.truth import Rules
 from frozenseg.errors import DataError
 from frozenseg.structures.masks import encode_rle
 from frozenseg.structures.panoptic import id_to_rgb, rgb_to_id

@@ -3,7 +3,8 @@
 import pytest
 
 from frozenseg.data import DatasetCatalog, MetadataCatalog
-from frozenseg.data.spec import CategoryRow, DatasetSpec, read_categories, register
+from frozenseg.data.catalog import register
+from frozenseg.data.spec import CategoryRow, DatasetSpec, read_categories
 from frozenseg.errors import DataError
 
 ROWS = (

@@ -8,11 +8,11 @@ import pytest
 
 from frozenseg.config import CfgNode, with_protocol
 from frozenseg.data import MetadataCatalog, vocabulary_of
-from frozenseg.data.inspection import inspect
+from frozenseg.data.checks.inspect import inspect
 from frozenseg.data.prepare.converter import converter_named, converters
 from frozenseg.data.prepare.runner import prepare
-from frozenseg.engine.evaluate import build_benchmarks, evaluate
-from frozenseg.engine.protocol import FOLDER
+from frozenseg.engine.evaluation.protocol import FOLDER
+from frozenseg.engine.evaluation.runner import build_benchmarks, evaluate
 from frozenseg.modeling.build import build_model
 from frozenseg.vocabulary import templates
 from tests.tiny import tiny_config

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from frozenseg.config import load_config
-from frozenseg.engine.launch import Processes, launch
+from frozenseg.engine.processes.launch import Processes, launch
 from frozenseg.engine.run import run
 from frozenseg.toyworld.export import Recipe, export_split
 from tests.tiny import NARROW, ROOT

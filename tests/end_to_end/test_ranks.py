@@ -13,11 +13,11 @@ from torch import nn
 from frozenseg import distributed
 from frozenseg.config import with_protocol
 from frozenseg.data import MetadataCatalog
-from frozenseg.data.loader import TestSet
+from frozenseg.data.loader import EvalDataset
 from frozenseg.data.prepare.converter import converter_named
 from frozenseg.data.prepare.runner import prepare
-from frozenseg.engine.launch import Processes, launch
-from frozenseg.engine.protocol import FOLDER
+from frozenseg.engine.evaluation.protocol import FOLDER
+from frozenseg.engine.processes.launch import Processes, launch
 from frozenseg.evaluation.build import build_evaluators
 from frozenseg.evaluation.evaluator import inference_on_dataset
 from frozenseg.evaluation.report import results_table
@@ -76,9 +76,11 @@ def evaluate_shifted(name: str, output: str) -> int:
     metadata = MetadataCatalog.get(name)
     if metadata.protocol:
         cfg = with_protocol(cfg, FOLDER / f"{metadata.protocol}.yaml", ("DATALOADER.NUM_WORKERS", 0))
-    read_outs = {"instance"} if "lvis" in name else {"panoptic", "semantic", "instance", "recall"}
-    evaluators = build_evaluators(metadata, read_outs, [index % 2 == 0 for index in range(len(metadata.stuff_classes))])
-    results, _ = inference_on_dataset(Shifted(), TestSet.open(cfg, name).batches(), evaluators)
+    output_kinds = {"instance"} if "lvis" in name else {"panoptic", "semantic", "instance", "recall"}
+    evaluators = build_evaluators(
+        metadata, output_kinds, [index % 2 == 0 for index in range(len(metadata.stuff_classes))]
+    )
+    results, _ = inference_on_dataset(Shifted(), EvalDataset.open(cfg, name).batches(), evaluators)
     path = Path(output) / f"rank{distributed.rank()}_of_{distributed.world_size()}.json"
     path.write_text(json.dumps([results, evaluators.per_class]))
     return 0

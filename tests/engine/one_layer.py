@@ -11,17 +11,17 @@ import torch
 from torch import Tensor, nn
 
 from frozenseg import distributed
-from frozenseg.engine.checkpoint import Checkpointer
-from frozenseg.engine.data_parallel import data_parallel
-from frozenseg.engine.guard import BadSteps
-from frozenseg.engine.hooks import Hook, SaveCheckpoints, Schedule
-from frozenseg.engine.lr_schedule import LearningRateSchedule
-from frozenseg.engine.stop import StopOnSignal
-from frozenseg.engine.trainer import Trainer
+from frozenseg.engine.checkpoints.checkpoint import Checkpointer
+from frozenseg.engine.processes.preemption import StopOnSignal
+from frozenseg.engine.training.bad_steps import BadSteps
+from frozenseg.engine.training.data_parallel import data_parallel
+from frozenseg.engine.training.hooks import SaveCheckpoints, Schedule
+from frozenseg.engine.training.lr_schedule import LearningRateSchedule
+from frozenseg.engine.training.trainer import Hook, Trainer
 from frozenseg.errors import DataError, FrozenSegError
 from frozenseg.modeling.ensemble.geometric import EnsembleWeights
-from frozenseg.modeling.meta_arch.base import EnsembleSetting
-from frozenseg.modeling.readout.read_out import ReadOut
+from frozenseg.modeling.meta_arch.base import EnsembleSettings
+from frozenseg.modeling.postprocess.postprocessing import Postprocessor
 from frozenseg.vocabulary import Vocabulary
 
 
@@ -34,7 +34,7 @@ class OneLayer(nn.Module):
         self.frozen = nn.Linear(width, 1).requires_grad_(False)
         self.training_vocabulary = Vocabulary.from_strings(["cat,kitten", "sky"], isthing=[True, False])
         self.set_vocabulary(self.training_vocabulary)
-        self.set_protocol(ReadOut(), EnsembleSetting(EnsembleWeights(0.4, 0.8), on_valid_mask=False))
+        self.set_inference_settings(Postprocessor(), EnsembleSettings(EnsembleWeights(0.4, 0.8), on_valid_mask=False))
 
     def forward(self, batch: list[dict[str, Any]], masks_of_step: Sequence[int] | None = None) -> dict[str, Tensor]:
         """Return a loss in two parts, of which there is a share where the batch is a part of a step."""
@@ -47,9 +47,9 @@ class OneLayer(nn.Module):
         """Remember the words."""
         self.vocabulary, self.seen = vocabulary, seen
 
-    def set_protocol(self, read_out: ReadOut, ensemble: EnsembleSetting) -> None:
+    def set_inference_settings(self, postprocessor: Postprocessor, ensemble: EnsembleSettings) -> None:
         """Remember the protocol."""
-        self.read_out, self.ensemble_setting = read_out, ensemble
+        self.postprocessor, self.ensemble_settings = postprocessor, ensemble
 
     def frozen_hashes(self) -> dict[str, str]:
         """Return a hash that is none."""

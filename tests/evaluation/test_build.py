@@ -3,10 +3,10 @@
 import pytest
 
 from frozenseg.errors import DataError
-from frozenseg.evaluation.build import READ_OUTS, build_evaluators
+from frozenseg.evaluation.build import OUTPUT_KINDS, build_evaluators
 from frozenseg.registry import EVALUATOR
 
-ALL = set(READ_OUTS)
+ALL = set(OUTPUT_KINDS)
 SEEN = [True, True, True]
 
 
@@ -45,7 +45,7 @@ def test_label_pictures_may_be_missing_too(metadata, caplog):
 
 
 def test_mistakes_are_answered(metadata):
-    with pytest.raises(DataError, match="Unknown read-out 'boxes'"):
+    with pytest.raises(DataError, match="Unknown output kind 'boxes'"):
         build_evaluators(metadata, {"boxes"}, SEEN)
     with pytest.raises(DataError, match=r"Nothing of little_world \(coco_panoptic_seg\) can be scored .* instance"):
         build_evaluators(metadata, {"instance"}, SEEN)
@@ -57,5 +57,5 @@ def test_mistakes_are_answered(metadata):
 @pytest.mark.parametrize("name", EVALUATOR.names())
 def test_every_registered_metric_says_what_it_scores(name):
     evaluator = EVALUATOR.look_up(name)
-    assert evaluator.read_out in READ_OUTS
+    assert evaluator.output_kind in OUTPUT_KINDS
     assert evaluator.evaluator_types

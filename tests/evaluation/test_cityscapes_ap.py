@@ -10,7 +10,7 @@ from frozenseg import distributed
 from frozenseg.errors import DataError
 from frozenseg.evaluation.build import build_evaluators
 from frozenseg.evaluation.cityscapes_ap import CityscapesAP
-from frozenseg.official_packages import import_cityscapes_evaluation
+from frozenseg.evaluation.official_packages import import_cityscapes_evaluation
 from tests.evaluation.squares import SIZE, predict, square
 
 PERSON, CAR = 24, 26

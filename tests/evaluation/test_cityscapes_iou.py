@@ -14,7 +14,7 @@ from frozenseg.data import MetadataCatalog
 from frozenseg.errors import DataError
 from frozenseg.evaluation.build import build_evaluators
 from frozenseg.evaluation.cityscapes_iou import CityscapesIoU
-from frozenseg.official_packages import import_cityscapes_evaluation
+from frozenseg.evaluation.official_packages import import_cityscapes_evaluation
 
 ROAD, SIDEWALK, RAIL_TRACK, PERSON, CAR, CARAVAN = 7, 8, 10, 24, 26, 29
 NAMES = ["road", "person,pedestrian", "car"]  # contiguous 0, 1, 2

@@ -11,7 +11,7 @@ import torch
 from frozenseg import distributed
 from frozenseg.evaluation.gallery import Gallery, Layer
 from frozenseg.evaluation.panoptic_matching import PanopticMap
-from frozenseg.structures.runs import Runs
+from frozenseg.structures.label_runs import Runs
 
 METADATA = SimpleNamespace(ignore_label=255, first_label=1)
 

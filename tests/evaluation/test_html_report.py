@@ -11,8 +11,8 @@ from PIL import Image
 from frozenseg.evaluation.class_table import ClassTable
 from frozenseg.evaluation.html_parts import VOID_ELEMENTS, bar, element, stacked
 from frozenseg.evaluation.html_report import BenchmarkReport, page, write_report
-from frozenseg.evaluation.pictures import Drawn
 from frozenseg.evaluation.published import Published
+from frozenseg.evaluation.render import Drawn
 
 NASTY = "<script>alert(\"1\")</script> & 'co'"
 NAN = float("nan")

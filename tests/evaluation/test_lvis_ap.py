@@ -10,7 +10,7 @@ from frozenseg.errors import DataError, FrozenSegError
 from frozenseg.evaluation import lvis_ap
 from frozenseg.evaluation.build import build_evaluators
 from frozenseg.evaluation.lvis_ap import METRICS, LvisAP
-from frozenseg.official_packages import import_lvis
+from frozenseg.evaluation.official_packages import import_lvis
 from tests.evaluation.squares import SIZE, annotation, predict, square
 
 FREQUENCIES = {17: "f", 18: "r"}  # cat and dog

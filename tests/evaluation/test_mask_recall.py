@@ -14,7 +14,7 @@ from frozenseg.errors import DataError
 from frozenseg.evaluation import mask_recall
 from frozenseg.evaluation.class_table import ClassTable
 from frozenseg.evaluation.mask_recall import MaskRecall, _by_product, _by_runs
-from frozenseg.structures.runs import Runs
+from frozenseg.structures.label_runs import Runs
 
 IGNORE = 255
 TABLE = ClassTable(("a", "b", "c"), np.zeros(3, dtype=bool), {})

@@ -5,8 +5,8 @@ from PIL import Image
 
 from frozenseg.evaluation.gallery import Layer, Shown
 from frozenseg.evaluation.picture_sheet import CELL, GAP, LEGEND, LINE, OPACITY, picture_sheet
-from frozenseg.evaluation.pictures import draw
-from frozenseg.structures.runs import Runs
+from frozenseg.evaluation.render import draw
+from frozenseg.structures.label_runs import Runs
 
 COLOURS, NAMES = [(200, 0, 0), (0, 200, 0)], ["red thing", "green thing"]
 GREY = 100

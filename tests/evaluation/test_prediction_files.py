@@ -14,17 +14,17 @@ from frozenseg.data.catalog import DatasetCatalog, MetadataCatalog
 from frozenseg.errors import DataError
 from frozenseg.evaluation.build import build_evaluators
 from frozenseg.evaluation.evaluator import inference_on_dataset
-from frozenseg.evaluation.files.instances import score_instance_files
-from frozenseg.evaluation.files.panoptic import score_panoptic_files
-from frozenseg.evaluation.files.semantic import score_semantic_files
 from frozenseg.evaluation.label_counts import LabelValues
+from frozenseg.evaluation.prediction_file_metrics.instances import score_instance_files
+from frozenseg.evaluation.prediction_file_metrics.panoptic import score_panoptic_files
+from frozenseg.evaluation.prediction_file_metrics.semantic import score_semantic_files
 from frozenseg.evaluation.prediction_files import build_writers
 from frozenseg.structures.instances import Instances
 from frozenseg.structures.label_files import read_labels, read_segment_ids
 from frozenseg.toyworld.export import Recipe, export_split
 from tests.evaluation.squares import SIZE, annotation, predict, square
 
-READ_OUTS = {"panoptic", "semantic", "instance"}
+OUTPUT_KINDS = {"panoptic", "semantic", "instance"}
 PERSON, CAR, ROAD = 24, 26, 7
 
 
@@ -64,8 +64,8 @@ class NoisyTruth(nn.Module):
 
 
 def evaluate(metadata, records, folder, **options):
-    evaluators = build_evaluators(metadata, READ_OUTS, [True] * len(metadata.stuff_classes))
-    writers = build_writers(metadata, READ_OUTS, folder, **options)
+    evaluators = build_evaluators(metadata, OUTPUT_KINDS, [True] * len(metadata.stuff_classes))
+    writers = build_writers(metadata, OUTPUT_KINDS, folder, **options)
     results, _ = inference_on_dataset(NoisyTruth(), [[record] for record in records], evaluators, writers)
     for writer in writers:
         writer.close()
@@ -109,7 +109,7 @@ def test_an_evaluation_that_was_cut_off_ends_with_whole_files(toyworld, tmp_path
     evaluate(metadata, records, tmp_path / "whole")
     folder = tmp_path / "parts"
     for record in records[:2]:  # killed: nothing is closed
-        for writer in build_writers(metadata, READ_OUTS, folder, resume=True):
+        for writer in build_writers(metadata, OUTPUT_KINDS, folder, resume=True):
             writer.see(record, *NoisyTruth()([record]), {})
     assert not (folder / "panoptic.json").exists()
     evaluate(metadata, records[1:3], folder, resume=True)
@@ -177,16 +177,16 @@ def test_label_pictures_are_as_each_benchmark_wants_them(
 
 def test_what_is_not_scored_is_not_written(metadata, tmp_path):
     metadata.evaluator_type = "sem_seg"
-    assert [type(writer).__name__ for writer in build_writers(metadata, READ_OUTS, tmp_path)] == ["LabelWriter"]
+    assert [type(writer).__name__ for writer in build_writers(metadata, OUTPUT_KINDS, tmp_path)] == ["LabelWriter"]
     assert build_writers(metadata, {"recall"}, tmp_path) == []
     metadata.evaluator_type, metadata.thing_dataset_id_to_contiguous_id = "coco", {}
-    assert build_writers(metadata, READ_OUTS, tmp_path) == []
+    assert build_writers(metadata, OUTPUT_KINDS, tmp_path) == []
 
 
-@pytest.mark.parametrize("read_out", sorted(READ_OUTS))
-def test_an_output_that_is_missing_is_named(metadata, record, tmp_path, read_out):
-    [writer] = build_writers(metadata, {read_out}, tmp_path)
-    with pytest.raises(DataError, match=rf"image 7 has no \w+: set .*{read_out.upper()}_ON to True"):
+@pytest.mark.parametrize("output_kind", sorted(OUTPUT_KINDS))
+def test_an_output_that_is_missing_is_named(metadata, record, tmp_path, output_kind):
+    [writer] = build_writers(metadata, {output_kind}, tmp_path)
+    with pytest.raises(DataError, match=rf"image 7 has no \w+: set .*{output_kind.upper()}_ON to True"):
         writer.see(record, {}, {})
 
 
@@ -224,7 +224,7 @@ def street(metadata, tmp_path):
 def test_cityscapes_files_score_as_the_package_says(street, tmp_path, monkeypatch):
     from frozenseg.evaluation.cityscapes_ap import CityscapesAP
     from frozenseg.evaluation.cityscapes_iou import CityscapesIoU
-    from frozenseg.official_packages import import_cityscapes_evaluation
+    from frozenseg.evaluation.official_packages import import_cityscapes_evaluation
 
     metadata, records, outputs = street
     evaluators = [cls.from_metadata(metadata, [True] * 3) for cls in (CityscapesAP, CityscapesIoU)]

@@ -13,7 +13,7 @@ from frozenseg import distributed
 from frozenseg.errors import DataError
 from frozenseg.evaluation.class_table import ClassTable
 from frozenseg.evaluation.semantic_iou import SemanticIoU
-from frozenseg.structures.runs import Runs
+from frozenseg.structures.label_runs import Runs
 
 IGNORE = 255
 

@@ -12,12 +12,12 @@ from frozenseg.data.transforms.recipes import ShortestEdge
 from frozenseg.errors import CheckpointError, ConfigError, DataError
 from frozenseg.inference.predictor import KINDS, Segmenter, read_picture
 from frozenseg.modeling.build import build_model
+from frozenseg.modeling.load_weights import trained_tensors
 from frozenseg.modeling.meta_arch import frozenseg
+from frozenseg.modeling.sam.automatic_masks.placement import Placement
+from frozenseg.modeling.sam.automatic_masks.proposal_settings import ProposalSettings
+from frozenseg.modeling.sam.automatic_masks.proposals import Proposals
 from frozenseg.modeling.sam.base import FrozenSAM
-from frozenseg.modeling.sam.placement import Placement
-from frozenseg.modeling.sam.proposal_settings import ProposalSettings
-from frozenseg.modeling.sam.proposals import Proposals
-from frozenseg.modeling.weights import trained_tensors
 from frozenseg.vocabulary import Vocabulary
 from tests.tiny import NARROW, ROOT, TRAINING, tiny_config
 
@@ -62,7 +62,7 @@ def test_the_training_words_come_from_the_checkpoint(segmenter: Segmenter, pictu
 def test_outputs_are_the_segmenters_to_choose(weights: Path, caplog: pytest.LogCaptureFixture) -> None:
     views = ("TEST.AUG.ENABLED", "True", "MODEL.MASK_FORMER.TEST.PANOPTIC_ON", "False")
     built = Segmenter.from_config(CONFIG, weights=weights, device="cpu", options=[*NARROW, *views])
-    assert built.model.read_out.panoptic
+    assert built.model.postprocessor.panoptic
     assert "TEST.AUG.ENABLED, MODEL.MASK_FORMER.TEST.PANOPTIC_ON: set by the segmenter itself" in caplog.text
 
 

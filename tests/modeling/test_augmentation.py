@@ -9,9 +9,9 @@ from frozenseg.errors import ConfigError
 from frozenseg.modeling.augmentation import AugmentedModel, augmented
 from frozenseg.modeling.build import build_model
 from frozenseg.modeling.meta_arch import frozenseg as module
-from frozenseg.modeling.readout.read_out import ReadOut
-from frozenseg.modeling.sam.placement import Placement
-from frozenseg.modeling.sam.proposals import Proposals
+from frozenseg.modeling.postprocess.postprocessing import Postprocessor
+from frozenseg.modeling.sam.automatic_masks.placement import Placement
+from frozenseg.modeling.sam.automatic_masks.proposals import Proposals
 from tests.tiny import TEST, TRAINING, tiny_config
 
 SEMANTIC = ("MODEL.MASK_FORMER.TEST.PANOPTIC_ON", False, "MODEL.MASK_FORMER.TEST.INSTANCE_ON", False)
@@ -22,10 +22,10 @@ class Copies(torch.nn.Module):
 
     def __init__(self, labels: bool = False) -> None:
         super().__init__()
-        self.read_out = ReadOut(panoptic=False, instance=False, labels=labels)
+        self.postprocessor = Postprocessor(panoptic=False, instance=False, labels=labels)
 
     def forward(self, batch):
-        assert not self.read_out.labels
+        assert not self.postprocessor.labels
         return [{"sem_seg": element["image"][:2].float()} for element in batch]
 
 
@@ -71,13 +71,13 @@ def test_the_model_looks_at_every_view_and_sam_once_at_each_side(monkeypatch):
         expected = 0
         for view in element["views"]:
             expected += model([{**element, "image": view}])[0]["sem_seg"]
-            mirrored = {"image": view.flip(-1), "original_image": element["original_image"].flip(-1)}
-            expected += model([element | mirrored])[0]["sem_seg"].flip(-1)
+            flipped = {"image": view.flip(-1), "original_image": element["original_image"].flip(-1)}
+            expected += model([element | flipped])[0]["sem_seg"].flip(-1)
         torch.testing.assert_close(output["sem_seg"], expected / 4)
-        model.give_labels()
+        model.return_labels()
         [labels] = augmented(model, cfg)([element])
     assert torch.equal(labels["sem_seg"], output["sem_seg"].argmax(dim=0))
-    assert model.read_out.labels
+    assert model.postprocessor.labels
     model.set_vocabulary(TRAINING)
     shown.clear()
     augmented(model, cfg)(batch())
@@ -87,15 +87,15 @@ def test_the_model_looks_at_every_view_and_sam_once_at_each_side(monkeypatch):
 def test_the_mode_and_the_read_out_stay_as_they_were():
     model = Copies(labels=True).eval()
     assert not AugmentedModel(model).training
-    before = replace(model.read_out)
+    before = replace(model.postprocessor)
     with pytest.raises(KeyError):
         AugmentedModel(model)([{}])
-    assert model.read_out == before
+    assert model.postprocessor == before
 
 
 def test_masks_have_no_mean():
     with pytest.raises(ConfigError, match=r"masks of different views do not belong together.*PANOPTIC,INSTANCE,RECALL"):
-        ReadOut.from_config(tiny_config("FCCLIP", "TEST.AUG.ENABLED", True))
+        Postprocessor.from_config(tiny_config("FCCLIP", "TEST.AUG.ENABLED", True))
     cfg = tiny_config("FCCLIP", *SEMANTIC)
     model = build_model(cfg, TRAINING)
     assert augmented(model, cfg) is model

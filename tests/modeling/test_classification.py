@@ -7,12 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from frozenseg.modeling.classification import class_logits, max_over_synonyms
-from frozenseg.modeling.types import Words
+from frozenseg.modeling.types import TextEmbeddings
 
 
-def words(*counts: int) -> Words:
+def words(*counts: int) -> TextEmbeddings:
     rows = torch.eye(sum(counts))
-    return Words(rows, torch.tensor([c for c, n in enumerate(counts) for _ in range(n)]), len(counts))
+    return TextEmbeddings(rows, torch.tensor([c for c, n in enumerate(counts) for _ in range(n)]), len(counts))
 
 
 def test_best_synonym_wins_and_void_is_last() -> None:

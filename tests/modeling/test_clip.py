@@ -12,7 +12,7 @@ from frozenseg.errors import ConfigError
 from frozenseg.modeling.clip import text_classifier
 from frozenseg.modeling.clip.build import build_clip
 from frozenseg.modeling.clip.text_classifier import TextClassifier
-from frozenseg.modeling.weightless import weightless
+from frozenseg.modeling.meta_device import weightless
 from frozenseg.registry import CLIP
 from frozenseg.vocabulary import TEMPLATES, Vocabulary
 

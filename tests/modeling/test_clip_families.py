@@ -10,7 +10,7 @@ from torch import Tensor
 
 from frozenseg.modeling.clip.base import FrozenCLIP
 from frozenseg.modeling.clip.build import build_clip
-from frozenseg.modeling.weightless import weightless
+from frozenseg.modeling.meta_device import weightless
 from frozenseg.registry import CLIP
 
 STAND_INS = {"ConvNeXtCLIP": "toy_convnext", "ResNetCLIP": "toy_resnet"}

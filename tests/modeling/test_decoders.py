@@ -13,12 +13,12 @@ from frozenseg.modeling.transformer_decoder.attention import CrossAttention
 from frozenseg.modeling.transformer_decoder.feature_injector import inject_features
 from frozenseg.modeling.transformer_decoder.masked_decoder import LayerSize, MultiScaleMaskedTransformerDecoder
 from frozenseg.modeling.transformer_decoder.query_injector import inject_into_queries
-from frozenseg.modeling.types import ClipFeatures, Words
+from frozenseg.modeling.types import ClipFeatures, TextEmbeddings
 from tests.tiny import TRAINING, tiny_config, training_batch
 
 CHANNELS = (8, 12, 16, 20)
 LAYERS = 4  # of the tiny configs' transformer decoder
-WORDS = Words(torch.eye(3, 16), torch.tensor([0, 1, 2]), 3)
+WORDS = TextEmbeddings(torch.eye(3, 16), torch.tensor([0, 1, 2]), 3)
 
 
 def head(*options: object, sam_channels: int | None = 64) -> SemSegHead:

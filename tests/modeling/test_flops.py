@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from frozenseg.modeling.build import build_model
 from frozenseg.modeling.flops import REST, count_flops, words_without_text
+from frozenseg.modeling.meta_device import weightless
 from frozenseg.modeling.types import MaskPredictions
-from frozenseg.modeling.weightless import weightless
 from tests.tiny import TEST, TRAINING, tiny_config
 
 ATTENTION = "_scaled_dot_product_flash_attention_for_cpu"

@@ -11,10 +11,10 @@ from torch.utils._pytree import tree_leaves
 from frozenseg.modeling.build import build_model
 from frozenseg.modeling.clip.text_classifier import TextClassifier
 from frozenseg.modeling.meta_arch.base import MaskClassifier
-from frozenseg.modeling.readout.read_out import ReadOut
-from frozenseg.parity.fill import fill
+from frozenseg.modeling.postprocess.postprocessing import Postprocessor
 from frozenseg.structures.image_list import ImageSize
 from frozenseg.vocabulary import Vocabulary
+from lab.parity.fill import fill
 from tests.tiny import TEST, TRAINING, tiny_config, training_batch
 
 HEADS = ("MODEL.SEM_SEG_HEAD.DEFORMABLE_TRANSFORMER_ENCODER_N_HEADS", 8)  # what the rule of the weights is made for
@@ -78,7 +78,7 @@ def narrow_agreement(device: str, dtype: torch.dtype) -> tuple[float, float]:
     """Return the mean difference of mask logits, relative to their deviation, and the share of equal labels."""
     model = filled().to(device)
     batch = training_batch(((64, 96), (64, 96)))
-    model.give_labels()
+    model.return_labels()
     kept: list[Any] = []
     hook = model.sem_seg_head.register_forward_hook(lambda module, inputs, output: kept.append(output.final))
     wide = model(batch)
@@ -126,15 +126,15 @@ def test_reading_out_thousands_of_classes_needs_no_map_for_each() -> None:
     logits, masks = torch.randn(6, MANY + 1, generator=generator), torch.randn(6, 96, 128, generator=generator)
     size = ImageSize(240, 320)
     for masks_first in (True, False):
-        read_out = ReadOut(masks_first=masks_first, labels=True)
+        postprocessor = Postprocessor(masks_first=masks_first, labels=True)
         with Largest() as largest:
-            output = read_out(logits, masks, (True,) * MANY, true_size=ImageSize(96, 128), wanted=size)
+            output = postprocessor(logits, masks, (True,) * MANY, true_size=ImageSize(96, 128), wanted=size)
         assert output["sem_seg"].shape == size
         assert largest.numel <= 2**24 < MANY * 240 * 320 // 20
 
 
 def test_encoding_thousands_of_names_needs_memory_for_a_block() -> None:
-    class Words(torch.nn.Module):
+    class TextEmbeddings(torch.nn.Module):
         """A text tower that looks at the first tokens only."""
 
         embed_dim, logit_scale = 8, torch.tensor(0.0)
@@ -147,6 +147,6 @@ def test_encoding_thousands_of_names_needs_memory_for_a_block() -> None:
 
     vocabulary = Vocabulary.from_strings([f"thing number {index}" for index in range(MANY)])
     with Largest() as largest:
-        rows = TextClassifier(Words()).rows(vocabulary.synonyms)
+        rows = TextClassifier(TextEmbeddings()).rows(vocabulary.synonyms)
     assert rows.shape == (MANY, 8)
     assert largest.numel <= MANY * 8  # the rows themselves are the largest

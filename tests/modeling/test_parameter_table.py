@@ -4,8 +4,8 @@ import torch
 from torch import nn
 
 from frozenseg.modeling.build import build_model
+from frozenseg.modeling.meta_device import weightless
 from frozenseg.modeling.parameter_table import BOXES, OTHER, Count, parameter_table, sums
-from frozenseg.modeling.weightless import weightless
 from tests.tiny import TRAINING, tiny_config
 
 

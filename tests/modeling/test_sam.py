@@ -8,12 +8,12 @@ import torch
 from safetensors.torch import save_file
 
 from frozenseg.errors import CheckpointError, ConfigError
+from frozenseg.modeling.meta_device import weightless
 from frozenseg.modeling.sam.base import FrozenSAM
 from frozenseg.modeling.sam.build import build_sam
 from frozenseg.modeling.sam.tiny_vit import TinyViTEncoder, tiny_sam
 from frozenseg.modeling.sam.vit import vit_sam
 from frozenseg.modeling.sam.weights import held_by
-from frozenseg.modeling.weightless import weightless
 from frozenseg.registry import SAM
 from tests.tiny import ROOT
 

@@ -9,11 +9,11 @@ from frozenseg.errors import ConfigError
 from frozenseg.modeling.build import build_model
 from frozenseg.modeling.ensemble.mask_proposals import mask_proposal_ensemble
 from frozenseg.modeling.meta_arch import frozenseg as module
-from frozenseg.modeling.readout import semantic
-from frozenseg.modeling.sam.placement import Placement
-from frozenseg.modeling.sam.proposal_cache import ProposalCache
-from frozenseg.modeling.sam.proposal_settings import ProposalSettings
-from frozenseg.modeling.sam.proposals import Proposals, propose_masks
+from frozenseg.modeling.postprocess import semantic
+from frozenseg.modeling.sam.automatic_masks.placement import Placement
+from frozenseg.modeling.sam.automatic_masks.proposal_cache import ProposalCache
+from frozenseg.modeling.sam.automatic_masks.proposal_settings import ProposalSettings
+from frozenseg.modeling.sam.automatic_masks.proposals import Proposals, propose_masks
 from tests.tiny import TEST, TRAINING, tiny_config
 
 SIZES = ((64, 96), (80, 48))
@@ -60,13 +60,13 @@ def batch():
     ]
 
 
-def run(model, proposals_on=True, **read_out):
-    setting, before = model.ensemble_setting, model.read_out
-    model.read_out = replace(before, **read_out)
-    model.ensemble_setting = setting if proposals_on else setting._replace(proposals=None)
+def run(model, proposals_on=True, **postprocessor):
+    setting, before = model.ensemble_settings, model.postprocessor
+    model.postprocessor = replace(before, **postprocessor)
+    model.ensemble_settings = setting if proposals_on else setting._replace(proposals=None)
     with torch.no_grad():
         outputs = [output["sem_seg"] for output in model(batch())]
-    model.ensemble_setting, model.read_out = setting, before
+    model.ensemble_settings, model.postprocessor = setting, before
     return outputs
 
 
@@ -94,7 +94,7 @@ def test_scores_are_the_formula_and_labels_their_argmax(model, proposals, masks_
 def test_clip_names_a_mask_by_what_lies_under_it(model, proposals):
     images = model.preprocess(batch(), model.pixel_mean, model.pixel_std)
     clip = model.backbone(images.tensor)
-    votes = model.proposal_votes(batch(), images, clip, model.words())
+    votes = model.proposal_votes(batch(), images, clip, model.text_embeddings())
     for index, more in enumerate(votes):
         assert more.logits.shape == (5, 5)  # four classes and void
         size = images.sizes[index]
@@ -102,7 +102,7 @@ def test_clip_names_a_mask_by_what_lies_under_it(model, proposals):
         padded = torch.full((5, *images.padded_size), -100.0)
         padded[:, : size.height, : size.width] = masks
         vectors = model.backbone.project(clip.dense[index : index + 1], padded[None])
-        logits = module.class_logits(vectors, model.words(), model.backbone.logit_scale)[0]
+        logits = module.class_logits(vectors, model.text_embeddings(), model.backbone.logit_scale)[0]
         # a quarter of the size on the way moves the borders of a mask by less than a cell of CLIP's map
         torch.testing.assert_close(logits, more.logits, atol=0.35 * logits.std().item() + 1e-3, rtol=0.5)
 
@@ -133,7 +133,7 @@ def test_sam_is_not_asked_where_every_class_is_seen(model, proposals):
 
 def test_votes_become_candidates_for_the_other_read_outs(model, proposals):
     images = model.preprocess(batch(), model.pixel_mean, model.pixel_std)
-    more = model.proposal_votes(batch(), images, model.backbone(images.tensor), model.words())[0]
+    more = model.proposal_votes(batch(), images, model.backbone(images.tensor), model.text_embeddings())[0]
     named = more.as_candidates()
     probabilities = more.logits.softmax(dim=-1)
     assert torch.equal(named.probabilities[:, :-1][:, ~more.seen], probabilities[:, :-1][:, ~more.seen])
@@ -145,11 +145,11 @@ def test_votes_become_candidates_for_the_other_read_outs(model, proposals):
 
 
 def test_all_outputs_take_them_where_asked(model, proposals):
-    before = model.read_out
-    model.read_out = replace(before, proposals_in_panoptic=True, proposals_in_instances=True, recall=True)
+    before = model.postprocessor
+    model.postprocessor = replace(before, proposals_in_panoptic=True, proposals_in_instances=True, recall=True)
     with torch.no_grad():
         outputs = model(batch())
-    model.read_out = before
+    model.postprocessor = before
     for output, wanted in zip(outputs, WANTED, strict=True):
         assert output["sam_masks"].shape == (5, *wanted)
         assert output["panoptic_seg"][0].shape == output["instances"].pred_masks.shape[1:] == wanted

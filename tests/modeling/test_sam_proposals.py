@@ -8,13 +8,18 @@ import torch
 from segment_anything.modeling import Sam
 
 from frozenseg.errors import ConfigError, ShapeError
+from frozenseg.modeling.sam.automatic_masks.candidates import (
+    Candidates,
+    find_candidates,
+    suppress_duplicates,
+    without_small_regions,
+)
+from frozenseg.modeling.sam.automatic_masks.mask_filters import pixel_boxes, remove_small_regions
+from frozenseg.modeling.sam.automatic_masks.placement import Placement
+from frozenseg.modeling.sam.automatic_masks.proposal_settings import ProposalSettings
+from frozenseg.modeling.sam.automatic_masks.proposals import Proposals, embed_image, propose_masks, shares_embedding
 from frozenseg.modeling.sam.base import FrozenSAM
 from frozenseg.modeling.sam.build import build_sam
-from frozenseg.modeling.sam.candidates import Candidates, find_candidates, suppress_duplicates, without_small_regions
-from frozenseg.modeling.sam.mask_filters import pixel_boxes, remove_small_regions
-from frozenseg.modeling.sam.placement import Placement
-from frozenseg.modeling.sam.proposal_settings import ProposalSettings
-from frozenseg.modeling.sam.proposals import Proposals, embed_image, propose_masks, shares_embedding
 from frozenseg.modeling.sam.tiny_vit import TinyViTEncoder, tiny_sam
 from tools.benchmark_proposals import draw_around_points, matched_ious, package_generator, picture
 

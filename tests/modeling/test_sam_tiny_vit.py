@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from frozenseg.errors import CheckpointError
+from frozenseg.modeling.meta_device import weightless
 from frozenseg.modeling.sam.base import FrozenSAM
 from frozenseg.modeling.sam.build import build_sam
 from frozenseg.modeling.sam.tiny_vit import timm_names
-from frozenseg.modeling.weightless import weightless
 from frozenseg.registry import SAM
 from tests.modeling.test_sam import shapes, table
 

@@ -11,7 +11,7 @@ import torch
 
 from frozenseg.config import load_config
 from frozenseg.modeling.build import build_model
-from frozenseg.modeling.weights import compare
+from frozenseg.modeling.load_weights import compare
 from frozenseg.vocabulary import Vocabulary
 from tests.tiny import ROOT, WithoutInitialisation
 

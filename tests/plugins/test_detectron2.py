@@ -27,7 +27,7 @@ with warnings.catch_warnings():
     from detectron2.utils.visualizer import Visualizer
 
     from frozenseg.plugins import detectron2 as plugin
-from frozenseg.data.words import build_vocabulary
+from frozenseg.data.run_vocabulary import build_vocabulary
 from frozenseg.plugins.detectron2_config import OF_DETECTRON2
 from tools.train_net import main
 

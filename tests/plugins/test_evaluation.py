@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from frozenseg.data.catalog import MetadataCatalog
-from frozenseg.data.words import build_vocabulary
-from frozenseg.engine.evaluate import CONTROL_SEED, build_benchmarks, evaluate
+from frozenseg.data.run_vocabulary import build_vocabulary
+from frozenseg.engine.evaluation.runner import CONTROL_SEED, build_benchmarks, evaluate
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -26,7 +26,7 @@ class Watcher(DatasetEvaluator):
         self.model, self.outputs = model, []
 
     def process(self, inputs, outputs) -> None:
-        self.words, self.read_out = self.model.vocabulary, self.model.read_out
+        self.words, self.postprocessor = self.model.vocabulary, self.model.postprocessor
         self.outputs += outputs
 
     def evaluate(self) -> dict:
@@ -82,19 +82,19 @@ def test_every_view_of_a_picture_is_looked_at(plugin, cfg) -> None:
 def test_several_benchmarks_are_run_by_their_protocols(plugin, cfg, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(vars(MetadataCatalog.get(UNSEEN)), "protocol", "ade20k_semantic")
     model = plugin.FrozenSegTrainer.build_model(cfg)
-    before = model.vocabulary, model.seen, model.read_out, model.ensemble_setting, model.training
+    before = model.vocabulary, model.seen, model.postprocessor, model.ensemble_settings, model.training
     watchers = [Watcher(model), Watcher(model)]
     results = plugin.FrozenSegTrainer.test(cfg, model, watchers)
     assert list(results) == [SEEN, UNSEEN]
-    assert [watcher.read_out.panoptic for watcher in watchers] == [True, False]
+    assert [watcher.postprocessor.panoptic for watcher in watchers] == [True, False]
     assert "panoptic_seg" not in watchers[1].outputs[0]
-    assert (model.vocabulary, model.seen, model.read_out, model.ensemble_setting, model.training) == before
+    assert (model.vocabulary, model.seen, model.postprocessor, model.ensemble_settings, model.training) == before
 
     class FromCommandLine(plugin.FrozenSegTrainer):
         overrides = ("MODEL.MASK_FORMER.TEST.PANOPTIC_ON", "True", "INPUT.MIN_SIZE_TEST", "64")
 
     FromCommandLine.test(cfg, model, watchers)
-    assert watchers[1].read_out.panoptic
+    assert watchers[1].postprocessor.panoptic
 
 
 def test_the_model_keeps_its_words_when_an_evaluation_fails(plugin, cfg) -> None:

@@ -10,8 +10,8 @@ import torch
 from PIL import Image
 
 from frozenseg.data.catalog import MetadataCatalog
-from frozenseg.data.words import build_vocabulary
-from frozenseg.engine.evaluate import build_benchmarks
+from frozenseg.data.run_vocabulary import build_vocabulary
+from frozenseg.engine.evaluation.runner import build_benchmarks
 from frozenseg.structures.instances import Instances
 from frozenseg.structures.masks import boxes_around
 from frozenseg.toyworld.export import Recipe, export_split

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from frozenseg.evaluation.benchmark import usual
+from lab.metric_timing import usual
 from tools.benchmark_evaluation import main
 
 SMALL = ["--size", "64", "96", "--images", "2"]

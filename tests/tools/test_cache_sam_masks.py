@@ -13,7 +13,7 @@ from frozenseg.config import load_config
 from frozenseg.data.catalog import vocabulary_of
 from frozenseg.data.images import read_image
 from frozenseg.modeling.build import build_model
-from frozenseg.modeling.sam import proposal_cache
+from frozenseg.modeling.sam.automatic_masks import proposal_cache
 from frozenseg.toyworld.export import Recipe, export_split
 from tests.tiny import NARROW, ROOT
 from tools.cache_sam_masks import main
@@ -60,7 +60,7 @@ def test_masks_of_another_precision_are_others_and_its_models_find_them(
     model = build_model(cfg, vocabulary_of("toyworld_train")).eval()
     monkeypatch.setattr(proposal_cache.ProposalCache, "save", None)  # nothing is made again
     for picture in (tmp_path / "toyworld/val_seen").rglob("*.jpg"):
-        model.propose(pil_to_tensor(read_image(str(picture))), model.ensemble_setting.proposals.masks)
+        model.propose(pil_to_tensor(read_image(str(picture))), model.ensemble_settings.proposals.masks)
 
 
 def test_released_pickles_are_taken_over(

@@ -9,12 +9,12 @@ import torch
 from safetensors import safe_open
 from torch import Tensor
 
-from frozenseg.engine.checkpoint import read_training_checkpoint
+from frozenseg.engine.checkpoints.checkpoint import read_training_checkpoint
 from frozenseg.errors import CheckpointError
 from frozenseg.modeling.build import build_model
 from frozenseg.modeling.checkpoint_file import read_checkpoint, trained_vocabulary
+from frozenseg.modeling.load_weights import checkpoint_content
 from frozenseg.modeling.meta_arch.base import MaskClassifier
-from frozenseg.modeling.weights import checkpoint_content
 from tests.tiny import NARROW, ROOT, TRAINING, tiny_config
 from tools.convert_checkpoint import main
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from frozenseg.parity.components.part import Part
-from frozenseg.parity.goldens import read_golden
-from frozenseg.parity.run import PARTS
-from tests.parity.record import FOLDER
-from tests.parity.test_fill import REFERENCE
+from lab.parity.components.part import Part
+from lab.parity.goldens import read_golden
+from lab.parity.run import PARTS
+from tests.lab.parity.record import FOLDER
+from tests.lab.parity.test_fill import REFERENCE
 from tools.parity import main
 
 QUICK = (

@@ -6,8 +6,8 @@ from types import ModuleType
 
 import pytest
 
+from frozenseg.data.checks.audit import Survey
 from frozenseg.data.prepare.converter import converters
-from frozenseg.data.survey import Survey
 from tests.miniatures import ade20k, pascal_voc
 from tests.tiny import ROOT
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from frozenseg.errors import ConfigError
-from frozenseg.toyworld.baselines import majority_regions
 from frozenseg.toyworld.export import Recipe, export_split
+from lab.toyworld_baselines import majority_regions
 from tools import toyworld_baselines
 
 

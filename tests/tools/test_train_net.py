@@ -12,8 +12,8 @@ import pytest
 import torch
 import yaml
 
-from frozenseg.evaluation.files.panoptic import score_panoptic_files
-from frozenseg.evaluation.journal import Journal
+from frozenseg.evaluation.prediction_file_metrics.panoptic import score_panoptic_files
+from frozenseg.evaluation.resume_log import ResumeLog
 from frozenseg.toyworld.export import Recipe, export_split
 from tests.tiny import NARROW, ROOT
 from tools.train_net import main
@@ -175,9 +175,9 @@ def test_eval_only_gives_the_results_of_training(trained: Path, tmp_path: Path) 
 def test_a_killed_evaluation_resumes_to_the_same_results(
     trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    see, seen = Journal.see, []
+    see, seen = ResumeLog.see, []
 
-    def see_four(self: Journal, record: dict[str, Any], output: dict[str, Any], contribution: Any) -> None:
+    def see_four(self: ResumeLog, record: dict[str, Any], output: dict[str, Any], contribution: Any) -> None:
         if len(seen) == 4:
             raise KeyboardInterrupt
         see(self, record, output, contribution)
@@ -185,10 +185,10 @@ def test_a_killed_evaluation_resumes_to_the_same_results(
 
     options = ["--eval-only", "--weights", trained / "model_final.pth", "OUTPUT_DIR", tmp_path]
     with monkeypatch.context() as patch:
-        patch.setattr(Journal, "see", see_four)
+        patch.setattr(ResumeLog, "see", see_four)
         assert train_net(*options) == 130
     with monkeypatch.context() as patch:
-        patch.setattr(Journal, "see", lambda self, record, *_: seen.append(record["file_name"]))
+        patch.setattr(ResumeLog, "see", lambda self, record, *_: seen.append(record["file_name"]))
         assert train_net("--resume", *options) == 0
     assert len(seen) == len(set(seen)) == 6  # three pictures of each test set, each once
     assert "--resume: 3 images have been evaluated before" in (tmp_path / "log.txt").read_text()

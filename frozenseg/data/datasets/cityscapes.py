@@ -3,12 +3,12 @@
 import functools
 from collections.abc import Callable
 
-from frozenseg.data.catalog import Metadata, Record
 from frozenseg.data.formats.cityscapes_files import (
     load_cityscapes_instances,
     load_cityscapes_panoptic,
     load_cityscapes_semantic,
 )
+from frozenseg.data.metadata import Metadata, Record
 from frozenseg.data.spec import CategoryRow, DatasetSpec, prepare_with, read_categories
 
 IMAGES = {"train": (2_975,), "val": (500,)}

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from frozenseg.data.catalog import Metadata
+from frozenseg.data.metadata import Metadata
 from frozenseg.errors import DataError, MissingDataError
 
 

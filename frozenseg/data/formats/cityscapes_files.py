@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from frozenseg.data.catalog import Metadata, Record
 from frozenseg.data.formats.annotation_file import check_paths, read_annotations, refuse_doubles
 from frozenseg.data.formats.coco_panoptic import convert_segment
+from frozenseg.data.metadata import Metadata, Record
 from frozenseg.errors import DataError
 
 IMAGE, LABELS, INSTANCES = "_leftImg8bit.png", "_gtFine_labelTrainIds.png", "_gtFine_instanceIds.png"

@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from frozenseg.data.catalog import Metadata, Record
 from frozenseg.data.formats.annotation_file import check_paths, read_annotations, refuse_doubles
+from frozenseg.data.metadata import Metadata, Record
 from frozenseg.errors import DataError
 
 

@@ -1,7 +1,7 @@
 """A folder of pictures and a folder of label pictures, which go by the same names → records."""
 
-from frozenseg.data.catalog import Metadata, Record
 from frozenseg.data.formats.annotation_file import check_paths
+from frozenseg.data.metadata import Metadata, Record
 from frozenseg.errors import DataError
 from frozenseg.log import get_logger
 from frozenseg.structures.label_files import LABEL_SUFFIXES, files_by_name

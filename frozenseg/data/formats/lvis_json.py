@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from frozenseg.data.catalog import Metadata, Record
 from frozenseg.data.formats.coco_instances import load_objects
+from frozenseg.data.metadata import Metadata, Record
 
 
 def load_lvis(metadata: Metadata) -> list[Record]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from frozenseg.data import prepare
 from frozenseg.errors import DataError, did_you_mean
 
 FOLDER = ".prepare"  # under the data sets' folder, for what is to be remembered of a run
@@ -84,8 +85,8 @@ class Converter:
 
 def converters() -> dict[str, Converter]:
     """Return all converters by name."""
-    home = importlib.import_module("frozenseg.data.prepare")
-    modules = (importlib.import_module(info.name) for info in pkgutil.iter_modules(home.__path__, f"{home.__name__}."))
+    prefix = f"{prepare.__name__}."
+    modules = (importlib.import_module(info.name) for info in pkgutil.iter_modules(prepare.__path__, prefix))
     found = [module.CONVERTER for module in modules if hasattr(module, "CONVERTER")]
     return {converter.name: converter for converter in sorted(found, key=lambda converter: converter.name)}
 

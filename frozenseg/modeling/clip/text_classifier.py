@@ -10,7 +10,7 @@ from torch import Tensor
 from frozenseg.cache import TensorCache
 from frozenseg.log import get_logger, progress
 from frozenseg.modeling.clip.base import FrozenCLIP
-from frozenseg.modeling.types import Words
+from frozenseg.modeling.types import TextEmbeddings
 from frozenseg.vocabulary import TEMPLATES, Vocabulary
 
 logger = get_logger(__name__)
@@ -33,7 +33,7 @@ class TextClassifier:
         self._remembered: dict[tuple[tuple[str, ...], ...], tuple[Tensor, Tensor]] = {}
         self._weights_hash: str | None = None
 
-    def __call__(self, vocabulary: Vocabulary, void: Tensor) -> Words:
+    def __call__(self, vocabulary: Vocabulary, void: Tensor) -> TextEmbeddings:
         """Return the words of a vocabulary, the void row last.
 
         Args:
@@ -41,7 +41,7 @@ class TextClassifier:
             void: (1, E) the learned void embedding, not normalised.
         """
         rows, class_of_row = self._rows_and_classes(vocabulary, void.device)
-        return Words(torch.cat([rows, F.normalize(void, dim=-1)]), class_of_row, len(vocabulary) + 1)
+        return TextEmbeddings(torch.cat([rows, F.normalize(void, dim=-1)]), class_of_row, len(vocabulary) + 1)
 
     def rows(self, names: tuple[str, ...]) -> Tensor:
         """Return one row a name, (N, E) float32: encoded in every template, normalised, averaged, normalised."""

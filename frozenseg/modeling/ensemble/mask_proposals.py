@@ -11,8 +11,8 @@ from torch import Tensor
 
 from frozenseg.config import CfgNode
 from frozenseg.errors import ConfigError
-from frozenseg.modeling.sam.placement import Placement, rows_at_a_time
-from frozenseg.modeling.sam.proposal_settings import ProposalSettings
+from frozenseg.modeling.sam.automatic_masks.placement import Placement, rows_at_a_time
+from frozenseg.modeling.sam.automatic_masks.proposal_settings import ProposalSettings
 
 CONFIDENT = 0.5
 VALUES_AT_ONCE = 2**24  # of masks at image size: 64 MiB

@@ -25,13 +25,13 @@ from frozenseg.modeling.ensemble.mask_proposals import ProposalEnsemble, Proposa
 from frozenseg.modeling.frozen import Frozen
 from frozenseg.modeling.layers.mask_pooling import binary_masks, resize
 from frozenseg.modeling.meta_arch.sem_seg_head import SemSegHead
-from frozenseg.modeling.readout.read_out import ReadOut
-from frozenseg.modeling.types import ClipFeatures, Prediction, Target, Words
+from frozenseg.modeling.postprocess.postprocessing import Postprocessor
+from frozenseg.modeling.types import ClipFeatures, Prediction, Target, TextEmbeddings
 from frozenseg.structures.image_list import ImageList, ImageSize
 from frozenseg.vocabulary import Vocabulary
 
 
-class EnsembleSetting(NamedTuple):
+class EnsembleSettings(NamedTuple):
     """How CLIP's own scores enter at test time."""
 
     weights: EnsembleWeights
@@ -39,14 +39,14 @@ class EnsembleSetting(NamedTuple):
     proposals: ProposalEnsemble | None = None  # let SAM's own masks vote
 
     @classmethod
-    def from_config(cls, cfg: CfgNode) -> "EnsembleSetting":
+    def from_config(cls, cfg: CfgNode) -> "EnsembleSettings":
         """Build from the section about CLIP, and the keys of TEST about SAM's masks."""
         section = clip_section(cfg)
         weights = EnsembleWeights(section.GEOMETRIC_ENSEMBLE_ALPHA, section.GEOMETRIC_ENSEMBLE_BETA)
         return cls(weights, section.ENSEMBLE_ON_VALID_MASK, ProposalEnsemble.from_config(cfg))
 
 
-class PixelSetting(NamedTuple):
+class PixelSettings(NamedTuple):
     """How images are normalised and padded."""
 
     mean: tuple[float, float, float]  # RGB, 0-255
@@ -64,7 +64,7 @@ class MaskClassifier(nn.Module):
         criterion: the training loss.
         text_classifier: names → rows.
         ensemble: weights of the geometric ensemble.
-        read_out: the outputs at test.
+        postprocessor: the outputs at test.
         pixels: how images are made ready for CLIP.
     """
 
@@ -76,9 +76,9 @@ class MaskClassifier(nn.Module):
         sem_seg_head: SemSegHead,
         criterion: SetCriterion,
         text_classifier: TextClassifier,
-        ensemble: EnsembleSetting,
-        read_out: ReadOut,
-        pixels: PixelSetting,
+        ensemble: EnsembleSettings,
+        postprocessor: Postprocessor,
+        pixels: PixelSettings,
     ) -> None:
         super().__init__()
         self.backbone = backbone
@@ -86,7 +86,7 @@ class MaskClassifier(nn.Module):
         self.criterion = criterion
         self.void_embedding = nn.Embedding(1, backbone.embed_dim)
         self.text_classifier = text_classifier
-        self.ensemble_setting, self.read_out = ensemble, read_out
+        self.ensemble_settings, self.postprocessor = ensemble, postprocessor
         self.size_divisibility = pixels.size_divisibility
         self.register_buffer("pixel_mean", torch.tensor(pixels.mean).view(3, 1, 1), persistent=False)
         self.register_buffer("pixel_std", torch.tensor(pixels.std).view(3, 1, 1), persistent=False)
@@ -103,17 +103,17 @@ class MaskClassifier(nn.Module):
         self.vocabulary = vocabulary
         self.seen = vocabulary.seen_by(self.training_vocabulary) if seen is None else tuple(seen)
 
-    def set_protocol(self, read_out: ReadOut, ensemble: EnsembleSetting) -> None:
+    def set_inference_settings(self, postprocessor: Postprocessor, ensemble: EnsembleSettings) -> None:
         """Choose the outputs and the ensemble in eval mode; whether labels are given stays as it is."""
-        self.read_out = replace(read_out, labels=self.read_out.labels)
-        self.ensemble_setting = ensemble
+        self.postprocessor = replace(postprocessor, labels=self.postprocessor.labels)
+        self.ensemble_settings = ensemble
 
-    def give_labels(self) -> None:
+    def return_labels(self) -> None:
         """Give the best class of every pixel, ``sem_seg`` (height, width) int64, instead of a score for each class.
 
         The memory of a large vocabulary's scores is not needed then.
         """
-        self.read_out = replace(self.read_out, labels=True)
+        self.postprocessor = replace(self.postprocessor, labels=True)
 
     @abstractmethod
     def forward(
@@ -139,17 +139,17 @@ class MaskClassifier(nn.Module):
         return self.training_vocabulary if self.training else self.vocabulary
 
     @property
-    def asks_sam(self) -> bool:
+    def uses_proposals(self) -> bool:
         """Whether SAM's own masks are wanted and would change anything: only unseen classes are voted for."""
-        something = not all(self.seen) or self.read_out.recall
-        return self.ensemble_setting.proposals is not None and self.read_out.takes_proposals and something
+        something = not all(self.seen) or self.postprocessor.recall
+        return self.ensemble_settings.proposals is not None and self.postprocessor.takes_proposals and something
 
     @property
     def device(self) -> torch.device:
         """Where the model lives."""
         return self.pixel_mean.device
 
-    def words(self) -> Words:
+    def text_embeddings(self) -> TextEmbeddings:
         """Return the text classifier of the active vocabulary."""
         return self.text_classifier(self.active_vocabulary, self.void_embedding.weight)
 
@@ -179,17 +179,17 @@ class MaskClassifier(nn.Module):
             targets.append(Target(instances.gt_classes.to(self.device), masks, generator))
         return targets
 
-    def ensemble(self, prediction: Prediction, clip: ClipFeatures, words: Words) -> Tensor:
+    def ensemble(self, prediction: Prediction, clip: ClipFeatures, words: TextEmbeddings) -> Tensor:
         """Combine the decoder's scores with CLIP's own under each mask: (B, Q, C + 1) log-probabilities, void last."""
         vectors = self.backbone.project(clip.dense, prediction.masks)  # (B, Q, E)
         own = class_logits(vectors, words, self.backbone.logit_scale)  # (B, Q, C + 1)
         seen = torch.tensor(self.seen, device=own.device)
         valid = None
-        if self.ensemble_setting.on_valid_mask:
+        if self.ensemble_settings.on_valid_mask:
             valid = binary_masks(prediction.masks, clip.dense.shape[-2:]).flatten(2).any(dim=-1)  # (B, Q)
-        return geometric_ensemble(prediction.logits, own, seen, self.ensemble_setting.weights, valid)
+        return geometric_ensemble(prediction.logits, own, seen, self.ensemble_settings.weights, valid)
 
-    def outputs(
+    def postprocess(
         self,
         logits: Tensor,
         masks: Tensor,
@@ -209,10 +209,10 @@ class MaskClassifier(nn.Module):
         results = []
         for index, element in enumerate(batch):
             true_size = images.sizes[index]
-            wanted = wanted_size(element, true_size)
+            wanted = target_size(element, true_size)
             full = resize(masks[index][None], images.padded_size)[0]  # (Q, H, W)
             results.append(
-                self.read_out(
+                self.postprocessor(
                     logits[index],
                     full,
                     self.vocabulary.isthing,
@@ -237,7 +237,7 @@ class MaskClassifier(nn.Module):
         return {name: part.weights_hash() for name, part in self.frozen_parts().items()}
 
 
-def wanted_size(element: dict[str, Any], true_size: ImageSize) -> ImageSize:
+def target_size(element: dict[str, Any], true_size: ImageSize) -> ImageSize:
     """Return the size of an image's outputs."""
     return ImageSize(element.get("height", true_size.height), element.get("width", true_size.width))
 
@@ -271,9 +271,9 @@ def common_parts(cfg: CfgNode, vocabulary: Vocabulary, sam_channels: int | None)
         ),
         "criterion": SetCriterion.from_config(cfg, len(vocabulary)),
         "text_classifier": TextClassifier(backbone, cache),
-        "ensemble": EnsembleSetting.from_config(cfg),
-        "read_out": ReadOut.from_config(cfg),
-        "pixels": PixelSetting(
+        "ensemble": EnsembleSettings.from_config(cfg),
+        "postprocessor": Postprocessor.from_config(cfg),
+        "pixels": PixelSettings(
             tuple(cfg.MODEL.PIXEL_MEAN), tuple(cfg.MODEL.PIXEL_STD), cfg.MODEL.MASK_FORMER.SIZE_DIVISIBILITY
         ),
     }

@@ -36,9 +36,9 @@ class FCCLIP(MaskClassifier):
         """Train on or segment a batch; see :meth:`MaskClassifier.forward`."""
         images = self.preprocess(batch, self.pixel_mean, self.pixel_std)  # (B, 3, H, W), true sizes kept
         clip = self.backbone(images.tensor)  # res2 … res5, dense (B, c5, H/32, W/32)
-        words = self.words()  # (N + 1, E), void last
+        words = self.text_embeddings()  # (N + 1, E), void last
         predictions = self.sem_seg_head(clip, None, words)  # logits (B, Q, C + 1), masks (B, Q, H/4, W/4), each layer's
         if self.training:
             return self.criterion(predictions, self.targets(batch, images), masks_of_step)
         logits = self.ensemble(predictions.final, clip, words)  # (B, Q, C + 1)
-        return self.outputs(logits, predictions.final.masks, images, batch)
+        return self.postprocess(logits, predictions.final.masks, images, batch)

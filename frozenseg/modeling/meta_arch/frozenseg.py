@@ -17,13 +17,13 @@ from frozenseg.config import CfgNode
 from frozenseg.errors import ConfigError
 from frozenseg.modeling.classification import class_logits
 from frozenseg.modeling.ensemble.mask_proposals import ProposalVotes
-from frozenseg.modeling.meta_arch.base import MaskClassifier, common_parts, wanted_size
+from frozenseg.modeling.meta_arch.base import MaskClassifier, common_parts, target_size
+from frozenseg.modeling.sam.automatic_masks.proposal_cache import ProposalCache
+from frozenseg.modeling.sam.automatic_masks.proposal_settings import ProposalSettings
+from frozenseg.modeling.sam.automatic_masks.proposals import Proposals, propose_masks
 from frozenseg.modeling.sam.base import FrozenSAM
 from frozenseg.modeling.sam.build import build_sam
-from frozenseg.modeling.sam.proposal_cache import ProposalCache
-from frozenseg.modeling.sam.proposal_settings import ProposalSettings
-from frozenseg.modeling.sam.proposals import Proposals, propose_masks
-from frozenseg.modeling.types import ClipFeatures, Words
+from frozenseg.modeling.types import ClipFeatures, TextEmbeddings
 from frozenseg.registry import META_ARCH
 from frozenseg.structures.image_list import ImageList, ImageSize
 from frozenseg.vocabulary import Vocabulary
@@ -74,7 +74,7 @@ class FrozenSeg(MaskClassifier):
         images = self.preprocess(batch, self.pixel_mean, self.pixel_std)  # (B, 3, H, W), true sizes kept
         clip = self.backbone(images.tensor)  # res2 … res5, dense (B, c5, H/32, W/32)
         space = self.sam(self.preprocess(batch, self.sam_mean, self.sam_std).tensor)  # (B, c, h, w)
-        words = self.words()  # (N + 1, E), void last
+        words = self.text_embeddings()  # (N + 1, E), void last
         predictions = self.sem_seg_head(
             clip, space, words
         )  # logits (B, Q, C + 1), masks (B, Q, H/4, W/4), each layer's
@@ -82,10 +82,10 @@ class FrozenSeg(MaskClassifier):
             return self.criterion(predictions, self.targets(batch, images), masks_of_step)
         logits = self.ensemble(predictions.final, clip, words)  # (B, Q, C + 1)
         more = self.proposal_votes(batch, images, clip, words)  # SAM's own masks, where they are asked for
-        return self.outputs(logits, predictions.final.masks, images, batch, more)
+        return self.postprocess(logits, predictions.final.masks, images, batch, more)
 
     def proposal_votes(
-        self, batch: list[dict[str, Any]], images: ImageList, clip: ClipFeatures, words: Words
+        self, batch: list[dict[str, Any]], images: ImageList, clip: ClipFeatures, words: TextEmbeddings
     ) -> list[ProposalVotes | None]:
         """Let SAM propose masks for every image, and CLIP name them; empty where they would change nothing.
 
@@ -93,9 +93,9 @@ class FrozenSeg(MaskClassifier):
 
         An element may bring its ``proposals``, from :meth:`propose_for`.
         """
-        if not self.asks_sam:
+        if not self.uses_proposals:
             return []
-        ensemble = self.ensemble_setting.proposals
+        ensemble = self.ensemble_settings.proposals
         seen = torch.tensor(self.seen, device=self.device)
         votes: list[ProposalVotes | None] = []
         for index, element in enumerate(batch):
@@ -107,7 +107,7 @@ class FrozenSeg(MaskClassifier):
             masks = self._as_query_masks(found, true_size, images.padded_size)  # (M, H/4, W/4)
             vectors = self.backbone.project(clip.dense[index : index + 1], masks[None])  # (1, M, E)
             logits = class_logits(vectors, words, self.backbone.logit_scale)[0]  # (M, C + 1)
-            placement = replace(found.placement, size=tuple(wanted_size(element, true_size)))
+            placement = replace(found.placement, size=tuple(target_size(element, true_size)))
             votes.append(ProposalVotes(logits, found.logits, placement, seen, ensemble))
         return votes
 
@@ -118,7 +118,7 @@ class FrozenSeg(MaskClassifier):
         the resized ``image``.
         """
         shown = element.get("original_image", element["image"]).to(self.device)
-        return self.propose(shown, self.ensemble_setting.proposals.masks)
+        return self.propose(shown, self.ensemble_settings.proposals.masks)
 
     def propose(self, image: Tensor, settings: ProposalSettings) -> Proposals:
         """Return SAM's masks of a (3, H, W) uint8 picture, from the cache where they are there."""

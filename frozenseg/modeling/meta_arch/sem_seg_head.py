@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from frozenseg.config import CfgNode
 from frozenseg.errors import ConfigError
 from frozenseg.modeling.transformer_decoder.masked_decoder import NEVER
-from frozenseg.modeling.types import ClipFeatures, MaskPredictions, Words
+from frozenseg.modeling.types import ClipFeatures, MaskPredictions, TextEmbeddings
 from frozenseg.registry import PIXEL_DECODER, TRANSFORMER_DECODER
 
 NAMES = ("FrozenSegHead", "FCCLIPHead")  # published configs name the head; Detectron2 finds it by that
@@ -49,7 +49,7 @@ class SemSegHead(nn.Module):
             predictor=predictor.from_config(cfg, embed_dim, with_sam=sam_channels is not None),
         )
 
-    def forward(self, clip: ClipFeatures, space: Tensor | None, words: Words) -> MaskPredictions:
+    def forward(self, clip: ClipFeatures, space: Tensor | None, words: TextEmbeddings) -> MaskPredictions:
         """Predict masks and classes; ``space`` is SAM's embedding (B, c, h, w), None without SAM."""
         pixels = self.pixel_decoder(clip, space)
         return self.predictor(pixels, space, words)

@@ -21,7 +21,7 @@ from frozenseg.modeling.layers.recompute import run_layer
 from frozenseg.modeling.transformer_decoder.attention import CrossAttention, FeedForward, SelfAttention
 from frozenseg.modeling.transformer_decoder.feature_injector import inject_features
 from frozenseg.modeling.transformer_decoder.query_injector import inject_into_queries
-from frozenseg.modeling.types import MaskPredictions, PixelFeatures, Prediction, Words
+from frozenseg.modeling.types import MaskPredictions, PixelFeatures, Prediction, TextEmbeddings
 from frozenseg.registry import TRANSFORMER_DECODER
 
 logger = get_logger(__name__)
@@ -132,7 +132,7 @@ class MultiScaleMaskedTransformerDecoder(nn.Module):
             recompute=cfg.MODEL.SEM_SEG_HEAD.RECOMPUTE,
         )
 
-    def forward(self, pixels: PixelFeatures, space: Tensor | None, words: Words) -> MaskPredictions:
+    def forward(self, pixels: PixelFeatures, space: Tensor | None, words: TextEmbeddings) -> MaskPredictions:
         """Decode the queries.
 
         Args:
@@ -185,13 +185,13 @@ class MultiScaleMaskedTransformerDecoder(nn.Module):
         queries = self.transformer_self_attention_layers[i](queries, query_position)
         return self.transformer_ffn_layers[i](queries)
 
-    def predict(self, queries: Tensor, mask_features: Tensor, words: Words) -> Prediction:
+    def predict(self, queries: Tensor, mask_features: Tensor, words: TextEmbeddings) -> Prediction:
         """Say a mask and a class for each query (B, Q, d), by FC-CLIP's heads (Yu et al. 2023, section 3.2)."""
         queries = self.decoder_norm(queries)
         masks = torch.einsum("bqd,bdhw->bqhw", self.mask_embed(queries), mask_features)  # (B, Q, H/4, W/4)
         return Prediction(self.classify(queries, mask_pooling(mask_features, masks), words), masks)
 
-    def classify(self, queries: Tensor, pooled: Tensor, words: Words) -> Tensor:
+    def classify(self, queries: Tensor, pooled: Tensor, words: TextEmbeddings) -> Tensor:
         """Say a class for each normalised query (B, Q, d) and what lies under its mask (B, Q, d): (B, Q, C + 1)."""
         embeddings = self.class_embed(self._mask_pooling_proj(pooled) + queries)  # (B, Q, E)
         return class_logits(embeddings, words, self.logit_scale)

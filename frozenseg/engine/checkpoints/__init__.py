@@ -1,0 +1,1 @@
+"""Training checkpoints: files, index, random states."""

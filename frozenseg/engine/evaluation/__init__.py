@@ -1,0 +1,1 @@
+"""Evaluation of one model on several benchmarks: protocols, results, previews."""

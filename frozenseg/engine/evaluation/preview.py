@@ -1,0 +1,62 @@
+"""The same few validation images, drawn again and again while a model learns."""
+
+import functools
+from typing import Any
+
+import torch
+from PIL import Image
+from torch import nn
+
+from frozenseg.data.checks.audit import spread
+from frozenseg.data.images import read_image
+from frozenseg.data.mapper import EvalMapper
+from frozenseg.engine.evaluation.results import colours_of
+from frozenseg.engine.evaluation.runner import Benchmark, benchmark_settings
+from frozenseg.errors import DataError
+from frozenseg.evaluation.gallery import Gallery
+from frozenseg.evaluation.ground_truth import read_ground_truths
+from frozenseg.evaluation.picture_sheet import picture_sheet
+from frozenseg.evaluation.render import draw
+from frozenseg.log import get_logger
+
+logger = get_logger(__name__)
+
+
+class Preview:
+    """Draws a few images of a benchmark, from its first to its last, as annotated and as a model sees them.
+
+    Args:
+        model: not wrapped; keeps its words, its outputs and its mode.
+        benchmark: whose images, words and outputs are taken.
+        count: how many images.
+    """
+
+    def __init__(self, model: nn.Module, benchmark: Benchmark, count: int = 4) -> None:
+        self.model, self.benchmark, self.count = model, benchmark, count
+        self._elements: list[dict[str, Any]] = []
+
+    def __call__(self) -> Image.Image:
+        """Return the sheet: image, annotation, prediction."""
+        gallery = Gallery(self.benchmark.evaluators, self.benchmark.metadata)
+        elements, drawn = self._read(), []
+        names = self.benchmark.classes.names
+        colours = colours_of(self.benchmark.metadata, len(names))
+        with benchmark_settings(self.model, self.benchmark), torch.no_grad():
+            for element in elements:
+                shown = gallery.show(element, self.model([element])[0])
+                if shown is not None:
+                    drawn.append(draw(shown, colours, read_image))
+        return picture_sheet(drawn, names, colours)
+
+    def _read(self) -> list[dict[str, Any]]:
+        """Read the images once; one that is bad is left out."""
+        if not self._elements:
+            benchmark = self.benchmark
+            truth = functools.partial(read_ground_truths, benchmark.evaluators.truths)
+            mapper = EvalMapper.from_config(benchmark.cfg, truth)
+            for record in spread(benchmark.test_set.records, self.count):
+                try:
+                    self._elements.append(mapper(record))
+                except DataError as error:
+                    logger.warning("Not drawn: %s", error)
+        return self._elements

@@ -1,0 +1,287 @@
+"""All benchmarks of a config, one after the other, with one model: the words are swapped, the model stays."""
+
+import functools
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from torch import nn
+
+from frozenseg import distributed
+from frozenseg.config import CfgNode
+from frozenseg.data.catalog import MetadataCatalog
+from frozenseg.data.loader import EvalDataset
+from frozenseg.data.metadata import Metadata
+from frozenseg.data.run_vocabulary import build_vocabulary
+from frozenseg.data.seen_classes import seen_classes
+from frozenseg.engine.checkpoints.checkpoint import result_settings
+from frozenseg.engine.evaluation.protocol import benchmark_configs
+from frozenseg.engine.evaluation.results import BenchmarkResult, about_protocol, weights_of, write_benchmark_results
+from frozenseg.errors import ConfigError, DataError
+from frozenseg.evaluation.build import build_evaluators
+from frozenseg.evaluation.class_table import ClassTable
+from frozenseg.evaluation.evaluator import DatasetEvaluators, Observer, inference_on_dataset
+from frozenseg.evaluation.gallery import Gallery
+from frozenseg.evaluation.ground_truth import read_ground_truths
+from frozenseg.evaluation.prediction_files import PredictionWriter, build_writers
+from frozenseg.evaluation.resume_log import ResumeLog, delete_resume_logs, read_kept_images, read_resume_logs
+from frozenseg.log import get_logger
+from frozenseg.modeling.augmentation import augmented
+from frozenseg.modeling.meta_arch.base import EnsembleSettings
+from frozenseg.modeling.postprocess.postprocessing import Postprocessor
+from frozenseg.vocabulary import Vocabulary
+
+logger = get_logger(__name__)
+Tasks = dict[str, dict[str, float]]  # task → metric → percent
+Results = dict[str, Tasks]  # by benchmark
+CONTROL_SEED = 0
+# config keys that results depend on, and those among them that they do not
+COUNTING = ("MODEL.", "INPUT.", "DATASETS.", "TEST.")
+NOT_COUNTING = ("DATASETS.TEST", "TEST.COMPARE", "TEST.EVAL_PERIOD", "TEST.SAVE_PREDICTIONS")
+
+
+class Benchmark(NamedTuple):
+    """A test set, ready to run."""
+
+    name: str
+    cfg: CfgNode  # by which it is run
+    words: Vocabulary  # what the model is asked for
+    seen: tuple[bool, ...]  # which of them count as shown in training
+    test_set: EvalDataset
+    evaluators: DatasetEvaluators
+    metadata: Metadata
+    classes: ClassTable  # that are scored
+
+
+def build_benchmarks(cfg: CfgNode, training: Vocabulary, overrides: Sequence[str] = ()) -> list[Benchmark]:
+    """Open every test set of a config, so that what is missing is known before any long work.
+
+    Args:
+        cfg: reads DATASETS, which read-outs are on, what the test loader reads, and TEST.SHUFFLE_CLASS_NAMES for
+            the control: the model is asked for wrong words, and scored against the true ones.
+        training: what the model is trained on; decides which classes count as seen.
+        overrides: ``[KEY, VALUE, …]`` of the command line, which win over the protocols of several benchmarks.
+
+    Raises:
+        ConfigError: no read-out is on, or an unknown rule for seen classes.
+        DataError: a data set is unknown, or its files are missing.
+    """
+    configs = benchmark_configs(cfg, overrides)
+    short = [MetadataCatalog.get(name).name for name in configs]
+    if doubles := [name for name in short if short.count(name) > 1]:
+        raise ConfigError(
+            f"Two data sets of DATASETS.TEST go by the name {doubles[0]}: add &name=… to tell them apart."
+        )
+    return [build_benchmark(own_cfg, name, build_vocabulary(cfg, name), training) for name, own_cfg in configs.items()]
+
+
+def build_benchmark(cfg: CfgNode, name: str, vocabulary: Vocabulary, training: Vocabulary) -> Benchmark:
+    """Open one test set.
+
+    Args:
+        cfg: by which it is run.
+        name: of the data set.
+        vocabulary: its words.
+        training: what the model is trained on.
+
+    Raises:
+        ConfigError, DataError: see :func:`build_benchmarks`.
+    """
+    metadata, output_kinds = MetadataCatalog.get(name), requested_outputs(cfg)
+    if "instance" in output_kinds and "panoptic" not in output_kinds and not all(vocabulary.isthing):
+        raise ConfigError(
+            f"{name} has classes that are not things, and where MODEL.MASK_FORMER.TEST.PANOPTIC_ON is False the "
+            "instances are of all classes, as released: set it to True for AP of things."
+        )
+    annotations = metadata.get("json_file")
+    if "instance" in output_kinds and annotations and not Path(annotations).is_file():
+        raise DataError(
+            f"{name}: the instance annotations {annotations} do not exist; "
+            f"{metadata.get('prepare_command') or 'prepare the data set again'}."
+        )
+    seen = seen_classes(name, vocabulary, cfg.DATASETS.TRAIN[0], training, cfg.DATASETS.SEEN_RULE)
+    words, flags = prompted_vocabulary(cfg, vocabulary, seen)
+    if cfg.TEST.SHUFFLE_CLASS_NAMES:
+        logger.warning("Control: every class of %s goes by another class's names.", name)
+    evaluators = build_evaluators(metadata, output_kinds, seen)
+    classes = ClassTable.from_metadata(metadata, seen)
+    return Benchmark(metadata.name, cfg, words, flags, EvalDataset.open(cfg, name), evaluators, metadata, classes)
+
+
+def prompted_vocabulary(
+    cfg: CfgNode, vocabulary: Vocabulary, seen: tuple[bool, ...]
+) -> tuple[Vocabulary, tuple[bool, ...]]:
+    """Return the words that a model is asked for and which of them count as seen; wrong ones for the control.
+
+    Args:
+        cfg: reads TEST.SHUFFLE_CLASS_NAMES.
+        vocabulary: the words of the data set.
+        seen: one flag a class.
+    """
+    if not cfg.TEST.SHUFFLE_CLASS_NAMES:
+        return vocabulary, seen
+    words = vocabulary.shuffled(CONTROL_SEED)
+    of_names = dict(zip(vocabulary.classes, seen, strict=True))
+    return words, tuple(of_names[names] for names in words.classes)  # the model believes the words
+
+
+def evaluate(
+    model: nn.Module,
+    benchmarks: Sequence[Benchmark],
+    folder: Path,
+    compare: bool = False,
+    resume: bool | None = None,
+    weights: str = "",
+) -> Results:
+    """Run a model over benchmarks; write the results under ``inference/`` and log the tables.
+
+    Args:
+        model: not wrapped; keeps its words, its outputs and its mode.
+        benchmarks: from :func:`build_benchmarks`.
+        folder: the run's output folder.
+        compare: put published results into the table.
+        resume: go on with an evaluation that was cut off. If False, begin afresh, so that one can go on with this one;
+            if None, it cannot.
+        weights: file that the model's weights come from, for the report.
+
+    Returns:
+        benchmark → task → metric, in percent, on every process.
+
+    Raises:
+        DataError: the evaluation that was cut off was another one.
+    """
+    if not benchmarks:
+        return {}
+    identity = weights_of(model, weights)
+    benchmark_results: dict[str, BenchmarkResult] = {}
+    for benchmark in benchmarks:
+        logger.info("Evaluating on %s: %d classes.", benchmark.name, len(benchmark.words))
+        place = folder / "inference" / benchmark.name
+        with benchmark_settings(model, benchmark):
+            benchmark_results[benchmark.name] = _run(model, benchmark, identity, place, resume)
+    if distributed.is_main_process():
+        write_benchmark_results(folder / "inference", benchmark_results, compare)
+        for benchmark in benchmarks:
+            delete_resume_logs(folder / "inference" / benchmark.name)
+    for benchmark in benchmarks:
+        benchmark.evaluators.reset()  # until the next evaluation they need no memory
+    return {name: outcome.results for name, outcome in benchmark_results.items()}
+
+
+def benchmark_settings(model: nn.Module, benchmark: Benchmark) -> AbstractContextManager[None]:
+    """Give a model the words and the outputs of a benchmark, in eval mode; all is as before afterwards."""
+    return inference_settings(model, benchmark.cfg, benchmark.words, benchmark.seen)
+
+
+@contextmanager
+def inference_settings(model: nn.Module, cfg: CfgNode, words: Vocabulary, seen: Sequence[bool]) -> Iterator[None]:
+    """Give a model words, which of them count as seen, and the outputs of a config; see :func:`benchmark_settings`."""
+    own = model.vocabulary, model.seen, model.postprocessor, model.ensemble_settings, model.training
+    try:
+        model.set_vocabulary(words, seen)
+        model.set_inference_settings(Postprocessor.from_config(cfg), EnsembleSettings.from_config(cfg))
+        model.eval()
+        yield
+    finally:
+        model.set_vocabulary(*own[:2])
+        model.set_inference_settings(*own[2:4])
+        model.train(own[4])
+
+
+def _run(
+    model: nn.Module, benchmark: Benchmark, weights: dict[str, Any], place: Path, resume: bool | None
+) -> BenchmarkResult:
+    """Run one benchmark, with a journal in the folder ``place`` unless ``resume`` is None."""
+    evaluators = benchmark.evaluators
+    earlier: dict[str, Any] = {}
+    gallery = Gallery(evaluators, benchmark.metadata)
+    writers = _writers(benchmark, place / "predictions", bool(resume))
+    observers: list[Observer] = [gallery, *writers]
+    with ExitStack() as stack:
+        if resume is not None:
+            about = _what_counts(benchmark, weights)
+            earlier = _earlier(place, about, resume)
+            kept = list(read_kept_images(place)) if distributed.is_main_process() else []
+            distributed.barrier()  # nobody writes before all have read
+            journal = stack.enter_context(closing(ResumeLog(place, distributed.rank(), about)))
+            gallery.restore(kept)
+            gallery.note = journal.keep
+            observers.append(journal)  # the last one, so that what it has noted has been seen by all
+        loader = benchmark.test_set.batches(functools.partial(read_ground_truths, evaluators.truths), earlier)
+        mine = earlier.values() if distributed.is_main_process() else ()
+        runner = augmented(model, benchmark.cfg)
+        results, seconds = inference_on_dataset(runner, loader, evaluators, observers, mine)
+    for writer in writers:
+        writer.close()
+    about_run = {
+        "weights": weights,
+        **about_protocol(benchmark.cfg, benchmark.classes, benchmark.words, evaluators),
+        "images": sum(distributed.gather(gallery.images)) + len(earlier),
+        "seconds": asdict(seconds),
+    }
+    per_class = evaluators.per_class
+    return BenchmarkResult(results, per_class, benchmark.classes, benchmark.metadata, about_run, *gallery.merged())
+
+
+def _writers(benchmark: Benchmark, folder: Path, resume: bool) -> list[PredictionWriter]:
+    if not benchmark.cfg.TEST.SAVE_PREDICTIONS:
+        return []
+    logger.info("Predictions are written to %s", folder)
+    return build_writers(benchmark.metadata, requested_outputs(benchmark.cfg), folder, resume)
+
+
+def _earlier(place: Path, about: dict[str, Any], resume: bool) -> dict[str, Any]:
+    """Return what an evaluation that was cut off has found, by image; without ``resume`` it is forgotten."""
+    if not resume and distributed.is_main_process():
+        delete_resume_logs(place)
+    distributed.barrier()
+    earlier = read_resume_logs(place, about)
+    if resume:
+        logger.info("--resume: %d images have been evaluated before.", len(earlier))
+    return earlier
+
+
+def _what_counts(benchmark: Benchmark, weights: dict[str, Any]) -> dict[str, Any]:
+    """Return what results depend on, by name; file names and speed are left out."""
+    settings = result_settings(benchmark.cfg.dump())
+    return {
+        **{key: value for key, value in settings.items() if key.startswith(COUNTING) and key not in NOT_COUNTING},
+        "weights": [weights["hash"], weights["frozen"]],
+        "words": [list(names) for names in benchmark.words.classes],
+        "seen classes": list(benchmark.seen),
+        "metrics": [type(evaluator).__name__ for evaluator in benchmark.evaluators.evaluators],
+    }
+
+
+def flat_results(results: Results) -> dict[str, float]:
+    """Return results under ``benchmark/task/metric``, for curves."""
+    return {
+        f"{benchmark}/{task}/{metric}": value
+        for benchmark, tasks in results.items()
+        for task, metrics in tasks.items()
+        for metric, value in metrics.items()
+    }
+
+
+def requested_outputs(cfg: Any) -> set[str]:
+    """Return the outputs that a config switches on.
+
+    Raises:
+        ConfigError: none is on.
+    """
+    test = cfg.MODEL.MASK_FORMER.TEST
+    switches = {
+        "semantic": test.SEMANTIC_ON,
+        "instance": test.INSTANCE_ON,
+        "panoptic": test.PANOPTIC_ON,
+        "recall": test.RECALL_ON,
+    }
+    chosen = {name for name, on in switches.items() if on}
+    if not chosen:
+        raise ConfigError(
+            "Nothing to evaluate: MODEL.MASK_FORMER.TEST.SEMANTIC_ON, INSTANCE_ON, PANOPTIC_ON and RECALL_ON are all "
+            "False."
+        )
+    return chosen

@@ -1,0 +1,1 @@
+"""Offline jobs beside training: SAM proposals on disk, replay of a dumped step."""

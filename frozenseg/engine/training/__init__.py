@@ -1,0 +1,1 @@
+"""Training: the loop, hooks, optimizer, precision, bad steps and metric writers."""

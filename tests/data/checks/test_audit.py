@@ -1,0 +1,89 @@
+"""A look at a whole data set: counts against what is known, problems by name, and the sheet."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from frozenseg.data import DatasetCatalog, Metadata, MetadataCatalog
+from frozenseg.data.checks.audit import spread, survey
+from frozenseg.data.checks.contact_sheet import CELL, contact_sheet
+from frozenseg.errors import DataError
+
+
+def pair(folder, name, labels, size=(4, 2)):
+    """Write a picture of 4×2 and its labels."""
+    Image.new("RGB", size, (200, 100, 0)).save(folder / f"{name}.jpg")
+    Image.fromarray(np.array(labels, dtype=np.uint8)).save(folder / f"{name}.png")
+    return {"file_name": f"{folder}/{name}.jpg", "sem_seg_file_name": f"{folder}/{name}.png", "image_id": name}
+
+
+@pytest.fixture
+def metadata():
+    return Metadata(
+        name="rooms",
+        stuff_classes=["wall,walls", "floor", "door", "lamp"],
+        stuff_colors=[[255, 0, 0], [0, 255, 0], [0, 0, 255], [9, 9, 9]],
+        thing_dataset_id_to_contiguous_id={},
+        ignore_label=255,
+        known_images=(2, 3),
+    )
+
+
+def test_what_a_data_set_shows(tmp_path, metadata):
+    records = [pair(tmp_path, "a", [[0, 0, 0, 255]] * 2), pair(tmp_path, "b", [[1, 1, 2, 255]] * 2)]
+    found = survey(records, metadata, quiet=True)
+    assert found.pixels.tolist() == [6, 4, 2, 0]
+    assert found.unlabelled == 4
+    assert found.verdict().splitlines() == [
+        "rooms: 2 images (as there should be); 3 of 4 classes; 25.0 % of the pixels unlabelled; 0 problems.",
+        "  never shown: lamp",
+    ]
+    assert "(there should be 5)" in survey(records, metadata.set(known_images=(5,)), quiet=True).verdict()
+    assert "never shown" not in survey(records, metadata.set(known_occurring=3), quiet=True).verdict()
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_problems_are_counted_and_named_in_order(tmp_path, metadata, workers):
+    records = [pair(tmp_path, name, [[0] * 4] * 2) for name in "abc"]
+    records += [pair(tmp_path, "d", [[7] * 4] * 2), pair(tmp_path, "e", [[1] * 3])]
+    (tmp_path / "b.jpg").unlink()
+    (tmp_path / "c.png").write_bytes((tmp_path / "c.png").read_bytes()[:40])
+    found = survey(records, metadata, workers, quiet=True)
+    words = ["b.jpg does not exist", "c.png cannot be decoded", "d.png holds the value 7", "e.png is 3×1 pixels"]
+    assert [word in problem for word, problem in zip(words, found.problems, strict=True)] == [True] * 4
+    assert "4 problems" in found.verdict()
+
+
+def test_sizes_in_the_annotation_are_compared(tmp_path, metadata):
+    record = {**pair(tmp_path, "a", [[0] * 4] * 2), "height": 3, "width": 4}
+    [problem] = survey([record], metadata, quiet=True).problems
+    assert "a.jpg is 4×2 pixels, its annotation says 4×3" in problem
+
+
+def test_a_sample_is_spread(tmp_path, metadata):
+    assert [record["n"] for record in spread([{"n": n} for n in range(11)], 3)] == [0, 5, 10]
+    assert [record["n"] for record in spread([{"n": n} for n in range(2)], 3)] == [0, 1]
+    records = [pair(tmp_path, name, [[0] * 4] * 2) for name in "abc"]
+    assert "3 images (as there should be), 2 of them looked at" in survey(records, metadata, 1, 2, True).verdict()
+    with pytest.raises(DataError, match="rooms has no images; prepare it again"):
+        survey([], metadata)
+
+
+def test_pictures_of_crowds_alone_are_counted(toy):
+    records = DatasetCatalog.get("toyworld_train")
+    for segment in records[0]["segments_info"]:
+        segment["iscrowd"] = 1
+    found = survey(records, MetadataCatalog.get("toyworld_train"), quiet=True)
+    assert (found.without_objects, found.problems) == (1, [])
+    assert "with crowds alone: 1 images" in found.verdict()
+
+
+def test_the_sheet_shows_picture_truth_and_names(tmp_path, metadata):
+    good, bad = pair(tmp_path, "a", [[0, 0, 1, 255]] * 2), pair(tmp_path, "b", [[7] * 4] * 2)
+    sheet = np.asarray(contact_sheet([good, bad], metadata)).astype(int)
+    left, right = 12 + CELL // 8, 12 + CELL + 12 + CELL // 8
+    y = 12 + 20 + CELL // 4
+    assert abs(sheet[y, left] - [200, 100, 0]).max() < 12  # the picture
+    assert abs(sheet[y, right] - [236, 35, 0]).max() < 8  # 0.35 of it under 0.65 of red
+    assert (sheet[y, right + 3 * CELL // 4] == 0).all()  # unlabelled
+    assert (sheet[12 + 20 + 4 : 12 + 40, 12 + 2 * (CELL + 12) + 4] == [255, 0, 0]).any()  # the first name's patch

@@ -1,0 +1,224 @@
+"""Data sets that are named by what they are made of."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from frozenseg.data import DatasetCatalog, MetadataCatalog, vocabulary_of
+from frozenseg.data.custom_dataset import spec_of
+from frozenseg.errors import DataError
+from frozenseg.structures.palette import class_colour
+from frozenseg.structures.panoptic import id_to_rgb
+
+FOLDER = "folder:farm/images?labels=farm/labels&classes=farm/classes.txt"
+PANOPTIC = "coco-panoptic:farm/panoptic.json?images=farm/images"
+INSTANCES = "coco-instances:farm/instances.json?images=farm/images"
+CATEGORIES = [
+    {"id": 9, "name": "field", "isthing": 0, "color": [1, 2, 3]},
+    {"id": 4, "name": "tractor", "isthing": 1},
+]
+
+
+@pytest.fixture(autouse=True)
+def farm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working directory; in its folder ``farm`` two pictures of 2×3, annotated in three ways."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DETECTRON2_DATASETS", str(tmp_path / "elsewhere"))  # also the catalogs' memory is a fresh one
+    farm = tmp_path / "farm"
+    for name in ("images", "labels", "panoptic"):
+        (farm / name).mkdir(parents=True)
+    for name in ("a", "b"):
+        Image.new("RGB", (3, 2)).save(farm / f"images/{name}.jpg")
+        Image.fromarray(np.array([[0, 0, 255], [1, 1, 1]], dtype=np.uint8)).save(farm / f"labels/{name}.png")
+        Image.fromarray(id_to_rgb(np.array([[0, 7, 7], [300, 300, 300]]))).save(farm / f"panoptic/{name}.png")
+    (farm / "classes.txt").write_text("field,farmland\ntractor,farm vehicle\n", encoding="utf-8")
+    images = [{"id": i, "file_name": f"{name}.jpg", "height": 2, "width": 3} for i, name in enumerate("ab")]
+    rest = {"iscrowd": 0, "area": 2, "bbox": [1, 0, 2, 1]}
+    segments = [{"id": 7, "category_id": 4, **rest}, {"id": 300, "category_id": 9, **rest}]
+    panoptic = [{"image_id": i, "file_name": f"{name}.png", "segments_info": segments} for i, name in enumerate("ab")]
+    corners = [[1, 0, 3, 0, 3, 1, 1, 1]]
+    objects = [{"id": i, "image_id": i, "category_id": 4, "segmentation": corners, **rest} for i in (0, 1)]
+    write(farm / "panoptic.json", {"images": images, "annotations": panoptic, "categories": CATEGORIES})
+    write(farm / "instances.json", {"images": images, "annotations": objects, "categories": CATEGORIES[1:]})
+    return farm
+
+
+def write(path: Path, content: Any) -> None:
+    path.write_text(json.dumps(content), encoding="utf-8")
+
+
+def classes(farm: Path, text: str) -> str:
+    (farm / "own.txt").write_text(text, encoding="utf-8")
+    return "&classes=farm/own.txt"
+
+
+def test_a_folder(farm: Path) -> None:
+    metadata = MetadataCatalog.get(FOLDER)
+    assert metadata.name == "farm_images"
+    assert metadata.evaluator_type == "sem_seg"
+    assert metadata.stuff_classes == ["field,farmland", "tractor,farm vehicle"]
+    assert metadata.thing_classes == []
+    assert metadata.stuff_colors == [list(class_colour(0)), list(class_colour(1))]
+    assert (metadata.ignore_label, metadata.first_label) == (255, 0)
+    assert vocabulary_of(FOLDER).isthing == (False, False)
+    assert DatasetCatalog.get(FOLDER) == [
+        {
+            "file_name": str(farm / f"images/{name}.jpg"),
+            "image_id": name,
+            "sem_seg_file_name": str(farm / f"labels/{name}.png"),
+        }
+        for name in ("a", "b")
+    ]
+    assert MetadataCatalog.get(FOLDER) is metadata
+    assert FOLDER not in DatasetCatalog.list()
+
+
+def test_labels_may_begin_at_one_and_0_may_mean_nothing(farm: Path) -> None:
+    metadata = MetadataCatalog.get(
+        f"folder:farm/images?labels=farm/labels&ignore=0{classes(farm, '2:sky' + chr(10) + '1:hay')}"
+    )
+    assert metadata.stuff_classes == ["hay", "sky"]
+    assert metadata.stuff_dataset_id_to_contiguous_id == {1: 0, 2: 1}
+    assert (metadata.ignore_label, metadata.first_label) == (0, 1)
+
+
+def test_a_table_tells_things_and_colours(farm: Path) -> None:
+    table = "id\tname\tisthing\tr\tg\tb\n0\thay\t0\t1\t2\t3\n1\tcow\t1\t4\t5\t6\n"
+    metadata = MetadataCatalog.get(f"folder:farm/images?labels=farm/labels{classes(farm, table)}")
+    assert metadata.thing_dataset_id_to_contiguous_id == {1: 1}
+    assert metadata.stuff_colors == [[1, 2, 3], [4, 5, 6]]
+
+
+def test_paths_may_be_absolute_at_home_and_encoded(farm: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(farm))
+    (farm / "labels").rename(farm / "what & why?")
+    name = f"folder:{farm}/images?labels=~/what%20%26%20why%3F&classes=~/classes.txt&name=mine"
+    assert [record["image_id"] for record in DatasetCatalog.get(name)] == ["a", "b"]
+    assert MetadataCatalog.get(name).name == "mine"
+
+
+def test_coco_panoptic(farm: Path) -> None:
+    metadata = MetadataCatalog.get(PANOPTIC)
+    assert metadata.name == "farm_panoptic"
+    assert metadata.stuff_classes == ["field", "tractor"]
+    assert metadata.thing_dataset_id_to_contiguous_id == {4: 1}
+    assert metadata.stuff_colors == [[1, 2, 3], list(class_colour(1))]
+    record = DatasetCatalog.get(PANOPTIC)[1]
+    assert record["pan_seg_file_name"] == str(farm / "panoptic/b.png")  # beside the JSON, by its name
+    assert [segment["category_id"] for segment in record["segments_info"]] == [1, 0]
+    assert "sem_seg_file_name" not in record
+    (farm / "panoptic").rename(farm / "masks")
+    with pytest.raises(
+        DataError, match=r"farm_panoptic: the folder of panoptic PNGs .* correct .*, coco-panoptic:JSON\?"
+    ):
+        DatasetCatalog.get(PANOPTIC)
+    record = DatasetCatalog.get(f"{PANOPTIC}&masks=farm/masks&labels=farm/labels")[0]
+    assert record["pan_seg_file_name"] == str(farm / "masks/a.png")
+    assert record["sem_seg_file_name"] == str(farm / "labels/a.png")
+
+
+def test_coco_instances(farm: Path) -> None:
+    metadata = MetadataCatalog.get(INSTANCES)
+    assert (metadata.evaluator_type, metadata.json_file) == ("coco", str(farm / "instances.json"))
+    assert metadata.thing_classes == ["tractor"]
+    assert [item["category_id"] for item in DatasetCatalog.get(INSTANCES)[0]["annotations"]] == [0]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "4:digger\n9:meadow\n12:sky\n",  # by id
+        "sky\ndigger,Tractor\nmeadow,field\n",  # by name, in any order, others between them
+        "meadow\ndigger\n",  # by order
+        "meadow,field\ndigger\n",  # by order, a name among them
+    ],
+)
+def test_words_for_the_categories_of_a_json(text: str, farm: Path) -> None:
+    metadata = MetadataCatalog.get(PANOPTIC + classes(farm, text))
+    assert [names.split(",")[0] for names in metadata.stuff_classes] == ["meadow", "digger"]
+    assert metadata.thing_dataset_id_to_contiguous_id == {4: 1}
+    assert metadata.stuff_colors[0] == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("9:meadow\n", r"own\.txt has no line for category 4 of .*panoptic\.json"),
+        ("sky\nmeadow\ndigger\n", "has 3 classes, .* 2 categories, of which 0 stand in the list by name"),
+        ("digger\nfield\n", "has 2 classes, .* 2 categories, of which 1 stand"),  # by order field would be the tractor
+        ("field,tractor\nsky\n", "of which 2 stand"),
+    ],
+)
+def test_words_that_do_not_fit_the_json(text: str, message: str, farm: Path) -> None:
+    with pytest.raises(DataError, match=message):
+        MetadataCatalog.get(PANOPTIC + classes(farm, text))
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        (
+            "foldre:a?labels=b&classes=c",
+            r"begins with 'foldre'\. Did you mean 'folder'\? .*folder:IMAGES\?labels=LABELS",
+        ),
+        ("folder:a?classes=c", r"does not say labels: write folder:IMAGES\?labels=LABELS&classes=FILE"),
+        ("folder:a", "does not say labels and classes"),
+        ("folder:a?labels=&classes=c", "does not say labels"),
+        ("folder:?labels=b&classes=c", "has no path behind 'folder'"),
+        ("folder:a?labls=b&classes=c", r"unknown word 'labls'\. Did you mean 'labels' .*\? Write folder:IMAGES"),
+        ("folder:a?labels=b&labels=c&classes=d", "says 'labels' twice"),
+        ("folder:a?labels=b&classes=c&name=x/y", "has the name 'x/y': use letters"),
+        ("folder:a?labels=b&classes=c&ignore=none", "ignore is 'none' .* a pixel value such as 255 or 0"),
+        ("folder:a?labels=b&classes=c.txt", r"list of classes .*c\.txt cannot be read"),
+        ("coco-panoptic:a.json", r"does not say images: write coco-panoptic:JSON\?images=DIR"),
+        ("coco-panoptic:a.json?images=b", r"annotation file .*a\.json does not exist"),
+        ("coco-instances:a.json?images=b&masks=c", "unknown word 'masks'"),
+    ],
+)
+@pytest.mark.parametrize("catalog", [DatasetCatalog, MetadataCatalog])
+def test_wrong_spellings_are_answered_with_the_right_one(catalog: Any, name: str, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        catalog.get(name)
+
+
+def test_missing_folders(farm: Path) -> None:
+    with pytest.raises(
+        DataError, match=r"the image folder .*none does not exist; correct the data set's name, folder:"
+    ):
+        DatasetCatalog.get(FOLDER.replace("images", "none"))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("0:a\n2:b\n", "has no line 1: give every value"), ("2:a\n3:b\n", "begins at 2: give every value")],
+)
+def test_values_without_a_class(text: str, message: str, farm: Path) -> None:
+    with pytest.raises(DataError, match=message):
+        spec_of(f"folder:farm/images?labels=farm/labels{classes(farm, text)}")
+
+
+@pytest.mark.parametrize(
+    ("categories", "message"),
+    [
+        ([], "must list categories, each with an id of its own"),
+        ([CATEGORIES[0], CATEGORIES[0]], "must list categories"),
+        ([{"id": 1}], r"has no categories in COCO's form, each with id and name \('name'\)"),
+        (None, "has no categories"),
+    ],
+)
+def test_wrong_categories(categories: Any, message: str, farm: Path) -> None:
+    write(farm / "panoptic.json", {"categories": categories})
+    with pytest.raises(DataError, match=message):
+        MetadataCatalog.get(PANOPTIC)
+
+
+def test_a_class_that_would_never_count_is_refused(farm: Path) -> None:
+    many = classes(farm, "\n".join(f"kind {number}" for number in range(300)))
+    name = f"folder:farm/images?labels=farm/labels{many}"
+    with pytest.raises(DataError, match=r"The value 255 .* 'kind 255', and it marks unlabelled pixels: give another"):
+        MetadataCatalog.get(name)
+    assert MetadataCatalog.get(f"{name}&ignore=65535").ignore_label == 65535

@@ -1,0 +1,128 @@
+"""Benchmarks: the words are swapped, the control shuffles them, missing files are told at once."""
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from frozenseg.config import CfgNode
+from frozenseg.data import seen_classes
+from frozenseg.data.metadata import Metadata
+from frozenseg.engine.evaluation import protocol
+from frozenseg.engine.evaluation import runner as module
+from frozenseg.engine.evaluation.runner import Benchmark, build_benchmarks, evaluate, flat_results
+from frozenseg.errors import ConfigError, DataError
+from frozenseg.evaluation.class_table import ClassTable
+from frozenseg.evaluation.evaluator import Seconds
+from frozenseg.vocabulary import Vocabulary
+from tests.engine.one_layer import OneLayer
+
+WORDS = Vocabulary.from_strings(["cat", "dog", "sky"], isthing=[True, True, False])
+TRAINING = Vocabulary.from_strings(["cat", "sky"])
+METADATA = Metadata(
+    name="pets",
+    json_file="missing.json",
+    prepare_command="run prepare_pets",
+    stuff_classes=["cat", "dog", "sky"],
+    thing_dataset_id_to_contiguous_id={1: 0, 2: 1},
+)
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch, cfg: CfgNode) -> list[tuple[Any, ...]]:
+    """Stand-ins for data and evaluation; what the evaluators are built from."""
+    kept: list[tuple[Any, ...]] = []
+    metadata = METADATA
+    for place in (module, protocol, seen_classes):
+        monkeypatch.setattr(place, "MetadataCatalog", SimpleNamespace(get=lambda name: metadata))
+    monkeypatch.setattr(module, "build_vocabulary", lambda cfg, name: WORDS)
+    monkeypatch.setattr(module, "EvalDataset", SimpleNamespace(open=lambda cfg, name: name))
+    monkeypatch.setattr(module, "build_evaluators", lambda *arguments: kept.append(arguments) or "evaluators")
+    cfg.DATASETS.TRAIN = ["zoo"]
+    cfg.DATASETS.TEST = ["pets"]
+    cfg.MODEL.MASK_FORMER.TEST.INSTANCE_ON = False
+    return kept
+
+
+def test_seen_classes_are_those_of_training(cfg: CfgNode, asked: list[tuple[Any, ...]]) -> None:
+    (benchmark,) = build_benchmarks(cfg, TRAINING)
+    assert (
+        benchmark[:-1] == Benchmark("pets", cfg, WORDS, (True, False, True), "pets", "evaluators", METADATA, None)[:-1]
+    )
+    assert benchmark.classes.subsets["S"].tolist() == [True, False, True]
+    metadata, output_kinds, flags = asked[0]
+    assert metadata.name == "pets"
+    assert output_kinds == {"semantic", "panoptic"}
+    assert flags == (True, False, True)
+
+
+def test_the_control_changes_only_the_words(cfg: CfgNode, asked: list[tuple[Any, ...]]) -> None:
+    cfg.TEST.SHUFFLE_CLASS_NAMES = True
+    (benchmark,) = build_benchmarks(cfg, TRAINING)
+    assert benchmark.words.names == ("sky", "cat", "dog")  # sky is the only one of its kind
+    assert benchmark.seen == (True, True, False)  # the model believes the words
+    assert asked[0][2] == (True, False, True)
+    assert benchmark.classes.subsets["S"].tolist() == [True, False, True]
+
+
+def test_what_is_missing_is_told_before_any_work(cfg: CfgNode, asked: list[tuple[Any, ...]]) -> None:
+    test = cfg.MODEL.MASK_FORMER.TEST
+    test.INSTANCE_ON = True
+    with pytest.raises(DataError, match="pets: the instance annotations missing.json do not exist; run prepare_pets"):
+        build_benchmarks(cfg, TRAINING)
+    test.PANOPTIC_ON = False
+    with pytest.raises(ConfigError, match="pets has classes that are not things, .* set it to True for AP of things"):
+        build_benchmarks(cfg, TRAINING)
+    test.SEMANTIC_ON = test.INSTANCE_ON = False
+    test.RECALL_ON = True
+    build_benchmarks(cfg, TRAINING)
+    assert asked[-1][1] == {"recall"}
+    test.RECALL_ON = False
+    with pytest.raises(ConfigError, match="Nothing to evaluate"):
+        build_benchmarks(cfg, TRAINING)
+
+
+def test_the_model_keeps_its_words_and_its_outputs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cfg: CfgNode
+) -> None:
+    model, shown = OneLayer(), []
+    own = model.vocabulary, model.seen, model.postprocessor, model.ensemble_settings
+    cfg.MODEL.MASK_FORMER.TEST.INSTANCE_ON = False
+    cfg.MODEL.FROZEN_SEG.GEOMETRIC_ENSEMBLE_BETA = 0.5
+
+    def inference(model: OneLayer, loader: str, evaluators: Any, *_: Any) -> tuple[Any, Seconds]:
+        shown.append((model.vocabulary, model.seen, loader))
+        shown.append((model.postprocessor.instance, model.ensemble_settings.weights.unseen))
+        return {"sem_seg": {"mIoU": 12.5, "S_mIoU": float("nan")}}, Seconds()
+
+    monkeypatch.setattr(module, "inference_on_dataset", inference)
+    evaluators: Any = SimpleNamespace(
+        evaluators=[], per_class={"IoU": {"cat": 25.0}}, truths=(), reset=lambda: shown.append("reset")
+    )
+    flags = (True, True, False)
+    test_set: Any = SimpleNamespace(batches=lambda read_truth, done: "batches")
+    classes = ClassTable.from_metadata(METADATA, flags)
+    benchmark = Benchmark("pets", cfg, WORDS, flags, test_set, evaluators, METADATA, classes)
+    results = evaluate(model, [benchmark], tmp_path, weights="some.pth")
+    assert shown == [(WORDS, flags, "batches"), (False, 0.5), "reset"]
+    assert (model.vocabulary, model.seen, model.postprocessor, model.ensemble_settings) == own
+    assert flat_results(results)["pets/sem_seg/mIoU"] == 12.5
+    written = json.loads((tmp_path / "inference" / "results.json").read_text())
+    assert written["pets"]["sem_seg"] == {"mIoU": 12.5, "S_mIoU": None}
+    assert written["pets"]["per_class"] == {"IoU": {"cat": 25.0}}
+    about = written["pets"]["about"]
+    assert about["weights"]["file"] == "some.pth"
+    assert about["weights"]["frozen"] == {"frozen": "0123"}
+    assert about["config"]["MODEL"]["FROZEN_SEG"]["GEOMETRIC_ENSEMBLE_BETA"] == 0.5
+    assert about["vocabulary"] == {"cat": ["cat"], "dog": ["dog"], "sky": ["sky"]}
+    assert about["seen"]["seen classes"] == 2
+    assert about["seconds"] == {"data": 0.0, "model": 0.0, "metric": 0.0}
+    assert (tmp_path / "inference" / "pets_per_class.csv").read_text().splitlines()[1] == "cat,thing,yes,25.0"
+    assert (tmp_path / "inference" / "report.html").is_file()
+
+
+def test_without_benchmarks_nothing_is_written(tmp_path: Path) -> None:
+    assert evaluate(OneLayer(), [], tmp_path) == {}
+    assert list(tmp_path.iterdir()) == []

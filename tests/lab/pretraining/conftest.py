@@ -1,0 +1,10 @@
+"""A few scenes, painted once."""
+
+import pytest
+
+from lab.pretraining.scene_pool import ScenePool, paint_pool
+
+
+@pytest.fixture(scope="session")
+def pool() -> ScenePool:
+    return paint_pool(seed=3, count=12)

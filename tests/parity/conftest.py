@@ -1,7 +1,0 @@
-"""What the parity tests share."""
-
-import pytest
-
-from tests.parity.formulas.torch_side import single_thread
-
-one_thread = pytest.fixture(autouse=True)(single_thread)

@@ -1,0 +1,1 @@
+"""Research code outside the installed package: parity, pretraining, ablation, metric timing."""

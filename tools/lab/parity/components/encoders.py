@@ -1,0 +1,93 @@
+"""CLIP's text rows, its ResNet's maps and masked pooling, and SAM with prompts."""
+
+from collections.abc import Iterator
+from functools import cache
+
+import torch
+import torch.nn.functional as F
+from segment_anything import SamPredictor
+from segment_anything.modeling import Sam
+
+from frozenseg.modeling.clip.base import FrozenCLIP
+from frozenseg.modeling.clip.build import build_clip
+from frozenseg.modeling.clip.text_classifier import TextClassifier
+from frozenseg.modeling.sam.base import FrozenSAM
+from frozenseg.modeling.sam.build import build_sam
+from frozenseg.vocabulary import TEMPLATES, Vocabulary
+from lab.parity.compare import Row
+from lab.parity.components.part import Part, draws
+from lab.parity.fill import fill
+from lab.parity.inputs import follow
+
+TEXT_CLIP, RESNET_CLIP, PROMPTED_SAM = "convnext_large_d_320", "RN50-quickgelu", "vit_b"
+
+
+def text_classifier(part: Part) -> Iterator[Row]:
+    """Yield rows for tokens, encoded prompts and the rows of a vocabulary."""
+    clip = _clip(TEXT_CLIP)
+    names = Vocabulary.from_strings(part.about["classes"]).synonyms
+    tokens = clip.tokenizer([template.format(name) for name in names for template in TEMPLATES])
+    yield part.equal("tokens", tokens)
+    yield part.close("raw_first3", clip.encode_text(tokens)[:3])
+    yield part.close("classifier", TextClassifier(clip).rows(names))
+
+
+def resnet_features(part: Part) -> Iterator[Row]:
+    """Yield rows for the maps of a CLIP ResNet."""
+    clip = _clip(RESNET_CLIP)
+    image = follow(part.about["args"].removeprefix("x=").split("/")[0]).float()[None] / 127 - 1
+    kept = {}
+    hook = clip.clip_model.visual.act3.register_forward_hook(lambda module, inputs, output: kept.update(stem=output))
+    features = clip(image)
+    hook.remove()
+    yield part.close("stem", kept["stem"])
+    for name in ("res2", "res3", "res4", "res5"):
+        yield part.close(name, features._asdict()[name])
+
+
+def resnet_mask_attnpool(part: Part) -> Iterator[Row]:
+    """Yield a row for masked attention pooling, an empty mask among the masks."""
+    dense, masks = draws(part.about["args"])
+    masks[1, 2] = -1
+    yield part.close("out", _clip(RESNET_CLIP).project(F.relu(dense), masks))
+
+
+def sam_prompt(part: Part) -> Iterator[Row]:
+    """Yield rows for SAM's embedding of both channel orders, and its masks of points and of a box."""
+    ours = build_sam(PROMPTED_SAM, "random")
+    fill(ours, "sam.")
+    predictor = SamPredictor(_as_package(ours))
+    recipe = part.about["args"].removeprefix("image=").split(" as ")[0]
+    image = follow(recipe).permute(1, 2, 0).numpy()
+    height, width = image.shape[:2]
+    for order in ("RGB", "BGR"):
+        predictor.set_image(image, order)
+        yield part.close(f"embedding_{order}", predictor.features)
+    points = torch.tensor([[0.3 * width, 0.4 * height], [0.7 * width, 0.6 * height]], dtype=torch.float64).numpy()
+    labels = torch.tensor([1, 0]).numpy()
+    masks, scores, low = predictor.predict(points, labels, multimask_output=True, return_logits=True)
+    for name, values in (("masks", masks), ("iou", scores), ("low", low)):
+        yield part.close(f"multi_{name}", torch.from_numpy(values))
+    masks, scores, _ = predictor.predict(
+        points[:1],
+        labels[:1],
+        box=torch.tensor([5, 8, width - 10, height - 12]).numpy(),
+        mask_input=low[:1],
+        multimask_output=False,
+        return_logits=True,
+    )
+    for name, values in (("masks", masks), ("iou", scores)):
+        yield part.close(f"single_{name}", torch.from_numpy(values))
+
+
+@cache
+def _clip(name: str) -> FrozenCLIP:
+    clip = build_clip(name, "random")
+    fill(clip, "backbone.")
+    return clip
+
+
+def _as_package(sam: FrozenSAM) -> Sam:
+    """Return the parts as the package's own model."""
+    parts = (sam.image_encoder, sam.prompt_encoder, sam.mask_decoder)
+    return Sam(*parts, pixel_mean=list(sam.PIXEL_MEAN), pixel_std=list(sam.PIXEL_STD)).eval()

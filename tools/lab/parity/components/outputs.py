@@ -1,0 +1,173 @@
+"""Read-outs, the mask-proposal ensemble and the criterion.
+
+Letters: Q queries, C classes, M proposals, H×W the image.
+"""
+
+import ast
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from frozenseg.modeling.criterion.matcher import HungarianMatcher
+from frozenseg.modeling.criterion.set_criterion import SetCriterion
+from frozenseg.modeling.ensemble.mask_proposals import mask_proposal_ensemble
+from frozenseg.modeling.postprocess.chunked_masks import Candidates
+from frozenseg.modeling.postprocess.instance import instance_inference
+from frozenseg.modeling.postprocess.panoptic import panoptic_inference
+from frozenseg.modeling.postprocess.semantic import semantic_inference
+from frozenseg.modeling.types import MaskPredictions, Prediction, Target
+from lab.parity.compare import Row
+from lab.parity.components.part import Part, draws
+from lab.parity.discrete import Scored, compare_instances
+from lab.parity.inputs import follow, make_blob_masks, make_labels, randn, stateless_rand
+from lab.parity.matching import compare_matchings, recorded
+
+TILES = 24
+UNSAID_ALPHA = 0.5  # of the cases whose name does not say it
+PROPOSED = re.compile(r"geo_with_sam_(?:alpha(?P<alpha>.+)|(?P<kind>none_kept|no_masks))")
+
+
+def inference(part: Part) -> Iterator[Row]:
+    """Yield rows for all read-outs and for the ensemble with proposals."""
+    logits, noise = draws(part.about["args"])
+    blobs = follow(re.search(r"make_blob_masks\([\w,=]+\)", part.about["args"])[0])
+    logits, masks = 4 * logits, torch.where(blobs, 2.0, -6.0) + noise
+    semantic = semantic_inference(logits, masks)
+    yield part.close("semantic", semantic)
+    isthing = tuple(bool(flag) for flag in part.about["test_thing"])
+    made_up = _tiles(part, logits, masks.shape)
+    for name in sorted(part.arrays):
+        kind, _, setting = name.partition("_")
+        if kind == "panoptic":
+            given = made_up.get(setting) or (logits, masks, *(float(number) for number in setting.split("_")))
+            yield from _panoptic(part, setting, given, isthing)
+    yield _instances(part, Scored(logits, masks, 1e-6, 1e-6), isthing)
+    yield from _proposals(part, semantic)
+
+
+def criterion(part: Part) -> Iterator[Row]:
+    """Yield rows for matchings and losses, with images that have no target."""
+    config = part.about["config"]
+    matcher = HungarianMatcher(
+        class_weight=config["cost_class"],
+        mask_weight=config["cost_mask"],
+        dice_weight=config["cost_dice"],
+        points=config["num_points"],
+    )
+    module = SetCriterion(
+        classes=config["num_classes"],
+        matcher=matcher,
+        weights=(1.0, 1.0, 1.0),
+        void_weight=config["eos_coef"],
+        points=config["num_points"],
+        oversample=config["oversample"],
+        importance=config["importance"],
+    )
+    for name, case in part.about.items():
+        if isinstance(case, Mapping) and "losses_seeded" in case:
+            yield from _losses(part, name, case, module)
+
+
+def _panoptic(
+    part: Part, setting: str, given: tuple[Tensor, Tensor, float, float], isthing: tuple[bool, ...]
+) -> Iterator[Row]:
+    logits, masks, *thresholds = given
+    ids, segments = panoptic_inference(Candidates(logits, masks), isthing, *thresholds)
+    yield part.equal(f"panoptic_{setting}", ids)
+    golden = part.about[f"segments_{setting}"]
+    wrong = sum(segment not in golden for segment in segments) + sum(segment not in segments for segment in golden)
+    yield part.compare.equal(f"{part.name}/segments_{setting}", wrong)
+
+
+def _tiles(part: Part, logits: Tensor, shape: torch.Size) -> dict[str, tuple[Tensor, Tensor, float, float]]:
+    """Return the made-up tiles, which fit without and with overlap: logits, masks and thresholds of each."""
+    queries, height, width = shape
+    cy, cx = (
+        place[:TILES] * size
+        for place, size in zip(draws(part.about["args_tiles"], "rand"), (height, width), strict=True)
+    )
+    y, x = torch.arange(height)[:, None], torch.arange(width)[None]
+    distance = (y - cy[:, None, None]) ** 2 + (x - cx[:, None, None]) ** 2  # (tiles, H, W)
+    nearest = distance.argmin(dim=0) == torch.arange(TILES)[:, None, None]
+    wide = distance <= 1.35 * distance.amin(dim=0) + 4
+    noise = draws(part.about["args_soft_tiles"])[0]
+    others = torch.full((queries - TILES, height, width), -8.0)
+    logits = logits.clone()
+    logits[TILES:, -1] += 40
+    sharp = torch.cat([torch.where(nearest, 5.0, -5.0), others])
+    soft = torch.cat([torch.where(wide, 2.0, -5.0) + 0.2 * noise, others])
+    return {"tiles": (logits, sharp, 0.0, 0.8), "soft_tiles": (logits, soft, 0.0, 0.8)}
+
+
+def _instances(part: Part, scored: Scored, isthing: tuple[bool, ...]) -> Row:
+    shape = part.about["inst_masks_shape"]
+    packed = np.unpackbits(part.array("inst_masks_packed"), count=int(np.prod(shape))).reshape(shape)
+    golden = (part.array("inst_scores"), part.array("inst_classes"), packed.astype(bool))
+    detections = int(re.search(r"topk (\d+)", part.about["args"])[1])
+    instances = instance_inference(Candidates(scored.logits, scored.masks), detections, isthing)
+    return compare_instances(part.compare, f"{part.name}/instances", instances, golden, scored, detections)
+
+
+def _proposals(part: Part, semantic: Tensor) -> Iterator[Row]:
+    text = part.about["args_sam"]
+    noise, logits = draws(text)
+    blobs = follow(re.search(r"make_blob_masks\([\d,]+\)", text)[0])
+    masks, logits = torch.where(blobs, 3.0, -3.0) + 0.5 * noise, 5 * logits[0]
+    seen = torch.tensor(ast.literal_eval(re.search(r"mask=(\[[\d, ]+\])", text)[1])).bool()
+    for name in sorted(part.arrays):
+        match = PROPOSED.fullmatch(name)
+        if match is None:
+            continue
+        given = {"none_kept": (0.01 * logits, masks), "no_masks": (logits[:0], masks[:0])}.get(
+            match["kind"], (logits, masks)
+        )
+        yield part.close(name, mask_proposal_ensemble(semantic, *given, seen, float(match["alpha"] or UNSAID_ALPHA)))
+
+
+def _losses(part: Part, name: str, case: Mapping[str, Any], module: SetCriterion) -> Iterator[Row]:
+    predictions, targets, seed = _criterion_inputs(case)
+    for kind in ("seeded", "stateless"):
+        with recorded(module) as matcher:
+            if kind == "seeded":
+                torch.manual_seed(seed)
+                losses = module(predictions, targets)
+            else:
+                with stateless_rand(seed):
+                    losses = module(predictions, targets)
+        goldens = case[f"indices_{kind}"]
+        yield from compare_matchings(part.compare, f"{part.name}/{name} matching {kind}", goldens, matcher)
+        wanted = case[f"losses_{kind}"]
+        own = torch.stack([losses[key] for key in wanted])
+        yield part.compare.close(f"{part.name}/{name} losses {kind}", own, np.array(list(wanted.values())))
+
+
+def _criterion_inputs(case: Mapping[str, Any]) -> tuple[MaskPredictions, list[Target], int]:
+    """Return predictions, targets and the seed that a recipe in words describes."""
+
+    def numbers(pattern: str) -> list[int]:
+        found = re.search(pattern, case["recipe"])[1]
+        return [int(number) for number in found.split(",")]
+
+    seed = numbers(r"manual_seed\((\d+)\)")[0]
+    batch, queries, logits = numbers(r"pred_logits=2\*randn\(\d+\+10\*i,([\d,]+)\)")
+    coarse = numbers(r"bilinear\(randn\(\d+\+10\*i\+1,([\d,]+)\)")
+    size = numbers(r"\),\(([\d,]+)\)\)")
+    labels, classes = numbers(r"make_labels\((\d+)")[0], numbers(r"make_labels\([^,]+,count,(\d+)\)")[0]
+    blobs, full = numbers(r"make_blob_masks\((\d+)")[0], numbers(r"make_blob_masks\([^,]+,count,([\d,]+)\)")
+    predictions = [
+        Prediction(
+            2 * randn(seed + 10 * layer, batch, queries, logits),
+            3 * F.interpolate(randn(seed + 10 * layer + 1, *coarse), size, mode="bilinear"),
+        )
+        for layer in range(3)
+    ]
+    targets = [
+        Target(make_labels(labels + 2 * image, count, classes), make_blob_masks(blobs + 2 * image, count, *full))
+        for image, count in enumerate(case["counts"])
+    ]
+    return MaskPredictions(predictions[-1], tuple(predictions[:-1])), targets, seed

@@ -1,0 +1,120 @@
+"""A training step: predictions, matchings, every loss and the gradient of every trained parameter."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from frozenseg.modeling.meta_arch.base import MaskClassifier
+from frozenseg.modeling.types import MaskPredictions, Target
+from frozenseg.structures.instances import Instances
+from lab.parity.compare import DEVIATIONS, FLOORS, Array, Comparer, Row
+from lab.parity.goldens import Golden
+from lab.parity.inputs import check_crc, follow, stateless_rand
+from lab.parity.matching import RecordingMatcher, compare_matchings, recorded
+from lab.parity.predictions import compare_maps, compare_predictions, decode, mask_floor
+from lab.parity.recorder import Recorder
+
+NO_GRADIENT = -1.0  # stands for the norm of a gradient that was not there
+
+
+class Training:
+    """Runs one golden.
+
+    Args:
+        golden: the case.
+        model: its model, filled.
+    """
+
+    def __init__(self, golden: Golden, model: MaskClassifier) -> None:
+        self.golden, self.model = golden, model
+        self.compare = Comparer(golden.name)
+        self.with_gradients = "grad_l2" in golden.arrays
+        self.batch = [_element(golden.name, about) for about in golden.about["images"]]
+
+    def run(self) -> Iterator[Row]:
+        """Yield a row for every stage, in the order of the computation; leaves no gradient behind."""
+        golden, compare, model = self.golden, self.compare, self.model.train()
+        with torch.set_grad_enabled(self.with_gradients):
+            targets, record = self.predict()
+            words = model.text_embeddings()
+            decoded = decode(model, golden, record, words)
+        yield from compare.kept(golden, "text_classifier", words.rows)
+        yield from compare_maps(compare, golden, record.stages())
+        yield from compare_predictions(compare, golden, decoded)
+        yield from compare_maps(compare, golden, {"pred_masks": decoded.predictions[-1].masks}, mask_floor(golden))
+        predictions = MaskPredictions(decoded.predictions[-1], tuple(decoded.predictions[:-1]))
+        seed = golden.about["rng"]["seed"]
+        with recorded(model.criterion) as matcher, torch.no_grad():
+            torch.manual_seed(seed)
+            losses = model.criterion(predictions, targets)
+        yield from self._losses("seeded", losses, matcher)
+        with recorded(model.criterion) as matcher, torch.set_grad_enabled(self.with_gradients), stateless_rand(seed):
+            losses = model.criterion(predictions, targets)
+        yield from self._losses("stateless", losses, matcher)
+        if self.with_gradients:
+            sum(losses.values()).backward()
+            yield from self._gradients()
+            model.zero_grad(set_to_none=True)
+
+    def predict(self) -> tuple[list[Target], Recorder]:
+        """Run the model up to its criterion; returns what this would compare with."""
+        criterion = self.model.criterion
+        self.model.criterion = kept = _Keep()
+        try:
+            with Recorder(self.model) as record:
+                self.model(self.batch)
+        finally:
+            self.model.criterion = criterion
+        return kept.targets, record
+
+    def _losses(self, name: str, losses: Mapping[str, Tensor], matcher: RecordingMatcher) -> Iterator[Row]:
+        """Compare matchings and unweighted losses."""
+        wanted, weights = self.golden.about["losses"][name], self.golden.about["weight_dict"]
+        yield from compare_matchings(self.compare, f"matching {name}", self.golden.about["indices"][name], matcher)
+        own = torch.stack([losses[key].detach() / weights[key] for key in wanted])
+        floor = self.golden.floor(f"losses_{name}_max_abs")
+        yield self.compare.close(f"losses {name}", own, np.array(list(wanted.values())), floor=floor)
+
+    def _gradients(self) -> Iterator[Row]:
+        """Compare norm and sum of every gradient, relative to the norm."""
+        own = dict(self.model.named_parameters())
+        names = self.golden.about["grad_names"]
+        trained = {name for name, parameter in own.items() if parameter.requires_grad}
+        yield self.compare.equal("trained parameters", len(trained.symmetric_difference(names)))
+        gradients = [own[name].grad if name in own else None for name in names]
+        norms = np.array([NO_GRADIENT if grad is None else float(grad.double().norm()) for grad in gradients])
+        golden = self.golden.arrays["grad_l2"]
+        floor = max(FLOORS * self.golden.floor("grad_l2_rel_max"), DEVIATIONS)
+        size = np.maximum(np.abs(golden), np.finfo(np.float64).tiny)
+        relative = np.abs(norms - golden) / size
+        yield self._relative("gradient norms (relative)", relative, floor)
+        sums = np.array([0.0 if grad is None else float(grad.double().sum()) for grad in gradients])
+        sizes = np.array([own[name].numel() if name in own else 1 for name in names])
+        apart = np.abs(sums - self.golden.arrays["grad_sum"]) / (size * np.sqrt(sizes))
+        yield self._relative("gradient sums (relative)", apart, floor)
+
+    def _relative(self, stage: str, difference: Array, tolerance: float) -> Row:
+        greatest = float(difference.max())
+        return Row(self.golden.name, stage, greatest, float(difference.mean()), tolerance, 0, greatest <= tolerance)
+
+
+class _Keep(nn.Module):
+    """Stands in a criterion's place and keeps the targets."""
+
+    def forward(self, predictions: MaskPredictions, targets: list[Target], masks_of_step: None) -> dict[str, Tensor]:
+        del predictions, masks_of_step
+        self.targets = targets
+        return {}
+
+
+def _element(case: str, about: Mapping[str, Any]) -> dict[str, Any]:
+    image = follow(about["image"])
+    check_crc(case, image, about["crc32"])
+    size = (image.shape[-2], image.shape[-1])
+    labels = follow(about["labels"])
+    masks = follow(about["masks"]) if len(labels) else torch.zeros(0, *size, dtype=torch.bool)
+    instances = Instances(size, gt_classes=labels, gt_masks=masks)
+    return {"image": image, "height": size[0], "width": size[1], "instances": instances}

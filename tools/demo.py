@@ -143,7 +143,7 @@ def asked_words(arguments: argparse.Namespace) -> Vocabulary:
     """
     stuff = [name.strip() for name in arguments.stuff.split(";") if name.strip()]
     if arguments.vocabulary is None and arguments.vocabulary_file is None:
-        from frozenseg.toyworld.words import all_categories
+        from frozenseg.toyworld.categories import all_categories
 
         known = all_categories()
         return Vocabulary(tuple(category.names for category in known), tuple(category.isthing for category in known))

@@ -91,7 +91,7 @@ def as_model(regions: Callable[..., Any], classes: Sequence[tuple[str, ...]]) ->
     from torch import nn
 
     from frozenseg.data.images import read_image
-    from frozenseg.toyworld.words import all_categories
+    from frozenseg.toyworld.categories import all_categories
 
     named = {category.names: category for category in all_categories()}
     if foreign := [names[0] for names in classes if names not in named]:

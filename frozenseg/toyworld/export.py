@@ -30,8 +30,8 @@ from PIL import Image
 
 from frozenseg.errors import DataError
 from frozenseg.log import progress
+from frozenseg.toyworld.categories import Category, all_categories, seen_categories
 from frozenseg.toyworld.scenes import Scene, draw_cast, render
-from frozenseg.toyworld.words import Category, all_categories, seen_categories
 
 SPLITS = ("train", "val_seen", "val_unseen")
 DESCRIPTION = "ToyWorld"

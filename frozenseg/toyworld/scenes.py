@@ -11,8 +11,8 @@ from typing import NamedTuple
 import numpy as np
 
 from frozenseg.toyworld import textures
+from frozenseg.toyworld.categories import Category
 from frozenseg.toyworld.things import Light, PlacedThing, paint_thing, place_thing
-from frozenseg.toyworld.words import Category
 
 WORLD_WIDTH = 128.0  # world units across the shorter side: textures keep their look at any size
 MIN_VISIBLE_PIXELS = 16

@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from frozenseg.toyworld.categories import COLOURS, Category
 from frozenseg.toyworld.shapes import OUTLINES
 from frozenseg.toyworld.textures import paint_pattern, smooth_noise
-from frozenseg.toyworld.words import COLOURS, Category
 
 SMALLEST, LARGEST = 0.095, 0.175  # radius, as a share of the picture's shorter side
 

@@ -13,6 +13,7 @@ from tests.tiny import ROOT
 LEVELS = (
     ("errors", "log", "atomic", "parallel", "registry", "distributed", "device", "config", "cache", "safe_pickle"),
     ("structures", "vocabulary", "toyworld"),
+    ("visualization",),
     ("modeling", "data", "evaluation"),
     ("engine", "inference"),
     ("plugins",),

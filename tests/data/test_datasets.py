@@ -3,7 +3,7 @@
 import pytest
 
 from frozenseg.data import MetadataCatalog, vocabulary_of
-from frozenseg.toyworld.words import all_categories
+from frozenseg.toyworld.categories import all_categories
 
 COCO = "openvocab_coco_2017_val_panoptic_with_sem_seg"
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from frozenseg.toyworld.categories import seen_categories
 from frozenseg.toyworld.export import Recipe, export_split
-from frozenseg.toyworld.words import seen_categories
 from tests.tiny import NARROW, ROOT
 from tools.train_net import main
 from tools.validate_data import main as validate

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from frozenseg.toyworld.categories import COLOURS, all_categories, seen_categories
 from frozenseg.toyworld.shapes import OUTLINES
-from frozenseg.toyworld.words import COLOURS, all_categories, seen_categories
 from lab.toyworld_baselines import colour_regions, connected, majority_regions, outline_regions, profile
 
 

@@ -10,7 +10,7 @@ from PIL import Image
 
 from frozenseg.modeling.build import build_model
 from frozenseg.modeling.load_weights import trained_tensors
-from frozenseg.toyworld.words import all_categories
+from frozenseg.toyworld.categories import all_categories
 from tests.tiny import NARROW, ROOT, TRAINING, tiny_config
 from tools.demo import SCENE_SIZE, SCENES, asked_words, main, parse_arguments
 

@@ -15,8 +15,8 @@ from pycocotools.coco import COCO
 from frozenseg.errors import DataError
 from frozenseg.structures.panoptic import rgb_to_id
 from frozenseg.toyworld import export
+from frozenseg.toyworld.categories import all_categories
 from frozenseg.toyworld.export import Recipe, export_split, export_world, make_scene, split_categories
-from frozenseg.toyworld.words import all_categories
 
 COUNT = 5
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # pycocotools

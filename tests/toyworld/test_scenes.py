@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from frozenseg.toyworld import scenes, things
+from frozenseg.toyworld.categories import all_categories, seen_categories
 from frozenseg.toyworld.scenes import Cast, Scene, draw_cast, render
-from frozenseg.toyworld.words import all_categories, seen_categories
 
 BY_NAME = {category.name: category for category in all_categories()}
 

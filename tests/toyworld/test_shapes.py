@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
+from frozenseg.toyworld.categories import SHAPES
 from frozenseg.toyworld.shapes import OUTLINES
-from frozenseg.toyworld.words import SHAPES
 
 
 def at(shape: str, x: float, y: float) -> float:

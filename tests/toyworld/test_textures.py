@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from frozenseg.toyworld import textures
-from frozenseg.toyworld.words import MATERIALS, PATTERNS
+from frozenseg.toyworld.categories import MATERIALS, PATTERNS
 
 
 def grid(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:

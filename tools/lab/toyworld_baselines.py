@@ -15,9 +15,9 @@ from typing import NamedTuple
 import numpy as np
 from scipy import ndimage
 
+from frozenseg.toyworld.categories import COLOURS, Category
 from frozenseg.toyworld.shapes import OUTLINES
 from frozenseg.toyworld.textures import MATERIALS
-from frozenseg.toyworld.words import COLOURS, Category
 
 SMOOTHING, CALMING = 3, 9  # pixels a side: of the blur before colours are told, of the vote among materials
 LEAST_THING, LARGEST_THING = 0.004, 0.12  # shares of the picture

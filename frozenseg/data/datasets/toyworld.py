@@ -4,7 +4,7 @@ import functools
 
 from frozenseg.data.formats.coco_panoptic import load_coco_panoptic
 from frozenseg.data.spec import CategoryRow, DatasetSpec
-from frozenseg.toyworld.words import SEEN, all_categories, seen_categories
+from frozenseg.toyworld.categories import SEEN, all_categories, seen_categories
 
 
 def categories_of(split: str) -> tuple[CategoryRow, ...]:

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from frozenseg.modeling.clip.build import build_clip
-from frozenseg.toyworld.words import wide_categories
+from frozenseg.toyworld.categories import wide_categories
 from lab.pretraining.clip import MEAN, STD, ContrastiveStep, encode_regions
 from lab.pretraining.regions import draw_regions
 from lab.pretraining.scene_pool import ScenePool, flipped

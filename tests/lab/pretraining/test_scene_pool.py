@@ -3,8 +3,8 @@
 import numpy as np
 import torch
 
+from frozenseg.toyworld.categories import COLOURS, PATTERNS, SHAPES, wide_categories
 from frozenseg.toyworld.export import SPLITS, Recipe, make_scene
-from frozenseg.toyworld.words import COLOURS, PATTERNS, SHAPES, wide_categories
 from lab.pretraining.crops import cut, draw_crops, square_around
 from lab.pretraining.scene_pool import ScenePool, View, paint_pool
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from frozenseg.toyworld.words import all_categories
+from frozenseg.toyworld.categories import all_categories
 from lab.pretraining.sentences import Sentence, describe, true_of, words_of
 
 BY_NAME = {category.name: category for category in all_categories()}

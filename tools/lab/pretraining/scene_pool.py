@@ -13,8 +13,8 @@ from torch import Tensor
 
 from frozenseg.log import progress
 from frozenseg.parallel import outcomes
+from frozenseg.toyworld.categories import COLOURS, Category, wide_categories
 from frozenseg.toyworld.scenes import draw_cast, render
-from frozenseg.toyworld.words import COLOURS, Category, wide_categories
 
 WORLD = 7001  # keeps the scenes apart from those of ToyWorld's own splits, whatever the seed
 CHUNK = 64  # scenes that a process makes at a time

@@ -20,9 +20,9 @@ from frozenseg.modeling.clip.text_classifier import TextClassifier
 from frozenseg.modeling.sam.automatic_masks.proposal_settings import ProposalSettings
 from frozenseg.modeling.sam.automatic_masks.proposals import propose_masks
 from frozenseg.modeling.sam.base import FrozenSAM
+from frozenseg.toyworld.categories import Category, all_categories
 from frozenseg.toyworld.export import Recipe, make_scene
 from frozenseg.toyworld.scenes import Scene
-from frozenseg.toyworld.words import Category, all_categories
 from lab.pretraining.clip import MEAN, STD, encode_images
 from lab.pretraining.crops import cut, square_around
 from lab.pretraining.sam import Prompts, mask_ious, masks_at, normalise

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from frozenseg.toyworld.words import COLOURS, PATTERNS, SHAPES, Category, wide_categories
+from frozenseg.toyworld.categories import COLOURS, PATTERNS, SHAPES, Category, wide_categories
 from frozenseg.vocabulary import TEMPLATES
 
 PLAIN = "plain"  # the pattern of a thing that has none

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
+
+from tests.lab.parity.formulas.pixel_decoder import Deformable, Pixels, Size, pixel_decoder
 from tests.lab.parity.formulas.postprocessor import (
     Detections,
     geometric_ensemble,
@@ -12,8 +14,6 @@ from tests.lab.parity.formulas.postprocessor import (
     restore_size,
     semantic,
 )
-
-from tests.lab.parity.formulas.pixel_decoder import Deformable, Pixels, Size, pixel_decoder
 from tests.lab.parity.formulas.primitives import Weights, resize, under
 from tests.lab.parity.formulas.transformer_decoder import Decoding, Predicted, transformer_decoder
 from tests.lab.parity.formulas.words import TextRows, class_logits

@@ -2,7 +2,7 @@
 
 import pytest
 
-from frozenseg.toyworld.words import FIRST_STUFF_ID, SEEN, UNSEEN_TIERS, Category, all_categories, seen_categories
+from frozenseg.toyworld.categories import FIRST_STUFF_ID, SEEN, UNSEEN_TIERS, Category, all_categories, seen_categories
 
 
 def words_of(categories: list[Category]) -> set[str]:

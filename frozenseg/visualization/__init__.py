@@ -1,0 +1,1 @@
+"""Drawings of images, masks and text: overlays, legends, sheets."""

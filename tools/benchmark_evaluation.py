@@ -55,7 +55,7 @@ examples:
     python tools/benchmark_evaluation.py --only pq --size 1024 2048 --output speed.json
 """
 KIB_IN_MIB = 1024
-label_map = functools.partial(semantic_labels, of_probabilities=True)
+label_map = functools.partial(semantic_labels, masks_are_probabilities=True)
 TOLERANCE = 1e-9
 
 

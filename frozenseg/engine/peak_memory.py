@@ -14,7 +14,7 @@ from frozenseg.config import load_config
 from frozenseg.device import pick_device
 from frozenseg.errors import ConfigError
 from frozenseg.modeling.build import build_model
-from frozenseg.modeling.flops import words_without_text
+from frozenseg.modeling.flops import placeholder_text_embeddings
 from frozenseg.vocabulary import Vocabulary
 
 RESET, STATUS = Path("/proc/self/clear_refs"), Path("/proc/self/status")  # Linux: forget the peak, read it
@@ -56,7 +56,7 @@ def _measure(config: str, options: list[str], size: tuple[int, int], vocabulary:
     device = pick_device(cfg.MODEL.DEVICE)
     model = build_model(cfg, vocabulary).eval().to(device)
     model.return_labels()  # as evaluation does
-    model.text_classifier = words_without_text
+    model.text_classifier = placeholder_text_embeddings
     picture = torch.randint(0, 256, (3, *size), dtype=torch.uint8)
     before = start_measuring(device)
     with torch.no_grad():

@@ -53,8 +53,8 @@ def count_flops(model: nn.Module, size: tuple[int, int]) -> Flops:
     boxes = _Boxes(counter)
     with FakeTensorMode(allow_non_fake_inputs=True), torch.no_grad(), ExitStack() as stack:
         model.to_empty(device="cpu").requires_grad_(False).eval()
-        model.text_classifier = words_without_text
-        model.outputs = _no_read_out
+        model.text_classifier = placeholder_text_embeddings
+        model.postprocess = _no_read_out
         for name, box in BOXES.items():
             stack.enter_context(boxes.around(model, name, box))
         picture = torch.zeros(3, *size, dtype=torch.uint8)
@@ -66,7 +66,7 @@ def count_flops(model: nn.Module, size: tuple[int, int]) -> Flops:
     return Flops(dict(boxes.flops), by_operator, uncounted)
 
 
-def words_without_text(vocabulary: Vocabulary, void: Tensor) -> TextEmbeddings:
+def placeholder_text_embeddings(vocabulary: Vocabulary, void: Tensor) -> TextEmbeddings:
     """Return words of the right shape without a text tower's work; stands in for a ``TextClassifier``.
 
     Args:

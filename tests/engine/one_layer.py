@@ -21,7 +21,7 @@ from frozenseg.engine.training.trainer import Hook, Trainer
 from frozenseg.errors import DataError, FrozenSegError
 from frozenseg.modeling.ensemble.geometric import EnsembleWeights
 from frozenseg.modeling.meta_arch.base import EnsembleSettings
-from frozenseg.modeling.postprocess.postprocessing import Postprocessor
+from frozenseg.modeling.postprocess.postprocessor import Postprocessor
 from frozenseg.vocabulary import Vocabulary
 
 

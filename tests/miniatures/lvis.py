@@ -6,7 +6,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from frozenseg.data.prepare.pictures import read_table
+from frozenseg.data.prepare.images import read_table
 
 WIDTH, HEIGHT = 32, 16
 CATEGORIES = [(int(row["id"]), row["name"], row["frequency"]) for row in read_table("lvis.tsv")]

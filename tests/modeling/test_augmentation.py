@@ -9,7 +9,7 @@ from frozenseg.errors import ConfigError
 from frozenseg.modeling.augmentation import AugmentedModel, augmented
 from frozenseg.modeling.build import build_model
 from frozenseg.modeling.meta_arch import frozenseg as module
-from frozenseg.modeling.postprocess.postprocessing import Postprocessor
+from frozenseg.modeling.postprocess.postprocessor import Postprocessor
 from frozenseg.modeling.sam.automatic_masks.placement import Placement
 from frozenseg.modeling.sam.automatic_masks.proposals import Proposals
 from tests.tiny import TEST, TRAINING, tiny_config

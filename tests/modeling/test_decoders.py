@@ -5,10 +5,10 @@ import torch
 
 from frozenseg.errors import ConfigError, ShapeError
 from frozenseg.modeling.build import build_model
+from frozenseg.modeling.layers.group_norm import group_norm
 from frozenseg.modeling.layers.mask_pooling import mask_pooling
 from frozenseg.modeling.meta_arch.sem_seg_head import SemSegHead
 from frozenseg.modeling.pixel_decoder.deformable_encoder import DeformableEncoder, pixel_centres
-from frozenseg.modeling.pixel_decoder.sam_branch import group_count
 from frozenseg.modeling.transformer_decoder.attention import CrossAttention
 from frozenseg.modeling.transformer_decoder.feature_injector import inject_features
 from frozenseg.modeling.transformer_decoder.masked_decoder import LayerSize, MultiScaleMaskedTransformerDecoder
@@ -68,7 +68,7 @@ def test_pixel_centres_by_hand() -> None:
 
 @pytest.mark.parametrize(("width", "groups"), [(256, 32), (64, 32), (48, 16), (20, 4), (7, 1)])
 def test_groups_of_narrow_widths(width: int, groups: int) -> None:
-    assert group_count(width) == groups
+    assert group_norm(width).num_groups == groups
 
 
 @pytest.mark.parametrize("training", [True, False])

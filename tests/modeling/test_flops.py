@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from frozenseg.modeling.build import build_model
-from frozenseg.modeling.flops import REST, count_flops, words_without_text
+from frozenseg.modeling.flops import REST, count_flops, placeholder_text_embeddings
 from frozenseg.modeling.meta_device import weightless
 from frozenseg.modeling.types import MaskPredictions
 from tests.tiny import TEST, TRAINING, tiny_config
@@ -57,8 +57,8 @@ class Traceable(nn.Module):
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
         self.model = model
-        model.text_classifier = words_without_text
-        model.outputs = lambda logits, *_: logits
+        model.text_classifier = placeholder_text_embeddings
+        model.postprocess = lambda logits, *_: logits
         model.sem_seg_head.register_forward_hook(lambda *arguments: self.predictions.append(arguments[-1]))
         self.predictions: list[MaskPredictions] = []
 
@@ -97,7 +97,7 @@ def test_boxes_are_those_of_the_model() -> None:
 
 
 def test_words_without_text_have_the_shapes_of_words() -> None:
-    words = words_without_text(TEST, torch.zeros(1, 16))
+    words = placeholder_text_embeddings(TEST, torch.zeros(1, 16))
     assert words.rows.shape == (6, 16)  # five synonyms and void
     assert torch.allclose(words.rows.norm(dim=-1), torch.ones(6))
     assert words.class_of_row.tolist() == [0, 1, 2, 3, 3, 4]

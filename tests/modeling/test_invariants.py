@@ -11,7 +11,7 @@ from torch.utils._pytree import tree_leaves
 from frozenseg.modeling.build import build_model
 from frozenseg.modeling.clip.text_classifier import TextClassifier
 from frozenseg.modeling.meta_arch.base import MaskClassifier
-from frozenseg.modeling.postprocess.postprocessing import Postprocessor
+from frozenseg.modeling.postprocess.postprocessor import Postprocessor
 from frozenseg.structures.image_list import ImageSize
 from frozenseg.vocabulary import Vocabulary
 from lab.parity.fill import fill
@@ -128,7 +128,7 @@ def test_reading_out_thousands_of_classes_needs_no_map_for_each() -> None:
     for masks_first in (True, False):
         postprocessor = Postprocessor(masks_first=masks_first, labels=True)
         with Largest() as largest:
-            output = postprocessor(logits, masks, (True,) * MANY, true_size=ImageSize(96, 128), wanted=size)
+            output = postprocessor(logits, masks, (True,) * MANY, true_size=ImageSize(96, 128), target_size=size)
         assert output["sem_seg"].shape == size
         assert largest.numel <= 2**24 < MANY * 240 * 320 // 20
 

@@ -4,9 +4,10 @@ import math
 
 import torch
 
-from frozenseg.modeling.layers.mask_pooling import binary_masks, mask_pooling, resize
+from frozenseg.modeling.layers.mask_pooling import binary_masks, mask_pooling
 from frozenseg.modeling.layers.mlp import MLP
 from frozenseg.modeling.layers.position_encoding import sine_position
+from frozenseg.modeling.layers.resize import resize
 
 
 def test_sine_position_by_hand() -> None:

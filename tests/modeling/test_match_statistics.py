@@ -5,7 +5,7 @@ import torch
 
 from frozenseg.modeling.criterion import match_statistics
 from frozenseg.modeling.criterion.match_statistics import MatchStatistics
-from frozenseg.modeling.criterion.matcher import Match
+from frozenseg.modeling.criterion.matcher import MatchedPairs
 from frozenseg.modeling.types import Prediction, Target
 
 
@@ -21,8 +21,8 @@ def target(*rows: list[list[int]], labels: tuple[int, ...]) -> Target:
     return Target(torch.tensor(labels), masks)
 
 
-def match(queries: list[int], targets: list[int]) -> Match:
-    return Match(torch.tensor(queries, dtype=torch.int64), torch.tensor(targets, dtype=torch.int64))
+def match(queries: list[int], targets: list[int]) -> MatchedPairs:
+    return MatchedPairs(torch.tensor(queries, dtype=torch.int64), torch.tensor(targets, dtype=torch.int64))
 
 
 def test_by_hand() -> None:

@@ -8,14 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from frozenseg.errors import ConfigError
-from frozenseg.modeling.ensemble.mask_proposals import NamedProposals
+from frozenseg.modeling.ensemble.mask_proposals import ClassifiedProposals
 from frozenseg.modeling.postprocess import chunked_masks, semantic
 from frozenseg.modeling.postprocess import restore_size as restoring
-from frozenseg.modeling.postprocess.chunked_masks import Candidates
+from frozenseg.modeling.postprocess.chunked_masks import MaskCandidates
 from frozenseg.modeling.postprocess.instance import instance_inference
 from frozenseg.modeling.postprocess.panoptic import panoptic_inference
-from frozenseg.modeling.postprocess.postprocessing import Postprocessor
-from frozenseg.modeling.postprocess.restore_size import RestoredByRows, restore_size
+from frozenseg.modeling.postprocess.postprocessor import Postprocessor
+from frozenseg.modeling.postprocess.restore_size import LazilyRestoredMasks, restore_size
 from frozenseg.modeling.postprocess.semantic import semantic_inference, semantic_labels
 from frozenseg.modeling.sam.automatic_masks.placement import Placement
 from frozenseg.structures.image_list import ImageSize
@@ -58,7 +58,7 @@ def test_labels_are_the_best_class_of_every_pixel(at_once: int, monkeypatch: pyt
 def test_labels_and_scores_are_of_one_map(masks_first: bool, queries: int) -> None:
     generator = torch.Generator().manual_seed(0)
     logits, masks = torch.randn(queries, 8, generator=generator), 3 * torch.randn(queries, 12, 16, generator=generator)
-    sizes = {"true_size": ImageSize(10, 13), "wanted": ImageSize(23, 29)}
+    sizes = {"true_size": ImageSize(10, 13), "target_size": ImageSize(23, 29)}
     postprocessor = Postprocessor(panoptic=False, instance=False, masks_first=masks_first)
     scores = postprocessor(logits, masks, (True,) * 7, **sizes)["sem_seg"]
     labels = replace(postprocessor, labels=True)(logits, masks, (True,) * 7, **sizes)["sem_seg"]
@@ -72,7 +72,7 @@ def test_panoptic_things_stay_apart_and_stuff_is_merged() -> None:
     masks = torch.stack(
         [row(IN, OUT, OUT, OUT), row(OUT, IN, OUT, OUT), row(OUT, OUT, IN, OUT), row(OUT, OUT, OUT, IN)]
     )
-    ids, segments = panoptic_inference(Candidates(says(0, 1, 0, 1), masks), (THING, STUFF), 0.0, 0.8)
+    ids, segments = panoptic_inference(MaskCandidates(says(0, 1, 0, 1), masks), (THING, STUFF), 0.0, 0.8)
     assert ids.tolist() == [[1, 2, 3, 2]]
     assert ids.dtype == torch.int32
     assert segments == [
@@ -86,29 +86,31 @@ def test_panoptic_drops_void_weak_and_overlapped_queries() -> None:
     logits = torch.cat([says(0, 0, 2), torch.tensor([[0.6, 0.3, 0.1]]).log()])
     masks = torch.stack([row(9, 9, OUT, OUT), row(8, 8, IN, OUT), row(OUT, OUT, OUT, IN), row(OUT, OUT, OUT, IN)])
     # query 0 wins its two pixels; query 1 wins one of its three; query 2 says void; query 3 scores only 0.6
-    ids, segments = panoptic_inference(Candidates(logits, masks), (THING, STUFF), 0.7, 0.8)
+    ids, segments = panoptic_inference(MaskCandidates(logits, masks), (THING, STUFF), 0.7, 0.8)
     assert ids.tolist() == [[1, 1, 0, 0]]
     assert [segment["id"] for segment in segments] == [1]
-    ids, _ = panoptic_inference(Candidates(logits, masks), (THING, STUFF), 0.0, 0.0)
+    ids, _ = panoptic_inference(MaskCandidates(logits, masks), (THING, STUFF), 0.0, 0.0)
     assert ids.tolist() == [[1, 1, 2, 3]]
 
 
 def test_panoptic_of_nothing() -> None:
-    ids, segments = panoptic_inference(Candidates(says(2, 2), torch.zeros(2, 3, 4)), (THING, STUFF), 0.0, 0.8)
+    ids, segments = panoptic_inference(MaskCandidates(says(2, 2), torch.zeros(2, 3, 4)), (THING, STUFF), 0.0, 0.8)
     assert ids.shape == (3, 4)
     assert not ids.any()
     assert segments == []
 
 
 def test_pixels_below_one_half_belong_to_nobody() -> None:
-    ids, _ = panoptic_inference(Candidates(says(0), torch.stack([row(IN, IN, IN, IN, -0.1)])), (THING, STUFF), 0.0, 0.8)
+    ids, _ = panoptic_inference(
+        MaskCandidates(says(0), torch.stack([row(IN, IN, IN, IN, -0.1)])), (THING, STUFF), 0.0, 0.8
+    )
     assert ids.tolist() == [[1, 1, 1, 1, 0]]
 
 
 def test_instance_scores_are_class_times_mask_certainty() -> None:
     logits = torch.tensor([[0.5, 0.25, 0.25], [0.1, 0.6, 0.3]]).log()
     masks = torch.stack([row(0.0001, OUT), row(OUT, 100.0)])  # barely inside: certainty a half; surely inside: one
-    instances = instance_inference(Candidates(logits, masks), 3, None)
+    instances = instance_inference(MaskCandidates(logits, masks), 3, None)
     assert sorted(instances.scores.tolist()) == pytest.approx([0.25, 0.25 * 0.5, 0.6][1::-1] + [0.6], abs=1e-3)
     best = instances[instances.scores.argmax().item()]
     assert best.pred_classes.tolist() == [1]
@@ -117,7 +119,7 @@ def test_instance_scores_are_class_times_mask_certainty() -> None:
 
 
 def test_instances_are_things_where_asked() -> None:
-    instances = instance_inference(Candidates(says(0, 1), torch.ones(2, 2, 2)), 4, (THING, STUFF))
+    instances = instance_inference(MaskCandidates(says(0, 1), torch.ones(2, 2, 2)), 4, (THING, STUFF))
     assert set(instances.pred_classes.tolist()) == {0}
 
 
@@ -128,13 +130,15 @@ def test_restore_size_crops_before_it_resizes() -> None:
 
 @settings(max_examples=50, deadline=None)
 @given(st.tuples(*[st.integers(1, 9)] * 2), st.tuples(*[st.integers(1, 25)] * 2), st.data())
-def test_rows_are_those_of_the_whole(true_size: tuple[int, int], wanted: tuple[int, int], data: st.DataObject) -> None:
+def test_rows_are_those_of_the_whole(
+    true_size: tuple[int, int], target_size: tuple[int, int], data: st.DataObject
+) -> None:
     maps = torch.randn(3, 10, 11, generator=torch.Generator().manual_seed(0))
-    sizes = ImageSize(*true_size), ImageSize(*wanted)
-    whole, by_rows = restore_size(maps, *sizes), RestoredByRows(maps, *sizes)
+    sizes = ImageSize(*true_size), ImageSize(*target_size)
+    whole, by_rows = restore_size(maps, *sizes), LazilyRestoredMasks(maps, *sizes)
     assert by_rows.shape == whole.shape
-    start = data.draw(st.integers(0, wanted[0] - 1))
-    rows, chosen = slice(start, data.draw(st.integers(start + 1, wanted[0] + 3))), torch.tensor([2, 0, 2])
+    start = data.draw(st.integers(0, target_size[0] - 1))
+    rows, chosen = slice(start, data.draw(st.integers(start + 1, target_size[0] + 3))), torch.tensor([2, 0, 2])
     torch.testing.assert_close(by_rows.rows(rows), whole[:, rows])
     torch.testing.assert_close(by_rows.rows(rows, chosen), whole[chosen][:, rows])
 
@@ -146,7 +150,7 @@ def test_large_pictures_are_read_out_by_rows_to_the_same(
 ) -> None:
     generator = torch.Generator().manual_seed(0)
     logits, masks = torch.randn(9, 12, generator=generator), 3 * torch.randn(9, 12, 16, generator=generator)
-    sizes = {"true_size": ImageSize(10, 13), "wanted": ImageSize(23, 29)}
+    sizes = {"true_size": ImageSize(10, 13), "target_size": ImageSize(23, 29)}
     postprocessor = Postprocessor(masks_first=masks_first, labels=labels, recall=True)
     if not masks_first:
         postprocessor = replace(postprocessor, panoptic=False, instance=False, recall=False)
@@ -166,11 +170,11 @@ def test_large_pictures_are_read_out_by_rows_to_the_same(
 
 def test_semantic_only_scores_are_restored_after_the_read_out() -> None:
     logits, masks = torch.randn(3, 3), torch.randn(3, 8, 8)
-    size, wanted = ImageSize(6, 8), ImageSize(12, 16)
+    size, target_size = ImageSize(6, 8), ImageSize(12, 16)
     after = Postprocessor(panoptic=False, instance=False, masks_first=False)
-    output = after(logits, masks, (THING, STUFF), true_size=size, wanted=wanted)
+    output = after(logits, masks, (THING, STUFF), true_size=size, target_size=target_size)
     assert set(output) == {"sem_seg"}
-    expected = restore_size(semantic_inference(logits, masks), size, wanted)
+    expected = restore_size(semantic_inference(logits, masks), size, target_size)
     assert torch.equal(output["sem_seg"], expected)
 
 
@@ -178,7 +182,7 @@ def test_recall_gives_every_mask_at_the_wanted_size_and_nothing_else() -> None:
     masks = torch.stack([row(-0.5, 0.25, 9.0), row(0.0, -1.0, 9.0)])  # the last column is padding
     cfg = tiny_config("FCCLIP", *OFF, "MODEL.MASK_FORMER.TEST.RECALL_ON", True)
     output = Postprocessor.from_config(cfg)(
-        says(0, 1), masks, (THING, STUFF), true_size=ImageSize(1, 2), wanted=ImageSize(1, 4)
+        says(0, 1), masks, (THING, STUFF), true_size=ImageSize(1, 2), target_size=ImageSize(1, 4)
     )
     # resized: -0.5, -0.3125, 0.0625, 0.25 and 0, -0.25, -0.75, -1
     assert output.keys() == {"recall_seg"}
@@ -190,34 +194,34 @@ def test_a_config_without_any_read_out_is_refused() -> None:
         Postprocessor.from_config(tiny_config("FCCLIP", *OFF))
 
 
-def proposals(*labels: int, masks: torch.Tensor, certain: float = 1.0) -> NamedProposals:
+def proposals(*labels: int, masks: torch.Tensor, certain: float = 1.0) -> ClassifiedProposals:
     """Proposals of 1×W masks that are enlarged to themselves, each with one class; the rest is void."""
     probabilities = torch.zeros(len(labels), 3)
     probabilities[range(len(labels)), labels] = certain
     probabilities[:, -1] = 1 - certain
     width = masks.shape[-1]
     square = masks.expand(-1, width, -1)  # low resolution is square; the picture is its first row
-    return NamedProposals(probabilities, square, Placement((1, width), (1, width), width))
+    return ClassifiedProposals(probabilities, square, Placement((1, width), (1, width), width))
 
 
 @pytest.mark.parametrize("at_once", [1, 10**9])
 def test_proposals_compete_for_pixels(at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(chunked_masks, "VALUES_AT_ONCE", at_once)
     masks = torch.stack([row(IN, IN, OUT, OUT)])
-    more = proposals(1, 1, masks=torch.stack([row(OUT, OUT, OUT, IN), row(OUT, OUT, IN, OUT)]))
-    ids, segments = panoptic_inference(Candidates(says(0), masks, more), (THING, THING), 0.0, 0.8)
+    proposal_votes = proposals(1, 1, masks=torch.stack([row(OUT, OUT, OUT, IN), row(OUT, OUT, IN, OUT)]))
+    ids, segments = panoptic_inference(MaskCandidates(says(0), masks, proposal_votes), (THING, THING), 0.0, 0.8)
     assert ids.tolist() == [[1, 1, 3, 2]]
     assert [segment["category_id"] for segment in segments] == [0, 1, 1]
     weak = proposals(1, masks=torch.stack([row(IN, IN, OUT, OUT)]), certain=0.6)
-    ids, segments = panoptic_inference(Candidates(says(0), masks, weak), (THING, THING), 0.0, 0.8)
+    ids, segments = panoptic_inference(MaskCandidates(says(0), masks, weak), (THING, THING), 0.0, 0.8)
     assert ids.tolist() == [[1, 1, 0, 0]]
     assert [segment["category_id"] for segment in segments] == [0]
 
 
 def test_proposals_are_instances_unless_a_query_has_found_the_same() -> None:
     masks = torch.stack([row(IN, IN, OUT, OUT)])
-    more = proposals(0, 1, masks=torch.stack([row(IN, IN, OUT, OUT), row(OUT, OUT, IN, IN)]), certain=0.75)
-    instances = instance_inference(Candidates(says(0), masks, more), 4, (THING, THING))
+    proposal_votes = proposals(0, 1, masks=torch.stack([row(IN, IN, OUT, OUT), row(OUT, OUT, IN, IN)]), certain=0.75)
+    instances = instance_inference(MaskCandidates(says(0), masks, proposal_votes), 4, (THING, THING))
     found = instances[instances.scores > 0.1]
     assert found.pred_classes.tolist() == [0, 1]
     assert found.scores.tolist() == pytest.approx([1, 0.75], abs=1e-3)
@@ -230,4 +234,4 @@ def test_sam_masks_in_read_outs_need_sam_masks() -> None:
         Postprocessor.from_config(tiny_config("FrozenSeg", "TEST.SAM_MASKS_IN_PANOPTIC", True))
     both = tiny_config("FrozenSeg", "TEST.SAM_MASKS_IN_INSTANCES", True, "TEST.USE_SAM_MASKS", True)
     assert Postprocessor.from_config(both).proposals_in_instances
-    assert not replace(Postprocessor.from_config(both), semantic=False, instance=False).takes_proposals
+    assert not replace(Postprocessor.from_config(both), semantic=False, instance=False).uses_proposals

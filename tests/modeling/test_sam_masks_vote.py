@@ -134,12 +134,12 @@ def test_sam_is_not_asked_where_every_class_is_seen(model, proposals):
 def test_votes_become_candidates_for_the_other_read_outs(model, proposals):
     images = model.preprocess(batch(), model.pixel_mean, model.pixel_std)
     more = model.proposal_votes(batch(), images, model.backbone(images.tensor), model.text_embeddings())[0]
-    named = more.as_candidates()
+    named = more.voting_proposals()
     probabilities = more.logits.softmax(dim=-1)
     assert torch.equal(named.probabilities[:, :-1][:, ~more.seen], probabilities[:, :-1][:, ~more.seen])
     assert not named.probabilities[:, :-1][:, more.seen].any()
     torch.testing.assert_close(named.probabilities.sum(dim=-1), torch.ones(5))
-    sure = replace(more, ensemble=more.ensemble._replace(confident=1.0)).as_candidates()
+    sure = replace(more, ensemble=more.ensemble._replace(confident=1.0)).voting_proposals()
     assert len(sure.probabilities) == len(sure.masks) == 0
     assert torch.equal(more.inside(), more.placement.at_image_size(more.masks) > 0)
 

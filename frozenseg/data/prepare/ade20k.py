@@ -14,8 +14,8 @@ from PIL import Image
 
 from frozenseg.atomic import write_json
 from frozenseg.data.prepare.converter import Converter, Job, Step
-from frozenseg.data.prepare.panoptic_json import describe_picture, measure_segments, write_panoptic_json
-from frozenseg.data.prepare.pictures import read_table, require_size, splits_with_pictures
+from frozenseg.data.prepare.images import available_splits, check_image_size, read_table
+from frozenseg.data.prepare.panoptic_json import measure_segments, panoptic_entry, write_panoptic_json
 from frozenseg.errors import DataError
 from frozenseg.log import get_logger
 from frozenseg.structures.label_files import read_labels, write_labels, write_segment_ids
@@ -120,7 +120,7 @@ def convert_classes(home: Path, folder: str, name: str) -> None:
     """Convert the class map of one picture."""
     source = home / f"annotations/{folder}/{name}.png"
     labels = read_labels(source)
-    require_size(home / f"images/{folder}/{name}.jpg", source, labels.shape)
+    check_image_size(home / f"images/{folder}/{name}.jpg", source, labels.shape)
     write_labels(home / f"annotations_detectron2/{folder}/{name}.png", class_map(labels, source))
 
 
@@ -130,15 +130,15 @@ def convert_objects(home: Path, split: str, name: str) -> dict[str, Any]:
     source = home / f"annotations_instance/{folder}/{name}.png"
     picture = _read_objects(source)
     labels = home / f"annotations/{folder}/{name}.png"
-    require_size(labels, source, picture.shape)
-    require_size(home / f"images/{folder}/{name}.jpg", source, picture.shape)
+    check_image_size(labels, source, picture.shape)
+    check_image_size(home / f"images/{folder}/{name}.jpg", source, picture.shape)
     numbers, objects = objects_in(picture, source)
     ids, segments = panoptic_segments(class_map(read_labels(labels), labels), numbers, objects)
     write_segment_ids(home / f"ade20k_panoptic_{split}/{name}.png", ids)
     measures = measure_segments(numbers)
     masks = encode_rle(np.stack([numbers == number for number in objects])) if objects else []
     return {
-        **describe_picture(name, f"{name}.jpg", f"{name}.png", ids.shape, segments),
+        **panoptic_entry(name, f"{name}.jpg", f"{name}.png", ids.shape, segments),
         "objects": [
             {"image_id": name, "category_id": label, **measures[number], "segmentation": mask, "iscrowd": 0}
             for (number, label), mask in zip(objects.items(), masks, strict=True)
@@ -213,7 +213,7 @@ def _steps(root: Path) -> list[Callable[[], Step]]:
         )
         for split, folder in FOLDERS.items()
     }
-    found = splits_with_pictures("ADE20K", names, SOURCE)
+    found = available_splits("ADE20K", names, SOURCE)
     steps: list[Callable[[], Step]] = [functools.partial(_classes_step, home, *item) for item in found.items()]
     if (home / "annotations_instance").is_dir():
         return steps + [functools.partial(_objects_step, home, *item) for item in found.items()]

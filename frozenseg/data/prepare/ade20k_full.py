@@ -11,7 +11,7 @@ from PIL import Image
 
 from frozenseg.atomic import replacing
 from frozenseg.data.prepare.converter import Converter, Job, Step
-from frozenseg.data.prepare.pictures import read_table, splits_with_pictures
+from frozenseg.data.prepare.images import available_splits, read_table
 from frozenseg.errors import DataError
 from frozenseg.safe_pickle import load_pickle
 from frozenseg.structures.label_files import write_labels
@@ -134,7 +134,7 @@ def _step(root: Path, split: str, entries: Sequence[Entry]) -> Step:
 def _steps(root: Path) -> list[Callable[[], Step]]:
     entries = read_index(root / INDEX)
     found = {split: [entry for entry in entries if entry.split == split] for split in FOLDERS}
-    there = splits_with_pictures("ADE20K-Full", found, SOURCE)
+    there = available_splits("ADE20K-Full", found, SOURCE)
     return [functools.partial(_step, root, split, entries) for split, entries in there.items()]
 
 

@@ -13,8 +13,8 @@ import numpy as np
 from PIL import Image
 
 from frozenseg.data.prepare.converter import FOLDER, Converter, Job, Step
-from frozenseg.data.prepare.panoptic_json import describe_picture, measure_segments, write_panoptic_json
-from frozenseg.data.prepare.pictures import read_table, require_size
+from frozenseg.data.prepare.images import check_image_size, read_table
+from frozenseg.data.prepare.panoptic_json import measure_segments, panoptic_entry, write_panoptic_json
 from frozenseg.errors import DataError
 from frozenseg.log import get_logger
 from frozenseg.structures.label_files import write_segment_ids
@@ -80,10 +80,10 @@ def convert(root: Path, name: str, image_id: int) -> dict[str, Any]:
     """Convert one bitmask; returns what the JSON says of the picture."""
     source = root / BITMASKS / f"{name}.png"
     bitmask = _read_bitmask(source)
-    require_size(root / IMAGES / f"{name}.jpg", source, bitmask.shape)
+    check_image_size(root / IMAGES / f"{name}.jpg", source, bitmask.shape)
     ids, segments = segments_of(bitmask, source)
     write_segment_ids(root / MASKS / f"{name}.png", ids)
-    return describe_picture(image_id, f"{name}.jpg", f"{name}.png", ids.shape, segments)
+    return panoptic_entry(image_id, f"{name}.jpg", f"{name}.png", ids.shape, segments)
 
 
 def _read_bitmask(path: Path) -> np.ndarray:

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from frozenseg.data.prepare.converter import Converter, Job, Step
-from frozenseg.data.prepare.panoptic_json import describe_picture, measure_segments, write_panoptic_json
-from frozenseg.data.prepare.pictures import read_table, require_size, splits_with_pictures
+from frozenseg.data.prepare.images import available_splits, check_image_size, read_table
+from frozenseg.data.prepare.panoptic_json import measure_segments, panoptic_entry, write_panoptic_json
 from frozenseg.errors import DataError
 from frozenseg.structures.label_files import read_labels, write_labels, write_segment_ids
 
@@ -80,13 +80,13 @@ def convert(home: Path, split: str, city: str, name: str) -> dict[str, Any]:
     labels_file, instances_file = (home / _file(split, city, name, kind) for kind in ("labelIds", "instanceIds"))
     labels, instances = read_labels(labels_file), read_labels(instances_file)
     for file, shape in ((labels_file, labels.shape), (instances_file, instances.shape)):
-        require_size(home / f"leftImg8bit/{split}/{city}/{name}_leftImg8bit.png", file, shape)
+        check_image_size(home / f"leftImg8bit/{split}/{city}/{name}_leftImg8bit.png", file, shape)
     classes = train_ids(labels, labels_file)
     ids, segments = panoptic_segments(instances, instances_file)
     write_labels(home / _file(split, city, name, "labelTrainIds"), classes)
     png = _panoptic_file(split, name)
     write_segment_ids(home / png, ids)
-    return describe_picture(name, f"{name}_gtFine_leftImg8bit.png", Path(png).name, ids.shape, segments)
+    return panoptic_entry(name, f"{name}_gtFine_leftImg8bit.png", Path(png).name, ids.shape, segments)
 
 
 def _file(split: str, city: str, name: str, kind: str) -> str:
@@ -134,7 +134,7 @@ def _step(home: Path, split: str, pictures: Sequence[tuple[str, str]]) -> Step:
 
 def _steps(root: Path) -> list[Callable[[], Step]]:
     home = root / "cityscapes"
-    found = splits_with_pictures("Cityscapes", {split: _find(home, split) for split in SPLITS}, SOURCE)
+    found = available_splits("Cityscapes", {split: _find(home, split) for split in SPLITS}, SOURCE)
     return [functools.partial(_step, home, split, pictures) for split, pictures in found.items()]
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from frozenseg.data.formats.annotation_file import read_annotations
 from frozenseg.data.prepare.converter import Converter, Job, Step
-from frozenseg.data.prepare.pictures import splits_with_pictures
+from frozenseg.data.prepare.images import available_splits
 from frozenseg.data.spec import read_categories
 from frozenseg.errors import DataError
 from frozenseg.structures.label_files import read_segment_ids, write_labels
@@ -123,7 +123,7 @@ def _steps(root: Path) -> list[Callable[[], Step]]:
     home = root / "coco"
     there = {split: list(home.glob(f"annotations/panoptic_{split}2017.json")) for split in SPLITS}
     steps: list[Callable[[], Step]] = []
-    for split in splits_with_pictures("COCO", there, SOURCE):
+    for split in available_splits("COCO", there, SOURCE):
         target = home / f"panoptic_{split}2017"
         archives = [path for path in (home / "annotations", home) if (path / f"{target.name}.zip").exists()]
         if not target.exists() and not archives:

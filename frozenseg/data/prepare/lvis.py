@@ -11,7 +11,7 @@ from typing import Any
 from frozenseg.atomic import replacing
 from frozenseg.data.formats.annotation_file import read_annotations
 from frozenseg.data.prepare.converter import Converter, Job, Step
-from frozenseg.data.prepare.pictures import splits_with_pictures
+from frozenseg.data.prepare.images import available_splits
 from frozenseg.errors import DataError
 
 SPLITS = ("val", "train")
@@ -101,7 +101,7 @@ def _steps(root: Path) -> list[Callable[[], Step]]:
     archives = {split: path.with_name(f"{path.name}.zip") for split, path in files.items()}
     there = {split: [path for path in (files[split], archives[split]) if path.exists()] for split in SPLITS}
     steps: list[Callable[[], Step]] = []
-    for split, (first, *_) in splits_with_pictures("LVIS", there, SOURCE).items():
+    for split, (first, *_) in available_splits("LVIS", there, SOURCE).items():
         if first == archives[split]:
             steps.append(functools.partial(_unpacking, first, files[split]))
         steps.append(functools.partial(_checking, files[split], root / "coco"))

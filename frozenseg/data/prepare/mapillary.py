@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from frozenseg.data.prepare.converter import Converter, Job, Step
-from frozenseg.data.prepare.pictures import splits_with_pictures
+from frozenseg.data.prepare.images import available_splits
 from frozenseg.errors import DataError
 from frozenseg.log import get_logger
 
@@ -54,7 +54,7 @@ def _job(folder: Path, name: str) -> Job | None:
 
 def _steps(root: Path) -> list[Callable[[], Step]]:
     images = {split: list((root / HOME / split).glob("images")) for split in SPLITS}
-    folders = [found[0].parent for found in splits_with_pictures("Mapillary Vistas", images, SOURCE).values()]
+    folders = [found[0].parent for found in available_splits("Mapillary Vistas", images, SOURCE).values()]
     jobs = [job for folder in folders for name in LABELS if (job := _job(folder, name)) is not None]
     if not jobs:
         logger.info("Mapillary Vistas: the labels are where they belong; there is nothing to do.")

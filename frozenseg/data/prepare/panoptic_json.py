@@ -34,7 +34,7 @@ def measure_segments(ids: np.ndarray) -> dict[int, dict[str, Any]]:
     }
 
 
-def describe_picture(
+def panoptic_entry(
     image_id: str | int, picture: str, png: str, shape: tuple[int, ...], segments: list[dict[str, Any]]
 ) -> dict[str, Any]:
     """Return what the JSON says of one picture.
@@ -58,7 +58,7 @@ def write_panoptic_json(path: Path, categories: list[dict[str, Any]], pictures: 
     Args:
         path: the file.
         categories: its classes.
-        pictures: of :func:`describe_picture`.
+        pictures: of :func:`panoptic_entry`.
     """
     content = {
         "images": [picture["image"] for picture in pictures],

@@ -12,8 +12,8 @@ import numpy as np
 
 from frozenseg.data.formats.annotation_file import read_annotations
 from frozenseg.data.prepare.converter import FOLDER, Converter, Job, Step
+from frozenseg.data.prepare.images import available_splits, check_image_size, copy_file, read_image_list
 from frozenseg.data.prepare.pascal_context_labels import Segment, classes_of, paint, read_label_map
-from frozenseg.data.prepare.pictures import copy_file, read_names, require_size, splits_with_pictures
 from frozenseg.errors import DataError
 from frozenseg.log import get_logger
 from frozenseg.structures.label_files import write_labels
@@ -55,7 +55,7 @@ def convert(root: Path, maps: Path, picture: Picture, folder: str) -> None:
     """
     image, source = root / RAW / f"JPEGImages/{picture.name}.jpg", maps / f"{picture.name}.mat"
     values = read_label_map(source)
-    require_size(image, source, values.shape)
+    check_image_size(image, source, values.shape)
     frequent = values
     if picture.segments is not None:
         frequent = paint(picture.segments, (values.shape[0], values.shape[1]), f"{DETAIL}, image {picture.name},")
@@ -121,9 +121,9 @@ def _steps(root: Path) -> list[Callable[[], Step]]:
     if setting == FROM_DETAIL:
         pictures = _read_detail(detail)
     else:
-        names = {split: read_names(root / RAW / f"ImageSets/Main/{split}.txt") for split in FOLDERS}
+        names = {split: read_image_list(root / RAW / f"ImageSets/Main/{split}.txt") for split in FOLDERS}
         pictures = {split: [Picture(name) for name in names[split]] for split in FOLDERS}
-    found = splits_with_pictures("PASCAL Context", pictures, SOURCE)
+    found = available_splits("PASCAL Context", pictures, SOURCE)
     return [functools.partial(_step, root, maps, split, found[split], setting) for split in found]
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.io import loadmat
 from scipy.io.matlab import MatReadError
 
-from frozenseg.data.prepare.pictures import read_table
+from frozenseg.data.prepare.images import read_table
 from frozenseg.errors import DataError
 from frozenseg.structures.masks import decode_rle
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from frozenseg.data.prepare.converter import Converter, Job, Step
-from frozenseg.data.prepare.pictures import copy_file, read_names, require_size, splits_with_pictures
+from frozenseg.data.prepare.images import available_splits, check_image_size, copy_file, read_image_list
 from frozenseg.errors import DataError
 from frozenseg.structures.label_files import read_labels, write_labels
 
@@ -41,7 +41,7 @@ def convert(root: Path, name: str, folder: str) -> None:
     """
     picture, source = root / RAW / f"JPEGImages/{name}.jpg", root / RAW / f"SegmentationClass/{name}.png"
     labels = read_labels(source)
-    require_size(picture, source, labels.shape)
+    check_image_size(picture, source, labels.shape)
     if unknown := sorted(set(np.unique(labels).tolist()) - {*range(CLASSES), BOUNDARY}):
         raise DataError(f"{source} has the value {unknown[0]}; expected classes, 0 … {CLASSES - 1}, or {BOUNDARY}.")
     image, with_background, without = _outputs(root, name, folder)
@@ -66,8 +66,8 @@ def _step(root: Path, split: str, names: Sequence[str]) -> Step:
 
 
 def _steps(root: Path) -> list[Callable[[], Step]]:
-    lists = {split: read_names(root / RAW / f"ImageSets/Segmentation/{split}.txt") for split in FOLDERS}
-    found = splits_with_pictures("PASCAL VOC 2012", lists, SOURCE)
+    lists = {split: read_image_list(root / RAW / f"ImageSets/Segmentation/{split}.txt") for split in FOLDERS}
+    found = available_splits("PASCAL VOC 2012", lists, SOURCE)
     return [functools.partial(_step, root, split, names) for split, names in found.items()]
 
 

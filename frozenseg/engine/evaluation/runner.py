@@ -30,7 +30,7 @@ from frozenseg.evaluation.resume_log import ResumeLog, delete_resume_logs, read_
 from frozenseg.log import get_logger
 from frozenseg.modeling.augmentation import augmented
 from frozenseg.modeling.meta_arch.base import EnsembleSettings
-from frozenseg.modeling.postprocess.postprocessing import Postprocessor
+from frozenseg.modeling.postprocess.postprocessor import Postprocessor
 from frozenseg.vocabulary import Vocabulary
 
 logger = get_logger(__name__)

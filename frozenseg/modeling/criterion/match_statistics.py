@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from frozenseg.distributed import sum_over_ranks
-from frozenseg.modeling.criterion.matcher import Match
+from frozenseg.modeling.criterion.matcher import MatchedPairs
 from frozenseg.modeling.types import Prediction, Target
 
 
@@ -19,7 +19,7 @@ class MatchStatistics:
         self._sums: Tensor | None = None  # probabilities, pairs, IoU, pairs whose target has a pixel
 
     @torch.no_grad()
-    def add(self, prediction: Prediction, targets: list[Target], matches: list[Match]) -> None:
+    def add(self, prediction: Prediction, targets: list[Target], matches: list[MatchedPairs]) -> None:
         """Take in what B images were matched with.
 
         Args:

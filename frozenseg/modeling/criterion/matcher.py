@@ -16,7 +16,7 @@ from frozenseg.modeling.types import Prediction, Target
 COST_OF_NAN = 1e6
 
 
-class Match(NamedTuple):
+class MatchedPairs(NamedTuple):
     """Pairs of one image."""
 
     queries: Tensor  # (min(Q, n),) int64
@@ -38,7 +38,7 @@ class HungarianMatcher:
         self.points = points
 
     @torch.no_grad()
-    def __call__(self, prediction: Prediction, targets: list[Target]) -> list[Match]:
+    def __call__(self, prediction: Prediction, targets: list[Target]) -> list[MatchedPairs]:
         """Match every image.
 
         All images' costs are computed before the first is brought to the CPU, so the device is waited for once.
@@ -78,6 +78,6 @@ def _dice_cost(predicted: Tensor, wanted: Tensor) -> Tensor:
     return 1 - (overlap + 1) / (area + 1)
 
 
-def _assign(cost: Tensor, device: torch.device) -> Match:
+def _assign(cost: Tensor, device: torch.device) -> MatchedPairs:
     queries, targets = linear_sum_assignment(cost.numpy())
-    return Match(torch.as_tensor(queries, device=device), torch.as_tensor(targets, device=device))
+    return MatchedPairs(torch.as_tensor(queries, device=device), torch.as_tensor(targets, device=device))

@@ -14,12 +14,12 @@ from frozenseg.config import CfgNode
 from frozenseg.distributed import sum_over_ranks, world_size
 from frozenseg.modeling.criterion.losses import class_loss, mask_losses, random_points, uncertain_points
 from frozenseg.modeling.criterion.match_statistics import MatchStatistics
-from frozenseg.modeling.criterion.matcher import HungarianMatcher, Match
+from frozenseg.modeling.criterion.matcher import HungarianMatcher, MatchedPairs
 from frozenseg.modeling.ops.point_sample import point_sample
 from frozenseg.modeling.types import MaskPredictions, Prediction, Target
 
 
-class Share(NamedTuple):
+class LossNormalisers(NamedTuple):
     """What some images are of a training step, whose images all processes share and go through in parts.
 
     With it the losses of the parts add up, and average over the processes, to the loss of all images at once.
@@ -107,7 +107,9 @@ class SetCriterion(nn.Module):
                 losses.update(self._weighted(prediction, targets, share, suffix=f"_{layer}"))
         return losses
 
-    def _share(self, prediction: Prediction, targets: list[Target], masks_of_step: Sequence[int] | None) -> Share:
+    def _share(
+        self, prediction: Prediction, targets: list[Target], masks_of_step: Sequence[int] | None
+    ) -> LossNormalisers:
         """Compare these images with those of the whole step; waits for no device."""
         queries, device = prediction.logits.shape[1], prediction.logits.device
         own = [len(target.labels) for target in targets]
@@ -115,14 +117,16 @@ class SetCriterion(nn.Module):
         numbers = (self._class_weights(own, queries), self._class_weights(step, queries), float(sum(step)))
         own_weight, *of_step = [torch.full((), number, device=device) for number in numbers]
         weight, masks = sum_over_ranks(torch.stack(of_step))
-        return Share(own_weight / (weight / world_size()), masks.clamp(min=1) / world_size())
+        return LossNormalisers(own_weight / (weight / world_size()), masks.clamp(min=1) / world_size())
 
     def _class_weights(self, counts: Sequence[int], queries: int) -> float:
         """Sum the class weights of all queries of some images; each target is matched while there are queries."""
         matched = sum(min(count, queries) for count in counts)
         return matched + self.void_weight * (queries * len(counts) - matched)
 
-    def _weighted(self, prediction: Prediction, targets: list[Target], share: Share, suffix: str) -> dict[str, Tensor]:
+    def _weighted(
+        self, prediction: Prediction, targets: list[Target], share: LossNormalisers, suffix: str
+    ) -> dict[str, Tensor]:
         matches = self.matcher(prediction, targets)
         if not suffix:
             self.statistics.add(prediction, targets, matches)
@@ -131,7 +135,7 @@ class SetCriterion(nn.Module):
         losses = {"loss_ce": ce * share.class_weight, "loss_mask": mask, "loss_dice": dice}
         return {f"{name}{suffix}": loss * self.weights[name] for name, loss in losses.items()}
 
-    def _labels(self, prediction: Prediction, targets: list[Target], matches: list[Match]) -> Tensor:
+    def _labels(self, prediction: Prediction, targets: list[Target], matches: list[MatchedPairs]) -> Tensor:
         """Return (B, Q) int64: the class that each query should say, C (void) where it has no target."""
         labels = torch.full(prediction.logits.shape[:2], self.classes, device=prediction.logits.device)
         for row, target, match in zip(labels, targets, matches, strict=True):
@@ -139,7 +143,7 @@ class SetCriterion(nn.Module):
         return labels
 
     def _mask_losses(
-        self, prediction: Prediction, targets: list[Target], matches: list[Match], mask_count: Tensor
+        self, prediction: Prediction, targets: list[Target], matches: list[MatchedPairs], mask_count: Tensor
     ) -> tuple[Tensor, Tensor]:
         predicted = torch.cat(
             [masks[match.queries] for masks, match in zip(prediction.masks, matches, strict=True)]

@@ -69,7 +69,7 @@ class ProposalVotes:
             semantic, self.logits, masks, self.seen, self.ensemble.alpha, self.ensemble.confident
         )
 
-    def as_candidates(self) -> "NamedProposals":
+    def voting_proposals(self) -> "ClassifiedProposals":
         """Return those that vote as what a read-out can choose beside the queries; seen classes have no part in them.
 
         Beyond the paper, whose ensemble is for semantic outputs alone.
@@ -78,7 +78,7 @@ class ProposalVotes:
         probabilities = self.logits.new_zeros(self.logits.shape)
         probabilities[:, :-1][:, ~self.seen] = unseen
         probabilities[:, -1] = 1 - unseen.sum(dim=-1)
-        return NamedProposals(probabilities[votes], self.masks[votes], self.placement)
+        return ClassifiedProposals(probabilities[votes], self.masks[votes], self.placement)
 
     def inside(self) -> Tensor:
         """Return all masks at the size of the scores, (M, H, W) bool, whatever they are called."""
@@ -89,7 +89,7 @@ class ProposalVotes:
 
 
 @dataclass(frozen=True, eq=False)
-class NamedProposals:
+class ClassifiedProposals:
     """Proposals with their classes.
 
     Attributes:

@@ -1,17 +1,11 @@
 """The mean of a feature map under each mask."""
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
+from frozenseg.modeling.layers.resize import resize
+
 EPSILON = 1e-8
-
-
-def resize(maps: Tensor, size: tuple[int, int] | torch.Size) -> Tensor:
-    """Resize (B, c, h, w) maps to (height, width), bilinear with half-pixel centres; themselves where the size fits."""
-    if tuple(maps.shape[-2:]) == tuple(size):
-        return maps
-    return F.interpolate(maps, size=tuple(size), mode="bilinear", align_corners=False)
 
 
 def binary_masks(mask_logits: Tensor, size: tuple[int, int] | torch.Size) -> Tensor:

@@ -23,9 +23,10 @@ from frozenseg.modeling.criterion.set_criterion import SetCriterion
 from frozenseg.modeling.ensemble.geometric import EnsembleWeights, geometric_ensemble
 from frozenseg.modeling.ensemble.mask_proposals import ProposalEnsemble, ProposalVotes
 from frozenseg.modeling.frozen import Frozen
-from frozenseg.modeling.layers.mask_pooling import binary_masks, resize
+from frozenseg.modeling.layers.mask_pooling import binary_masks
+from frozenseg.modeling.layers.resize import resize
 from frozenseg.modeling.meta_arch.sem_seg_head import SemSegHead
-from frozenseg.modeling.postprocess.postprocessing import Postprocessor
+from frozenseg.modeling.postprocess.postprocessor import Postprocessor
 from frozenseg.modeling.types import ClipFeatures, Prediction, Target, TextEmbeddings
 from frozenseg.structures.image_list import ImageList, ImageSize
 from frozenseg.vocabulary import Vocabulary
@@ -142,7 +143,7 @@ class MaskClassifier(nn.Module):
     def uses_proposals(self) -> bool:
         """Whether SAM's own masks are wanted and would change anything: only unseen classes are voted for."""
         something = not all(self.seen) or self.postprocessor.recall
-        return self.ensemble_settings.proposals is not None and self.postprocessor.takes_proposals and something
+        return self.ensemble_settings.proposals is not None and self.postprocessor.uses_proposals and something
 
     @property
     def device(self) -> torch.device:
@@ -217,8 +218,8 @@ class MaskClassifier(nn.Module):
                     full,
                     self.vocabulary.isthing,
                     true_size=true_size,
-                    wanted=wanted,
-                    more=more[index] if more else None,
+                    target_size=wanted,
+                    proposal_votes=more[index] if more else None,
                 )
             )
         return results

@@ -10,10 +10,10 @@ from torch import Tensor, nn
 
 from frozenseg.config import CfgNode
 from frozenseg.errors import ConfigError
-from frozenseg.modeling.layers.mask_pooling import resize
+from frozenseg.modeling.layers.group_norm import group_norm
+from frozenseg.modeling.layers.resize import resize
 from frozenseg.modeling.ops.released_read import ReleasedRead
 from frozenseg.modeling.pixel_decoder.deformable_encoder import DeformableEncoder
-from frozenseg.modeling.pixel_decoder.sam_branch import decode_sam, group_count, halving_convolution
 from frozenseg.modeling.types import ClipFeatures, PixelFeatures
 from frozenseg.registry import PIXEL_DECODER
 
@@ -48,7 +48,7 @@ class MSDeformAttnPixelDecoder(nn.Module):
         self.adapter_1 = ConvNorm(res2, width, kernel_size=1)
         self.layer_1 = ConvNorm(width, width, kernel_size=3, padding=1)
         self.mask_features = nn.Conv2d(width, mask_width, kernel_size=1)
-        self.fpn3 = halving_convolution(sam_channels, width) if sam_encoder is not None else None
+        self.fpn3 = _sam_reduction(sam_channels, width) if sam_encoder is not None else None
         self.sam_transformer = sam_encoder
         self._initialise()
 
@@ -108,7 +108,7 @@ class MSDeformAttnPixelDecoder(nn.Module):
         fine = F.relu(self.layer_1(fine + resize(scales[-1], fine.shape[-2:])))
         sam_map = None
         if self.sam_transformer is not None and space is not None:
-            sam_map = decode_sam(space.float(), self.fpn3, self.sam_transformer)  # (B, d, h/2, w/2)
+            [sam_map] = self.sam_transformer([self.fpn3(space.float())])  # (B, d, h/2, w/2)
         return PixelFeatures(self.mask_features(fine), tuple(scales), sam_map)
 
     def _initialise(self) -> None:
@@ -128,7 +128,7 @@ class ConvNorm(nn.Conv2d):
 
     def __init__(self, channels: int, width: int, *, kernel_size: int, padding: int = 0) -> None:
         super().__init__(channels, width, kernel_size=kernel_size, padding=padding, bias=False)
-        self.norm = nn.GroupNorm(group_count(width), width)
+        self.norm = group_norm(width)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, channels, H, W) to (B, width, H, W)."""
@@ -136,7 +136,16 @@ class ConvNorm(nn.Conv2d):
 
 
 def _projection(channels: int, width: int) -> nn.Sequential:
-    return nn.Sequential(nn.Conv2d(channels, width, kernel_size=1), nn.GroupNorm(group_count(width), width))
+    return nn.Sequential(nn.Conv2d(channels, width, kernel_size=1), group_norm(width))
+
+
+def _sam_reduction(channels: int, width: int) -> nn.Sequential:
+    """Return the 3×3 convolution of stride 2 with GroupNorm and ReLU that halves SAM's embedding."""
+    return nn.Sequential(
+        nn.Conv2d(channels, width, kernel_size=3, stride=2, padding=1),
+        group_norm(width),
+        nn.ReLU(),
+    )
 
 
 def _released_read(cfg: CfgNode) -> ReleasedRead | None:

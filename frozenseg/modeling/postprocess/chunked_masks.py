@@ -9,14 +9,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from frozenseg.modeling.ensemble.mask_proposals import NamedProposals
-from frozenseg.modeling.postprocess.restore_size import Masks, rows_of
+from frozenseg.modeling.ensemble.mask_proposals import ClassifiedProposals
+from frozenseg.modeling.postprocess.restore_size import Masks, mask_rows
 
 VALUES_AT_ONCE = 2**24  # numbers of one strip: 64 MiB
 
 
 @dataclass(frozen=True, eq=False)
-class Candidates:
+class MaskCandidates:
     """What a read-out chooses from: class scores and masks of queries, then of proposals.
 
     Attributes:
@@ -27,7 +27,7 @@ class Candidates:
 
     logits: Tensor
     masks: Masks
-    proposed: NamedProposals | None = None
+    proposed: ClassifiedProposals | None = None
 
     def probabilities(self) -> Tensor:
         """Return the class probabilities of all, (Q + proposals, C + 1), void last."""
@@ -47,9 +47,9 @@ class Candidates:
 
     def _rows(self, chosen: Tensor, rows: slice) -> Tensor:
         if self.proposed is None:
-            return rows_of(self.masks, rows, chosen)
+            return mask_rows(self.masks, rows, chosen)
         proposed = self.is_proposed(chosen)
-        own = rows_of(self.masks, rows, chosen[~proposed])
+        own = mask_rows(self.masks, rows, chosen[~proposed])
         strip = own.new_empty(len(chosen), *own.shape[1:])
         strip[~proposed] = own
         strip[proposed] = self.proposed.rows(chosen[proposed] - len(self.logits), rows)

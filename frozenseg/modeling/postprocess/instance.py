@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torchvision.ops import box_iou
 
-from frozenseg.modeling.postprocess.chunked_masks import Candidates
+from frozenseg.modeling.postprocess.chunked_masks import MaskCandidates
 from frozenseg.structures.instances import Instances
 from frozenseg.structures.masks import boxes_around
 
@@ -15,7 +15,7 @@ EPSILON = 1e-6
 REPEATED = 0.7  # IoU of boxes
 
 
-def instance_inference(candidates: Candidates, count: int, isthing: tuple[bool, ...] | None) -> Instances:
+def instance_inference(candidates: MaskCandidates, count: int, isthing: tuple[bool, ...] | None) -> Instances:
     """Take the pairs with the highest class scores.
 
     A proposal that repeats a query (same class, boxes with an IoU above 0.7) is dropped after the choice.
@@ -47,7 +47,7 @@ def instance_inference(candidates: Candidates, count: int, isthing: tuple[bool, 
     return instances if candidates.proposed is None else _without_repeated(instances, candidates.is_proposed(queries))
 
 
-def _masks(candidates: Candidates, queries: Tensor) -> tuple[Tensor, Tensor]:
+def _masks(candidates: MaskCandidates, queries: Tensor) -> tuple[Tensor, Tensor]:
     """Return the (n, H, W) bool masks of (n,) queries, and the mean probability inside each, (n,)."""
     insides = []
     area, certainty = torch.zeros(2, len(queries), device=queries.device)

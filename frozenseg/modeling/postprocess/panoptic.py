@@ -9,13 +9,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from frozenseg.modeling.postprocess.chunked_masks import Candidates
+from frozenseg.modeling.postprocess.chunked_masks import MaskCandidates
 
 INSIDE = 0.5
 
 
 def panoptic_inference(
-    candidates: Candidates, isthing: tuple[bool, ...], score_threshold: float, overlap_threshold: float
+    candidates: MaskCandidates, isthing: tuple[bool, ...], score_threshold: float, overlap_threshold: float
 ) -> tuple[Tensor, list[dict[str, Any]]]:
     """Turn queries into a panoptic map (MaskFormer, Cheng et al. 2021, section 3.4).
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from frozenseg.modeling.ensemble.mask_proposals import ProposalVotes
-from frozenseg.modeling.postprocess.restore_size import Masks, rows_of
+from frozenseg.modeling.postprocess.restore_size import Masks, mask_rows
 from frozenseg.structures.argmax import best_class
 
 SCORES_AT_ONCE = 2**24  # numbers of one strip: 64 MiB
@@ -28,38 +28,38 @@ def semantic_inference(logits: Tensor, masks: Masks) -> Tensor:
     probabilities = logits.softmax(dim=-1)[:, :-1]  # (Q, C)
     scores = logits.new_empty(probabilities.shape[1], *masks.shape[1:])
     for rows in _strips(max(probabilities.shape), *masks.shape[1:]):
-        scores[:, rows] = _votes(probabilities, rows_of(masks, rows).sigmoid())
+        scores[:, rows] = _votes(probabilities, mask_rows(masks, rows).sigmoid())
     return scores
 
 
 def semantic_labels(
-    logits: Tensor, masks: Masks, more: ProposalVotes | None = None, *, of_probabilities: bool = False
+    logits: Tensor, masks: Masks, proposal_votes: ProposalVotes | None = None, *, masks_are_probabilities: bool = False
 ) -> Tensor:
     """Return the class with the most votes at every pixel, a few rows at a time: memory does not grow with C.
 
     Args:
         logits: (Q, C + 1) class scores as logits, void last.
         masks: (Q, H, W) mask logits.
-        more: votes of SAM's masks.
-        of_probabilities: ``masks`` are mask probabilities instead.
+        proposal_votes: votes of SAM's masks.
+        masks_are_probabilities: ``masks`` are mask probabilities instead.
 
     Returns:
         (H, W) int64, the argmax of :func:`semantic_inference`; -1 where a score is not a number.
     """
     probabilities = logits.softmax(dim=-1)[:, :-1]  # (Q, C)
-    proposed = len(more.masks) if more is not None else 0
+    proposed = len(proposal_votes.masks) if proposal_votes is not None else 0
     labels = []
     for rows in _strips(max(*probabilities.shape, proposed), *masks.shape[1:]):
-        inside = rows_of(masks, rows) if of_probabilities else rows_of(masks, rows).sigmoid()  # (Q, rows, W)
+        inside = mask_rows(masks, rows) if masks_are_probabilities else mask_rows(masks, rows).sigmoid()  # (Q, rows, W)
         scores = _votes(probabilities, inside)
-        labels.append(best_class(scores if more is None else more.mix(scores, rows)))
+        labels.append(best_class(scores if proposal_votes is None else proposal_votes.mix(scores, rows)))
     return torch.cat(labels)
 
 
-def with_more_votes(scores: Tensor, more: ProposalVotes) -> Tensor:
+def add_proposal_votes(scores: Tensor, proposal_votes: ProposalVotes) -> Tensor:
     """Mix the votes of SAM's masks into (C, H, W) scores, which are written over, a few rows at a time."""
-    for rows in _strips(max(len(scores), len(more.masks)), *scores.shape[1:]):
-        scores[:, rows] = more.mix(scores[:, rows], rows)
+    for rows in _strips(max(len(scores), len(proposal_votes.masks)), *scores.shape[1:]):
+        scores[:, rows] = proposal_votes.mix(scores[:, rows], rows)
     return scores
 
 

@@ -5,7 +5,7 @@ Letters: B images, H×W and h×w the two maps, d width.
 
 from torch import Tensor
 
-from frozenseg.modeling.layers.mask_pooling import resize
+from frozenseg.modeling.layers.resize import resize
 from frozenseg.modeling.transformer_decoder.attention import CrossAttention
 
 

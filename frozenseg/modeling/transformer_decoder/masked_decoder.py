@@ -14,10 +14,11 @@ from frozenseg.config import CfgNode
 from frozenseg.errors import ConfigError
 from frozenseg.log import get_logger
 from frozenseg.modeling.classification import class_logits
-from frozenseg.modeling.layers.mask_pooling import mask_pooling, resize
+from frozenseg.modeling.layers.mask_pooling import mask_pooling
 from frozenseg.modeling.layers.mlp import MLP
 from frozenseg.modeling.layers.position_encoding import sine_position
 from frozenseg.modeling.layers.recompute import run_layer
+from frozenseg.modeling.layers.resize import resize
 from frozenseg.modeling.transformer_decoder.attention import CrossAttention, FeedForward, SelfAttention
 from frozenseg.modeling.transformer_decoder.feature_injector import inject_features
 from frozenseg.modeling.transformer_decoder.query_injector import inject_into_queries

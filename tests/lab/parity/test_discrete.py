@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from frozenseg.modeling.postprocess.chunked_masks import Candidates
+from frozenseg.modeling.postprocess.chunked_masks import MaskCandidates
 from frozenseg.modeling.postprocess.instance import instance_inference
-from frozenseg.modeling.postprocess.postprocessing import Postprocessor
+from frozenseg.modeling.postprocess.postprocessor import Postprocessor
 from lab.parity.compare import Comparer
 from lab.parity.discrete import Scored, compare_instances, compare_label_counts, compare_panoptic
 
@@ -64,7 +64,7 @@ def test_an_undecided_query_excuses_nothing_but_itself() -> None:
 
 
 def instances_of(given: Scored, count: int = 2) -> tuple:
-    found = instance_inference(Candidates(given.logits, given.masks), count, THINGS)
+    found = instance_inference(MaskCandidates(given.logits, given.masks), count, THINGS)
     return found, (found.scores.numpy().copy(), found.pred_classes.numpy().copy(), found.pred_masks.numpy().copy())
 
 

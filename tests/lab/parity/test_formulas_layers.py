@@ -9,11 +9,12 @@ from frozenseg.modeling.classification import class_logits
 from frozenseg.modeling.clip.base import FrozenCLIP
 from frozenseg.modeling.clip.build import build_clip
 from frozenseg.modeling.clip.text_classifier import TextClassifier
-from frozenseg.modeling.layers.mask_pooling import mask_pooling, resize
+from frozenseg.modeling.layers.group_norm import group_norm
+from frozenseg.modeling.layers.mask_pooling import mask_pooling
 from frozenseg.modeling.layers.mlp import MLP
 from frozenseg.modeling.layers.position_encoding import sine_position
+from frozenseg.modeling.layers.resize import resize
 from frozenseg.modeling.ops.point_sample import point_sample
-from frozenseg.modeling.pixel_decoder.sam_branch import group_count
 from frozenseg.modeling.transformer_decoder.attention import CrossAttention, FeedForward, SelfAttention
 from frozenseg.modeling.types import TextEmbeddings
 from frozenseg.vocabulary import TEMPLATES, Vocabulary
@@ -44,7 +45,7 @@ def test_linear_norms_and_perceptron(seed: int) -> None:
 @pytest.mark.parametrize("width", [64, 48, 20, 7])
 def test_group_norm_of_wide_and_narrow_maps(width: int) -> None:
     x = normal(3, 2, width, 3, 5)
-    module = filled(nn.GroupNorm(group_count(width), width))
+    module = filled(group_norm(width))
     agree(module(tensor(x)), primitives.group_norm(x, arrays(module)))
 
 

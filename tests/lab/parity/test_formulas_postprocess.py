@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from frozenseg.modeling.ensemble.geometric import EnsembleWeights, geometric_ensemble
-from frozenseg.modeling.postprocess.chunked_masks import Candidates
+from frozenseg.modeling.postprocess.chunked_masks import MaskCandidates
 from frozenseg.modeling.postprocess.instance import instance_inference
 from frozenseg.modeling.postprocess.panoptic import panoptic_inference
-from frozenseg.modeling.postprocess.postprocessing import Postprocessor
+from frozenseg.modeling.postprocess.postprocessor import Postprocessor
 from frozenseg.modeling.postprocess.restore_size import restore_size
 from frozenseg.modeling.postprocess.semantic import semantic_inference
 from frozenseg.structures.image_list import ImageList, ImageSize
@@ -58,7 +58,7 @@ def test_semantic(seed: int) -> None:
 @pytest.mark.parametrize(("score", "overlap"), [(0.0, 0.8), (0.0, 0.0), (0.0, 0.3), (0.7, 0.4), (1.0, 0.0)])
 def test_panoptic(seed: int, score: float, overlap: float) -> None:
     logits, masks = scores(seed), blobs(seed)
-    ids, segments = panoptic_inference(Candidates(*tensors((logits, masks))), ISTHING, score, overlap)
+    ids, segments = panoptic_inference(MaskCandidates(*tensors((logits, masks))), ISTHING, score, overlap)
     expected, expected_segments = postprocessor.panoptic(logits, masks, ISTHING, score, overlap)
     assert segments == expected_segments
     assert (ids.numpy() == expected).all()
@@ -79,7 +79,7 @@ def same_instances(actual: Instances, expected: postprocessor.Detections) -> Non
 @pytest.mark.parametrize("top", [9, 30, 100])
 def test_instances(top: int, isthing: tuple[bool, ...] | None, seed: int) -> None:
     logits, masks = scores(seed), blobs(seed)
-    actual = instance_inference(Candidates(*tensors((logits, masks))), top, isthing)
+    actual = instance_inference(MaskCandidates(*tensors((logits, masks))), top, isthing)
     same_instances(actual, postprocessor.instances(logits, masks, top, isthing))
 
 
@@ -101,7 +101,7 @@ def test_what_is_restored_masks_or_scores(asked: bool, recall: bool, panoptic: b
     keys |= {"SEM_SEG_POSTPROCESSING_BEFORE_INFERENCE": asked}
     options = [item for key, value in keys.items() for item in (f"MODEL.MASK_FORMER.TEST.{key}", value)]
     read = Postprocessor.from_config(tiny_config("FCCLIP", *options))
-    sizes = {"true_size": ImageSize(*size), "wanted": ImageSize(*wanted)}
+    sizes = {"true_size": ImageSize(*size), "target_size": ImageSize(*wanted)}
     actual = read(*tensors((logits, masks)), ISTHING, **sizes)["sem_seg"]
     if panoptic or instance or recall or asked:
         expected = postprocessor.semantic(logits, postprocessor.restore_size(masks, size, wanted))

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from frozenseg.modeling.layers.mask_pooling import resize
+from frozenseg.modeling.layers.resize import resize
 from frozenseg.modeling.transformer_decoder.masked_decoder import MultiScaleMaskedTransformerDecoder
 from frozenseg.modeling.types import PixelFeatures, Prediction, TextEmbeddings
 from lab.parity.goldens import read_golden

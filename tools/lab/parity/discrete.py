@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from frozenseg.modeling.postprocess.chunked_masks import Candidates
+from frozenseg.modeling.postprocess.chunked_masks import MaskCandidates
 from frozenseg.modeling.postprocess.panoptic import INSIDE, panoptic_inference
-from frozenseg.modeling.postprocess.postprocessing import Postprocessor
+from frozenseg.modeling.postprocess.postprocessor import Postprocessor
 from frozenseg.structures.instances import Instances
 from lab.parity.compare import Array, Comparer, Row
 
@@ -69,7 +69,7 @@ def compare_panoptic(
         segments: the reference's.
     """
     thresholds = postprocessor.score_threshold, postprocessor.overlap_threshold
-    ids, own_segments = panoptic_inference(Candidates(scored.logits, scored.masks), isthing, *thresholds)
+    ids, own_segments = panoptic_inference(MaskCandidates(scored.logits, scored.masks), isthing, *thresholds)
     tied, undecided, queries = _panoptic_ties(scored, *thresholds)
     reference = torch.from_numpy(golden.astype(np.int32))
     if own_segments == list(segments):

@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import Tensor
 
-from frozenseg.modeling.criterion.matcher import HungarianMatcher, Match
+from frozenseg.modeling.criterion.matcher import HungarianMatcher, MatchedPairs
 from frozenseg.modeling.criterion.set_criterion import SetCriterion
 from frozenseg.modeling.types import Prediction, Target
 from lab.parity.compare import DEVIATIONS, Comparer, Row
@@ -33,10 +33,10 @@ class RecordingMatcher(HungarianMatcher):
             dice_weight=matcher.dice_weight,
             points=matcher.points,
         )
-        self.matches: list[list[Match]] = []
+        self.matches: list[list[MatchedPairs]] = []
         self.costs: list[list[Tensor]] = []
 
-    def __call__(self, prediction: Prediction, targets: list[Target]) -> list[Match]:
+    def __call__(self, prediction: Prediction, targets: list[Target]) -> list[MatchedPairs]:
         """Match every image."""
         self.costs.append([])
         self.matches.append(super().__call__(prediction, targets))

@@ -8,7 +8,7 @@ from frozenseg.config.legacy import is_legacy
 from frozenseg.modeling.build import build_model
 from frozenseg.modeling.criterion.set_criterion import SetCriterion
 from frozenseg.modeling.meta_arch.base import MaskClassifier
-from frozenseg.modeling.postprocess.postprocessing import Postprocessor
+from frozenseg.modeling.postprocess.postprocessor import Postprocessor
 from frozenseg.vocabulary import Vocabulary
 from lab.parity.fill import fill
 

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from frozenseg.modeling.classification import class_logits
 from frozenseg.modeling.ensemble.mask_proposals import mask_proposal_ensemble
-from frozenseg.modeling.layers.mask_pooling import resize
+from frozenseg.modeling.layers.resize import resize
 from frozenseg.modeling.meta_arch.base import MaskClassifier
 from frozenseg.modeling.postprocess.restore_size import restore_size
 from frozenseg.modeling.types import Prediction, TextEmbeddings

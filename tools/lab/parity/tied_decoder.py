@@ -11,7 +11,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from frozenseg.modeling.layers.mask_pooling import EPSILON, resize
+from frozenseg.modeling.layers.mask_pooling import EPSILON
+from frozenseg.modeling.layers.resize import resize
 from frozenseg.modeling.transformer_decoder.masked_decoder import SCALES, MultiScaleMaskedTransformerDecoder
 from frozenseg.modeling.transformer_decoder.query_injector import inject_into_queries
 from frozenseg.modeling.types import PixelFeatures, Prediction, TextEmbeddings

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from frozenseg.modeling.layers.mask_pooling import resize
+from frozenseg.modeling.layers.resize import resize
 from frozenseg.modeling.transformer_decoder.feature_injector import inject_features
 from frozenseg.modeling.transformer_decoder.masked_decoder import LayerSize, MultiScaleMaskedTransformerDecoder
 from frozenseg.modeling.transformer_decoder.query_injector import inject_into_queries

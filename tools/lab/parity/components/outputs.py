@@ -16,7 +16,7 @@ from torch import Tensor
 from frozenseg.modeling.criterion.matcher import HungarianMatcher
 from frozenseg.modeling.criterion.set_criterion import SetCriterion
 from frozenseg.modeling.ensemble.mask_proposals import mask_proposal_ensemble
-from frozenseg.modeling.postprocess.chunked_masks import Candidates
+from frozenseg.modeling.postprocess.chunked_masks import MaskCandidates
 from frozenseg.modeling.postprocess.instance import instance_inference
 from frozenseg.modeling.postprocess.panoptic import panoptic_inference
 from frozenseg.modeling.postprocess.semantic import semantic_inference
@@ -77,7 +77,7 @@ def _panoptic(
     part: Part, setting: str, given: tuple[Tensor, Tensor, float, float], isthing: tuple[bool, ...]
 ) -> Iterator[Row]:
     logits, masks, *thresholds = given
-    ids, segments = panoptic_inference(Candidates(logits, masks), isthing, *thresholds)
+    ids, segments = panoptic_inference(MaskCandidates(logits, masks), isthing, *thresholds)
     yield part.equal(f"panoptic_{setting}", ids)
     golden = part.about[f"segments_{setting}"]
     wrong = sum(segment not in golden for segment in segments) + sum(segment not in segments for segment in golden)
@@ -109,7 +109,7 @@ def _instances(part: Part, scored: Scored, isthing: tuple[bool, ...]) -> Row:
     packed = np.unpackbits(part.array("inst_masks_packed"), count=int(np.prod(shape))).reshape(shape)
     golden = (part.array("inst_scores"), part.array("inst_classes"), packed.astype(bool))
     detections = int(re.search(r"topk (\d+)", part.about["args"])[1])
-    instances = instance_inference(Candidates(scored.logits, scored.masks), detections, isthing)
+    instances = instance_inference(MaskCandidates(scored.logits, scored.masks), detections, isthing)
     return compare_instances(part.compare, f"{part.name}/instances", instances, golden, scored, detections)
 
 

@@ -9,11 +9,11 @@ from torch import Tensor
 from frozenseg.config import CfgNode
 from frozenseg.errors import ConfigError
 from frozenseg.modeling.ensemble.mask_proposals import ProposalVotes
-from frozenseg.modeling.postprocess.chunked_masks import Candidates
+from frozenseg.modeling.postprocess.chunked_masks import MaskCandidates
 from frozenseg.modeling.postprocess.instance import instance_inference
 from frozenseg.modeling.postprocess.panoptic import panoptic_inference
-from frozenseg.modeling.postprocess.restore_size import Masks, restore_size, restored
-from frozenseg.modeling.postprocess.semantic import semantic_inference, semantic_labels, with_more_votes
+from frozenseg.modeling.postprocess.restore_size import Masks, restore_masks, restore_size
+from frozenseg.modeling.postprocess.semantic import add_proposal_votes, semantic_inference, semantic_labels
 from frozenseg.structures.argmax import best_class
 from frozenseg.structures.image_list import ImageSize
 
@@ -83,7 +83,7 @@ class Postprocessor:
         )
 
     @property
-    def takes_proposals(self) -> bool:
+    def uses_proposals(self) -> bool:
         """Whether SAM's masks change anything."""
         in_panoptic, in_instances = self.proposals_in_panoptic, self.proposals_in_instances
         return self.semantic or self.recall or self.panoptic and in_panoptic or self.instance and in_instances
@@ -95,8 +95,8 @@ class Postprocessor:
         isthing: tuple[bool, ...],
         *,
         true_size: ImageSize,
-        wanted: ImageSize,
-        more: ProposalVotes | None = None,
+        target_size: ImageSize,
+        proposal_votes: ProposalVotes | None = None,
     ) -> dict[str, Any]:
         """Read out one image.
 
@@ -105,20 +105,21 @@ class Postprocessor:
             masks: (Q, H, W) mask logits at the padded input size.
             isthing: one flag a class.
             true_size: the image's size inside the padded input.
-            wanted: the size of the outputs.
-            more: SAM's masks.
+            target_size: the size of the outputs.
+            proposal_votes: SAM's masks.
 
         Returns:
             ``sem_seg`` (C, height, width), or (height, width) int64 with ``labels``; ``panoptic_seg`` (map, segments);
-            ``instances``; ``recall_seg`` (Q, height, width) bool: those switched on. With ``recall_seg`` and ``more``
+            ``instances``; ``recall_seg`` (Q, height, width) bool: those switched on. With ``recall_seg`` and
+            ``proposal_votes`` also ``sam_masks``, (M, height, width) bool.
             also ``sam_masks``, (M, height, width) bool.
         """
-        full = restored(masks, true_size, wanted) if self.masks_first else masks
+        full = restore_masks(masks, true_size, target_size) if self.masks_first else masks
         output: dict[str, Any] = {}
         if self.semantic:
-            output["sem_seg"] = self._semantic(logits, full, true_size, wanted, more)
-        plain = Candidates(logits, full)
-        named = replace(plain, proposed=more.as_candidates()) if more is not None else plain
+            output["sem_seg"] = self._semantic(logits, full, true_size, target_size, proposal_votes)
+        plain = MaskCandidates(logits, full)
+        named = replace(plain, proposed=proposal_votes.voting_proposals()) if proposal_votes is not None else plain
         if self.panoptic:
             chosen_from = named if self.proposals_in_panoptic else plain
             output["panoptic_seg"] = panoptic_inference(
@@ -130,23 +131,28 @@ class Postprocessor:
         if self.recall:
             every = torch.arange(len(logits), device=logits.device)
             output["recall_seg"] = torch.cat([rows > 0 for rows in plain.strips(every)], dim=1)
-            if more is not None:
-                output["sam_masks"] = more.inside()
+            if proposal_votes is not None:
+                output["sam_masks"] = proposal_votes.inside()
         return output
 
     def _semantic(
-        self, logits: Tensor, masks: Masks, true_size: ImageSize, wanted: ImageSize, more: ProposalVotes | None
+        self,
+        logits: Tensor,
+        masks: Masks,
+        true_size: ImageSize,
+        target_size: ImageSize,
+        proposal_votes: ProposalVotes | None,
     ) -> Tensor:
         """Return scores or labels, by way of as few maps of the wanted size as can be."""
         if self.labels and self.masks_first:
-            return semantic_labels(logits, masks, more)
+            return semantic_labels(logits, masks, proposal_votes)
         if self.labels and logits.shape[-1] > len(logits):  # more classes than queries
             # resizing and voting are both linear, so they may change places
-            inside = restored(masks.sigmoid(), true_size, wanted)
-            return semantic_labels(logits, inside, more, of_probabilities=True)
+            inside = restore_masks(masks.sigmoid(), true_size, target_size)
+            return semantic_labels(logits, inside, proposal_votes, masks_are_probabilities=True)
         scores = semantic_inference(logits, masks)
         if not self.masks_first:
-            scores = restore_size(scores, true_size, wanted)
-        if more is not None:
-            scores = with_more_votes(scores, more)
+            scores = restore_size(scores, true_size, target_size)
+        if proposal_votes is not None:
+            scores = add_proposal_votes(scores, proposal_votes)
         return best_class(scores) if self.labels else scores

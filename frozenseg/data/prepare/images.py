@@ -17,7 +17,7 @@ logger = get_logger(__name__)
 Item = TypeVar("Item")
 
 
-def splits_with_pictures(title: str, found: dict[str, Sequence[Item]], source: str) -> dict[str, Sequence[Item]]:
+def available_splits(title: str, found: dict[str, Sequence[Item]], source: str) -> dict[str, Sequence[Item]]:
     """Leave out splits without pictures, and say so in the log.
 
     Args:
@@ -36,7 +36,7 @@ def splits_with_pictures(title: str, found: dict[str, Sequence[Item]], source: s
     return there
 
 
-def require_size(picture: Path, labels: Path, shape: tuple[int, ...]) -> None:
+def check_image_size(picture: Path, labels: Path, shape: tuple[int, ...]) -> None:
     """Check that a picture is of the size of its labels.
 
     Args:
@@ -66,7 +66,7 @@ def copy_file(source: Path, target: Path) -> None:
         shutil.copyfile(source, temporary)
 
 
-def read_names(path: Path) -> list[str]:
+def read_image_list(path: Path) -> list[str]:
     """Read a list of pictures: the first word of each line; empty where there is no such file.
 
     Raises:

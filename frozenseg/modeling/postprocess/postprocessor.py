@@ -112,7 +112,6 @@ class Postprocessor:
             ``sem_seg`` (C, height, width), or (height, width) int64 with ``labels``; ``panoptic_seg`` (map, segments);
             ``instances``; ``recall_seg`` (Q, height, width) bool: those switched on. With ``recall_seg`` and
             ``proposal_votes`` also ``sam_masks``, (M, height, width) bool.
-            also ``sam_masks``, (M, height, width) bool.
         """
         full = restore_masks(masks, true_size, target_size) if self.masks_first else masks
         output: dict[str, Any] = {}

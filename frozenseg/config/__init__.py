@@ -9,7 +9,8 @@ from frozenseg.config.cfg_node import (
     load_shared_config,
     with_protocol,
 )
+from frozenseg.config.config_files import config_names, configs_folder, find_config
 from frozenseg.config.yaml_files import file_settings
 
 __all__ = ["CfgNode", "clip_section", "config_from_text", "get_cfg", "load_config", "load_shared_config"]
-__all__ += ["file_settings", "with_protocol"]
+__all__ += ["config_names", "configs_folder", "file_settings", "find_config", "with_protocol"]

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from frozenseg.config.config_files import find_config
 from frozenseg.errors import ConfigError
 
 BASE_KEY = "_BASE_"
@@ -37,7 +38,8 @@ def read_settings(path: str | Path) -> dict[str, Setting]:
     """Read a config file and, first, the files that its ``_BASE_`` names; later values win.
 
     Args:
-        path: a YAML file. ``_BASE_`` is a file or a list of files, relative to the file that names them.
+        path: a YAML file, or the name of a shipped config (see :func:`find_config`). ``_BASE_`` is a file or a list of
+            files, relative to the file that names them.
 
     Returns:
         Dotted key → setting. Keys are not checked against a table.
@@ -45,7 +47,7 @@ def read_settings(path: str | Path) -> dict[str, Setting]:
     Raises:
         ConfigError: a file is missing, is not plain YAML, has a key twice, or is its own base.
     """
-    return _read(Path(path).expanduser(), ())
+    return _read(find_config(path), ())
 
 
 def settings_in(text: str, origin: str) -> dict[str, Setting]:
@@ -68,7 +70,7 @@ def file_settings(path: str | Path) -> dict[str, Any]:
         ConfigError: see :func:`read_settings`.
     """
     read_settings(path)  # its bases must be there, too
-    tree = _parse(_text(Path(path)), str(path))
+    tree = _parse(_text(find_config(path)), str(path))
     tree.pop(BASE_KEY, None)
     return dict(flatten(tree, str(path)))
 

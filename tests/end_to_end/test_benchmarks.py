@@ -6,12 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from frozenseg.config import CfgNode, with_protocol
+from frozenseg.config import CfgNode, find_config, with_protocol
 from frozenseg.data import MetadataCatalog, vocabulary_of
 from frozenseg.data.checks.inspect import inspect
 from frozenseg.data.prepare.converter import converter_named, converters
 from frozenseg.data.prepare.runner import prepare
-from frozenseg.engine.evaluation.protocol import FOLDER
 from frozenseg.engine.evaluation.runner import build_benchmarks, evaluate
 from frozenseg.modeling.build import build_model
 from frozenseg.vocabulary import templates
@@ -29,7 +28,7 @@ def config_of(name: str, output: Path) -> CfgNode:
         "FCCLIP", "OUTPUT_DIR", str(output), "DATASETS.TRAIN", [COCO], "DATASETS.TEST", [name], "MODEL.DEVICE", "cpu"
     )
     recall = "MODEL.MASK_FORMER.TEST.RECALL_ON", name in CITYSCAPES
-    return with_protocol(cfg, FOLDER / f"{MetadataCatalog.get(name).protocol}.yaml", (*SMALL, *recall))
+    return with_protocol(cfg, find_config(f"eval/{MetadataCatalog.get(name).protocol}"), (*SMALL, *recall))
 
 
 @pytest.mark.parametrize("converter", converters().values(), ids=converters())

@@ -11,12 +11,11 @@ import torch
 from torch import nn
 
 from frozenseg import distributed
-from frozenseg.config import with_protocol
+from frozenseg.config import find_config, with_protocol
 from frozenseg.data import MetadataCatalog
 from frozenseg.data.loader import EvalDataset
 from frozenseg.data.prepare.converter import converter_named
 from frozenseg.data.prepare.runner import prepare
-from frozenseg.engine.evaluation.protocol import FOLDER
 from frozenseg.engine.processes.launch import Processes, launch
 from frozenseg.evaluation.build import build_evaluators
 from frozenseg.evaluation.evaluator import inference_on_dataset
@@ -75,7 +74,7 @@ def evaluate_shifted(name: str, output: str) -> int:
     cfg = tiny_config("FCCLIP", "OUTPUT_DIR", output, "DATASETS.TEST", [name])
     metadata = MetadataCatalog.get(name)
     if metadata.protocol:
-        cfg = with_protocol(cfg, FOLDER / f"{metadata.protocol}.yaml", ("DATALOADER.NUM_WORKERS", 0))
+        cfg = with_protocol(cfg, find_config(f"eval/{metadata.protocol}"), ("DATALOADER.NUM_WORKERS", 0))
     output_kinds = {"instance"} if "lvis" in name else {"panoptic", "semantic", "instance", "recall"}
     evaluators = build_evaluators(
         metadata, output_kinds, [index % 2 == 0 for index in range(len(metadata.stuff_classes))]

@@ -1,4 +1,4 @@
-"""What is installed, and what it needs: setup.py, the extras, the package's data files, the Makefile."""
+"""Packaging: dependencies, extras, data files, configs in the wheel, the Makefile."""
 
 import ast
 import re
@@ -15,11 +15,20 @@ import frozenseg
 from tests.architecture.source import sources
 from tests.tiny import ROOT
 
+tomllib = pytest.importorskip(
+    "tomllib" if sys.version_info >= (3, 11) else "tomli", reason="pytest brings tomli itself"
+)
+
 REQUIRED = {
     "torch", "torchvision", "open_clip_torch", "segment-anything", "timm", "fvcore", "iopath", "pycocotools", "scipy",
+    "numpy", "pillow", "PyYAML", "tqdm", "safetensors", "tabulate", "jinja2",
 }  # fmt: skip
-IMPORTED_AS = {"open_clip_torch": "open_clip", "segment-anything": "segment_anything"}
-BROUGHT_ALONG = {"numpy", "PIL", "tqdm", "yaml", "safetensors", "tabulate"}  # by the required ones
+IMPORTED_AS = {
+    "open_clip_torch": "open_clip",
+    "segment-anything": "segment_anything",
+    "pillow": "PIL",
+    "PyYAML": "yaml",
+}
 OF_EXTRAS = {
     "matplotlib": "demo",
     "tensorboard": "train",
@@ -28,40 +37,56 @@ OF_EXTRAS = {
     "submitit": "slurm",
     "wandb": "wandb",
 }
+OF_SCRIPTS = {"lab", "command_line"}  # what tools/ holds for its scripts
 
 
 @pytest.fixture(scope="module")
-def metadata() -> dict[str, Any]:
-    """Run setup.py without installing anything; returns what it says."""
-    said: dict[str, Any] = {}
+def project() -> dict[str, Any]:
+    """Return the table [project] of pyproject.toml."""
+    return read_pyproject()["project"]
+
+
+@pytest.fixture(scope="module")
+def packed() -> dict[str, Any]:
+    """Run setup.py without installing anything; returns its arguments to ``setup``."""
+    arguments: dict[str, Any] = {}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(setuptools, "setup", lambda **given: said.update(given))
+        patch.setattr(setuptools, "setup", lambda **keywords: arguments.update(keywords))
         patch.chdir(ROOT)
         runpy.run_path(str(ROOT / "setup.py"))
-    return said
+    return arguments
+
+
+def read_pyproject() -> dict[str, Any]:
+    with (ROOT / "pyproject.toml").open("rb") as file:
+        return tomllib.load(file)
 
 
 def names(requirements: list[str]) -> set[str]:
     return {re.split(r"[<>=~!; \[]", requirement)[0] for requirement in requirements}
 
 
-def test_the_required_packages_are_the_nine_named_ones(metadata: dict[str, Any]) -> None:
-    assert names(metadata["install_requires"]) == REQUIRED
-    assert "torch>=2.6" in metadata["install_requires"]
-    assert metadata["python_requires"] == ">=3.10"
+def test_the_required_packages_are_those_that_are_imported(project: dict[str, Any]) -> None:
+    assert names(project["dependencies"]) == REQUIRED
+    assert "torch>=2.6" in project["dependencies"]
+    assert project["requires-python"] == ">=3.10"
+    imported = {name.split(".")[0] for source in sources("frozenseg") for name, _ in source.imports()}
+    unused = {IMPORTED_AS.get(name, name) for name in REQUIRED} - imported
+    assert unused <= {"iopath", "jinja2"}  # fvcore reads files by iopath
 
 
-def test_the_extras(metadata: dict[str, Any]) -> None:
-    extras = {name: names(requirements) for name, requirements in metadata["extras_require"].items()}
+def test_the_extras(project: dict[str, Any]) -> None:
+    extras = {name: names(requirements) for name, requirements in project["optional-dependencies"].items()}
     assert set(extras) == {"dev", "eval", "demo", "train", "wandb", "slurm", "detectron2"}
     assert extras["detectron2"] == set()  # it is not on PyPI
     assert extras["eval"] == {"cityscapesscripts", "lvis", "faster-coco-eval"}
     assert extras["dev"] >= {"pytest", "hypothesis", "ruff", "mypy", "codespell"}
-    assert extras["dev"] >= extras["demo"] | extras["train"] | extras["eval"] | extras["slurm"]
+    [everything] = [item for item in project["optional-dependencies"]["dev"] if item.startswith("frozenseg[")]
+    assert everything == "frozenseg[demo,train,eval,slurm]"
 
 
 def test_whatever_is_imported_is_required_or_an_extra() -> None:
-    known = {IMPORTED_AS.get(name, name) for name in REQUIRED} | BROUGHT_ALONG | set(OF_EXTRAS) | {"frozenseg"}
+    known = {IMPORTED_AS.get(name, name) for name in REQUIRED} | set(OF_EXTRAS) | OF_SCRIPTS | {"frozenseg"}
     foreign = {
         f"{source.path} imports {name}"
         for source in sources("frozenseg", "tools")
@@ -72,34 +97,39 @@ def test_whatever_is_imported_is_required_or_an_extra() -> None:
     assert foreign == set()
 
 
-def test_all_packages_and_their_data_are_found(metadata: dict[str, Any]) -> None:
+def test_all_packages_and_their_data_are_found(packed: dict[str, Any]) -> None:
     with_code = {
         ".".join(path.parent.relative_to(ROOT).parts)
         for path in (ROOT / "frozenseg").rglob("*.py")
         if "__pycache__" not in path.parts
     }
-    assert set(metadata["packages"]) == with_code
-    packed = {path for pattern in metadata["package_data"]["frozenseg"] for path in (ROOT / "frozenseg").glob(pattern)}
-    assert packed == set(data_files())
+    assert set(packed["packages"]) == with_code | {"frozenseg.configs"}
+    patterns = read_pyproject()["tool"]["setuptools"]["package-data"]
+    matched = {path for pattern in patterns["frozenseg"] for path in (ROOT / "frozenseg").glob(pattern)}
+    assert matched == set(data_files(ROOT / "frozenseg"))
+    folder = ROOT / packed["package_dir"]["frozenseg.configs"]
+    matched = {path for pattern in patterns["frozenseg.configs"] for path in folder.glob(pattern)}
+    assert matched == set(data_files(ROOT / "configs"))
 
 
-def data_files() -> Iterator[Path]:
-    """Yield the files of the package that are no code."""
-    for path in (ROOT / "frozenseg").rglob("*"):
+def data_files(folder: Path) -> Iterator[Path]:
+    """Yield the files of a folder that are no code."""
+    for path in folder.rglob("*"):
         if path.is_file() and path.suffix not in (".py", ".pyc"):
             yield path
 
 
-def test_one_version_everywhere(metadata: dict[str, Any]) -> None:
-    assert metadata["version"] == frozenseg.__version__
+def test_one_version_everywhere(project: dict[str, Any]) -> None:
+    assert "version" in project["dynamic"]
+    assert read_pyproject()["tool"]["setuptools"]["dynamic"]["version"] == {"attr": "frozenseg.__version__"}
     newest = re.search(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), flags=re.MULTILINE)
     assert newest is not None
     assert newest[1] == frozenseg.__version__
 
 
-def test_the_licence_is_whole(metadata: dict[str, Any]) -> None:
+def test_the_licence_is_whole(project: dict[str, Any]) -> None:
     text = (ROOT / "LICENSE").read_text(encoding="utf-8")
-    assert metadata["license"] == "Apache-2.0"
+    assert project["license"] == "Apache-2.0"
     assert "Apache License" in text.splitlines()[0]
     assert all(f"   {number}. " in text for number in range(1, 10))
     assert "END OF TERMS AND CONDITIONS" in text

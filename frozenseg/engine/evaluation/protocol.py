@@ -3,14 +3,12 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from frozenseg.config import CfgNode, with_protocol
+from frozenseg.config import CfgNode, find_config, with_protocol
 from frozenseg.data.catalog import MetadataCatalog
 from frozenseg.engine.checkpoints.checkpoint import changed_keys
-from frozenseg.errors import ConfigError
 from frozenseg.log import get_logger
 
 logger = get_logger(__name__)
-FOLDER = Path(__file__).parents[3] / "configs" / "eval"
 
 
 def benchmark_configs(cfg: CfgNode, overrides: Sequence[str] = ()) -> dict[str, CfgNode]:
@@ -46,11 +44,4 @@ def _by_protocol(cfg: CfgNode, name: str, overrides: Sequence[str] = ()) -> CfgN
 
 def _protocol_of(name: str) -> Path | None:
     protocol = MetadataCatalog.get(name).get("protocol")
-    if not protocol:
-        return None
-    path = FOLDER / f"{protocol}.yaml"
-    if not path.is_file():
-        raise ConfigError(
-            f"The protocol of {name} should be {path}, where there is none: work in a clone of the repository."
-        )
-    return path
+    return find_config(f"eval/{protocol}") if protocol else None

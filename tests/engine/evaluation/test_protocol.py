@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from frozenseg.config import load_config
+from frozenseg.config import configs_folder, load_config
 from frozenseg.data import DatasetCatalog, MetadataCatalog
-from frozenseg.engine.evaluation import protocol
 from frozenseg.engine.evaluation.protocol import benchmark_configs
 from frozenseg.errors import ConfigError
 from tests.tiny import ROOT
 
 ADE, CITYSCAPES = "openvocab_ade20k_panoptic_val", "openvocab_cityscapes_fine_panoptic_val"
+PROTOCOLS = configs_folder() / "eval"
 MODEL = ROOT / "configs/frozenseg/convnext_large.yaml"
 
 
@@ -52,18 +52,27 @@ def test_by_its_protocol_there_is_nothing_to_say(caplog: pytest.LogCaptureFixtur
     assert caplog.messages == []
 
 
-def test_a_package_without_configs_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(protocol, "FOLDER", tmp_path)
-    with pytest.raises(ConfigError, match=r"The protocol of .* should be .*ade20k\.yaml.*clone of the repository"):
-        benchmark_configs(load_config(MODEL, ["DATASETS.TEST", f"['{ADE}']"]))
+def test_protocols_are_found_from_any_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    configs = benchmark_configs(load_config(MODEL, ["DATASETS.TEST", f"['{ADE}', '{CITYSCAPES}']"]))
+    assert configs[CITYSCAPES].INPUT.MIN_SIZE_TEST == 1024
+
+
+def test_an_unknown_protocol_is_refused() -> None:
+    MetadataCatalog.register("of_another_protocol", lambda: {"protocol": "ade20"})
+    try:
+        with pytest.raises(ConfigError, match=r"no config file eval/ade20.*Did you mean 'eval/ade20k'"):
+            benchmark_configs(load_config(MODEL, ["DATASETS.TEST", f"['{ADE}', 'of_another_protocol']"]))
+    finally:
+        MetadataCatalog.remove("of_another_protocol")
 
 
 def test_every_protocol_that_a_data_set_names_is_there() -> None:
     named = {MetadataCatalog.get(name).get("protocol") for name in DatasetCatalog.list()} - {"", None}
-    assert {path.stem for path in protocol.FOLDER.glob("*.yaml")} == named
+    assert {path.stem for path in PROTOCOLS.glob("*.yaml")} == named
 
 
-@pytest.mark.parametrize("path", sorted(protocol.FOLDER.glob("*.yaml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted(PROTOCOLS.glob("*.yaml")), ids=lambda path: path.stem)
 def test_a_protocol_names_a_data_set_that_names_it(path: Path) -> None:
     [name] = load_config(path).DATASETS.TEST
     assert MetadataCatalog.get(name).protocol == path.stem

@@ -147,7 +147,10 @@ def benchmark_pq(size: tuple[int, int], images: int, folder: Path) -> list[Row]:
     loaded, whole, files = Paired(), Paired(), Paired()
     for index in progress(range(images), "PQ", images):
         record, output, guess_path = panoptic_picture(rng, size, folder / str(index))
-        ahead = {**record, "truth": read_ground_truths(["segments"], record)}  # as a worker of the loader brings it
+        ahead = {
+            **record,
+            "ground_truth": read_ground_truths(["segments"], record),
+        }  # as a worker of the loader brings it
         loaded.time(functools.partial(usual.score, record, output), functools.partial(ours.process, [ahead], [output]))
         whole.time(functools.partial(usual.score, record, output), functools.partial(ours.describe, record, output))
         files.time(
@@ -174,7 +177,7 @@ def benchmark_semantic(classes: int, size: tuple[int, int], images: int, folder:
         path = folder / f"labels_{classes}_{index}.tif"
         write_labels(path, truth)
         record = {"image_id": index, "sem_seg_file_name": str(path)}
-        ahead = {**record, "truth": read_ground_truths(["labels"], record)}
+        ahead = {**record, "ground_truth": read_ground_truths(["labels"], record)}
         scores = score_maps(logits, inside)
         scored.time(
             functools.partial(usual.process, scores, path),
@@ -245,7 +248,7 @@ def peak_memory(classes: int, size: tuple[int, int], maps: bool) -> float:
     evaluator = SemanticIoU(class_table(classes), 65535)
     sem_seg = score_maps(logits, inside) if maps else label_map(logits, inside)
     labels = sem_seg.argmax(dim=0) if maps else sem_seg
-    evaluator.process([{"image_id": 0, "truth": {"labels": Runs.of(truth)}}], [{"sem_seg": labels}])
+    evaluator.process([{"image_id": 0, "ground_truth": {"labels": Runs.of(truth)}}], [{"sem_seg": labels}])
     evaluator.evaluate()
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / KIB_IN_MIB
 

@@ -130,7 +130,7 @@ class EvalMapper:
 
         Returns:
             The record with ``image`` (3, h, w) uint8 RGB, resized; ``height`` and ``width`` stay the original ones;
-            ``truth``, ``original_image`` (3, H, W) uint8 RGB and ``views``, a list of such, if they are wanted.
+            ``ground_truth``, ``original_image`` (3, H, W) uint8 RGB and ``views``, a list of such, if they are wanted.
 
         Raises:
             DataError: a file is missing or cannot be decoded, or the picture has another size than the record says.
@@ -145,7 +145,7 @@ class EvalMapper:
         if self.views:
             sample["views"] = [_as_tensor(recipe.transform_image(image)) for recipe in self.views]
         if self.read_truth is not None:
-            sample["truth"] = self.read_truth(record)
+            sample["ground_truth"] = self.read_truth(record)
         return sample
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from frozenseg.evaluation.class_table import ClassTable
-from frozenseg.evaluation.coco_ap import Line, precision_by_category
+from frozenseg.evaluation.coco_ap import ResultLine, precision_by_category
 from frozenseg.evaluation.instance_evaluator import InstanceEvaluator, Scores, thing_ids
 from frozenseg.structures.instances import Instances
 from frozenseg.structures.masks import encode_rle
@@ -37,9 +37,9 @@ class AnnotatedInstances(InstanceEvaluator):
         return cls(ClassTable.from_metadata(metadata, seen), metadata.json_file, thing_ids(metadata))
 
     @classmethod
-    def lacks(cls, metadata: Any) -> str:
+    def missing_data(cls, metadata: Any) -> str:
         """Say that there are no things or no annotation file, or nothing."""
-        if missing := super().lacks(metadata):
+        if missing := super().missing_data(metadata):
             return missing
         return "" if getattr(metadata, "json_file", None) else "instance annotations (json_file)"
 
@@ -52,7 +52,7 @@ class AnnotatedInstances(InstanceEvaluator):
         return self._compare(sorted({image["image_id"] for image in images}), lines)
 
     @abstractmethod
-    def _compare(self, images: list[Any], predictions: list[Line]) -> Scores:
+    def _compare(self, images: list[Any], predictions: list[ResultLine]) -> Scores:
         """Score the predictions for the images of these ids; as :meth:`_score`."""
 
     def _by_class(
@@ -77,7 +77,7 @@ class AnnotatedInstances(InstanceEvaluator):
         return by_class
 
 
-def result_lines(image: Any, instances: Instances, dataset_ids: Mapping[int, int]) -> list[Line]:
+def result_lines(image: Any, instances: Instances, dataset_ids: Mapping[int, int]) -> list[ResultLine]:
     """Return the instances of an image as lines of a COCO result file.
 
     Args:

@@ -36,7 +36,7 @@ def build_evaluators(metadata: Any, output_kinds: Set[str], seen: Sequence[bool]
     for cls in classes:
         if cls.output_kind not in output_kinds or metadata.evaluator_type not in cls.evaluator_types:
             continue
-        if missing := cls.lacks(metadata):
+        if missing := cls.missing_data(metadata):
             logger.info("%s is left out for %s: no %s.", cls.__name__, metadata.name, missing)
         else:
             chosen.append(cls)

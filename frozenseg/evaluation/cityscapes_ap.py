@@ -11,7 +11,7 @@ import numpy as np
 
 from frozenseg.errors import DataError
 from frozenseg.evaluation.class_table import PERCENT, ClassTable, mean_of_known
-from frozenseg.evaluation.ground_truth import truth_of
+from frozenseg.evaluation.ground_truth import ground_truth_of
 from frozenseg.evaluation.instance_evaluator import InstanceEvaluator, Scores
 from frozenseg.evaluation.official_packages import import_cityscapes_evaluation
 from frozenseg.registry import EVALUATOR
@@ -53,7 +53,7 @@ class CityscapesAP(InstanceEvaluator):
         super().__init__(table, dataset_ids)
 
     def _describe(self, record: dict[str, Any], instances: Instances) -> Match:
-        ids = truth_of(record, self.truth).pixels().astype(np.int64)  # (H, W)
+        ids = ground_truth_of(record, self.truth).pixels().astype(np.int64)  # (H, W)
         masks = instances.pred_masks.cpu().numpy().astype(bool)  # (N, H, W)
         if masks.shape[1:] != ids.shape:
             raise DataError(

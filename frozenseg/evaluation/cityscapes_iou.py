@@ -18,7 +18,7 @@ from frozenseg import distributed
 from frozenseg.errors import DataError
 from frozenseg.evaluation.class_table import PERCENT, ClassTable
 from frozenseg.evaluation.evaluator import DatasetEvaluator, Results
-from frozenseg.evaluation.ground_truth import truth_of
+from frozenseg.evaluation.ground_truth import ground_truth_of
 from frozenseg.evaluation.official_packages import has_cityscapes_evaluation, import_cityscapes_evaluation
 from frozenseg.evaluation.predicted_labels import predicted_labels
 from frozenseg.registry import EVALUATOR
@@ -75,7 +75,7 @@ class CityscapesIoU(DatasetEvaluator):
         return cls(ClassTable.from_metadata(metadata, seen), [numbers[index] for index in sorted(numbers)])
 
     @classmethod
-    def lacks(cls, metadata: Any) -> str:
+    def missing_data(cls, metadata: Any) -> str:
         """Say that the package is not installed, or nothing: the read-out has another metric, which does without."""
         del metadata
         return "" if has_cityscapes_evaluation() else 'package cityscapesscripts (pip install "frozenseg[eval]")'
@@ -96,7 +96,7 @@ class CityscapesIoU(DatasetEvaluator):
         Raises:
             DataError: truth or prediction is missing or wrong.
         """
-        truth = truth_of(record, self.truth)
+        truth = ground_truth_of(record, self.truth)
         predicted = predicted_labels(record, output, len(self.table), truth.size)
         ids, place = np.unique(truth.values.astype(np.int64), return_inverse=True)  # (I,)
         run_of_truth, run_of_prediction, pixels = overlay(truth, predicted)

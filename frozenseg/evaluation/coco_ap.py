@@ -19,7 +19,7 @@ from pycocotools import mask as coco_mask
 
 from frozenseg.errors import DataError
 
-Line = dict[str, Any]  # of a COCO or LVIS result file
+ResultLine = dict[str, Any]  # of a COCO or LVIS result file
 FAST, USUAL = "faster-coco-eval", "pycocotools"
 SIZES = {"": 0, "s": 1, "m": 2, "l": 3}  # of objects: any, up to 32², up to 96², above; pixels
 LIMITS = (1, 10, 100)  # detections of an image
@@ -42,7 +42,7 @@ class AveragePrecision(NamedTuple):
 
 def coco_ap(
     json_file: str | Path,
-    predictions: Sequence[Line],
+    predictions: Sequence[ResultLine],
     images: Sequence[Any],
     categories: Sequence[int],
     package: str = "",
@@ -59,7 +59,7 @@ def coco_ap(
     Raises:
         DataError: the annotations are missing or wrong, or have not all the images.
     """
-    content = read_annotations(json_file)
+    content = read_coco_annotations(json_file)
     if unknown := set(images) - {entry["id"] for entry in content["images"]}:
         raise DataError(f"Image {min(map(str, unknown))} is not among the images of {json_file}.")
     return score_masks(content, predictions, images, categories, package)
@@ -67,7 +67,7 @@ def coco_ap(
 
 def score_masks(
     content: Mapping[str, Any],
-    predictions: Sequence[Line],
+    predictions: Sequence[ResultLine],
     images: Sequence[Any],
     categories: Sequence[int],
     package: str = "",
@@ -145,7 +145,7 @@ def _classes(package: str) -> tuple[Any, Any]:
     return importlib.import_module("pycocotools.coco").COCO, importlib.import_module("pycocotools.cocoeval").COCOeval
 
 
-def read_annotations(json_file: str | Path) -> dict[str, Any]:
+def read_coco_annotations(json_file: str | Path) -> dict[str, Any]:
     """Read COCO's instance annotations.
 
     Raises:
@@ -162,12 +162,12 @@ def read_annotations(json_file: str | Path) -> dict[str, Any]:
     return content
 
 
-def _numbered(lines: Sequence[Line], number_of: dict[Any, int]) -> list[Line]:
+def _numbered(lines: Sequence[ResultLine], number_of: dict[Any, int]) -> list[ResultLine]:
     """Return copies, into which the packages may write, with the numbers of their images."""
     return [{**line, "image_id": number_of[line["image_id"]]} for line in lines if line["image_id"] in number_of]
 
 
-def _results(coco: Any, truth: Any, predictions: list[Line]) -> Any:
+def _results(coco: Any, truth: Any, predictions: list[ResultLine]) -> Any:
     """Return predictions as the packages want them.
 
     The same as their ``loadRes``, which measures masks one by one, and cannot load an empty list: areas are those of

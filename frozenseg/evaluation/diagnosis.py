@@ -25,7 +25,7 @@ OF_TASK = {
 }
 
 
-def hint_of(benchmark: str, results: Mapping[str, Mapping[str, float]]) -> str:
+def diagnose(benchmark: str, results: Mapping[str, Mapping[str, float]]) -> str:
     """Say which scores are 0 or unknown over all classes, and why that may be; empty where none is.
 
     Args:
@@ -47,7 +47,7 @@ def hint_of(benchmark: str, results: Mapping[str, Mapping[str, float]]) -> str:
     return " ".join(told)
 
 
-def warn_of_nothing(results: Mapping[str, Mapping[str, Mapping[str, float]]]) -> None:
-    """Log one warning with what :func:`hint_of` says of all benchmarks."""
-    if hints := [hint for benchmark, of_it in results.items() if (hint := hint_of(benchmark, of_it))]:
+def warn_about_zero_scores(results: Mapping[str, Mapping[str, Mapping[str, float]]]) -> None:
+    """Log one warning with what :func:`diagnose` says of all benchmarks."""
+    if hints := [hint for benchmark, of_it in results.items() if (hint := diagnose(benchmark, of_it))]:
         logger.warning("%s", "\n".join(hints))

@@ -41,7 +41,7 @@ class DatasetEvaluator(ABC):
     Attributes:
         output_kind: what it scores: ``semantic``, ``instance``, ``panoptic`` or ``recall``.
         rule: the definition that it follows, one sentence for those who compare numbers.
-        truth: what it compares with, see :func:`truth_of`; empty where that is in files of its own.
+        truth: what it compares with, see :func:`ground_truth_of`; empty where that is in files of its own.
         evaluator_types: the data sets that it serves, by their metadata's ``evaluator_type``.
         per_class: after :meth:`evaluate`, ``{metric: {class name: percent}}``.
     """
@@ -66,7 +66,7 @@ class DatasetEvaluator(ABC):
         raise NotImplementedError(f"{cls.__name__} cannot be built from metadata.")
 
     @classmethod
-    def lacks(cls, metadata: Any) -> str:
+    def missing_data(cls, metadata: Any) -> str:
         """Say what is not there to score the data set by this metric; empty where all is: it is left out otherwise."""
         return ""
 
@@ -138,7 +138,7 @@ class DatasetEvaluators(DatasetEvaluator):
         return next((score for score in scores if not math.isnan(score)), float("nan"))
 
     @property
-    def truths(self) -> tuple[str, ...]:
+    def ground_truth_kinds(self) -> tuple[str, ...]:
         """What the metrics compare with; a loader may read it ahead, see :func:`read_ground_truths`."""
         return tuple(dict.fromkeys(evaluator.truth for evaluator in self.evaluators if evaluator.truth))
 
@@ -156,7 +156,7 @@ class DatasetEvaluators(DatasetEvaluator):
 class Observer(Protocol):
     """Somebody who sees every image of an evaluation as it passes."""
 
-    def see(self, record: dict[str, Any], output: dict[str, Any], contribution: Any) -> None:
+    def observe(self, record: dict[str, Any], output: dict[str, Any], contribution: Any) -> None:
         """Look at an image, what the model says of it, and what it contributes to the metrics."""
 
 
@@ -202,7 +202,7 @@ def inference_on_dataset(
                 contribution = evaluators.describe(record, output)
                 evaluators.add(contribution)
                 for observer in observers:
-                    observer.see(record, output, contribution)
+                    observer.observe(record, output, contribution)
             seconds.model += between - before
             seconds.metric += time.perf_counter() - between
             images += len(batch)

@@ -10,7 +10,7 @@ FORM = "[task, metric, value, tolerance], or [benchmark, task, metric, value, to
 Results = Mapping[str, Mapping[str, Mapping[str, float]]]
 
 
-class Expected(NamedTuple):
+class ExpectedScore(NamedTuple):
     """One number.
 
     Attributes:
@@ -28,7 +28,7 @@ class Expected(NamedTuple):
     tolerance: float
 
 
-def read_expected(rows: Sequence[Any], benchmarks: Sequence[str]) -> tuple[Expected, ...]:
+def read_expected(rows: Sequence[Any], benchmarks: Sequence[str]) -> tuple[ExpectedScore, ...]:
     """Check what a config expects.
 
     Args:
@@ -42,7 +42,7 @@ def read_expected(rows: Sequence[Any], benchmarks: Sequence[str]) -> tuple[Expec
     return tuple(_read(row, benchmarks) for row in rows)
 
 
-def check_results(expected: Sequence[Expected], results: Results) -> None:
+def check_results(expected: Sequence[ExpectedScore], results: Results) -> None:
     """Compare results with what is expected.
 
     Args:
@@ -59,7 +59,7 @@ def check_results(expected: Sequence[Expected], results: Results) -> None:
         )
 
 
-def _read(row: Any, benchmarks: Sequence[str]) -> Expected:
+def _read(row: Any, benchmarks: Sequence[str]) -> ExpectedScore:
     fields = list(row) if isinstance(row, (list, tuple)) else []
     if len(fields) == 4 and len(benchmarks) == 1:
         fields = [benchmarks[0], *fields]
@@ -78,14 +78,14 @@ def _read(row: Any, benchmarks: Sequence[str]) -> Expected:
             f"{did_you_mean(fields[0], benchmarks)} Run are: {', '.join(benchmarks)}."
         )
     benchmark, task, metric, value, tolerance = fields
-    return Expected(benchmark, task, metric, float(value), float(tolerance))
+    return ExpectedScore(benchmark, task, metric, float(value), float(tolerance))
 
 
 def _number(value: Any) -> bool:
     return type(value) in (int, float) and math.isfinite(value)
 
 
-def _difference(row: Expected, results: Results) -> str:
+def _difference(row: ExpectedScore, results: Results) -> str:
     """Say what is wrong with one number; empty where nothing is."""
     name = f"{row.benchmark}/{row.task}/{row.metric}"
     tasks = results.get(row.benchmark, {})

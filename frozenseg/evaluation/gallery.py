@@ -10,7 +10,7 @@ import numpy as np
 
 from frozenseg import distributed
 from frozenseg.evaluation.evaluator import DatasetEvaluators
-from frozenseg.evaluation.ground_truth import truth_of
+from frozenseg.evaluation.ground_truth import ground_truth_of
 from frozenseg.evaluation.panoptic_matching import PanopticMap
 from frozenseg.structures.argmax import best_class
 from frozenseg.structures.label_files import image_name
@@ -48,7 +48,7 @@ class Layer(NamedTuple):
         return cls(ids, dict(content["classes"]))
 
 
-class Shown(NamedTuple):
+class GalleryImage(NamedTuple):
     """An image that is kept.
 
     Attributes:
@@ -56,7 +56,7 @@ class Shown(NamedTuple):
         file_name: its picture.
         score: from 0 to 1.
         kind: ``segments`` (of a panoptic map) or ``labels`` (classes alone).
-        truth: as annotated.
+        ground_truth: segments of the annotation.
         predicted: as the model says.
     """
 
@@ -64,7 +64,7 @@ class Shown(NamedTuple):
     file_name: str
     score: float
     kind: str
-    truth: Layer
+    ground_truth: Layer
     predicted: Layer
 
 
@@ -76,7 +76,7 @@ class Gallery:
     Args:
         evaluators: the metrics; the first that can tells how well an image was done.
         metadata: of the data set: ``ignore_label`` and ``first_label`` of its label pictures.
-        note: is told of every image that is taken in, as JSON can hold it, so that :meth:`restore` can bring it back.
+        on_added: called with the JSON entry of each image that is added, for :meth:`restore`.
         count: images kept at either end.
     """
 
@@ -84,16 +84,16 @@ class Gallery:
         self,
         evaluators: DatasetEvaluators,
         metadata: Any,
-        note: Callable[[JsonEntry], None] | None = None,
+        on_added: Callable[[JsonEntry], None] | None = None,
         count: int = KEPT,
     ) -> None:
         self._evaluators, self._metadata, self._count = evaluators, metadata, count
-        self.note = note
+        self.on_added = on_added
         self.images = 0  # that it has been shown
-        self._best: list[Shown] = []
-        self._worst: list[Shown] = []  # twice as many, since some may be among the best too
+        self._best: list[GalleryImage] = []
+        self._worst: list[GalleryImage] = []  # twice as many, since some may be among the best too
 
-    def see(self, record: dict[str, Any], output: dict[str, Any], contribution: Any) -> None:
+    def observe(self, record: dict[str, Any], output: dict[str, Any], contribution: Any) -> None:
         """Take an image in if it is among the best or the worst so far."""
         self.images += 1
         kind = self._kind(output)
@@ -102,10 +102,10 @@ class Gallery:
             return
         shown = self._shown(record, output, kind, score)
         self._take(shown)
-        if self.note is not None:
-            self.note(_to_json(shown))
+        if self.on_added is not None:
+            self.on_added(_to_json(shown))
 
-    def show(self, record: dict[str, Any], output: dict[str, Any]) -> Shown | None:
+    def show(self, record: dict[str, Any], output: dict[str, Any]) -> GalleryImage | None:
         """Return an image ready to be drawn, without keeping it or scoring it (NaN); None where nothing is drawn."""
         kind = self._kind(output)
         return self._shown(record, output, kind, math.nan) if kind else None
@@ -115,12 +115,12 @@ class Gallery:
         return [_to_json(shown) for shown in _distinct(self._everything())]
 
     def restore(self, entries: Iterable[JsonEntry]) -> None:
-        """Take in what :meth:`entries`, or ``note``, was told of; an image comes back once however often it stands."""
+        """Take in what :meth:`entries`, or ``on_added``, was told of; an image comes back once however often it stands."""
         for entry in entries:
             layers = Layer.from_json(entry["truth"]), Layer.from_json(entry["predicted"])
-            self._take(Shown(entry["image"], entry["file_name"], entry["score"], entry["kind"], *layers))
+            self._take(GalleryImage(entry["image"], entry["file_name"], entry["score"], entry["kind"], *layers))
 
-    def merged(self) -> tuple[list[Shown], list[Shown]]:
+    def merged(self) -> tuple[list[GalleryImage], list[GalleryImage]]:
         """Return the best and the worst images of all processes, on every process.
 
         The best come in falling, the worst in rising order of their scores. None is in both: of fewer images than twice
@@ -132,25 +132,25 @@ class Gallery:
         rest = [shown for shown in everything if shown.name not in names]
         return best, sorted(rest, key=_from_worst)[: self._count]
 
-    def _everything(self) -> list[Shown]:
+    def _everything(self) -> list[GalleryImage]:
         return [*self._best, *self._worst]
 
     def _kind(self, output: dict[str, Any]) -> str:
         """Return the kind of truth that an image can be drawn with; empty where there is none."""
         given = {"segments": "panoptic_seg", "labels": "sem_seg"}
-        kinds = (kind for kind, key in given.items() if kind in self._evaluators.truths and key in output)
+        kinds = (kind for kind, key in given.items() if kind in self._evaluators.ground_truth_kinds and key in output)
         return next(kinds, "")
 
-    def _shown(self, record: dict[str, Any], output: dict[str, Any], kind: str, score: float) -> Shown:
+    def _shown(self, record: dict[str, Any], output: dict[str, Any], kind: str, score: float) -> GalleryImage:
         truth, predicted = self._segments(record, output) if kind == "segments" else self._labels(record, output)
-        return Shown(image_name(record), str(record["file_name"]), score, kind, truth, predicted)
+        return GalleryImage(image_name(record), str(record["file_name"]), score, kind, truth, predicted)
 
     def _has_room(self, name: str, score: float) -> bool:
         if len(self._best) < self._count or len(self._worst) < 2 * self._count:
             return True
         return (-score, name) < _from_best(self._best[-1]) or (score, name) < _from_worst(self._worst[-1])
 
-    def _take(self, shown: Shown) -> None:
+    def _take(self, shown: GalleryImage) -> None:
         best, worst = (_distinct([*kept, shown]) for kept in (self._best, self._worst))
         self._best = sorted(best, key=_from_best)[: self._count]
         self._worst = sorted(worst, key=_from_worst)[: 2 * self._count]
@@ -158,11 +158,11 @@ class Gallery:
     def _segments(self, record: dict[str, Any], output: dict[str, Any]) -> tuple[Layer, Layer]:
         ids, segments = output["panoptic_seg"]
         predicted = PanopticMap.from_segments(np.asarray(ids.cpu()), segments)
-        truth: PanopticMap = truth_of(record, "segments")
+        truth: PanopticMap = ground_truth_of(record, "segments")
         return _layer_of(truth), _layer_of(predicted)
 
     def _labels(self, record: dict[str, Any], output: dict[str, Any]) -> tuple[Layer, Layer]:
-        truth: Runs = truth_of(record, "labels")
+        truth: Runs = ground_truth_of(record, "labels")
         given = output["sem_seg"]
         predicted = Runs.of((best_class(given) if given.ndim == 3 else given).cpu().numpy())
         first = getattr(self._metadata, "first_label", 0)
@@ -178,20 +178,20 @@ def _layer_of(segments: PanopticMap) -> Layer:
     return Layer(segments.ids, dict(pairs))
 
 
-def _from_best(shown: Shown) -> tuple[float, str]:
+def _from_best(shown: GalleryImage) -> tuple[float, str]:
     return -shown.score, shown.name
 
 
-def _from_worst(shown: Shown) -> tuple[float, str]:
+def _from_worst(shown: GalleryImage) -> tuple[float, str]:
     return shown.score, shown.name
 
 
-def _distinct(images: Sequence[Shown]) -> list[Shown]:
+def _distinct(images: Sequence[GalleryImage]) -> list[GalleryImage]:
     return list({shown.name: shown for shown in images}.values())
 
 
-def _to_json(shown: Shown) -> JsonEntry:
-    layers = {"truth": shown.truth.to_json(), "predicted": shown.predicted.to_json()}
+def _to_json(shown: GalleryImage) -> JsonEntry:
+    layers = {"truth": shown.ground_truth.to_json(), "predicted": shown.predicted.to_json()}
     return {"image": shown.name, "file_name": shown.file_name, "score": shown.score, "kind": shown.kind, **layers}
 
 

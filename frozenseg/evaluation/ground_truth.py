@@ -1,6 +1,6 @@
 """The ground truth that metrics compare with, read from the files that a record names.
 
-The workers of a loader may read it together with the image (:func:`read_ground_truths` → ``record["truth"]``);
+The workers of a loader may read it together with the image (:func:`read_ground_truths` → ``record["ground_truth"]``);
 otherwise it is read when a metric needs it.
 """
 
@@ -14,7 +14,7 @@ from frozenseg.structures.label_runs import Runs
 Record = dict[str, Any]
 
 
-def truth_of(record: Record, kind: str) -> Any:
+def ground_truth_of(record: Record, kind: str) -> Any:
     """Return the ground truth of an image.
 
     Args:
@@ -25,12 +25,12 @@ def truth_of(record: Record, kind: str) -> Any:
     Raises:
         DataError: the record names no file for it, or the file is missing or damaged.
     """
-    ahead = record.get("truth", {})
+    ahead = record.get("ground_truth", {})
     return ahead[kind] if kind in ahead else READERS[kind](record)
 
 
 def read_ground_truths(kinds: Iterable[str], record: Record) -> dict[str, Any]:
-    """Read several kinds of ground truth, as :func:`truth_of` does."""
+    """Read several kinds of ground truth, as :func:`ground_truth_of` does."""
     return {kind: READERS[kind](record) for kind in kinds}
 
 

@@ -12,9 +12,9 @@ from frozenseg.atomic import write_text
 from frozenseg.evaluation.class_table import ClassTable
 from frozenseg.evaluation.html_parts import bar, chips, element, fold, picture, stacked, table, text
 from frozenseg.evaluation.html_style import STYLE
-from frozenseg.evaluation.published import Published
+from frozenseg.evaluation.published import PublishedScore
 from frozenseg.evaluation.render import ERRORS, Drawn
-from frozenseg.evaluation.report import EMPTY, HEADLINES, TITLES, main_columns, number
+from frozenseg.evaluation.report import HEADLINES, NO_SCORE, TITLES, format_score, main_columns
 from frozenseg.structures.palette import Colour
 
 PER_CLASS = {"PQ": "panoptic_seg", "IoU": "sem_seg", "AP": "segm"}  # metrics that are drawn for each class
@@ -51,7 +51,7 @@ class BenchmarkReport:
     best: Sequence[Drawn] = ()
     worst: Sequence[Drawn] = ()
     score: str = "PQ"
-    published: Sequence[Published] = ()
+    published: Sequence[PublishedScore] = ()
 
 
 def write_report(path: str | Path, benchmarks: Sequence[BenchmarkReport]) -> None:
@@ -91,8 +91,8 @@ def _overview(benchmarks: Sequence[BenchmarkReport]) -> str:
     tasks = [task for task in HEADLINES if any(task in benchmark.results for benchmark in benchmarks)]
     rows = []
     for place, benchmark in enumerate(benchmarks):
-        scores = [number(benchmark.results.get(task, {}).get(HEADLINES[task])) for task in tasks]
-        images = text(benchmark.about.get("images", EMPTY))
+        scores = [format_score(benchmark.results.get(task, {}).get(HEADLINES[task])) for task in tasks]
+        images = text(benchmark.about.get("images", NO_SCORE))
         rows.append([element("a", text(benchmark.name), href=f"#benchmark{place}"), *scores, images])
     return table(["Benchmark", *(HEADLINES[task] for task in tasks), "images"], rows)
 
@@ -120,7 +120,10 @@ def _section(place: int, benchmark: BenchmarkReport) -> str:
 def _tiles(benchmark: BenchmarkReport) -> str:
     tiles = [
         element(
-            "div", element("b", number(metrics.get(HEADLINES[task]))), element("span", HEADLINES[task]), class_="tile"
+            "div",
+            element("b", format_score(metrics.get(HEADLINES[task]))),
+            element("span", HEADLINES[task]),
+            class_="tile",
         )
         for task, metrics in benchmark.results.items()
         if task in HEADLINES
@@ -136,7 +139,7 @@ def _task(benchmark: BenchmarkReport, task: str) -> str:
             of_others.setdefault(f"{row.model}, published ({row.source})", {})[row.metric] = row.value
     columns = main_columns(task, list(metrics))
     rows = [("this run", metrics), *of_others.items()]
-    cells = [[text(name), *(number(values.get(column)) for column in columns)] for name, values in rows]
+    cells = [[text(name), *(format_score(values.get(column)) for column in columns)] for name, values in rows]
     return table([TITLES.get(task, task), *columns], cells)
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from frozenseg.evaluation.annotated_instances import AnnotatedInstances
 from frozenseg.evaluation.class_table import PERCENT, ClassTable
-from frozenseg.evaluation.coco_ap import Line, ap_package_version, coco_ap
+from frozenseg.evaluation.coco_ap import ResultLine, ap_package_version, coco_ap
 from frozenseg.evaluation.instance_evaluator import Scores
 from frozenseg.registry import EVALUATOR
 
@@ -22,7 +22,7 @@ class InstanceAP(AnnotatedInstances):
         )
         super().__init__(table, json_file, dataset_ids)
 
-    def _compare(self, images: list[Any], predictions: list[Line]) -> Scores:
+    def _compare(self, images: list[Any], predictions: list[ResultLine]) -> Scores:
         categories = sorted(self.dataset_ids.values())
         found = coco_ap(self.json_file, predictions, images, categories)
         results = {metric: PERCENT * value for metric, value in found.metrics.items()}

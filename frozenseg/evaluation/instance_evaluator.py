@@ -45,7 +45,7 @@ class InstanceEvaluator(DatasetEvaluator):
         return cls(ClassTable.from_metadata(metadata, seen), thing_ids(metadata))
 
     @classmethod
-    def lacks(cls, metadata: Any) -> str:
+    def missing_data(cls, metadata: Any) -> str:
         """Say that there are no things, or nothing."""
         return "" if getattr(metadata, "thing_dataset_id_to_contiguous_id", None) else "thing classes"
 

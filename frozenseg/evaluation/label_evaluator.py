@@ -48,7 +48,7 @@ class LabelEvaluator(DatasetEvaluator):
         return cls(ClassTable.from_metadata(metadata, seen), metadata.ignore_label, first_label)
 
     @classmethod
-    def lacks(cls, metadata: Any) -> str:
+    def missing_data(cls, metadata: Any) -> str:
         """Say that there are no label pictures, or nothing."""
         return "label pictures" if getattr(metadata, "sem_seg_root", "in the records") is None else ""
 

@@ -9,7 +9,7 @@ import numpy as np
 from frozenseg.errors import DataError
 from frozenseg.evaluation.annotated_instances import AnnotatedInstances
 from frozenseg.evaluation.class_table import PERCENT, ClassTable
-from frozenseg.evaluation.coco_ap import Line
+from frozenseg.evaluation.coco_ap import ResultLine
 from frozenseg.evaluation.instance_evaluator import Scores
 from frozenseg.evaluation.official_packages import import_lvis
 from frozenseg.registry import EVALUATOR
@@ -41,7 +41,7 @@ class LvisAP(AnnotatedInstances):
         self._lvis = import_lvis()  # on every process, before the images: a missing package shall not be found last
         super().__init__(table, json_file, dataset_ids)
 
-    def _compare(self, images: list[Any], predictions: list[Line]) -> Scores:
+    def _compare(self, images: list[Any], predictions: list[ResultLine]) -> Scores:
         truth = _load(self._lvis, self.json_file)
         if unknown := set(images) - set(truth.imgs):
             raise DataError(f"Image {min(map(str, unknown))} is not among the images of {self.json_file}.")
@@ -73,7 +73,7 @@ def _load(lvis: ModuleType, json_file: str) -> Any:
     return truth
 
 
-def _results(lvis: ModuleType, truth: Any, predictions: list[Line]) -> Any:
+def _results(lvis: ModuleType, truth: Any, predictions: list[ResultLine]) -> Any:
     """Return predictions as the package wants them; it cannot load an empty list itself."""
     if predictions:
         with warnings.catch_warnings():  # of the package's own use of logging

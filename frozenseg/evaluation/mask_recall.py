@@ -14,7 +14,7 @@ from frozenseg import distributed
 from frozenseg.errors import DataError
 from frozenseg.evaluation.class_table import PERCENT, mean_of_known
 from frozenseg.evaluation.evaluator import Results
-from frozenseg.evaluation.ground_truth import truth_of
+from frozenseg.evaluation.ground_truth import ground_truth_of
 from frozenseg.evaluation.label_counts import IGNORED
 from frozenseg.evaluation.label_evaluator import LabelEvaluator
 from frozenseg.registry import EVALUATOR
@@ -64,7 +64,7 @@ class MaskRecall(LabelEvaluator):
         name = f"image {image_name(record)}"
         if "recall_seg" not in output:
             raise DataError(f"The output for {name} has no recall_seg: set MODEL.MASK_FORMER.TEST.RECALL_ON to True.")
-        truth = truth_of(record, self.truth)
+        truth = ground_truth_of(record, self.truth)
         classes, places = np.unique(self._classes(truth.values, record), return_inverse=True)  # (K,)
         regions = truth._replace(values=places)
         labelled = classes != IGNORED

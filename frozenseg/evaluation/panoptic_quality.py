@@ -15,7 +15,7 @@ from frozenseg import distributed
 from frozenseg.errors import DataError
 from frozenseg.evaluation.class_table import PERCENT, ClassTable, mean_of_known
 from frozenseg.evaluation.evaluator import DatasetEvaluator, Results
-from frozenseg.evaluation.ground_truth import truth_of
+from frozenseg.evaluation.ground_truth import ground_truth_of
 from frozenseg.evaluation.panoptic_matching import PanopticCounts, PanopticMap, count_matches
 from frozenseg.registry import EVALUATOR
 from frozenseg.structures.label_files import image_name
@@ -74,7 +74,7 @@ class PanopticQuality(DatasetEvaluator):
             )
         ids, segments = output["panoptic_seg"]
         predicted = PanopticMap.from_segments(torch.as_tensor(ids).cpu().numpy(), segments)
-        return count_matches(truth_of(record, self.truth), predicted, len(self.table), name).occurring()
+        return count_matches(ground_truth_of(record, self.truth), predicted, len(self.table), name).occurring()
 
     def add(self, contribution: list[list[float]]) -> None:
         """Add the counts of an image."""

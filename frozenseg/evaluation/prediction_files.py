@@ -37,7 +37,7 @@ class PredictionWriter(ABC):
     """Writes files of every image that it sees, each whole or not at all; an image seen again takes its own place."""
 
     @abstractmethod
-    def see(self, record: Record, output: dict[str, Any], contribution: Any) -> None:
+    def observe(self, record: Record, output: dict[str, Any], contribution: Any) -> None:
         """Write what the model says of an image."""
 
     @abstractmethod
@@ -45,7 +45,7 @@ class PredictionWriter(ABC):
         """Write what is about all images: once, on all processes, after the last image."""
 
 
-def build_writers(
+def build_prediction_writers(
     metadata: Any, output_kinds: Set[str], folder: str | Path, resume: bool = False
 ) -> list[PredictionWriter]:
     """Return what writes the predictions for a data set, on all processes at once.
@@ -88,7 +88,7 @@ class PanopticWriter(PredictionWriter):
         self._ids = _dataset_ids(metadata)
         self._entries = Entries(folder / "panoptic.json", "annotations", resume)
 
-    def see(self, record: Record, output: dict[str, Any], contribution: Any) -> None:
+    def observe(self, record: Record, output: dict[str, Any], contribution: Any) -> None:
         """Write the PNG, and keep the segments."""
         del contribution
         ids, segments = _wanted(record, output, "panoptic_seg", "PANOPTIC_ON")
@@ -116,7 +116,7 @@ class ResultLineWriter(PredictionWriter):
         self._ids = dataset_ids
         self._entries = Entries(folder / "instances.json", "", resume)
 
-    def see(self, record: Record, output: dict[str, Any], contribution: Any) -> None:
+    def observe(self, record: Record, output: dict[str, Any], contribution: Any) -> None:
         """Keep the lines; a metric that has made them already need not have done so in vain."""
         parts = contribution.values() if isinstance(contribution, Mapping) else ()
         lines = next((part["lines"] for part in parts if isinstance(part, Mapping) and "lines" in part), None)
@@ -145,7 +145,7 @@ class LabelWriter(PredictionWriter):
         self._values = values.astype(np.uint8 if small else np.uint16)
         self._ending = "png" if small else "tif"
 
-    def see(self, record: Record, output: dict[str, Any], contribution: Any) -> None:
+    def observe(self, record: Record, output: dict[str, Any], contribution: Any) -> None:
         """Write the picture."""
         del contribution
         scores = _wanted(record, output, "sem_seg", "SEMANTIC_ON")
@@ -168,7 +168,7 @@ class CityscapesInstanceWriter(PredictionWriter):
     def __init__(self, folder: Path, label_ids: Mapping[int, int]) -> None:
         self.folder, self._ids = folder, label_ids
 
-    def see(self, record: Record, output: dict[str, Any], contribution: Any) -> None:
+    def observe(self, record: Record, output: dict[str, Any], contribution: Any) -> None:
         """Write the masks, then the text file."""
         del contribution
         instances = _wanted(record, output, "instances", "INSTANCE_ON")

@@ -5,7 +5,7 @@ from importlib import resources
 from typing import NamedTuple
 
 
-class Published(NamedTuple):
+class PublishedScore(NamedTuple):
     """One number.
 
     Attributes:
@@ -25,11 +25,11 @@ class Published(NamedTuple):
     value: float
 
 
-def published_results() -> tuple[Published, ...]:
+def published_results() -> tuple[PublishedScore, ...]:
     """Return all that ``published_results.tsv`` holds."""
     text = resources.files("frozenseg.evaluation").joinpath("published_results.tsv").read_text(encoding="utf-8")
     rows = csv.DictReader(text.splitlines(), delimiter="\t")
     return tuple(
-        Published(row["model"], row["source"], row["benchmark"], row["task"], row["metric"], float(row["value"]))
+        PublishedScore(row["model"], row["source"], row["benchmark"], row["task"], row["metric"], float(row["value"]))
         for row in rows
     )

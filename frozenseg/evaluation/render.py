@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from frozenseg.evaluation.gallery import Layer, Shown
+from frozenseg.evaluation.gallery import GalleryImage, Layer
 from frozenseg.structures.label_runs import count_pairs, overlay
 from frozenseg.structures.palette import Colour
 
@@ -52,7 +52,7 @@ class Drawn(NamedTuple):
 
 
 def draw(
-    shown: Shown,
+    shown: GalleryImage,
     colours: Sequence[Colour],
     read_image: Callable[[str], Image.Image],
     width: int = LARGEST_WIDTH,
@@ -65,11 +65,11 @@ def draw(
         read_image: file name → RGB picture.
         width: of each drawing, pixels; smaller pictures are not enlarged.
     """
-    size = shown.truth.ids.size
+    size = shown.ground_truth.ids.size
     width = min(width, size[1])
     small = (max(1, round(width * size[0] / size[1])), width)
     picture = read_image(shown.file_name).resize((small[1], small[0]), Image.Resampling.LANCZOS)
-    truth, predicted = _Numbered.of(shown.truth), _Numbered.of(shown.predicted)
+    truth, predicted = _Numbered.of(shown.ground_truth), _Numbered.of(shown.predicted)
     true, said = _shrunk(truth.places(), small), _shrunk(predicted.places(), small)  # (h, w)
     same = truth.classes[:, None] == predicted.classes  # (G + 1, P + 1)
     partners = same & _partners(truth, predicted) if shown.kind == "segments" else same

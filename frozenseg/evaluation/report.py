@@ -11,7 +11,7 @@ from tabulate import tabulate
 
 from frozenseg.atomic import write_json, write_text
 from frozenseg.evaluation.class_table import ClassTable
-from frozenseg.evaluation.published import Published
+from frozenseg.evaluation.published import PublishedScore
 
 TITLES = {
     "panoptic_seg": "Panoptic",
@@ -30,11 +30,11 @@ COLUMNS = {
     "recall_seg": RECALLS,
     "recall_seg_with_sam_masks": RECALLS,
 }
-EMPTY = "–"
+NO_SCORE = "–"
 BenchmarkResults = Mapping[str, Mapping[str, Mapping[str, float]]]
 
 
-def results_table(results: BenchmarkResults, published: Sequence[Published] = ()) -> str:
+def results_table(results: BenchmarkResults, published: Sequence[PublishedScore] = ()) -> str:
     """Lay out the main results as text, in percent: first all benchmarks where there are several, then a block a task.
 
     Args:
@@ -100,20 +100,20 @@ def write_per_class(path: str | Path, classes: ClassTable, per_class: Mapping[st
 def _overview(results: BenchmarkResults, tasks: Sequence[str]) -> str:
     shown = [task for task in HEADLINES if task in tasks]
     lines = [
-        [name, *(number(of_benchmark.get(task, {}).get(HEADLINES[task])) for task in shown)]
+        [name, *(format_score(of_benchmark.get(task, {}).get(HEADLINES[task])) for task in shown)]
         for name, of_benchmark in results.items()
     ]
     return _table(["Benchmark", *(HEADLINES[task] for task in shown)], lines)
 
 
-def _task_table(task: str, results: BenchmarkResults, published: Sequence[Published]) -> str:
+def _task_table(task: str, results: BenchmarkResults, published: Sequence[PublishedScore]) -> str:
     rows: list[tuple[str, Mapping[str, float]]] = []
     for benchmark, tasks in results.items():
         if task in tasks:
             rows.append((benchmark, tasks[task]))
             rows += _rows_of_others([row for row in published if (row.benchmark, row.task) == (benchmark, task)])
     metrics = main_columns(task, list(dict.fromkeys(metric for _, values in rows for metric in values)))
-    lines = [[name, *(number(values.get(metric)) for metric in metrics)] for name, values in rows]
+    lines = [[name, *(format_score(values.get(metric)) for metric in metrics)] for name, values in rows]
     return _table([TITLES.get(task, task), *metrics], lines)
 
 
@@ -122,16 +122,16 @@ def _table(headers: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
     return tabulate(lines, headers, tablefmt="simple", disable_numparse=True, colalign=align)
 
 
-def _rows_of_others(published: Sequence[Published]) -> list[tuple[str, Mapping[str, float]]]:
+def _rows_of_others(published: Sequence[PublishedScore]) -> list[tuple[str, Mapping[str, float]]]:
     rows: dict[str, dict[str, float]] = {}
     for row in published:
         rows.setdefault(f"· {row.model}, published ({row.source})", {})[row.metric] = row.value
     return list(rows.items())
 
 
-def number(value: float | None) -> str:
+def format_score(value: float | None) -> str:
     """Return a score as text; a dash where there is none."""
-    return EMPTY if _unknown(value) else f"{value:.1f}"
+    return NO_SCORE if _unknown(value) else f"{value:.1f}"
 
 
 def _unknown(value: float | None) -> bool:

@@ -33,12 +33,12 @@ class ResumeLog:
         if self._file.tell() == 0:
             self._write({"about": about})
 
-    def see(self, record: dict[str, Any], output: dict[str, Any], contribution: Any) -> None:
+    def observe(self, record: dict[str, Any], output: dict[str, Any], contribution: Any) -> None:
         """Note an image."""
         del output
         self._write({"image": image_name(record), "contribution": contribution})
 
-    def keep(self, entry: dict[str, Any]) -> None:
+    def write_kept_image(self, entry: dict[str, Any]) -> None:
         """Note an image that the gallery has taken in."""
         self._write({"kept": entry})
 

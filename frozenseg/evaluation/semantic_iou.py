@@ -11,7 +11,7 @@ import torch
 from frozenseg import distributed
 from frozenseg.evaluation.class_table import PERCENT, mean_of_known
 from frozenseg.evaluation.evaluator import Results
-from frozenseg.evaluation.ground_truth import truth_of
+from frozenseg.evaluation.ground_truth import ground_truth_of
 from frozenseg.evaluation.label_counts import LabelPairs, count_labels
 from frozenseg.evaluation.label_evaluator import LabelEvaluator
 from frozenseg.evaluation.predicted_labels import predicted_labels
@@ -53,7 +53,7 @@ class SemanticIoU(LabelEvaluator):
         Raises:
             DataError: truth or prediction is missing or wrong.
         """
-        truth = truth_of(record, self.truth)
+        truth = ground_truth_of(record, self.truth)
         predicted = predicted_labels(record, output, len(self.table), truth.size)
         true_classes = self._classes(truth.values, record)
         run_of_truth, run_of_prediction, pixels = overlay(truth, predicted)

@@ -48,7 +48,7 @@ from frozenseg.engine.evaluation.runner import build_benchmark, inference_settin
 from frozenseg.engine.training.lr_schedule import build_lr_schedule
 from frozenseg.engine.training.optimizer import build_gradient_clip, build_optimizer
 from frozenseg.errors import ConfigError, DataError
-from frozenseg.evaluation.expected import Expected, check_results, read_expected
+from frozenseg.evaluation.expected import ExpectedScore, check_results, read_expected
 from frozenseg.log import setup_logging
 from frozenseg.modeling.augmentation import augmented
 from frozenseg.modeling.clip.build import build_clip
@@ -273,7 +273,7 @@ def start(arguments: argparse.Namespace, opts: list[str]) -> int:
     return 0
 
 
-def _run(cfg: CfgNode, arguments: argparse.Namespace, opts: Sequence[str], expected: Sequence[Expected]) -> None:
+def _run(cfg: CfgNode, arguments: argparse.Namespace, opts: Sequence[str], expected: Sequence[ExpectedScore]) -> None:
     """Train or evaluate as one of the processes."""
 
     class Trainer(FrozenSegTrainer):

@@ -94,8 +94,8 @@ def test_what_else_is_wanted_comes_along(record, cfg):
     sample = EvalMapper.from_config(cfg, read_truth=lambda record: record["file_name"])(record)
     with Image.open(record["file_name"]) as picture:
         np.testing.assert_array_equal(sample["original_image"].permute(1, 2, 0).numpy(), np.asarray(picture))
-    assert sample["truth"] == record["file_name"]
-    assert not {"original_image", "truth"} & EvalMapper(6, 100)(record).keys()
+    assert sample["ground_truth"] == record["file_name"]
+    assert not {"original_image", "ground_truth"} & EvalMapper(6, 100)(record).keys()
 
 
 def test_further_sizes_of_a_picture_where_they_are_wanted(cfg, record):

@@ -3,15 +3,15 @@
 import pytest
 
 from frozenseg.errors import ConfigError, FrozenSegError
-from frozenseg.evaluation.expected import Expected, check_results, read_expected
+from frozenseg.evaluation.expected import ExpectedScore, check_results, read_expected
 
 ROW = ["panoptic_seg", "PQ", 30, 0.5]
 RESULTS = {"pets": {"panoptic_seg": {"PQ": 30.4, "SQ": 70.0}, "sem_seg": {"mIoU": float("nan")}}}
 
 
 def test_a_row_is_about_the_one_benchmark_or_names_its_own():
-    assert read_expected([ROW], ["pets"]) == (Expected("pets", "panoptic_seg", "PQ", 30.0, 0.5),)
-    assert read_expected([["zoo", *ROW]], ["pets", "zoo"]) == (Expected("zoo", "panoptic_seg", "PQ", 30.0, 0.5),)
+    assert read_expected([ROW], ["pets"]) == (ExpectedScore("pets", "panoptic_seg", "PQ", 30.0, 0.5),)
+    assert read_expected([["zoo", *ROW]], ["pets", "zoo"]) == (ExpectedScore("zoo", "panoptic_seg", "PQ", 30.0, 0.5),)
     assert read_expected([], []) == ()
 
 

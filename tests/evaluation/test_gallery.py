@@ -18,7 +18,7 @@ METADATA = SimpleNamespace(ignore_label=255, first_label=1)
 
 def evaluators(kind="segments"):
     """Metrics to which a contribution is itself the score."""
-    return SimpleNamespace(image_score=lambda contribution: contribution, truths=(kind,))
+    return SimpleNamespace(image_score=lambda contribution: contribution, ground_truth_kinds=(kind,))
 
 
 def show(gallery, scores):
@@ -26,8 +26,8 @@ def show(gallery, scores):
     truth = PanopticMap.from_segments(np.array([[7, 7], [0, 0]]), [{"id": 7, "category_id": 1, "area": 2}])
     predicted = torch.ones(2, 2, dtype=torch.int32), [{"id": 1, "category_id": 2}]
     for name, score in scores.items():
-        record = {"image_id": name, "file_name": f"{name}.jpg", "truth": {"segments": truth}}
-        gallery.see(record, {"panoptic_seg": predicted}, score)
+        record = {"image_id": name, "file_name": f"{name}.jpg", "ground_truth": {"segments": truth}}
+        gallery.observe(record, {"panoptic_seg": predicted}, score)
     return gallery
 
 
@@ -53,15 +53,15 @@ def test_no_image_is_among_the_best_and_the_worst():
 def test_what_is_kept_is_what_was_seen():
     ([shown], _) = show(Gallery(evaluators(), METADATA), {"a": 0.25}).merged()
     assert (shown.name, shown.file_name, shown.score, shown.kind) == ("a", "a.jpg", 0.25, "segments")
-    assert shown.truth.ids.pixels().tolist() == [[7, 7], [0, 0]]
-    assert shown.truth.classes == {7: 1}
+    assert shown.ground_truth.ids.pixels().tolist() == [[7, 7], [0, 0]]
+    assert shown.ground_truth.classes == {7: 1}
     assert shown.predicted.ids.pixels().tolist() == [[1, 1], [1, 1]]
     assert shown.predicted.classes == {1: 2}
 
 
 def test_memory_is_bounded_and_predictions_are_looked_at_only_when_they_are_kept():
     gallery, noted = Gallery(evaluators(), METADATA, count=3), []
-    gallery.note = noted.append
+    gallery.on_added = noted.append
     show(gallery, {f"{place:04}": 0.5 for place in range(500)})
     assert [entry["image"] for entry in noted] == [f"{place:04}" for place in range(6)]
     show(gallery, {f"{place:04}": place / 500 for place in range(500, 1000)})
@@ -74,28 +74,28 @@ def test_crowds_are_not_drawn():
     )
     gallery = Gallery(evaluators(), METADATA)
     output = {"panoptic_seg": (torch.zeros(1, 2, dtype=torch.int32), [])}
-    gallery.see({"image_id": 1, "file_name": "x", "truth": {"segments": truth}}, output, 0.0)
+    gallery.observe({"image_id": 1, "file_name": "x", "ground_truth": {"segments": truth}}, output, 0.0)
     ([shown], _) = gallery.merged()
-    assert shown.truth.classes == {7: 1}
+    assert shown.ground_truth.classes == {7: 1}
 
 
 @pytest.mark.parametrize("scores", [False, True], ids=["labels", "scores"])
 def test_label_pictures_are_read_by_the_rules_of_the_data_set(scores):
     gallery = Gallery(evaluators("labels"), METADATA)
-    record = {"image_id": 1, "file_name": "x.jpg", "truth": {"labels": Runs.of(np.array([[1, 2], [255, 2]]))}}
+    record = {"image_id": 1, "file_name": "x.jpg", "ground_truth": {"labels": Runs.of(np.array([[1, 2], [255, 2]]))}}
     labels = torch.tensor([[0, 1], [1, 1]])
     output = {"sem_seg": torch.nn.functional.one_hot(labels).permute(2, 0, 1).float() if scores else labels}
-    gallery.see(record, output, 0.5)
+    gallery.observe(record, output, 0.5)
     ([shown], _) = gallery.merged()
     assert shown.kind == "labels"
-    assert shown.truth.classes == {1: 0, 2: 1}
+    assert shown.ground_truth.classes == {1: 0, 2: 1}
     assert shown.predicted.classes == {0: 0, 1: 1}
     assert shown.predicted.ids.pixels().tolist() == labels.tolist()
 
 
 def test_images_without_a_map_are_passed_over():
     gallery = Gallery(evaluators("instance_ids"), METADATA)
-    gallery.see({"image_id": 1, "file_name": "x.jpg"}, {"instances": []}, 0.5)
+    gallery.observe({"image_id": 1, "file_name": "x.jpg"}, {"instances": []}, 0.5)
     assert gallery.entries() == []
     assert gallery.images == 1
 

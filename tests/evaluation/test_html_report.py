@@ -11,7 +11,7 @@ from PIL import Image
 from frozenseg.evaluation.class_table import ClassTable
 from frozenseg.evaluation.html_parts import VOID_ELEMENTS, bar, element, stacked
 from frozenseg.evaluation.html_report import BenchmarkReport, page, write_report
-from frozenseg.evaluation.published import Published
+from frozenseg.evaluation.published import PublishedScore
 from frozenseg.evaluation.render import Drawn
 
 NASTY = "<script>alert(\"1\")</script> & 'co'"
@@ -100,7 +100,7 @@ def test_names_stay_text():
 
 
 def test_numbers_stand_in_their_places():
-    others = [Published("Theirs", "log", "pets", "panoptic_seg", "PQ", 29.5)]
+    others = [PublishedScore("Theirs", "log", "pets", "panoptic_seg", "PQ", 29.5)]
     written = " ".join(read(page([report(published=others)])).texts)
     for sentence in ("3 classes, 2 of them seen in training, 1 unseen; 12 images", "this run 30.0 70.0 40.0 –",
                      "Theirs, published (log) 29.5 –", "all 30.0 seen 40.0", "model 2.0 s (50%)",

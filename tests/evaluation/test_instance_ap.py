@@ -121,8 +121,8 @@ def test_bad_predictions_and_files_are_named(evaluator, tmp_path):
 
 
 def test_what_a_data_set_lacks(metadata):
-    assert InstanceAP.lacks(metadata) == "instance annotations (json_file)"
+    assert InstanceAP.missing_data(metadata) == "instance annotations (json_file)"
     metadata.json_file = "instances.json"
-    assert InstanceAP.lacks(metadata) == ""
+    assert InstanceAP.missing_data(metadata) == ""
     metadata.thing_dataset_id_to_contiguous_id = {}
-    assert InstanceAP.lacks(metadata) == "thing classes"
+    assert InstanceAP.missing_data(metadata) == "thing classes"

@@ -98,7 +98,7 @@ def test_nothing_at_all_has_no_recall(evaluator, write_labels):
 @given(TRUTHS, MASKS)
 def test_the_best_iou_of_every_region(truth, masks):
     evaluator = MaskRecall(TABLE)
-    record = {"truth": {"labels": Runs.of(truth)}}
+    record = {"ground_truth": {"labels": Runs.of(truth)}}
     found = evaluator.describe(record, {"recall_seg": torch.from_numpy(masks)})
     expected = {}
     for label in {0, 1, 2} & set(truth.ravel().tolist()):

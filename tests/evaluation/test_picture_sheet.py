@@ -3,7 +3,7 @@
 import numpy as np
 from PIL import Image
 
-from frozenseg.evaluation.gallery import Layer, Shown
+from frozenseg.evaluation.gallery import GalleryImage, Layer
 from frozenseg.evaluation.picture_sheet import CELL, GAP, LEGEND, LINE, OPACITY, picture_sheet
 from frozenseg.evaluation.render import draw
 from frozenseg.structures.label_runs import Runs
@@ -16,7 +16,7 @@ def sheet(count=1):
     left, right = np.zeros((8, 16), dtype=int), np.zeros((8, 16), dtype=int)
     left[:, :8], right[:, 8:] = 1, 1
     layers = Layer(Runs.of(left), {1: 0}), Layer(Runs.of(right), {1: 1})
-    shown = Shown("seven", "7.jpg", 0.5, "segments", *layers)
+    shown = GalleryImage("seven", "7.jpg", 0.5, "segments", *layers)
     drawn = draw(shown, COLOURS, lambda _: Image.new("RGB", (16, 8), (GREY,) * 3))
     return picture_sheet([drawn] * count, NAMES, COLOURS)
 

@@ -18,7 +18,7 @@ from frozenseg.evaluation.label_counts import LabelValues
 from frozenseg.evaluation.prediction_file_metrics.instances import score_instance_files
 from frozenseg.evaluation.prediction_file_metrics.panoptic import score_panoptic_files
 from frozenseg.evaluation.prediction_file_metrics.semantic import score_semantic_files
-from frozenseg.evaluation.prediction_files import build_writers
+from frozenseg.evaluation.prediction_files import build_prediction_writers
 from frozenseg.structures.instances import Instances
 from frozenseg.structures.label_files import read_labels, read_segment_ids
 from frozenseg.toyworld.export import Recipe, export_split
@@ -65,7 +65,7 @@ class NoisyTruth(nn.Module):
 
 def evaluate(metadata, records, folder, **options):
     evaluators = build_evaluators(metadata, OUTPUT_KINDS, [True] * len(metadata.stuff_classes))
-    writers = build_writers(metadata, OUTPUT_KINDS, folder, **options)
+    writers = build_prediction_writers(metadata, OUTPUT_KINDS, folder, **options)
     results, _ = inference_on_dataset(NoisyTruth(), [[record] for record in records], evaluators, writers)
     for writer in writers:
         writer.close()
@@ -109,8 +109,8 @@ def test_an_evaluation_that_was_cut_off_ends_with_whole_files(toyworld, tmp_path
     evaluate(metadata, records, tmp_path / "whole")
     folder = tmp_path / "parts"
     for record in records[:2]:  # killed: nothing is closed
-        for writer in build_writers(metadata, OUTPUT_KINDS, folder, resume=True):
-            writer.see(record, *NoisyTruth()([record]), {})
+        for writer in build_prediction_writers(metadata, OUTPUT_KINDS, folder, resume=True):
+            writer.observe(record, *NoisyTruth()([record]), {})
     assert not (folder / "panoptic.json").exists()
     evaluate(metadata, records[1:3], folder, resume=True)
     evaluate(metadata, records[2:], folder, resume=True)
@@ -122,10 +122,10 @@ def test_an_evaluation_that_was_cut_off_ends_with_whole_files(toyworld, tmp_path
 
 def test_other_processes_leave_the_json_to_the_first(toyworld, tmp_path, monkeypatch):
     metadata, records = toyworld
-    first = build_writers(metadata, {"panoptic"}, tmp_path / "files")[0]
+    first = build_prediction_writers(metadata, {"panoptic"}, tmp_path / "files")[0]
     monkeypatch.setattr(distributed, "is_main_process", lambda: False)
-    [writer] = build_writers(metadata, {"panoptic"}, tmp_path / "files")
-    writer.see(records[0], *NoisyTruth()(records[:1]), {})
+    [writer] = build_prediction_writers(metadata, {"panoptic"}, tmp_path / "files")
+    writer.observe(records[0], *NoisyTruth()(records[:1]), {})
     writer.close()
     assert not (tmp_path / "files/panoptic.json").exists()
     monkeypatch.setattr(distributed, "is_main_process", lambda: True)
@@ -134,9 +134,11 @@ def test_other_processes_leave_the_json_to_the_first(toyworld, tmp_path, monkeyp
 
 
 def test_lines_that_a_metric_has_made_are_taken_over(metadata, tmp_path):
-    [writer] = build_writers(metadata, {"instance"}, tmp_path)
+    [writer] = build_prediction_writers(metadata, {"instance"}, tmp_path)
     record = {"image_id": "a/b", "file_name": "a/b.jpg"}
-    writer.see(record, {}, {"SemanticIoU": {"true": []}, "InstanceAP": {"lines": [{"image_id": "a/b", "score": 1}]}})
+    writer.observe(
+        record, {}, {"SemanticIoU": {"true": []}, "InstanceAP": {"lines": [{"image_id": "a/b", "score": 1}]}}
+    )
     writer.close()
     assert json.loads((tmp_path / "instances.json").read_text()) == [{"image_id": "a/b", "score": 1}]
 
@@ -165,29 +167,31 @@ def test_label_pictures_are_as_each_benchmark_wants_them(
 ):
     metadata = SimpleNamespace(**{**vars(metadata), "evaluator_type": evaluator_type, **extra})
     metadata.image_root, metadata.sem_seg_root = str(tmp_path / "images"), str(tmp_path / "labels")
-    [writer] = build_writers(metadata, {"semantic"}, tmp_path / "files")
+    [writer] = build_prediction_writers(metadata, {"semantic"}, tmp_path / "files")
     scores = torch.eye(3)[[0, 2, 1]][:, None]  # (C, 1, 3), the classes 0, 2, 1
-    writer.see(record, {"sem_seg": scores}, {})
+    writer.observe(record, {"sem_seg": scores}, {})
     assert read_labels(tmp_path / "files/semantic" / path).tolist() == expected
     labels = read_labels(tmp_path / "files/semantic" / path)
     assert labels.dtype == (np.uint8 if path.endswith("png") else np.uint16)
-    writer.see(record, {"sem_seg": torch.zeros(1, 3, dtype=torch.int64)}, {})
+    writer.observe(record, {"sem_seg": torch.zeros(1, 3, dtype=torch.int64)}, {})
     assert len(set(read_labels(tmp_path / "files/semantic" / path).ravel())) == 1
 
 
 def test_what_is_not_scored_is_not_written(metadata, tmp_path):
     metadata.evaluator_type = "sem_seg"
-    assert [type(writer).__name__ for writer in build_writers(metadata, OUTPUT_KINDS, tmp_path)] == ["LabelWriter"]
-    assert build_writers(metadata, {"recall"}, tmp_path) == []
+    assert [type(writer).__name__ for writer in build_prediction_writers(metadata, OUTPUT_KINDS, tmp_path)] == [
+        "LabelWriter"
+    ]
+    assert build_prediction_writers(metadata, {"recall"}, tmp_path) == []
     metadata.evaluator_type, metadata.thing_dataset_id_to_contiguous_id = "coco", {}
-    assert build_writers(metadata, OUTPUT_KINDS, tmp_path) == []
+    assert build_prediction_writers(metadata, OUTPUT_KINDS, tmp_path) == []
 
 
 @pytest.mark.parametrize("output_kind", sorted(OUTPUT_KINDS))
 def test_an_output_that_is_missing_is_named(metadata, record, tmp_path, output_kind):
-    [writer] = build_writers(metadata, {output_kind}, tmp_path)
+    [writer] = build_prediction_writers(metadata, {output_kind}, tmp_path)
     with pytest.raises(DataError, match=rf"image 7 has no \w+: set .*{output_kind.upper()}_ON to True"):
-        writer.see(record, {}, {})
+        writer.observe(record, {}, {})
 
 
 @pytest.fixture
@@ -228,12 +232,12 @@ def test_cityscapes_files_score_as_the_package_says(street, tmp_path, monkeypatc
 
     metadata, records, outputs = street
     evaluators = [cls.from_metadata(metadata, [True] * 3) for cls in (CityscapesAP, CityscapesIoU)]
-    writers = build_writers(metadata, {"instance", "semantic"}, tmp_path / "files")
+    writers = build_prediction_writers(metadata, {"instance", "semantic"}, tmp_path / "files")
     for record, output in zip(records, outputs, strict=True):
         for evaluator in evaluators:
             evaluator.process([record], [output])
         for writer in writers:
-            writer.see(record, output, {})
+            writer.observe(record, output, {})
     ours = [evaluator.evaluate() for evaluator in evaluators]
 
     package = import_cityscapes_evaluation()
@@ -260,8 +264,8 @@ def test_cityscapes_files_score_as_the_package_says(street, tmp_path, monkeypatc
 
 def test_lvis_and_coco_want_the_same_lines(metadata, tmp_path):
     metadata.evaluator_type = "lvis"
-    [writer] = build_writers(metadata, {"instance"}, tmp_path)
-    writer.see({"image_id": 1, "file_name": "1.jpg"}, predict((square(0, 0, 20), 1, 0.5))[0], {})
+    [writer] = build_prediction_writers(metadata, {"instance"}, tmp_path)
+    writer.observe({"image_id": 1, "file_name": "1.jpg"}, predict((square(0, 0, 20), 1, 0.5))[0], {})
     writer.close()
     [line] = json.loads((tmp_path / "instances.json").read_text())
     assert (line["image_id"], line["category_id"], line["score"]) == (1, 18, 0.5)

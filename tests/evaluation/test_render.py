@@ -5,7 +5,7 @@ import io
 import numpy as np
 from PIL import Image
 
-from frozenseg.evaluation.gallery import Layer, Shown
+from frozenseg.evaluation.gallery import GalleryImage, Layer
 from frozenseg.evaluation.render import ERRORS, MISSED, RIGHT, WRONG_CLASS, WRONG_SHAPE, draw
 from frozenseg.structures.label_runs import Runs
 
@@ -16,7 +16,7 @@ CLEAR, WHITE = (0, 0, 0, 0), (255, 255, 255, 255)
 def drawn(true, truth, said, predicted, kind="segments", width=480):
     layers = Layer(Runs.of(np.array(true)), truth), Layer(Runs.of(np.array(said)), predicted)
     picture = Image.new("RGB", (len(true[0]), len(true)), (90, 90, 90))
-    return draw(Shown("a", "a.jpg", 0.5, kind, *layers), [RED, GREEN, BLUE], lambda _: picture, width)
+    return draw(GalleryImage("a", "a.jpg", 0.5, kind, *layers), [RED, GREEN, BLUE], lambda _: picture, width)
 
 
 def pixels(content):
@@ -71,7 +71,7 @@ def test_more_classes_than_a_palette_holds():
     layer = Layer(Runs.of(ids), {place: place for place in range(300)})
     picture = Image.new("RGB", (300, 2))
     colours = [(place % 256, place // 256, 50) for place in range(300)]
-    wide = draw(Shown("a", "a.jpg", 0.5, "labels", layer, layer), colours, lambda _: picture)
+    wide = draw(GalleryImage("a", "a.jpg", 0.5, "labels", layer, layer), colours, lambda _: picture)
     assert len(wide.legend) == 300
     edges = pixels(wide.truth)[1]
     assert edges[0] == (0, 0, 50, 255)

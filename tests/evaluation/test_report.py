@@ -5,7 +5,7 @@ import json
 import numpy as np
 
 from frozenseg.evaluation.class_table import ClassTable
-from frozenseg.evaluation.published import Published, published_results
+from frozenseg.evaluation.published import PublishedScore, published_results
 from frozenseg.evaluation.report import main_columns, results_table, write_per_class, write_results
 
 NAN = float("nan")
@@ -80,10 +80,10 @@ def test_the_table_of_classes(tmp_path):
 
 def test_published_results_stand_below_ours():
     others = [
-        Published("Their model", "log", "world_seen", "panoptic_seg", "PQ", 30.0),
-        Published("Their model", "log", "world_seen", "panoptic_seg", "SQ", 70.06),
-        Published("Their model", "README", "world_seen", "panoptic_seg", "PQ", 33.0),
-        Published("Their model", "log", "elsewhere", "panoptic_seg", "PQ", 1.0),
+        PublishedScore("Their model", "log", "world_seen", "panoptic_seg", "PQ", 30.0),
+        PublishedScore("Their model", "log", "world_seen", "panoptic_seg", "SQ", 70.06),
+        PublishedScore("Their model", "README", "world_seen", "panoptic_seg", "PQ", 33.0),
+        PublishedScore("Their model", "log", "elsewhere", "panoptic_seg", "PQ", 1.0),
     ]
     ours = {"world_seen": {"panoptic_seg": {"PQ": 31.25}}}
     assert results_table(ours, others).splitlines()[2:] == [

@@ -13,7 +13,7 @@ ABOUT = {"weights": "abc", "SEED": 1}
 def note(folder, rank, contributions, about=ABOUT):
     journal = ResumeLog(folder, rank, about)
     for image, contribution in contributions.items():
-        journal.see({"image_id": image}, {}, contribution)
+        journal.observe({"image_id": image}, {}, contribution)
     journal.close()
 
 
@@ -38,7 +38,7 @@ def test_a_line_that_was_cut_short_is_passed_over_and_not_glued_to_the_next(tmp_
 
 def test_an_image_is_in_the_file_before_the_next_one_comes(tmp_path):
     journal = ResumeLog(tmp_path, 0, ABOUT)
-    journal.see({"file_name": "a.jpg"}, {}, [1])
+    journal.observe({"file_name": "a.jpg"}, {}, [1])
     lines = (tmp_path / "journal_0.jsonl").read_text().splitlines()
     assert [json.loads(line) for line in lines] == [{"about": ABOUT}, {"image": "a.jpg", "contribution": [1]}]
     journal.close()
@@ -52,8 +52,8 @@ def test_the_journal_of_another_evaluation_is_refused(tmp_path):
 
 def test_what_the_gallery_keeps_stands_beside_the_contributions(tmp_path):
     journal = ResumeLog(tmp_path, 0, ABOUT)
-    journal.keep({"image": "a", "score": 0.5})
-    journal.see({"image_id": "a"}, {}, [1])
+    journal.write_kept_image({"image": "a", "score": 0.5})
+    journal.observe({"image_id": "a"}, {}, [1])
     journal.close()
     assert list(read_kept_images(tmp_path)) == [{"image": "a", "score": 0.5}]
     assert read_resume_logs(tmp_path, ABOUT) == {"a": [1]}

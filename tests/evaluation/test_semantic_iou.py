@@ -82,7 +82,7 @@ def test_images_are_summed_before_division(evaluator, write_labels, monkeypatch)
 )
 def test_pixels_are_counted_by_pairs_of_classes(truth, predicted):
     evaluator = SemanticIoU(ClassTable(("a", "b", "c"), np.zeros(3, dtype=bool), {}))
-    counted = evaluator.describe({"truth": {"labels": Runs.of(truth)}}, {"sem_seg": torch.from_numpy(predicted)})
+    counted = evaluator.describe({"ground_truth": {"labels": Runs.of(truth)}}, {"sem_seg": torch.from_numpy(predicted)})
     expected = {}
     for true, guess in zip(truth.ravel().tolist(), predicted.ravel().tolist(), strict=True):
         if true != IGNORE:

@@ -175,20 +175,20 @@ def test_eval_only_gives_the_results_of_training(trained: Path, tmp_path: Path) 
 def test_a_killed_evaluation_resumes_to_the_same_results(
     trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    see, seen = ResumeLog.see, []
+    observe, seen = ResumeLog.observe, []
 
     def see_four(self: ResumeLog, record: dict[str, Any], output: dict[str, Any], contribution: Any) -> None:
         if len(seen) == 4:
             raise KeyboardInterrupt
-        see(self, record, output, contribution)
+        observe(self, record, output, contribution)
         seen.append(record["file_name"])
 
     options = ["--eval-only", "--weights", trained / "model_final.pth", "OUTPUT_DIR", tmp_path]
     with monkeypatch.context() as patch:
-        patch.setattr(ResumeLog, "see", see_four)
+        patch.setattr(ResumeLog, "observe", see_four)
         assert train_net(*options) == 130
     with monkeypatch.context() as patch:
-        patch.setattr(ResumeLog, "see", lambda self, record, *_: seen.append(record["file_name"]))
+        patch.setattr(ResumeLog, "observe", lambda self, record, *_: seen.append(record["file_name"]))
         assert train_net("--resume", *options) == 0
     assert len(seen) == len(set(seen)) == 6  # three pictures of each test set, each once
     assert "--resume: 3 images have been evaluated before" in (tmp_path / "log.txt").read_text()

@@ -52,7 +52,7 @@ class Preview:
         """Read the images once; one that is bad is left out."""
         if not self._elements:
             benchmark = self.benchmark
-            truth = functools.partial(read_ground_truths, benchmark.evaluators.truths)
+            truth = functools.partial(read_ground_truths, benchmark.evaluators.ground_truth_kinds)
             mapper = EvalMapper.from_config(benchmark.cfg, truth)
             for record in spread(benchmark.test_set.records, self.count):
                 try:

@@ -14,11 +14,11 @@ from frozenseg.data.images import read_image
 from frozenseg.data.metadata import Metadata
 from frozenseg.engine.setup import versions
 from frozenseg.evaluation.class_table import ClassTable
-from frozenseg.evaluation.diagnosis import warn_of_nothing
+from frozenseg.evaluation.diagnosis import warn_about_zero_scores
 from frozenseg.evaluation.evaluator import DatasetEvaluators
-from frozenseg.evaluation.gallery import Shown
+from frozenseg.evaluation.gallery import GalleryImage
 from frozenseg.evaluation.html_report import BenchmarkReport, write_report
-from frozenseg.evaluation.published import Published, published_results
+from frozenseg.evaluation.published import PublishedScore, published_results
 from frozenseg.evaluation.render import LARGEST_WIDTH, draw
 from frozenseg.evaluation.report import results_table, write_per_class, write_results
 from frozenseg.log import get_logger
@@ -51,8 +51,8 @@ class BenchmarkResult:
     classes: ClassTable
     metadata: Metadata
     about: dict[str, Any]
-    best: list[Shown]
-    worst: list[Shown]
+    best: list[GalleryImage]
+    worst: list[GalleryImage]
 
 
 def weights_of(model: nn.Module, file: str = "") -> dict[str, Any]:
@@ -112,7 +112,7 @@ def write_benchmark_results(folder: Path, benchmark_results: Mapping[str, Benchm
         write_per_class(folder / f"{name}_per_class.csv", outcome.classes, outcome.per_class)
     published = published_results() if compare else ()
     logger.info("Results in percent:\n%s", results_table(results, published))
-    warn_of_nothing(results)
+    warn_about_zero_scores(results)
     width = max(
         SMALLEST_WIDTH, round(LARGEST_WIDTH / math.sqrt(len(benchmark_results)))
     )  # so that the page stays small
@@ -131,7 +131,7 @@ def colours_of(metadata: Metadata, classes: int) -> list[Colour]:
     return [(red, green, blue) for red, green, blue in given]
 
 
-def _report(name: str, outcome: BenchmarkResult, width: int, published: Sequence[Published]) -> BenchmarkReport:
+def _report(name: str, outcome: BenchmarkResult, width: int, published: Sequence[PublishedScore]) -> BenchmarkReport:
     colours = colours_of(outcome.metadata, len(outcome.classes))
     best, worst = ([draw(shown, colours, read_image, width) for shown in end] for end in (outcome.best, outcome.worst))
     by_labels = any(shown.kind == "labels" for shown in outcome.best)

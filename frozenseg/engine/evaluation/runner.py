@@ -25,7 +25,7 @@ from frozenseg.evaluation.class_table import ClassTable
 from frozenseg.evaluation.evaluator import DatasetEvaluators, Observer, inference_on_dataset
 from frozenseg.evaluation.gallery import Gallery
 from frozenseg.evaluation.ground_truth import read_ground_truths
-from frozenseg.evaluation.prediction_files import PredictionWriter, build_writers
+from frozenseg.evaluation.prediction_files import PredictionWriter, build_prediction_writers
 from frozenseg.evaluation.resume_log import ResumeLog, delete_resume_logs, read_kept_images, read_resume_logs
 from frozenseg.log import get_logger
 from frozenseg.modeling.augmentation import augmented
@@ -207,9 +207,11 @@ def _run(
             distributed.barrier()  # nobody writes before all have read
             journal = stack.enter_context(closing(ResumeLog(place, distributed.rank(), about)))
             gallery.restore(kept)
-            gallery.note = journal.keep
+            gallery.on_added = journal.write_kept_image
             observers.append(journal)  # the last one, so that what it has noted has been seen by all
-        loader = benchmark.test_set.batches(functools.partial(read_ground_truths, evaluators.truths), earlier)
+        loader = benchmark.test_set.batches(
+            functools.partial(read_ground_truths, evaluators.ground_truth_kinds), earlier
+        )
         mine = earlier.values() if distributed.is_main_process() else ()
         runner = augmented(model, benchmark.cfg)
         results, seconds = inference_on_dataset(runner, loader, evaluators, observers, mine)
@@ -229,7 +231,7 @@ def _writers(benchmark: Benchmark, folder: Path, resume: bool) -> list[Predictio
     if not benchmark.cfg.TEST.SAVE_PREDICTIONS:
         return []
     logger.info("Predictions are written to %s", folder)
-    return build_writers(benchmark.metadata, requested_outputs(benchmark.cfg), folder, resume)
+    return build_prediction_writers(benchmark.metadata, requested_outputs(benchmark.cfg), folder, resume)
 
 
 def _earlier(place: Path, about: dict[str, Any], resume: bool) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from frozenseg.errors import DataError
 from frozenseg.evaluation.class_table import PERCENT
-from frozenseg.evaluation.coco_ap import Line, precision_by_category, read_annotations, score_masks
+from frozenseg.evaluation.coco_ap import ResultLine, precision_by_category, read_coco_annotations, score_masks
 from frozenseg.evaluation.prediction_file_metrics.scores import FileScores, by_category, read_json
 
 EMPTY = "The result file has no line: every object is missed, and AP is 0."
@@ -36,7 +36,7 @@ def score_instance_files(truth_json: str | Path, json_file: str | Path) -> FileS
     Raises:
         DataError: something is missing, wrong, or does not fit.
     """
-    content = read_annotations(truth_json)
+    content = read_coco_annotations(truth_json)
     lines = read_json(json_file, "predictions")
     sizes, categories = _what_counts(content, truth_json)
     _check_truth(content["annotations"], sizes, truth_json)
@@ -54,7 +54,7 @@ def score_instance_files(truth_json: str | Path, json_file: str | Path) -> FileS
     return FileScores(results, by_category(categories, by_metric), len(sizes), _notes(lines, found.metrics["AP"]))
 
 
-def _notes(lines: Sequence[Line], precision: float) -> list[str]:
+def _notes(lines: Sequence[ResultLine], precision: float) -> list[str]:
     if not lines:
         return [EMPTY]
     return [BOXES] * bool(lines[0].get("bbox")) + [NO_MATCH] * (precision == 0)

@@ -99,7 +99,7 @@ def test_the_model_keeps_its_words_and_its_outputs(
 
     monkeypatch.setattr(module, "inference_on_dataset", inference)
     evaluators: Any = SimpleNamespace(
-        evaluators=[], per_class={"IoU": {"cat": 25.0}}, truths=(), reset=lambda: shown.append("reset")
+        evaluators=[], per_class={"IoU": {"cat": 25.0}}, ground_truth_kinds=(), reset=lambda: shown.append("reset")
     )
     flags = (True, True, False)
     test_set: Any = SimpleNamespace(batches=lambda read_truth, done: "batches")

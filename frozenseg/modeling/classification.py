@@ -20,23 +20,23 @@ def class_logits(embeddings: Tensor, words: TextEmbeddings, logit_scale: Tensor)
         (…, C + 1) logits, void last.
     """
     scale = logit_scale.exp().clamp(max=MAX_LOGIT_SCALE)
-    logits = scale * F.normalize(embeddings, dim=-1) @ words.rows.T  # (…, N + 1)
-    return max_over_synonyms(logits, words.class_of_row, words.classes)
+    logits = scale * F.normalize(embeddings, dim=-1) @ words.embeddings.T  # (…, N + 1)
+    return max_over_synonyms(logits, words.class_index, words.classes)
 
 
-def max_over_synonyms(logits: Tensor, class_of_row: Tensor, classes: int) -> Tensor:
+def max_over_synonyms(logits: Tensor, class_index: Tensor, classes: int) -> Tensor:
     """Reduce one logit a row to one a class.
 
     Args:
         logits: (…, N + 1).
-        class_of_row: (N + 1,) int64, ascending from 0; each class has at least one row.
+        class_index: (N + 1,) int64, ascending from 0; each class has at least one row.
         classes: C + 1.
 
     Returns:
         (…, C + 1).
     """
-    if classes == len(class_of_row):
+    if classes == len(class_index):
         return logits
-    index = class_of_row.expand_as(logits)
+    index = class_index.expand_as(logits)
     empty = logits.new_full((*logits.shape[:-1], classes), float("-inf"))
     return empty.scatter_reduce(-1, index, logits, reduce="amax")

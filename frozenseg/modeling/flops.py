@@ -74,9 +74,9 @@ def placeholder_text_embeddings(vocabulary: Vocabulary, void: Tensor) -> TextEmb
         void: (1, E) the void embedding.
     """
     count = len(vocabulary.synonyms)
-    class_of_row = [index for index, names in enumerate(vocabulary.classes) for _ in names]
+    class_index = [index for index, names in enumerate(vocabulary.classes) for _ in names]
     rows = torch.full((count + 1, void.shape[1]), void.shape[1] ** -0.5, device=void.device)
-    return TextEmbeddings(rows, torch.tensor([*class_of_row, len(vocabulary)], device=void.device), len(vocabulary) + 1)
+    return TextEmbeddings(rows, torch.tensor([*class_index, len(vocabulary)], device=void.device), len(vocabulary) + 1)
 
 
 def _no_read_out(*_: Any) -> list[dict[str, Any]]:

@@ -22,8 +22,8 @@ class ClipFeatures(NamedTuple):
 class TextEmbeddings(NamedTuple):
     """The text classifier: one L2-normalised row a synonym, and the learned void row last."""
 
-    rows: Tensor  # (N + 1, E)
-    class_of_row: Tensor  # (N + 1,) int64 in 0 … C, ascending, C for void
+    embeddings: Tensor  # (N + 1, E)
+    class_index: Tensor  # (N + 1,) int64 in 0 … C, ascending, C for void
     classes: int  # C + 1
 
 

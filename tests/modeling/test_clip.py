@@ -29,42 +29,42 @@ def test_rows_follow_the_formula() -> None:
     clip = build_clip("toy_convnext", "random")
     features = clip.clip_model.encode_text(clip.tokenizer([template.format("cat") for template in TEMPLATES]))
     expected = F.normalize(F.normalize(features, dim=-1).mean(dim=0), dim=-1)
-    assert torch.allclose(TextClassifier(clip).rows(("dog", "cat"))[1], expected, atol=1e-5)
+    assert torch.allclose(TextClassifier(clip).embed(("dog", "cat"))[1], expected, atol=1e-5)
 
 
 def test_words_end_with_the_void_row() -> None:
     clip = build_clip("toy_convnext", "random")
     words = TextClassifier(clip)(Vocabulary.parse("cat,kitten; dog"), torch.full((1, clip.embed_dim), 2.0))
-    assert words.rows.shape == (4, clip.embed_dim)
-    assert words.class_of_row.tolist() == [0, 0, 1, 2]
+    assert words.embeddings.shape == (4, clip.embed_dim)
+    assert words.class_index.tolist() == [0, 0, 1, 2]
     assert words.classes == 3
-    assert torch.allclose(words.rows[-1], torch.full((clip.embed_dim,), 1 / math.sqrt(clip.embed_dim)))
+    assert torch.allclose(words.embeddings[-1], torch.full((clip.embed_dim,), 1 / math.sqrt(clip.embed_dim)))
 
 
 def test_rows_from_disk_are_the_rows(tmp_path: Path) -> None:
     clip = build_clip("toy_convnext", "random")
-    fresh = TextClassifier(clip, TensorCache(tmp_path)).rows(("cat", "dog"))
+    fresh = TextClassifier(clip, TensorCache(tmp_path)).embed(("cat", "dog"))
     assert len(list(tmp_path.iterdir())) == 1
 
     def refuse(tokens: torch.Tensor) -> torch.Tensor:
         raise AssertionError("encoded again")
 
     clip.encode_text = refuse
-    assert torch.equal(TextClassifier(clip, TensorCache(tmp_path)).rows(("cat", "dog")), fresh)
+    assert torch.equal(TextClassifier(clip, TensorCache(tmp_path)).embed(("cat", "dog")), fresh)
 
 
 def test_another_activation_has_rows_of_its_own(tmp_path: Path) -> None:
     clips = [build_clip(name, "random") for name in ("RN50", "RN50-quickgelu")]
     assert clips[0].weights_hash() == clips[1].weights_hash()
-    first, second = (TextClassifier(clip, TensorCache(tmp_path)).rows(("cat",)) for clip in clips)
+    first, second = (TextClassifier(clip, TensorCache(tmp_path)).embed(("cat",)) for clip in clips)
     assert not torch.allclose(first, second)
 
 
 def test_rows_of_a_block_do_not_depend_on_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
     clip, names = build_clip("toy_convnext", "random"), ("cat", "a very long name of a dog", "sea", "big tree", "x")
-    together = TextClassifier(clip).rows(names)
+    together = TextClassifier(clip).embed(names)
     monkeypatch.setattr(text_classifier, "BLOCK", 2)
-    assert torch.allclose(TextClassifier(clip).rows(names), together, atol=1e-6)
+    assert torch.allclose(TextClassifier(clip).embed(names), together, atol=1e-6)
 
 
 @pytest.mark.parametrize(

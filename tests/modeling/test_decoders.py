@@ -47,9 +47,9 @@ def test_released_sam_branch_reads_three_levels_and_ours_one() -> None:
     right, released = head(), head("MODEL.SEM_SEG_HEAD.SAM_ENCODER_LEVELS", 3)
     assert right.pixel_decoder.sam_transformer.level_embed.shape == (1, 64)
     assert released.pixel_decoder.sam_transformer.level_embed.shape == (3, 64)
-    space = torch.randn(2, 64, 16, 16)
-    together = released.pixel_decoder(clip_maps(), space).sam_map
-    alone = released.pixel_decoder(ClipFeatures(*(m[:1] for m in clip_maps())), space[:1]).sam_map
+    sam_embedding = torch.randn(2, 64, 16, 16)
+    together = released.pixel_decoder(clip_maps(), sam_embedding).sam_map
+    alone = released.pixel_decoder(ClipFeatures(*(m[:1] for m in clip_maps())), sam_embedding[:1]).sam_map
     assert torch.allclose(together[:1], alone, atol=1e-5)  # one image at a time: nothing leaks
 
 
@@ -93,10 +93,10 @@ def test_without_sam_nothing_of_it_is_built() -> None:
 
 
 def test_outputs_of_an_image_do_not_depend_on_its_neighbours() -> None:
-    model, clip, space = head(), clip_maps(), torch.randn(2, 64, 16, 16)
+    model, clip, sam_embedding = head(), clip_maps(), torch.randn(2, 64, 16, 16)
     with torch.no_grad():
-        both = model(clip, space, WORDS).final
-        alone = model(ClipFeatures(*(m[1:] for m in clip)), space[1:], WORDS).final
+        both = model(clip, sam_embedding, WORDS).final
+        alone = model(ClipFeatures(*(m[1:] for m in clip)), sam_embedding[1:], WORDS).final
     assert torch.allclose(both.masks[1:], alone.masks, atol=1e-4)
     assert torch.allclose(both.logits[1:], alone.logits, atol=1e-4)
 
@@ -131,10 +131,10 @@ def test_feature_injector_works_at_the_small_size_and_returns_the_large_one() ->
 
 
 def test_query_injector_adds_the_projected_mean() -> None:
-    queries, masks, space = torch.randn(1, 2, 8), torch.randn(1, 2, 8, 8), torch.randn(1, 8, 4, 4)
+    queries, masks, sam_embedding = torch.randn(1, 2, 8), torch.randn(1, 2, 8, 8), torch.randn(1, 8, 4, 4)
     project = torch.nn.Linear(8, 8)
-    expected = queries + project(mask_pooling(space, masks))
-    assert torch.equal(inject_into_queries(queries, masks, space, project), expected)
+    expected = queries + project(mask_pooling(sam_embedding, masks))
+    assert torch.equal(inject_into_queries(queries, masks, sam_embedding, project), expected)
 
 
 def test_contradicting_keys_are_refused() -> None:

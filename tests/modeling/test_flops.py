@@ -98,7 +98,7 @@ def test_boxes_are_those_of_the_model() -> None:
 
 def test_words_without_text_have_the_shapes_of_words() -> None:
     words = placeholder_text_embeddings(TEST, torch.zeros(1, 16))
-    assert words.rows.shape == (6, 16)  # five synonyms and void
-    assert torch.allclose(words.rows.norm(dim=-1), torch.ones(6))
-    assert words.class_of_row.tolist() == [0, 1, 2, 3, 3, 4]
+    assert words.embeddings.shape == (6, 16)  # five synonyms and void
+    assert torch.allclose(words.embeddings.norm(dim=-1), torch.ones(6))
+    assert words.class_index.tolist() == [0, 1, 2, 3, 3, 4]
     assert words.classes == 5

@@ -134,7 +134,7 @@ def test_reading_out_thousands_of_classes_needs_no_map_for_each() -> None:
 
 
 def test_encoding_thousands_of_names_needs_memory_for_a_block() -> None:
-    class TextEmbeddings(torch.nn.Module):
+    class TextTower(torch.nn.Module):
         """A text tower that looks at the first tokens only."""
 
         embed_dim, logit_scale = 8, torch.tensor(0.0)
@@ -147,6 +147,6 @@ def test_encoding_thousands_of_names_needs_memory_for_a_block() -> None:
 
     vocabulary = Vocabulary.from_strings([f"thing number {index}" for index in range(MANY)])
     with Largest() as largest:
-        rows = TextClassifier(TextEmbeddings()).rows(vocabulary.synonyms)
-    assert rows.shape == (MANY, 8)
-    assert largest.numel <= MANY * 8  # the rows themselves are the largest
+        embeddings = TextClassifier(TextTower()).embed(vocabulary.synonyms)
+    assert embeddings.shape == (MANY, 8)
+    assert largest.numel <= MANY * 8  # the embeddings themselves are the largest

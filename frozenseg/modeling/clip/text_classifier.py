@@ -40,10 +40,10 @@ class TextClassifier:
             vocabulary: C classes with N synonyms.
             void: (1, E) the learned void embedding, not normalised.
         """
-        rows, class_of_row = self._rows_and_classes(vocabulary, void.device)
-        return TextEmbeddings(torch.cat([rows, F.normalize(void, dim=-1)]), class_of_row, len(vocabulary) + 1)
+        rows, class_index = self._rows_and_classes(vocabulary, void.device)
+        return TextEmbeddings(torch.cat([rows, F.normalize(void, dim=-1)]), class_index, len(vocabulary) + 1)
 
-    def rows(self, names: tuple[str, ...]) -> Tensor:
+    def embed(self, names: tuple[str, ...]) -> Tensor:
         """Return one row a name, (N, E) float32: encoded in every template, normalised, averaged, normalised."""
         if self._cache is None:
             return self._encode(names)
@@ -61,10 +61,10 @@ class TextClassifier:
         """Return a vocabulary's rows (N, E) and the class of each, void's last (N + 1,), on the device."""
         remembered = self._remembered.get(vocabulary.classes)
         if remembered is None or remembered[0].device != device:
-            class_of_row = [index for index, names in enumerate(vocabulary.classes) for _ in names]
+            class_index = [index for index, names in enumerate(vocabulary.classes) for _ in names]
             remembered = (
-                self.rows(vocabulary.synonyms).to(device),
-                torch.tensor([*class_of_row, len(vocabulary)], device=device),
+                self.embed(vocabulary.synonyms).to(device),
+                torch.tensor([*class_index, len(vocabulary)], device=device),
             )
             self._remembered[vocabulary.classes] = remembered
         return remembered

@@ -196,7 +196,7 @@ class MaskClassifier(nn.Module):
         masks: Tensor,
         images: ImageList,
         batch: list[dict[str, Any]],
-        more: Sequence[ProposalVotes | None] = (),
+        proposal_votes: Sequence[ProposalVotes | None] = (),
     ) -> list[dict[str, Any]]:
         """Read out every image.
 
@@ -205,7 +205,7 @@ class MaskClassifier(nn.Module):
             masks: (B, Q, H/4, W/4).
             images: as the model has seen them.
             batch: reads ``height`` and ``width``.
-            more: votes of SAM's masks, one an image, or none at all.
+            proposal_votes: votes of the SAM proposals, one an image; empty without proposals.
         """
         results = []
         for index, element in enumerate(batch):
@@ -219,7 +219,7 @@ class MaskClassifier(nn.Module):
                     self.vocabulary.isthing,
                     true_size=true_size,
                     target_size=wanted,
-                    proposal_votes=more[index] if more else None,
+                    proposal_votes=proposal_votes[index] if proposal_votes else None,
                 )
             )
         return results

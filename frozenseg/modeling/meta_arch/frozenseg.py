@@ -73,16 +73,16 @@ class FrozenSeg(MaskClassifier):
         """Train on or segment a batch; see :meth:`MaskClassifier.forward`."""
         images = self.preprocess(batch, self.pixel_mean, self.pixel_std)  # (B, 3, H, W), true sizes kept
         clip = self.backbone(images.tensor)  # res2 … res5, dense (B, c5, H/32, W/32)
-        space = self.sam(self.preprocess(batch, self.sam_mean, self.sam_std).tensor)  # (B, c, h, w)
+        sam_embedding = self.sam(self.preprocess(batch, self.sam_mean, self.sam_std).tensor)  # (B, c, h, w)
         words = self.text_embeddings()  # (N + 1, E), void last
         predictions = self.sem_seg_head(
-            clip, space, words
+            clip, sam_embedding, words
         )  # logits (B, Q, C + 1), masks (B, Q, H/4, W/4), each layer's
         if self.training:
             return self.criterion(predictions, self.targets(batch, images), masks_of_step)
         logits = self.ensemble(predictions.final, clip, words)  # (B, Q, C + 1)
-        more = self.proposal_votes(batch, images, clip, words)  # SAM's own masks, where they are asked for
-        return self.postprocess(logits, predictions.final.masks, images, batch, more)
+        votes = self.proposal_votes(batch, images, clip, words)  # of the SAM proposals, where they vote
+        return self.postprocess(logits, predictions.final.masks, images, batch, votes)
 
     def proposal_votes(
         self, batch: list[dict[str, Any]], images: ImageList, clip: ClipFeatures, words: TextEmbeddings

@@ -49,7 +49,7 @@ class SemSegHead(nn.Module):
             predictor=predictor.from_config(cfg, embed_dim, with_sam=sam_channels is not None),
         )
 
-    def forward(self, clip: ClipFeatures, space: Tensor | None, words: TextEmbeddings) -> MaskPredictions:
-        """Predict masks and classes; ``space`` is SAM's embedding (B, c, h, w), None without SAM."""
-        pixels = self.pixel_decoder(clip, space)
-        return self.predictor(pixels, space, words)
+    def forward(self, clip: ClipFeatures, sam_embedding: Tensor | None, words: TextEmbeddings) -> MaskPredictions:
+        """Predict masks and classes; ``sam_embedding`` is SAM's embedding (B, c, h, w), None without SAM."""
+        pixels = self.pixel_decoder(clip, sam_embedding)
+        return self.predictor(pixels, sam_embedding, words)

@@ -88,17 +88,17 @@ class MSDeformAttnPixelDecoder(nn.Module):
                 part.recompute = head.RECOMPUTE
         return built
 
-    def forward(self, clip: ClipFeatures, space: Tensor | None = None) -> PixelFeatures:
+    def forward(self, clip: ClipFeatures, sam_embedding: Tensor | None = None) -> PixelFeatures:
         """Decode.
 
         Args:
             clip: CLIP's maps.
-            space: SAM's embedding (B, c, h, w); None without SAM.
+            sam_embedding: SAM's embedding (B, c, h, w); None without SAM.
         """
         with torch.autocast(clip.res2.device.type, enabled=False):
-            return self._decode(clip, space)
+            return self._decode(clip, sam_embedding)
 
-    def _decode(self, clip: ClipFeatures, space: Tensor | None) -> PixelFeatures:
+    def _decode(self, clip: ClipFeatures, sam_embedding: Tensor | None) -> PixelFeatures:
         levels = [
             project(features.float())
             for project, features in zip(self.input_proj, (clip.res5, clip.res4, clip.res3), strict=True)
@@ -107,8 +107,8 @@ class MSDeformAttnPixelDecoder(nn.Module):
         fine = self.adapter_1(clip.res2.float())  # (B, d, H/4, W/4)
         fine = F.relu(self.layer_1(fine + resize(scales[-1], fine.shape[-2:])))
         sam_map = None
-        if self.sam_transformer is not None and space is not None:
-            [sam_map] = self.sam_transformer([self.fpn3(space.float())])  # (B, d, h/2, w/2)
+        if self.sam_transformer is not None and sam_embedding is not None:
+            [sam_map] = self.sam_transformer([self.fpn3(sam_embedding.float())])  # (B, d, h/2, w/2)
         return PixelFeatures(self.mask_features(fine), tuple(scales), sam_map)
 
     def _initialise(self) -> None:

@@ -133,12 +133,12 @@ class MultiScaleMaskedTransformerDecoder(nn.Module):
             recompute=cfg.MODEL.SEM_SEG_HEAD.RECOMPUTE,
         )
 
-    def forward(self, pixels: PixelFeatures, space: Tensor | None, words: TextEmbeddings) -> MaskPredictions:
+    def forward(self, pixels: PixelFeatures, sam_embedding: Tensor | None, words: TextEmbeddings) -> MaskPredictions:
         """Decode the queries.
 
         Args:
             pixels: the pixel decoder's output.
-            space: SAM's embedding (B, d, h, w); None without SAM.
+            sam_embedding: SAM's embedding (B, d, h, w); None without SAM.
             words: the text classifier.
         """
         maps, positions = self.levels(pixels)
@@ -149,7 +149,7 @@ class MultiScaleMaskedTransformerDecoder(nn.Module):
             queries = run(self.layer, i, queries, predictions[-1], maps, positions, pixels.sam_map)
             predictions.append(run(self.predict, queries, pixels.mask_features, words))
             if i % SCALES == self.query_injection_scale:
-                queries = inject_into_queries(queries, predictions[-1].masks, space, self._mask_pooling_proj)
+                queries = inject_into_queries(queries, predictions[-1].masks, sam_embedding, self._mask_pooling_proj)
         return MaskPredictions(predictions[-1], tuple(predictions[:-1]))
 
     def levels(self, pixels: PixelFeatures) -> tuple[list[Tensor], list[Tensor]]:

@@ -132,7 +132,7 @@ def _segment(golden: Golden, model: MaskClassifier, about: dict[str, Any], array
         _trace(stage, values, about, arrays)
     backbone = model.backbone
     own = class_logits(backbone.project(kept.clip.dense, final.masks), words, backbone.logit_scale)
-    arrays |= {"text_classifier": words.rows.numpy(), "out_vocab_logits": own.numpy()}
+    arrays |= {"text_classifier": words.embeddings.numpy(), "out_vocab_logits": own.numpy()}
     arrays["pred_masks_q5"] = final.masks[:, ::KEPT_MASKS].numpy()
     for index, (logits, output) in enumerate(zip(model.ensemble(final, kept.clip, words), outputs, strict=True)):
         scores, (ids, segments), instances = output["sem_seg"], output["panoptic_seg"], output["instances"]
@@ -157,7 +157,7 @@ def _train(golden: Golden, model: MaskClassifier, about: dict[str, Any], arrays:
     targets, kept = training.predict()
     _predictions(kept, arrays)
     _trace("pred_masks", kept.predictions.final.masks, about, arrays)
-    arrays["text_classifier"] = model.text_embeddings().rows.detach().numpy()
+    arrays["text_classifier"] = model.text_embeddings().embeddings.detach().numpy()
     seed = 5
     about |= {"rng": {"seed": seed}, "losses": {}, "indices": {}, "weight_dict": {}}
     with recorded(model.criterion) as matcher:

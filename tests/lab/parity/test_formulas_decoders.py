@@ -70,10 +70,13 @@ def test_pixel_decoder(built: int | None, seed: int) -> None:
         normal(seed + level, 2, channels, *size)
         for level, (channels, size) in enumerate(zip(CHANNELS, ((24, 40), *SIZES[::-1]), strict=True))
     ]
-    space = normal(seed + 4, 2, 12, 7, 10) if built else None
+    sam_embedding = normal(seed + 4, 2, 12, 7, 10) if built else None
     with float64():
-        actual = module(ClipFeatures(*tensors(maps), dense=tensor(maps[-1])), None if space is None else tensor(space))
-    expected = pixel_decoder.pixel_decoder(maps, space, arrays(module), Deformable(HEADS, POINTS))
+        actual = module(
+            ClipFeatures(*tensors(maps), dense=tensor(maps[-1])),
+            None if sam_embedding is None else tensor(sam_embedding),
+        )
+    expected = pixel_decoder.pixel_decoder(maps, sam_embedding, arrays(module), Deformable(HEADS, POINTS))
     agree(actual.mask_features, expected.mask_features)
     for ours, theirs in zip(actual.scales, expected.scales, strict=True):
         agree(ours, theirs)
@@ -105,12 +108,14 @@ def compare(
     module: MultiScaleMaskedTransformerDecoder, seed: int, how: Decoding, with_sam: bool = True, map_width: int = WIDTH
 ) -> None:
     """Run both sides and compare every prediction."""
-    ours, space = pixels(seed, map_width), normal(seed + 8, 2, WIDTH, 8, 8)
+    ours, sam_embedding = pixels(seed, map_width), normal(seed + 8, 2, WIDTH, 8, 8)
     rows, theirs = text(seed)
     with float64():
         given = PixelFeatures(tensor(ours.mask_features), tuple(tensors(ours.scales)), tensor(ours.sam_map))
-        actual = module(given, tensor(space) if with_sam else None, theirs)
-    expected = transformer_decoder.transformer_decoder(ours, space if with_sam else None, rows, arrays(module), how)
+        actual = module(given, tensor(sam_embedding) if with_sam else None, theirs)
+    expected = transformer_decoder.transformer_decoder(
+        ours, sam_embedding if with_sam else None, rows, arrays(module), how
+    )
     for mine, reference in zip((*actual.intermediate, actual.final), expected, strict=True):
         agree(mine.logits, reference.logits)
         agree(mine.masks, reference.masks)

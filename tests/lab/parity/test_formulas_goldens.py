@@ -36,10 +36,10 @@ def test_small_goldens_are_what_the_formulas_say(name: str) -> None:
     counts = [len(synonyms) for synonyms in model.vocabulary.classes]
     rows = words.text_classifier(encoded, weights["void_embedding.weight"], counts)
     near(rows.rows, golden.arrays["text_classifier"])
-    space = None if record.space is None else wide(record.space)
-    given = formulas.Features([wide(one) for one in record.clip[:4]], wide(record.clip.dense), space)
+    sam_embedding = None if record.sam_embedding is None else wide(record.sam_embedding)
+    given = formulas.Features([wide(one) for one in record.clip[:4]], wide(record.clip.dense), sam_embedding)
     masks = golden.about["config"]["MASK_FORMER"]
-    places = (masks["SAM_FEATURE_FUSE_LAYER"], masks["SAM_QUERY_FUSE_LAYER"]) if space is not None else (-1, -1)
+    places = (masks["SAM_FEATURE_FUSE_LAYER"], masks["SAM_QUERY_FUSE_LAYER"]) if sam_embedding is not None else (-1, -1)
     setting, how = Deformable(8, 4), Decoding(masks["NHEADS"], *places)
     weights = {key: value.astype(np.float64) for key, value in weights.items()}
     pixels, predictions = formulas.predictions(given, rows, weights, setting, how)

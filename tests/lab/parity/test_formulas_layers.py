@@ -131,8 +131,8 @@ def test_rows_of_the_text_classifier(clip: FrozenCLIP) -> None:
         actual = TextClassifier(clip)(vocabulary, tensor(void))
         encoded = [clip.encode_text(clip.tokenizer([one.format(name) for one in TEMPLATES])).numpy() for name in names]
     expected = words.text_classifier(np.stack(encoded), void, (2, 1, 3))
-    agree(actual.rows, expected.rows)
-    assert actual.class_of_row.tolist() == [0, 0, 1, 2, 2, 2, 3]
+    agree(actual.embeddings, expected.rows)
+    assert actual.class_index.tolist() == [0, 0, 1, 2, 2, 2, 3]
 
 
 @pytest.mark.parametrize("seed", SEEDS)

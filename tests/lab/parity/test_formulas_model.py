@@ -101,8 +101,8 @@ def run(case: Case, batch: list[dict[str, Any]]) -> tuple[Any, Seen]:
 def features(seen: Seen) -> model.Features:
     """Return the encoders' output as given."""
     clip = seen.outputs["backbone"]
-    space = seen.outputs["sam"].numpy() if "sam" in seen.outputs else None
-    return model.Features([one.numpy() for one in clip[:4]], clip.dense.numpy(), space)
+    sam_embedding = seen.outputs["sam"].numpy() if "sam" in seen.outputs else None
+    return model.Features([one.numpy() for one in clip[:4]], clip.dense.numpy(), sam_embedding)
 
 
 def text_rows(case: Case, vocabulary: Vocabulary) -> words.TextRows:
@@ -141,7 +141,7 @@ def test_segmenting(case: Case) -> None:
     results, seen = run(case, batch)
     same_inputs(case, batch, seen)
     given, rows = features(seen), text_rows(case, TEST)
-    agree(seen.inputs["sem_seg_head.predictor"][2].rows, rows.rows)
+    agree(seen.inputs["sem_seg_head.predictor"][2].embeddings, rows.rows)
     pixels, predictions = model.predictions(given, rows, case.weights, case.setting, case.how)
     actual = seen.outputs["sem_seg_head.pixel_decoder"]
     agree(actual.mask_features, pixels.mask_features)

@@ -25,14 +25,14 @@ class Run(NamedTuple):
 
     decoder: MultiScaleMaskedTransformerDecoder
     pixels: PixelFeatures
-    space: Tensor
+    sam_embedding: Tensor
     words: TextEmbeddings
 
     def beside(self, goldens: list[Tensor], margin: float = MARGIN) -> TiedDecoder:
         return TiedDecoder(
             self.decoder,
             pixels=self.pixels,
-            space=self.space,
+            sam_embedding=self.sam_embedding,
             words=self.words,
             goldens=goldens,
             tolerance=TOLERANCE,
@@ -47,12 +47,12 @@ def run() -> Run:
     model = Models().model_of(golden.about)
     with Recorder(model) as record:
         model(Segmentation(golden, model).batch)
-    return Run(model.sem_seg_head.predictor, record.pixels, record.space, model.text_embeddings())
+    return Run(model.sem_seg_head.predictor, record.pixels, record.sam_embedding, model.text_embeddings())
 
 
 def own_predictions(run: Run) -> list[Prediction]:
     with torch.no_grad():
-        predictions = run.decoder(run.pixels, run.space, run.words)
+        predictions = run.decoder(run.pixels, run.sam_embedding, run.words)
     return [*predictions.intermediate, predictions.final]
 
 
@@ -78,7 +78,7 @@ def test_without_ties_nothing_is_turned_and_the_decoder_is_the_model_s(run: Run)
 @pytest.mark.parametrize(("layer", "use"), [(0, ATTEND), (3, ATTEND), (3, POOL)])
 def test_a_turned_pixel_is_found(run: Run, layer: int, use: str) -> None:
     own = own_predictions(run)
-    size = run.space.shape[-2:] if use == POOL else run.decoder.levels(run.pixels)[0][layer % 3].shape[-2:]
+    size = run.sam_embedding.shape[-2:] if use == POOL else run.decoder.levels(run.pixels)[0][layer % 3].shape[-2:]
     place, margin = nearest_to_threshold(own[layer].masks, size)
     reference = run.beside([prediction.logits for prediction in own])
     reference.sides[layer + 1].turned = [Pixel(use, *place)]

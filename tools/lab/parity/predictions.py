@@ -67,7 +67,7 @@ def decode(model: MaskClassifier, golden: Golden, record: Recorder, words: TextE
     decoder = TiedDecoder(
         model.sem_seg_head.predictor,
         pixels=record.pixels,
-        space=record.space,
+        sam_embedding=record.sam_embedding,
         words=words,
         goldens=goldens,
         tolerance=SUSPICIOUS * float(goldens[-1].std()),

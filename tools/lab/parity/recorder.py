@@ -18,7 +18,7 @@ class Recorder:
     Attributes:
         stem: (B, c, H/4, W/4) CLIP's first map ((B, c, H/2, W/2) of a ResNet).
         clip: CLIP's maps.
-        space: SAM's embedding; None without SAM.
+        sam_embedding: SAM's embedding; None without SAM.
         pixels: the pixel decoder's output.
         predictions: the transformer decoder's.
     """
@@ -27,7 +27,7 @@ class Recorder:
         self.model = model
         self.stem: Tensor
         self.clip: ClipFeatures
-        self.space: Tensor | None = None
+        self.sam_embedding: Tensor | None = None
         self.pixels: PixelFeatures
         self.predictions: MaskPredictions
         self._hooks: list[Any] = []
@@ -38,7 +38,7 @@ class Recorder:
         boxes = {
             "stem": _stem(self.model),
             "clip": self.model.backbone,
-            "space": getattr(self.model, "sam", None),
+            "sam_embedding": getattr(self.model, "sam", None),
             "pixels": head.pixel_decoder,
             "predictions": head.predictor,
         }
@@ -57,8 +57,8 @@ class Recorder:
         maps = {"clip/stem": self.stem}
         maps |= {f"clip/{name}": self.clip._asdict()[name] for name in ("res2", "res3", "res4", "res5")}
         maps["clip/clip_vis_dense"] = self.clip.dense
-        if self.space is not None:
-            maps |= {"sam/embedding": self.space}
+        if self.sam_embedding is not None:
+            maps |= {"sam/embedding": self.sam_embedding}
         if self.pixels.sam_map is not None:
             maps |= {"pixel/sam_out": self.pixels.sam_map}
         maps["pixel/mask_features"] = self.pixels.mask_features

@@ -50,7 +50,9 @@ class Segmentation:
         with Recorder(self.model) as record:
             outputs = self.model(self.batch)
         words = self.model.text_embeddings()
-        yield from compare.kept(golden, "text_classifier", words.rows, floor=golden.floor("text_classifier", "max"))
+        yield from compare.kept(
+            golden, "text_classifier", words.embeddings, floor=golden.floor("text_classifier", "max")
+        )
         yield from compare_maps(compare, golden, record.stages())
         decoded = decode(self.model, golden, record, words)
         yield from compare_predictions(compare, golden, decoded)

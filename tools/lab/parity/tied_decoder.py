@@ -63,7 +63,7 @@ class TiedDecoder:
     Args:
         decoder: ours.
         pixels: the pixel decoder's output.
-        space: SAM's embedding; None without SAM.
+        sam_embedding: SAM's embedding; None without SAM.
         words: the text classifier.
         goldens: the reference's class logits (B, Q, C + 1) of each prediction.
         tolerance: class logits that differ by more are looked into.
@@ -75,13 +75,13 @@ class TiedDecoder:
         decoder: MultiScaleMaskedTransformerDecoder,
         *,
         pixels: PixelFeatures,
-        space: Tensor | None,
+        sam_embedding: Tensor | None,
         words: TextEmbeddings,
         goldens: Sequence[Tensor],
         tolerance: float,
         margin: float,
     ) -> None:
-        self.decoder, self.pixels, self.space, self.words = decoder, pixels, space, words
+        self.decoder, self.pixels, self.sam_embedding, self.words = decoder, pixels, sam_embedding, words
         self.goldens, self.tolerance, self.margin = goldens, tolerance, margin
         self.maps, self.positions = decoder.levels(pixels)
         self.sides = [Sides() for _ in goldens]
@@ -158,8 +158,8 @@ class TiedDecoder:
     def _layer(self, i: int, queries: Tensor, previous: Prediction, turned: Sequence[Pixel]) -> Tensor:
         """Run layer i, and the query injection that comes before it."""
         if self._injects_before(i):
-            masks = _turn(resize(previous.masks, self.space.shape[-2:]), turned, POOL)
-            queries = inject_into_queries(queries, masks, self.space, self.decoder._mask_pooling_proj)
+            masks = _turn(resize(previous.masks, self.sam_embedding.shape[-2:]), turned, POOL)
+            queries = inject_into_queries(queries, masks, self.sam_embedding, self.decoder._mask_pooling_proj)
         masks = _turn(resize(previous.masks, self.maps[i % SCALES].shape[-2:]), turned, ATTEND)
         seen = Prediction(previous.logits, masks)
         return self.decoder.layer(i, queries, seen, self.maps, self.positions, self.pixels.sam_map)
@@ -181,7 +181,7 @@ class TiedDecoder:
         """Return a query's tied pixels among those that layer i asks about, the nearest to the threshold first."""
         sizes = {ATTEND: self.maps[i % SCALES].shape[-2:]}
         if self._injects_before(i):
-            sizes[POOL] = self.space.shape[-2:]
+            sizes[POOL] = self.sam_embedding.shape[-2:]
         found = []
         for use, size in sizes.items():
             logits = resize(previous.masks[place][None, None], size).flatten()

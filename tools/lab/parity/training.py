@@ -41,7 +41,7 @@ class Training:
             targets, record = self.predict()
             words = model.text_embeddings()
             decoded = decode(model, golden, record, words)
-        yield from compare.kept(golden, "text_classifier", words.rows)
+        yield from compare.kept(golden, "text_classifier", words.embeddings)
         yield from compare_maps(compare, golden, record.stages())
         yield from compare_predictions(compare, golden, decoded)
         yield from compare_maps(compare, golden, {"pred_masks": decoded.predictions[-1].masks}, mask_floor(golden))

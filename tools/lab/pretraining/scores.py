@@ -55,7 +55,7 @@ def clip_scores(clip: FrozenCLIP, scenes: Sequence[Scene]) -> Scores:
     """
     categories = all_categories()
     place = {category.id: index for index, category in enumerate(categories)}
-    rows = TextClassifier(clip).rows(tuple(category.name for category in categories))  # (C, E)
+    rows = TextClassifier(clip).embed(tuple(category.name for category in categories))  # (C, E)
     right: dict[str, dict[str, list[bool]]] = defaultdict(lambda: defaultdict(list))
     for scene in progress(scenes, "asking CLIP"):
         image = torch.from_numpy(scene.image).permute(2, 0, 1).contiguous()  # (3, H, W)

@@ -26,7 +26,7 @@ class Features(NamedTuple):
 
     levels: list[np.ndarray]  # res2 … res5
     dense: np.ndarray  # (B, c5, H/32, W/32)
-    space: np.ndarray | None  # SAM's embedding (B, c, h, w)
+    sam_embedding: np.ndarray | None  # SAM's embedding (B, c, h, w)
 
 
 class Ensemble(NamedTuple):
@@ -52,9 +52,9 @@ def predictions(
 ) -> tuple[Pixels, list[Predicted]]:
     """Run §5 and §6. SAM's map is decoded only where the feature injector asks for it."""
     head = under(weights, "sem_seg_head")
-    space = features.space if how.feature_scale >= 0 else None
-    pixels = pixel_decoder(features.levels, space, under(head, "pixel_decoder"), setting)
-    return pixels, transformer_decoder(pixels, features.space, words, under(head, "predictor"), how)
+    sam_embedding = features.sam_embedding if how.feature_scale >= 0 else None
+    pixels = pixel_decoder(features.levels, sam_embedding, under(head, "pixel_decoder"), setting)
+    return pixels, transformer_decoder(pixels, features.sam_embedding, words, under(head, "predictor"), how)
 
 
 def final_logits(

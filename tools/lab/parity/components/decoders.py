@@ -50,7 +50,7 @@ def feature_injector(part: Part) -> Iterator[Row]:
 def prediction_heads(part: Part) -> Iterator[Row]:
     """Yield rows for masks, classes, attention masks and what the query injector adds."""
     text = part.about["args"]
-    queries, mask_features, space, _ = draws(text)
+    queries, mask_features, sam_embedding, _ = draws(text)
     decoder, queries = released_decoder(), queries.transpose(0, 1)  # (B, Q, d)
     prediction = decoder.predict(queries, 0.5 * mask_features, _words(part))
     yield part.close("masks", prediction.masks)
@@ -61,22 +61,22 @@ def prediction_heads(part: Part) -> Iterator[Row]:
     blocked = blocked.flatten(2)[:, None].expand(-1, decoder.heads, -1, -1).flatten(0, 1)
     golden = np.unpackbits(part.array("attn_mask_packed"), count=int(np.prod(shape))).reshape(shape)
     yield part.compare.equal(f"{part.name}/attn_mask", int((blocked.numpy() != golden).sum()))
-    added = inject_into_queries(torch.zeros_like(queries), prediction.masks, space, decoder._mask_pooling_proj)
+    added = inject_into_queries(torch.zeros_like(queries), prediction.masks, sam_embedding, decoder._mask_pooling_proj)
     yield part.close("query_injection", added.transpose(0, 1))
 
 
 def transformer_decoder(part: Part) -> Iterator[Row]:
     """Yield rows for all predictions at test, ties taken the reference's way, and for the last one in training."""
     heads = part.parts["prediction_heads"]["args"]
-    space, words = draws(heads)[2], _words(part)
+    sam_embedding, words = draws(heads)[2], _words(part)
     decoder = released_decoder()
     pixels = _pixels(part, 320, part.about["outputs"]["pred_masks"]["shape"], part.about["args"])
     goldens = [torch.from_numpy(logits) for logits in (*part.array("aux_logits"), part.array("pred_logits"))]
-    own = decoder(pixels, space, words)
+    own = decoder(pixels, sam_embedding, words)
     tied = TiedDecoder(
         decoder,
         pixels=pixels,
-        space=space,
+        sam_embedding=sam_embedding,
         words=words,
         goldens=goldens,
         tolerance=SUSPICIOUS * float(goldens[-1].std()),
@@ -90,7 +90,7 @@ def transformer_decoder(part: Part) -> Iterator[Row]:
     yield part.close("pred_masks", last.masks)
     pixels = _pixels(part, 330, part.about["outputs"]["train_pred_masks"]["shape"], part.about["args_train"])
     try:
-        final = decoder.train()(pixels, space[: len(pixels.mask_features)], words).final
+        final = decoder.train()(pixels, sam_embedding[: len(pixels.mask_features)], words).final
     finally:
         decoder.eval()
     yield part.close("train_pred_logits", final.logits)

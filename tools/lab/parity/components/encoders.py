@@ -29,7 +29,7 @@ def text_classifier(part: Part) -> Iterator[Row]:
     tokens = clip.tokenizer([template.format(name) for name in names for template in TEMPLATES])
     yield part.equal("tokens", tokens)
     yield part.close("raw_first3", clip.encode_text(tokens)[:3])
-    yield part.close("classifier", TextClassifier(clip).rows(names))
+    yield part.close("classifier", TextClassifier(clip).embed(names))
 
 
 def resnet_features(part: Part) -> Iterator[Row]:

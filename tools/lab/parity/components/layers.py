@@ -53,10 +53,10 @@ def msdeformattn(part: Part) -> Iterator[Row]:
 def pixel_decoder(part: Part) -> Iterator[Row]:
     """Yield rows for every output, SAM's branch read across images and image by image."""
     for name, text in part.cases().items():
-        *maps, space = named_draws(text).values()
+        *maps, sam_embedding = named_draws(text).values()
         clip = ClipFeatures(*maps, dense=maps[-1])
         for output, read in (("sam_out", ReleasedRead.ACROSS_IMAGES), ("sam_out_per_image", ReleasedRead.PER_IMAGE)):
-            pixels = _released_pixel_decoder(tuple(m.shape[1] for m in maps), read)(clip, space)
+            pixels = _released_pixel_decoder(tuple(m.shape[1] for m in maps), read)(clip, sam_embedding)
             if f"{name}/{output}" in part.arrays:
                 yield part.close(f"{name}/{output}", pixels.sam_map)
         yield part.close(f"{name}/mask_features", pixels.mask_features)
@@ -88,8 +88,8 @@ def words_of(rows: torch.Tensor, synonyms: list[int]) -> TextEmbeddings:
         rows: (N + 1, E), not normalised, void last.
         synonyms: of each class.
     """
-    class_of_row = [index for index, count in enumerate([*synonyms, 1]) for _ in range(count)]
-    return TextEmbeddings(F.normalize(rows, dim=-1), torch.tensor(class_of_row), len(synonyms) + 1)
+    class_index = [index for index, count in enumerate([*synonyms, 1]) for _ in range(count)]
+    return TextEmbeddings(F.normalize(rows, dim=-1), torch.tensor(class_index), len(synonyms) + 1)
 
 
 def _released_pixel_decoder(channels: tuple[int, ...], read: ReleasedRead) -> MSDeformAttnPixelDecoder:

@@ -1,1 +1,1 @@
-"""Parts that several boxes use, one a file."""
+"""Layers that several parts of the model share, one per file."""

@@ -1,4 +1,6 @@
-"""A plain multi-layer perceptron."""
+"""Multi-layer perceptron of the prediction heads (Mask2Former)."""
+
+from itertools import pairwise
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -8,16 +10,16 @@ class MLP(nn.Module):
     """Linear layers with ReLU between them.
 
     Args:
-        inputs: channels in.
+        inputs: input channels.
         hidden: channels of the hidden layers.
-        outputs: channels out.
+        outputs: output channels.
         depth: number of linear layers.
     """
 
     def __init__(self, inputs: int, hidden: int, outputs: int, depth: int) -> None:
         super().__init__()
         widths = [inputs] + [hidden] * (depth - 1) + [outputs]
-        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in zip(widths[:-1], widths[1:], strict=True))
+        self.layers = nn.ModuleList(nn.Linear(before, after) for before, after in pairwise(widths))
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (…, inputs) to (…, outputs)."""

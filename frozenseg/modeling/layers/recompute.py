@@ -1,19 +1,22 @@
-"""Layers whose inside is computed a second time in the backward pass, instead of being kept for it."""
+"""Activation checkpointing: recompute a layer in the backward pass instead of storing its activations."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch.utils.checkpoint import checkpoint
 
+Output = TypeVar("Output")
 
-def run_layer(layer: Callable[..., Any], *inputs: Any, recompute: bool) -> Any:
-    """Run a layer; with ``recompute`` nothing but its inputs is kept for the backward pass.
+
+def run_layer(layer: Callable[..., Output], *inputs: Any, recompute: bool) -> Output:
+    """Run a layer, optionally with activation checkpointing.
 
     Args:
         layer: module or function.
-        inputs: what it is called with.
-        recompute: same outputs and gradients, dropout included, for less memory and more time.
+        inputs: its positional arguments.
+        recompute: store only the inputs for the backward pass. Outputs and gradients are the same, dropout included;
+            training needs less memory and more time. Without effect where gradients are disabled.
     """
     if recompute and torch.is_grad_enabled():
         return checkpoint(layer, *inputs, use_reentrant=False)

@@ -1,1 +1,1 @@
-"""Operators without weights of their own, and the attention built on one of them."""
+"""Operators without weights, and the deformable attention module built on one of them."""

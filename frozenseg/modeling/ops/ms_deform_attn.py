@@ -1,4 +1,8 @@
-"""The deformable attention module of the pixel decoder's encoders (Deformable DETR, Zhu et al. 2021, section 4.1)."""
+"""Deformable attention module of the pixel decoder (Deformable DETR, Zhu et al. 2021, sec. 4.1).
+
+Letters: B images, L queries, S pixels of all levels together, d width, h heads, k = d/h channels per head, n levels,
+P points.
+"""
 
 import math
 from collections.abc import Sequence
@@ -9,18 +13,19 @@ from torch import Tensor, nn
 from frozenseg.errors import ShapeError
 from frozenseg.modeling.ops.ms_deform_attn_torch import ms_deform_attn_torch
 from frozenseg.modeling.ops.released_read import ReleasedRead, read_as_released
+from frozenseg.structures.shapes import check_shape
 
 
 class MSDeformAttn(nn.Module):
-    """Attention that looks at a few learned places of each level instead of at every pixel.
+    """Attention to a few learned sampling points of each level instead of to every pixel.
 
     Args:
-        width: d, channels in and out.
-        levels: n, feature levels that the offsets and weights are predicted for.
+        width: d, input and output channels.
+        levels: n, number of feature levels that offsets and weights are predicted for.
         heads: h.
-        points: P, places a head samples on each level.
-        released_read: admit fewer levels than built for, and read them as the released weights were trained; None
-            admits no fewer.
+        points: P, sampling points per head and level.
+        released_read: accept fewer levels than ``levels``, and read their offsets and weights as the released model
+            does; None raises an error for another number of levels.
     """
 
     def __init__(
@@ -28,8 +33,11 @@ class MSDeformAttn(nn.Module):
     ) -> None:
         super().__init__()
         if width % heads:
-            raise ShapeError(f"Deformable attention of width {width} cannot be split among {heads} heads.")
-        self.levels, self.heads, self.points = levels, heads, points
+            raise ShapeError(
+                f"Deformable attention of width {width} cannot be split among {heads} heads; expected a width that is "
+                "a multiple of the number of heads."
+            )
+        self.width, self.levels, self.heads, self.points = width, levels, heads, points
         self.released_read = released_read
         self.sampling_offsets = nn.Linear(width, heads * levels * points * 2)
         self.attention_weights = nn.Linear(width, heads * levels * points)
@@ -44,18 +52,17 @@ class MSDeformAttn(nn.Module):
 
         Args:
             query: (B, L, d) features plus position.
-            reference_points: (B or 1, L, n, 2) x, y in 0 … 1: where each query stands on each level.
-            value: (B, S, d) features of all levels, one level after the other.
+            reference_points: (B or 1, L, n, 2) x, y in 0 … 1: the position of each query on each level.
+            value: (B, S, d) features, the levels concatenated.
             shapes: (height, width) of each level.
 
         Returns:
             (B, L, d).
 
         Raises:
-            ShapeError: as many levels are not what the module was built for.
+            ShapeError: a tensor of another shape, or another number of levels than the module was built for.
         """
-        if len(shapes) != self.levels and self.released_read is None:
-            raise ShapeError(f"Deformable attention was built for {self.levels} levels and got {len(shapes)}.")
+        self._check(query, reference_points, value, shapes)
         batch, length, _ = query.shape
         value = self.value_proj(value).unflatten(-1, (self.heads, -1))  # (B, S, h, k)
         offsets = self.sampling_offsets(query).view(batch, length, self.heads, self.levels, self.points, 2)
@@ -63,13 +70,22 @@ class MSDeformAttn(nn.Module):
         weights = weights.softmax(dim=-1).unflatten(-1, (self.levels, self.points))  # (B, L, h, n, P)
         sizes = offsets.new_tensor([(width, height) for height, width in shapes])  # (n, 2) x before y
         locations = reference_points[:, :, None, :, None, :] + offsets / sizes[:, None, :]  # (B, L, h, n, P, 2)
-        if len(shapes) != self.levels:
+        if len(shapes) != self.levels and self.released_read is not None:
             locations = read_as_released(locations, len(shapes), self.released_read)
             weights = read_as_released(weights, len(shapes), self.released_read)
         return self.output_proj(ms_deform_attn_torch(value, shapes, locations, weights))
 
+    def _check(self, query: Tensor, reference_points: Tensor, value: Tensor, shapes: Sequence[tuple[int, int]]) -> None:
+        fewer_allowed = self.released_read is not None and len(shapes) < self.levels
+        if len(shapes) != self.levels and not fewer_allowed:
+            raise ShapeError(f"Deformable attention was built for {self.levels} levels and got {len(shapes)}.")
+        check_shape("query", query, "B L d", d=self.width)
+        check_shape("reference_points", reference_points, "B L n 2", L=query.shape[1], n=len(shapes))
+        pixels = sum(height * width for height, width in shapes)
+        check_shape("value", value, "B S d", B=query.shape[0], S=pixels, d=self.width)
+
     def _initialise(self) -> None:
-        """Start by looking in a ring: each head in its own direction, point p at distance p, all weights equal."""
+        """Initialise the offsets as a ring: one direction per head, point p at distance p; all weights are equal."""
         nn.init.zeros_(self.sampling_offsets.weight)
         angle = torch.arange(self.heads, dtype=torch.float32) * (2 * math.pi / self.heads)
         direction = torch.stack([angle.cos(), angle.sin()], dim=-1)  # (h, 2)

@@ -1,10 +1,11 @@
-"""Multi-scale deformable attention in PyTorch alone: the readable reference, forward and backward on any device.
+"""Multi-scale deformable attention in plain PyTorch, forward and backward on any device.
 
-Letters: B images, S pixels of all levels together, L queries, h heads, k = d/h channels a head, n levels, P points.
+Letters: B images, S pixels of all levels together, L queries, h heads, k = d/h channels per head, n levels, P points.
 """
 
 from collections.abc import Sequence
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -12,12 +13,12 @@ from torch import Tensor
 def ms_deform_attn_torch(
     value: Tensor, shapes: Sequence[tuple[int, int]], locations: Tensor, weights: Tensor
 ) -> Tensor:
-    """Gather values at the sampled places of each level and add them up (Deformable DETR, Zhu et al. 2021, eq. 3).
+    """Sample the values of each level and sum them by weight (Deformable DETR, Zhu et al. 2021, eq. 3).
 
     Args:
-        value: (B, S, h, k), levels one after the other, each in row-major order.
+        value: (B, S, h, k), the levels concatenated, each in row-major order.
         shapes: (height, width) of each of the n levels; their areas sum to S.
-        locations: (B, L, h, n, P, 2) x, y in 0 … 1 of the level's extent; outside counts as zero.
+        locations: (B, L, h, n, P, 2) x, y in 0 … 1 of the level's extent; values outside are zero.
         weights: (B, L, h, n, P) attention weights.
 
     Returns:
@@ -27,7 +28,7 @@ def ms_deform_attn_torch(
     queries, points = locations.shape[1], locations.shape[4]
     areas = [height * width for height, width in shapes]
     output = value.new_zeros(batch * heads, channels, queries)
-    for level, (part, (height, width)) in enumerate(zip(value.split(areas, dim=1), shapes, strict=True)):
+    for level, (part, (height, width)) in enumerate(zip(torch.split(value, areas, dim=1), shapes, strict=True)):
         maps = part.permute(0, 2, 3, 1).reshape(batch * heads, channels, height, width)
         grid = 2 * locations[:, :, :, level].transpose(1, 2).reshape(batch * heads, queries, points, 2) - 1
         samples = F.grid_sample(

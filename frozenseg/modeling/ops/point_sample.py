@@ -1,11 +1,13 @@
-"""Read maps at points between pixels."""
+"""Point sampling of maps at continuous coordinates (PointRend, Kirillov et al. 2020)."""
 
 import torch.nn.functional as F
 from torch import Tensor
 
+from frozenseg.structures.shapes import check_shape
+
 
 def point_sample(maps: Tensor, points: Tensor) -> Tensor:
-    """Sample maps bilinearly, zeros outside (PointRend, Kirillov et al. 2020).
+    """Sample maps bilinearly at points; zero outside of the map.
 
     Args:
         maps: (N, c, H, W) floating point.
@@ -13,6 +15,11 @@ def point_sample(maps: Tensor, points: Tensor) -> Tensor:
 
     Returns:
         (N, c, P).
+
+    Raises:
+        ShapeError: a tensor of another rank, or different N.
     """
+    check_shape("maps", maps, "N c H W")
+    check_shape("points", points, "N P 2", N=maps.shape[0])
     grid = 2.0 * points[:, :, None, :] - 1.0  # (N, P, 1, 2)
     return F.grid_sample(maps, grid, mode="bilinear", padding_mode="zeros", align_corners=False).squeeze(3)

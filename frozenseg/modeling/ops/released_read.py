@@ -1,42 +1,52 @@
-"""The released models' way to read a buffer that was laid out for more levels than there are.
+"""Reproduction of a defect of the released FrozenSeg: three levels of offsets and weights, read as one.
 
-The released FrozenSeg builds its SAM encoder for three levels and feeds it one. The operator that it was trained with
-was told "one level" and walked the flat memory accordingly: of the sampling places and weights that had been computed
-for three levels it took the first third of the entries as if they were all. So queries look where other queries should
-have looked, and their weights do not sum to one. In a batch the walk begins at the first image and ends a third of the
-way through: images look where *other images* should have looked.
+The released model builds its SAM encoder for three levels and feeds it one. Its CUDA operator receives "one level" and
+indexes the flat memory accordingly: it takes the first third of the sampling locations and attention weights as if it
+were all of them. So queries sample at locations that were computed for other queries, and the weights of a query do not
+sum to one. With 3 queries a, b, c and one point per level (0, 1, 2)::
 
-Weights that were trained this way give their published numbers only when they are read this way:
-``MODEL.SEM_SEG_HEAD.SAM_ENCODER_LEVELS: 3``. Each image is then read for itself, so that a result does not depend on
-the images beside it; ``SAM_READ_ACROSS_IMAGES: True`` brings back the walk through the whole batch.
+    memory, laid out for 3 levels      a0 a1 a2   b0 b1 b2   c0 c1 c2
+    correct read of level 0            a: a0      b: b0      c: c0
+    released read                      a: a0      b: a1      c: a2
+
+In a batch the operator starts at the first image and stops after a third of the whole memory, so that an image samples
+at locations computed for *other images* (``ACROSS_IMAGES``)::
+
+    memory          image 0: a0 a1 a2  b0 b1 b2  c0 c1 c2     image 1: A0 A1 A2  B0 B1 B2  C0 C1 C2
+    PER_IMAGE       image 0: a0 a1 a2                         image 1: A0 A1 A2
+    ACROSS_IMAGES   image 0: a0 a1 a2                         image 1: b0 b1 b2
+
+Weights trained with this read reproduce their published numbers only with it:
+``MODEL.SEM_SEG_HEAD.SAM_ENCODER_LEVELS: 3``. By default each image is then read separately, so that its result does not
+depend on the rest of the batch; ``SAM_READ_ACROSS_IMAGES: True`` restores the read across the batch.
 """
 
+import math
 from enum import Enum
 
 from torch import Tensor
 
 
 class ReleasedRead(Enum):
-    """How far one walk through the memory goes."""
+    """Memory that one read covers."""
 
     PER_IMAGE = "per image"
     ACROSS_IMAGES = "across images"
 
 
 def read_as_released(buffer: Tensor, levels: int, read: ReleasedRead) -> Tensor:
-    """Read the head of the flat buffer as if it had been laid out for fewer levels.
+    """Read the start of the flat buffer as if it had been laid out for fewer levels.
 
     Args:
-        buffer: (B, L, h, built, P, …) values for ``built`` levels; L queries, h heads, P points.
-        levels: how many levels are really there.
-        read: one walk for each image, or one through the whole batch.
+        buffer: (B, L, h, built, P, …) values for ``built`` levels; B images, L queries, h heads, P points.
+        levels: number of levels to read, at most ``built``.
+        read: one read per image, or one across the batch.
 
     Returns:
         (B, L, h, levels, P, …).
     """
-    batch, *inner = (*buffer.shape[:3], levels, *buffer.shape[4:])
+    batch = buffer.shape[0]
+    per_image = [*buffer.shape[1:3], levels, *buffer.shape[4:]]
     flat = buffer.flatten(1) if read is ReleasedRead.PER_IMAGE else buffer.reshape(1, -1)
-    count = batch // len(flat)  # images a walk
-    for size in inner:
-        count *= size
-    return flat[:, :count].reshape(batch, *inner)
+    images_per_read = batch // len(flat)
+    return flat[:, : images_per_read * math.prod(per_image)].reshape(batch, *per_image)

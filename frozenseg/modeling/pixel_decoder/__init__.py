@@ -1,1 +1,1 @@
-"""Frozen maps in, mask features and three scales for the queries out."""
+"""Pixel decoders: from the maps of the frozen encoders to mask features and the three scales that queries attend to."""

@@ -1,1 +1,1 @@
-"""Queries look at the scales, layer by layer, and say a mask and a class after each."""
+"""Transformer decoders: queries attend to the scales layer by layer and predict masks and classes after each layer."""

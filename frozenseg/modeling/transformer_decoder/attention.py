@@ -1,4 +1,4 @@
-"""The three post-norm blocks of a decoder layer: cross-attention, self-attention, feed-forward network.
+"""Post-norm blocks of a decoder layer: cross-attention, self-attention and feed-forward network (Mask2Former).
 
 Letters: B images, Q queries, S keys (pixels), d width, h heads.
 """
@@ -6,9 +6,11 @@ Letters: B images, Q queries, S keys (pixels), d width, h heads.
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from frozenseg.structures.shapes import check_shape
+
 
 class CrossAttention(nn.Module):
-    """Queries attend to a map; dropout, residual, LayerNorm.
+    """Attention from queries to a map, then dropout, residual and LayerNorm.
 
     Args:
         width: d.
@@ -35,22 +37,27 @@ class CrossAttention(nn.Module):
         """Attend.
 
         Args:
-            target: (B, Q, d).
+            target: (B, Q, d) queries.
             memory: (B, S, d) values, and keys before their position is added.
             target_position: (B or 1, Q, d).
             memory_position: (B or 1, S, d); None adds none.
-            blocked: (B·h, Q, S) bool, true where a query must not look.
+            blocked: (B·h, Q, S) bool, True where a query must not attend; None blocks nothing.
 
         Returns:
             (B, Q, d).
+
+        Raises:
+            ShapeError: a tensor of another shape.
         """
+        check_shape("target", target, "B Q d")
+        check_shape("memory", memory, "B S d", B=target.shape[0], d=target.shape[2])
         keys = memory if memory_position is None else memory + memory_position
         attended, _ = self.multihead_attn(target + target_position, keys, memory, attn_mask=blocked, need_weights=False)
         return self.norm(target + self.dropout(attended))
 
 
 class SelfAttention(nn.Module):
-    """Queries attend to each other; dropout, residual, LayerNorm.
+    """Attention among the queries, then dropout, residual and LayerNorm.
 
     Args:
         width: d.
@@ -66,14 +73,14 @@ class SelfAttention(nn.Module):
         _xavier(self)
 
     def forward(self, target: Tensor, position: Tensor) -> Tensor:
-        """Map (B, Q, d) to the same shape, given the queries' position (B or 1, Q, d)."""
-        placed = target + position
-        attended, _ = self.self_attn(placed, placed, target, need_weights=False)
+        """Map queries (B, Q, d) with position (B or 1, Q, d) to the same shape."""
+        positioned = target + position
+        attended, _ = self.self_attn(positioned, positioned, target, need_weights=False)
         return self.norm(target + self.dropout(attended))
 
 
 class FeedForward(nn.Module):
-    """Two linear layers with ReLU between; dropout, residual, LayerNorm.
+    """Two linear layers with ReLU between them, then dropout, residual and LayerNorm.
 
     Args:
         width: d.

@@ -1,12 +1,31 @@
-"""The feature injector: SAM's map enters the CLIP map that queries attend to (paper, feature injector).
+"""Feature injector: cross-attention from the CLIP map of one scale to the SAM map (FrozenSeg, feature injector).
 
-Letters: B images, H×W and h×w the two maps, d width.
+The result replaces the CLIP map as key and value of one decoder layer::
+
+        clip_map (B, d, H, W)                        sam_map (B, d, h, w)
+                  │                                            │
+                  │  resize to working_size                    │  resize to working_size
+                  │  flatten                                   │  flatten
+                  ▼                                            ▼
+             (B, H·W, d)                                  (B, h·w, d)
+                  │                                       │         │
+                  │ + clip_position        + sam_position │         │
+                  ▼                                       ▼         ▼
+                query ──────────► cross-attention ◄────── key     value
+                                         │
+                                         │  + clip_map, LayerNorm
+                                         ▼
+                           (B, d, H, W), resized back to the size of clip_map
+
+Letters: B images, d width, H×W the CLIP map, h×w the SAM map.
 """
 
+import torch
 from torch import Tensor
 
 from frozenseg.modeling.layers.resize import resize
 from frozenseg.modeling.transformer_decoder.attention import CrossAttention
+from frozenseg.structures.shapes import check_shape
 
 
 def inject_features(
@@ -18,22 +37,28 @@ def inject_features(
     sam_position: Tensor,
     working_size: tuple[int, int] | None,
 ) -> Tensor:
-    """Let every pixel of the CLIP map look at all of the SAM map.
-
-    The result replaces the CLIP map for one decoder layer.
+    """Let every pixel of the CLIP map attend to all pixels of the SAM map.
 
     Args:
-        block: the cross-attention of that layer.
+        block: the cross-attention of the decoder layer.
         clip_map: (B, d, H, W).
-        sam_map: (B, d, h, w), its level embedding added.
-        clip_position: (1, d, H, W) sine position of the CLIP map.
-        sam_position: (1, d, h, w) sine position of the SAM map.
-        working_size: both maps are brought to this (height, width), stride 32, before they meet, and the result is
-            brought back to H×W; None lets them meet as they are.
+        sam_map: (B, d, h, w), its level embedding already added.
+        clip_position: (1, d, H, W) sine position embedding of the CLIP map.
+        sam_position: (1, d, h, w) sine position embedding of the SAM map.
+        working_size: (height, width) that both maps are resized to before the attention, the stride-32 size; None
+            keeps both sizes.
 
     Returns:
         (B, d, H, W).
+
+    Raises:
+        ShapeError: maps of different batch size or width, or a position embedding of another size than its map.
     """
+    batch, width = clip_map.shape[:2]
+    check_shape("clip_map", clip_map, "B d H W")
+    check_shape("sam_map", sam_map, "B d h w", B=batch, d=width)
+    check_shape("clip_position", clip_position, "1 d H W", d=width, H=clip_map.shape[2], W=clip_map.shape[3])
+    check_shape("sam_position", sam_position, "1 d h w", d=width, h=sam_map.shape[2], w=sam_map.shape[3])
     full_size = clip_map.shape[-2:]
     if working_size is not None:
         clip_map, clip_position = resize(clip_map, working_size), resize(clip_position, working_size)
@@ -44,7 +69,7 @@ def inject_features(
         target_position=_sequence(clip_position),
         memory_position=_sequence(sam_position),
     )  # (B, H·W, d)
-    injected = injected.transpose(1, 2).unflatten(2, clip_map.shape[-2:])
+    injected = torch.unflatten(injected.transpose(1, 2), 2, clip_map.shape[-2:])  # (B, d, H, W)
     return resize(injected, full_size)
 
 

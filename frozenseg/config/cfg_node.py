@@ -15,6 +15,8 @@ from frozenseg.config.yaml_files import Setting, flatten, read_settings, setting
 from frozenseg.errors import ConfigError, did_you_mean
 
 COMMAND_LINE = "command line"
+ASSIGNMENT = "assignment"
+ORIGINS = "__origins__"  # attribute of a section: where the value of each of its keys was set
 VERSIONS = (2,)
 
 
@@ -31,6 +33,10 @@ class CfgNode(FvcoreCfgNode):
         100
     """
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.__dict__[ORIGINS] = {}
+
     def merge_from_file(self, cfg_filename: str | Path, allow_unsafe: bool = False) -> None:
         """Take over the values of a YAML file and of the files that its ``_BASE_`` names.
 
@@ -42,7 +48,7 @@ class CfgNode(FvcoreCfgNode):
             ConfigError: see :func:`read_settings`; an unknown key; a value of the wrong kind.
         """
         _refuse_unsafe(allow_unsafe)
-        self._merge(read_settings(cfg_filename))
+        self.merge_settings(read_settings(cfg_filename))
 
     def merge_from_list(self, cfg_list: Sequence[Any]) -> None:
         """Take over ``[KEY, VALUE, KEY, VALUE, …]``, as from a command line.
@@ -50,7 +56,7 @@ class CfgNode(FvcoreCfgNode):
         Raises:
             ConfigError: a key without a value; an unknown key; a value of the wrong kind.
         """
-        self._merge(_pairs(cfg_list))
+        self.merge_settings(_pairs(cfg_list))
 
     def merge_from_other_cfg(self, cfg_other: Mapping[str, Any]) -> None:
         """Take over the values of another config.
@@ -59,7 +65,52 @@ class CfgNode(FvcoreCfgNode):
             ConfigError: an unknown key; a value of the wrong kind.
         """
         origin = "merged config"
-        self._merge({name: Setting(value, origin) for name, value in flatten(dict(cfg_other), origin)})
+        self.merge_settings({name: Setting(value, origin) for name, value in flatten(dict(cfg_other), origin)})
+
+    def origins(self) -> dict[str, str]:
+        """Return where each key was set, by dotted name: a file or ``command line``; defaults are not listed.
+
+        The origins are no values: they stay with clones and pickles and take no part in ``dump()`` and comparisons.
+        """
+        names = dict(self.__dict__[ORIGINS])
+        for section, node in self.items():
+            if isinstance(node, CfgNode):
+                names |= {f"{section}.{name}": origin for name, origin in node.origins().items()}
+        return names
+
+    def merge_settings(self, settings: Mapping[str, Setting]) -> None:
+        """Check all settings, then set their values and remember their origins.
+
+        Args:
+            settings: by dotted key; later ones win.
+
+        Raises:
+            AttributeError: the config is frozen.
+            ConfigError: an unknown key; a value of the wrong kind.
+        """
+        if self.is_frozen():
+            raise AttributeError("The config is frozen: defrost() it, or clone() it first.")
+        leaves = dict(flatten(self, "config"))
+        checked: dict[str, Setting] = {}
+        legacy: dict[str, Setting] = {}
+        for name, setting in settings.items():
+            if name in leaves:
+                checked[name] = Setting(coerce(name, setting, leaves[name]), setting.origin)
+            elif is_legacy(name):
+                legacy[name] = setting
+            else:
+                raise ConfigError(_unknown(name, setting, leaves))
+        if "VERSION" in checked and checked["VERSION"].value not in VERSIONS:
+            version, origin = checked["VERSION"]
+            raise ConfigError(f"{origin}: VERSION is {version}, expected {VERSIONS[0]}.")
+        check_legacy(legacy)
+        for name, (value, origin) in checked.items():
+            *sections, key = name.split(".")
+            node = self
+            for section in sections:
+                node = node[section]
+            node[key] = value
+            node.__dict__[ORIGINS][key] = origin
 
     def describe(self) -> str:
         """Return every key with its value and meaning, one a line; the lines are a YAML file that can be loaded."""
@@ -97,32 +148,9 @@ class CfgNode(FvcoreCfgNode):
             if name not in self:
                 raise ConfigError(f"Unknown key {name!r}.{did_you_mean(name, self)}")
             if not isinstance(val, CfgNode):
-                val = coerce(name, Setting(val, "assignment"), self[name])
+                val = coerce(name, Setting(val, ASSIGNMENT), self[name])
+                self.__dict__[ORIGINS][name] = ASSIGNMENT
         super().__setattr__(name, val)
-
-    def _merge(self, settings: Mapping[str, Setting]) -> None:
-        """Check all settings, then take them over."""
-        if self.is_frozen():
-            raise AttributeError("The config is frozen: defrost() it, or clone() it first.")
-        leaves = dict(flatten(self, "config"))
-        checked: dict[str, Any] = {}
-        legacy: dict[str, Setting] = {}
-        for name, setting in settings.items():
-            if name in leaves:
-                checked[name] = coerce(name, setting, leaves[name])
-            elif is_legacy(name):
-                legacy[name] = setting
-            else:
-                raise ConfigError(_unknown(name, setting, leaves))
-        if (version := checked.get("VERSION", VERSIONS[0])) not in VERSIONS:
-            raise ConfigError(f"{settings['VERSION'].origin}: VERSION is {version}, expected {VERSIONS[0]}.")
-        check_legacy(legacy)
-        for name, value in checked.items():
-            *sections, key = name.split(".")
-            node = self
-            for section in sections:
-                node = node[section]
-            node[key] = value
 
 
 def get_cfg() -> CfgNode:
@@ -185,26 +213,49 @@ def config_from_text(text: str, origin: str, opts: Sequence[Any] = ()) -> CfgNod
 
 def _resolved(settings: Mapping[str, Setting]) -> CfgNode:
     cfg = get_cfg()
-    cfg._merge(settings)
+    cfg.merge_settings(settings)
     cfg.freeze()
     return cfg
 
 
-def with_protocol(cfg: CfgNode, path: str | Path, opts: Sequence[Any] = ()) -> CfgNode:
+def with_protocol(cfg: CfgNode, path: str | Path) -> CfgNode:
     """Return a config under the protocol of a benchmark; frozen.
 
+    Keys that were set on the command line keep their values, also where the protocol has others.
+
     Args:
-        cfg: of the model; stays as it is.
-        path: YAML file of the protocol; the data sets that it names are not taken over.
-        opts: ``[KEY, VALUE, …]``, such as a command line's: they win over the protocol.
+        cfg: config of the model; it is not changed.
+        path: YAML file of the protocol; its DATASETS keys are ignored.
 
     Raises:
         ConfigError: see :func:`load_config`.
     """
-    settings = {name: setting for name, setting in read_settings(path).items() if not name.startswith("DATASETS.")}
+    fixed = {name for name, origin in cfg.origins().items() if origin == COMMAND_LINE}
+    return _changed(cfg, {name: setting for name, setting in _protocol(path).items() if name not in fixed})
+
+
+def protocol_differences(cfg: CfgNode, path: str | Path) -> list[str]:
+    """Return the sorted names of the keys in which a config differs from a protocol.
+
+    Args:
+        cfg: config of the model.
+        path: YAML file of the protocol; its DATASETS keys are ignored.
+
+    Raises:
+        ConfigError: see :func:`load_config`.
+    """
+    values = dict(flatten(_changed(cfg, _protocol(path)), "protocol"))
+    return sorted(name for name, value in flatten(cfg, "config") if values[name] != value)
+
+
+def _protocol(path: str | Path) -> dict[str, Setting]:
+    return {name: setting for name, setting in read_settings(path).items() if not name.startswith("DATASETS.")}
+
+
+def _changed(cfg: CfgNode, settings: Mapping[str, Setting]) -> CfgNode:
     changed = cfg.clone()
     changed.defrost()
-    changed._merge({**settings, **_pairs(opts)})
+    changed.merge_settings(settings)
     changed.freeze()
     return changed
 

@@ -69,7 +69,7 @@ def start(arguments: Namespace) -> int:
         url=arguments.dist_url,
         cuda=pick_device(cfg.MODEL.DEVICE).type == "cuda",
     )
-    return launch(run, (cfg, arguments.eval_only, arguments.resume, overrides(arguments)), processes)
+    return launch(run, (cfg, arguments.eval_only, arguments.resume), processes)
 
 
 def check(cfg: Any, eval_only: bool) -> None:
@@ -88,22 +88,21 @@ def check(cfg: Any, eval_only: bool) -> None:
         raise CheckpointError(f"There is no checkpoint {cfg.MODEL.WEIGHTS}; give --weights the path of a file.")
 
 
-def run(cfg: Any, eval_only: bool, resume: bool, opts: Sequence[str] = ()) -> int:
+def run(cfg: Any, eval_only: bool, resume: bool) -> int:
     """Train or evaluate, as one of the processes; returns the exit code.
 
     Args:
         cfg: the resolved config.
         eval_only: evaluate instead of training.
         resume: begin from the last checkpoint of OUTPUT_DIR, and go on with an evaluation that was cut off.
-        opts: ``[KEY, VALUE, …]`` that the config was changed by; they win over the protocols of benchmarks.
     """
     torch.backends.cudnn.benchmark = cfg.CUDNN_BENCHMARK
     folder = prepare_folder(cfg)
     with errors_in_log_file():
         if eval_only:
-            _evaluate_only(cfg, folder, opts, resume)
+            _evaluate_only(cfg, folder, resume)
         else:
-            _train(cfg, folder, _checkpoint_to_resume(folder) if resume else None, opts)
+            _train(cfg, folder, _checkpoint_to_resume(folder) if resume else None)
     logger.info("Everything lies in %s", folder)
     return 0
 
@@ -120,12 +119,12 @@ def _newest_whole_checkpoint(folder: Path) -> Path | None:
     return distributed.gather(CheckpointIndex(folder).newest_whole() if distributed.is_main_process() else None)[0]
 
 
-def _evaluate_only(cfg: Any, folder: Path, opts: Sequence[str], resume: bool) -> None:
+def _evaluate_only(cfg: Any, folder: Path, resume: bool) -> None:
     checkpoint = _newest_whole_checkpoint(folder) if resume else None
     cfg = with_seed(cfg, None)
     write_config(cfg, folder)
     vocabulary = build_vocabulary(cfg, cfg.DATASETS.TRAIN[0])
-    benchmarks = build_benchmarks(cfg, vocabulary, opts)
+    benchmarks = build_benchmarks(cfg, vocabulary)
     if checkpoint is None and not cfg.MODEL.WEIGHTS:
         logger.warning("No weights are given (--weights FILE): the model that is evaluated is untrained.")
     expected = read_expected(cfg.TEST.EXPECTED_RESULTS, [benchmark.name for benchmark in benchmarks])
@@ -133,13 +132,13 @@ def _evaluate_only(cfg: Any, folder: Path, opts: Sequence[str], resume: bool) ->
     check_results(expected, evaluate(model, benchmarks, folder, cfg.TEST.COMPARE, resume, weights))
 
 
-def _train(cfg: Any, folder: Path, path: Path | None, opts: Sequence[str]) -> None:
+def _train(cfg: Any, folder: Path, path: Path | None) -> None:
     checkpoint = None if path is None else read_training_checkpoint(path)
     done = 0 if checkpoint is None else checkpoint["trainer"]["iteration"]
     cfg = with_seed(cfg, None if checkpoint is None else checkpoint["trainer"]["seed"])
     schedule, clip = build_lr_schedule(cfg), build_gradient_clip(cfg)
     vocabulary = build_vocabulary(cfg, cfg.DATASETS.TRAIN[0])
-    benchmarks = build_benchmarks(cfg, vocabulary, opts)
+    benchmarks = build_benchmarks(cfg, vocabulary)
     expected = read_expected(cfg.TEST.EXPECTED_RESULTS, [benchmark.name for benchmark in benchmarks])
     loader = build_train_loader(cfg, start_iteration=done)
 

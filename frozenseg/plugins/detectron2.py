@@ -18,7 +18,7 @@ What is registered is called as Detectron2 calls its own: ``FrozenSeg(cfg)``. In
 import argparse
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from detectron2.checkpoint import DetectionCheckpointer
@@ -60,7 +60,6 @@ from frozenseg.plugins.detectron2_command_line import checked_config
 from frozenseg.plugins.detectron2_config import (
     add_frozenseg_config,
     frozenseg_config,
-    only_ours,
     refuse_parts,
     take_over,
     tell_keys_without_effect,
@@ -158,13 +157,7 @@ def FCCLIPHead(cfg: CfgNode, input_shape: dict[str, ShapeSpec]) -> SemSegHead:  
 
 
 class FrozenSegTrainer(DefaultTrainer):
-    """Detectron2's trainer with our mapper, optimiser groups, schedule and evaluators.
-
-    Attributes:
-        overrides: ``[KEY, VALUE, …]`` of a command line, which win over the protocols of several benchmarks.
-    """
-
-    overrides: ClassVar[Sequence[str]] = ()
+    """Detectron2's trainer with our mapper, optimiser groups, schedule and evaluators."""
 
     def __init__(self, cfg: CfgNode) -> None:
         own = frozenseg_config(cfg)
@@ -236,7 +229,7 @@ class FrozenSegTrainer(DefaultTrainer):
         given = [evaluators] if isinstance(evaluators, DatasetEvaluator) else evaluators
         for name in cfg.DATASETS.TEST:
             _know(name)
-        protocols = benchmark_configs(frozenseg_config(cfg), cls.overrides)
+        protocols = benchmark_configs(frozenseg_config(cfg))
         results: dict[str, Any] = OrderedDict()
         for (name, own), evaluator in zip(protocols.items(), given or [None] * len(protocols), strict=True):
             alone = cfg.clone()
@@ -268,17 +261,13 @@ def start(arguments: argparse.Namespace, opts: list[str]) -> int:
         num_machines=arguments.num_machines,
         machine_rank=arguments.machine_rank,
         dist_url=arguments.dist_url,
-        args=(cfg, arguments, only_ours(opts), expected),
+        args=(cfg, arguments, expected),
     )
     return 0
 
 
-def _run(cfg: CfgNode, arguments: argparse.Namespace, opts: Sequence[str], expected: Sequence[ExpectedScore]) -> None:
+def _run(cfg: CfgNode, arguments: argparse.Namespace, expected: Sequence[ExpectedScore]) -> None:
     """Train or evaluate as one of the processes."""
-
-    class Trainer(FrozenSegTrainer):
-        overrides = opts
-
     setup_logging(cfg.OUTPUT_DIR, distributed.rank())
     register()
     default_setup(cfg, arguments)
@@ -286,18 +275,18 @@ def _run(cfg: CfgNode, arguments: argparse.Namespace, opts: Sequence[str], expec
     cfg.freeze()
     if arguments.eval_only:
         tell_keys_without_effect(frozenseg_config(cfg))
-        results = Trainer.test(cfg, _trained_model(Trainer, cfg, arguments.resume))
+        results = FrozenSegTrainer.test(cfg, _trained_model(cfg, arguments.resume))
     else:
-        trainer = Trainer(cfg)
+        trainer = FrozenSegTrainer(cfg)
         trainer.resume_or_load(resume=arguments.resume)
         trainer.train()
         results = trainer._last_eval_results
     check_results(expected, results if len(cfg.DATASETS.TEST) > 1 else dict.fromkeys(cfg.DATASETS.TEST, results))
 
 
-def _trained_model(trainer: type[FrozenSegTrainer], cfg: CfgNode, resume: bool) -> nn.Module:
+def _trained_model(cfg: CfgNode, resume: bool) -> nn.Module:
     """Build a model with the weights of the last checkpoint, or of MODEL.WEIGHTS."""
-    model = trainer.build_model(cfg)
+    model = FrozenSegTrainer.build_model(cfg)
     checkpointer = DetectionCheckpointer(model, save_dir=cfg.OUTPUT_DIR)
     if resume and checkpointer.has_checkpoint():
         checkpointer.resume_or_load("", resume=True)

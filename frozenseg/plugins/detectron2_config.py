@@ -9,12 +9,13 @@ from frozenseg.config import CfgNode as FrozenSegCfg
 from frozenseg.config import get_cfg, load_shared_config
 from frozenseg.config.defaults import KEYS
 from frozenseg.config.legacy import FIXED, IDLE
-from frozenseg.config.yaml_files import flatten
+from frozenseg.config.yaml_files import Setting, flatten
 from frozenseg.errors import ConfigError
 from frozenseg.log import get_logger
 
 logger = get_logger(__name__)
 OURS = frozenset(key.name for key in KEYS)
+ORIGINS = "__frozenseg_origins__"  # attribute of Detectron2's config: where our keys were set, by name
 OF_DETECTRON2 = ("MODEL.DEVICE",)  # keys of both whose default stays Detectron2's
 # nothing reads these under Detectron2's trainer; with the flags that are short for them
 WITHOUT_EFFECT = {
@@ -73,11 +74,6 @@ def read_config(cfg: CfgNode, path: str, opts: Sequence[Any]) -> FrozenSegCfg:
     return own
 
 
-def only_ours(opts: Sequence[str]) -> tuple[str, ...]:
-    """Return those of the pairs ``KEY, VALUE, …`` whose keys are ours."""
-    return tuple(item for pair in zip(opts[::2], opts[1::2], strict=True) if pair[0] in OURS for item in pair)
-
-
 def frozenseg_config(cfg: CfgNode) -> FrozenSegCfg:
     """Return a config of Detectron2 as one of ours: the keys that we know.
 
@@ -88,16 +84,20 @@ def frozenseg_config(cfg: CfgNode) -> FrozenSegCfg:
     if missing:
         raise ConfigError(f"The config has no {missing[0]}: call add_frozenseg_config(cfg) on Detectron2's get_cfg().")
     own = get_cfg()
-    own.merge_from_list([item for key in KEYS for item in (key.name, get_key(cfg, key.name))])
+    origins = cfg.__dict__.get(ORIGINS, {})
+    own.merge_settings(
+        {key.name: Setting(get_key(cfg, key.name), origins.get(key.name, "Detectron2's config")) for key in KEYS}
+    )
     own.freeze()
     return own
 
 
 def take_over(cfg: CfgNode, own: FrozenSegCfg) -> None:
-    """Give a config of Detectron2 the values of one of ours, but for MODEL.DEVICE."""
+    """Copy the values and origins of one of our configs into a config of Detectron2, except MODEL.DEVICE."""
     for key in KEYS:
         if key.name not in OF_DETECTRON2:
             set_key(cfg, key.name, get_key(own, key.name))
+    cfg.__dict__[ORIGINS] = own.origins()
 
 
 def refuse_parts(cfg: FrozenSegCfg) -> None:

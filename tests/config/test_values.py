@@ -1,11 +1,12 @@
 """Values of the right kind, however they are spelled; assignments are held to the same."""
 
+import pickle
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from frozenseg.config import get_cfg, load_config
+from frozenseg.config import get_cfg, load_config, protocol_differences, with_protocol
 from frozenseg.config.values import coerce
 from frozenseg.config.yaml_files import Setting
 from frozenseg.errors import ConfigError
@@ -121,3 +122,37 @@ def test_the_description_is_a_config(tmp_path: Path) -> None:
     (tmp_path / "all.yaml").write_text(cfg.describe(), encoding="utf-8")
     assert load_config(tmp_path / "all.yaml") == cfg
     assert "SOLVER.MAX_ITER: 368750  # training steps\n" in cfg.describe()
+
+
+def test_the_origin_of_a_value_stays_with_clones_and_pickles_only(tmp_path: Path) -> None:
+    (tmp_path / "base.yaml").write_text("SOLVER: {MAX_ITER: 1, BASE_LR: 1}\n", encoding="utf-8")
+    (tmp_path / "run.yaml").write_text("_BASE_: base.yaml\nSEED: 1\n", encoding="utf-8")
+    cfg = load_config(tmp_path / "run.yaml", ["SOLVER.MAX_ITER", "7"])
+    origins = {
+        "SEED": str(tmp_path / "run.yaml"),
+        "SOLVER.BASE_LR": str(tmp_path / "base.yaml"),
+        "SOLVER.MAX_ITER": "command line",
+    }
+    thawed = pickle.loads(pickle.dumps(cfg.clone()))
+    assert cfg.origins() == thawed.origins() == origins
+    thawed.defrost()
+    thawed.SEED = 2
+    assert thawed.origins()["SEED"] == "assignment"
+    assert cfg.origins() == origins
+    (tmp_path / "dump.yaml").write_text(cfg.dump(), encoding="utf-8")
+    again = load_config(tmp_path / "dump.yaml")
+    assert again == cfg
+    assert again.dump() == cfg.dump()
+
+
+def test_a_protocol_leaves_the_command_line_alone(tmp_path: Path) -> None:
+    protocol = tmp_path / "protocol.yaml"
+    protocol.write_text("INPUT: {MIN_SIZE_TEST: 32, MAX_SIZE_TEST: 64}\nDATASETS: {TEST: [x]}\n", encoding="utf-8")
+    cfg = get_cfg()
+    cfg.merge_from_list(["INPUT.MIN_SIZE_TEST", "48"])
+    changed = with_protocol(cfg, protocol)
+    assert (changed.INPUT.MIN_SIZE_TEST, changed.INPUT.MAX_SIZE_TEST, changed.DATASETS.TEST) == (48, 64, [])
+    assert changed.is_frozen()
+    assert cfg.INPUT.MAX_SIZE_TEST == 1333
+    assert protocol_differences(cfg, protocol) == ["INPUT.MAX_SIZE_TEST", "INPUT.MIN_SIZE_TEST"]
+    assert protocol_differences(changed, protocol) == ["INPUT.MIN_SIZE_TEST"]

@@ -24,11 +24,9 @@ FIRST = {"panoptic_seg": "PQ", "sem_seg": "mIoU", "segm": "AP", "recall_seg": "R
 
 def config_of(name: str, output: Path) -> CfgNode:
     """Return a tiny model under the benchmark's protocol, but for the size of pictures."""
-    cfg = tiny_config(
-        "FCCLIP", "OUTPUT_DIR", str(output), "DATASETS.TRAIN", [COCO], "DATASETS.TEST", [name], "MODEL.DEVICE", "cpu"
-    )
-    recall = "MODEL.MASK_FORMER.TEST.RECALL_ON", name in CITYSCAPES
-    return with_protocol(cfg, find_config(f"eval/{MetadataCatalog.get(name).protocol}"), (*SMALL, *recall))
+    run = "OUTPUT_DIR", str(output), "DATASETS.TRAIN", [COCO], "DATASETS.TEST", [name], "MODEL.DEVICE", "cpu"
+    cfg = tiny_config("FCCLIP", *run, *SMALL, "MODEL.MASK_FORMER.TEST.RECALL_ON", name in CITYSCAPES)
+    return with_protocol(cfg, find_config(f"eval/{MetadataCatalog.get(name).protocol}"))
 
 
 @pytest.mark.parametrize("converter", converters().values(), ids=converters())
@@ -73,10 +71,10 @@ def test_several_benchmarks_in_one_run(
         importlib.import_module(f"tests.miniatures.{name}").make(tmp_path)
         prepare(converter_named(name), tmp_path)
     settings = ["OUTPUT_DIR", str(tmp_path / "output"), "DATASETS.TRAIN", [COCO], "DATASETS.TEST", names]
-    cfg = tiny_config("FCCLIP", *settings, "DATASETS.SEEN_RULE", "published", "MODEL.DEVICE", "cpu")
+    cfg = tiny_config("FCCLIP", *settings, "DATASETS.SEEN_RULE", "published", "MODEL.DEVICE", "cpu", *SMALL)
     model = build_model(cfg, vocabulary_of(COCO))
     with caplog.at_level("INFO"):
-        benchmarks = build_benchmarks(cfg, model.training_vocabulary, SMALL)
+        benchmarks = build_benchmarks(cfg, model.training_vocabulary)
         assert [sum(benchmark.seen) for benchmark in benchmarks] == [15, 21, 13]
         thresholds = [benchmark.cfg.MODEL.MASK_FORMER.TEST.OBJECT_MASK_THRESHOLD for benchmark in benchmarks]
         assert thresholds == [0.4, 0.0, 0.0]

@@ -71,10 +71,10 @@ def instances_of(objects: list[tuple[np.ndarray, int]], size: Any) -> Instances:
 
 def evaluate_shifted(name: str, output: str) -> int:
     """Score the shifted truth in this process and those beside it."""
-    cfg = tiny_config("FCCLIP", "OUTPUT_DIR", output, "DATASETS.TEST", [name])
+    cfg = tiny_config("FCCLIP", "OUTPUT_DIR", output, "DATASETS.TEST", [name], "DATALOADER.NUM_WORKERS", 0)
     metadata = MetadataCatalog.get(name)
     if metadata.protocol:
-        cfg = with_protocol(cfg, find_config(f"eval/{metadata.protocol}"), ("DATALOADER.NUM_WORKERS", 0))
+        cfg = with_protocol(cfg, find_config(f"eval/{metadata.protocol}"))
     output_kinds = {"instance"} if "lvis" in name else {"panoptic", "semantic", "instance", "recall"}
     evaluators = build_evaluators(
         metadata, output_kinds, [index % 2 == 0 for index in range(len(metadata.stuff_classes))]

@@ -9,6 +9,7 @@ import torch
 from frozenseg.data.catalog import MetadataCatalog
 from frozenseg.data.run_vocabulary import build_vocabulary
 from frozenseg.engine.evaluation.runner import CONTROL_SEED, build_benchmarks, evaluate
+from frozenseg.plugins.detectron2_config import take_over
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -90,10 +91,11 @@ def test_several_benchmarks_are_run_by_their_protocols(plugin, cfg, monkeypatch:
     assert "panoptic_seg" not in watchers[1].outputs[0]
     assert (model.vocabulary, model.seen, model.postprocessor, model.ensemble_settings, model.training) == before
 
-    class FromCommandLine(plugin.FrozenSegTrainer):
-        overrides = ("MODEL.MASK_FORMER.TEST.PANOPTIC_ON", "True", "INPUT.MIN_SIZE_TEST", "64")
-
-    FromCommandLine.test(cfg, model, watchers)
+    from_command_line = plugin.frozenseg_config(cfg).clone()
+    from_command_line.defrost()
+    from_command_line.merge_from_list(["MODEL.MASK_FORMER.TEST.PANOPTIC_ON", "True", "INPUT.MIN_SIZE_TEST", "64"])
+    take_over(cfg, from_command_line)
+    plugin.FrozenSegTrainer.test(cfg, model, watchers)
     assert watchers[1].postprocessor.panoptic
 
 

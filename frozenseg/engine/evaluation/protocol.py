@@ -1,45 +1,39 @@
 """Every benchmark by its own protocol: a file of ``configs/eval``, merged onto the config of the model."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
-from frozenseg.config import CfgNode, find_config, with_protocol
+from frozenseg.config import CfgNode, find_config, protocol_differences, with_protocol
 from frozenseg.data.catalog import MetadataCatalog
-from frozenseg.engine.checkpoints.checkpoint import changed_keys
 from frozenseg.log import get_logger
 
 logger = get_logger(__name__)
 
 
-def benchmark_configs(cfg: CfgNode, overrides: Sequence[str] = ()) -> dict[str, CfgNode]:
-    """Return the config that each test set is run by.
+def benchmark_configs(cfg: CfgNode) -> dict[str, CfgNode]:
+    """Return the config under which each benchmark of DATASETS.TEST is evaluated.
 
-    One test set is run as the config says; a warning names what differs from its protocol. Where several are named no
-    config can suit all: each is run by its protocol, and by the config where it has none. The command line wins.
+    A single benchmark is evaluated under the config as it is; a warning names the keys in which it differs from the
+    benchmark's protocol. No config can suit several benchmarks: each is evaluated under its own protocol, or under the
+    config if it has none. Keys that were set on the command line win over protocols.
 
     Args:
         cfg: reads DATASETS.TEST.
-        overrides: ``[KEY, VALUE, …]`` of the command line.
 
     Raises:
-        ConfigError: a protocol's file is missing, or is no config.
+        ConfigError: the file of a protocol is missing or is not a config.
     """
-    if len(cfg.DATASETS.TEST) != 1:
-        return {name: _by_protocol(cfg, name, overrides) for name in cfg.DATASETS.TEST}
-    [name] = cfg.DATASETS.TEST
-    if changed := changed_keys(_by_protocol(cfg, name).dump(), cfg.dump()):
+    protocols = {name: _protocol_of(name) for name in cfg.DATASETS.TEST}
+    if len(protocols) != 1:
+        return {name: cfg if path is None else with_protocol(cfg, path) for name, path in protocols.items()}
+    [(name, path)] = protocols.items()
+    if path is not None and (differing := protocol_differences(cfg, path)):
         logger.warning(
-            "%s is not run by its protocol, configs/eval/%s.yaml, from which these keys differ: %s.",
+            "%s is evaluated with other settings than its protocol configs/eval/%s, from which these keys differ: %s.",
             name,
-            MetadataCatalog.get(name).protocol,
-            ", ".join(changed),
+            path.name,
+            ", ".join(differing),
         )
     return {name: cfg}
-
-
-def _by_protocol(cfg: CfgNode, name: str, overrides: Sequence[str] = ()) -> CfgNode:
-    protocol = _protocol_of(name)
-    return cfg if protocol is None else with_protocol(cfg, protocol, overrides)
 
 
 def _protocol_of(name: str) -> Path | None:

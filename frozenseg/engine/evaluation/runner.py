@@ -55,20 +55,19 @@ class Benchmark(NamedTuple):
     classes: ClassTable  # that are scored
 
 
-def build_benchmarks(cfg: CfgNode, training: Vocabulary, overrides: Sequence[str] = ()) -> list[Benchmark]:
+def build_benchmarks(cfg: CfgNode, training: Vocabulary) -> list[Benchmark]:
     """Open every test set of a config, so that what is missing is known before any long work.
 
     Args:
         cfg: reads DATASETS, which read-outs are on, what the test loader reads, and TEST.SHUFFLE_CLASS_NAMES for
             the control: the model is asked for wrong words, and scored against the true ones.
         training: what the model is trained on; decides which classes count as seen.
-        overrides: ``[KEY, VALUE, …]`` of the command line, which win over the protocols of several benchmarks.
 
     Raises:
         ConfigError: no read-out is on, or an unknown rule for seen classes.
         DataError: a data set is unknown, or its files are missing.
     """
-    configs = benchmark_configs(cfg, overrides)
+    configs = benchmark_configs(cfg)
     short = [MetadataCatalog.get(name).name for name in configs]
     if doubles := [name for name in short if short.count(name) > 1]:
         raise ConfigError(

@@ -2,6 +2,7 @@
 # make test         install, run the whole test suite (PYTEST_ADDOPTS passes through)
 # make parity       install, compare the full-size models with the reference's numbers (GOLDENS=their folder)
 # make lint         install, check style, types and spelling
+# make wheel        build the wheel, install it into a fresh environment away from the clone, run README's example there
 # make clean        remove the virtual environment and caches
 
 PYTHON ?= python3
@@ -13,7 +14,7 @@ else
 BIN := $(VENV)/bin
 endif
 
-.PHONY: quickstart test parity lint clean
+.PHONY: quickstart test parity lint wheel clean
 
 quickstart: $(VENV)/installed-quickstart
 	$(BIN)/python tools/quickstart.py
@@ -30,18 +31,23 @@ lint: $(VENV)/installed-dev
 	$(BIN)/python -m mypy
 	$(BIN)/python -m codespell_lib
 
+wheel: $(VENV)/installed-dev
+	rm -rf dist build
+	$(BIN)/python -m build --wheel --outdir dist
+	$(BIN)/python tools/check_wheel.py dist/*.whl
+
 clean:
-	rm -rf $(VENV) build *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis
 
 $(VENV)/created:
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	touch $@
 
-$(VENV)/installed-quickstart: $(VENV)/created setup.py
+$(VENV)/installed-quickstart: $(VENV)/created setup.py pyproject.toml
 	$(BIN)/python -m pip install --quiet -e ".[demo,train]"
 	touch $@
 
-$(VENV)/installed-dev: $(VENV)/created setup.py
+$(VENV)/installed-dev: $(VENV)/created setup.py pyproject.toml
 	$(BIN)/python -m pip install --quiet -e ".[dev]"
 	touch $@

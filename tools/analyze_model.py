@@ -11,10 +11,15 @@ Examples:
     memory of one picture, measured:
     python tools/analyze_model.py --config-file configs/frozenseg/convnext_large.yaml --memory MODEL.DEVICE cpu
 
+    memory of training on one process, forecast from two small steps:
+    python tools/analyze_model.py --config-file configs/frozenseg/convnext_large.yaml --training-memory \
+        SOLVER.IMAGES_AT_ONCE 2
+
 FLOPs are counted by torch's counter under fvcore's conventions (fvcore cannot trace models without values).
 Nothing is downloaded: all weights are replaced by `random`, whatever the config says. FLOPs count a multiply-add as
 one, for one picture up to the read-outs, with the words encoded beforehand; SAM sees its own 1024x1024 whatever the
-size. Memory includes the read-outs and is measured in a fresh process.
+size. Memory includes the read-outs and is measured in a fresh process. The memory of training is extrapolated from two
+steps on small random images to INPUT.IMAGE_SIZE and to the images that a process holds at once.
 """
 
 import argparse
@@ -50,6 +55,7 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--flops", action="store_true", help="count FLOPs of each size")
     parser.add_argument("--memory", action="store_true", help="measure peak memory of each size on MODEL.DEVICE")
+    parser.add_argument("--training-memory", action="store_true", help="forecast the memory of training")
     parser.add_argument("--classes", type=int, default=133, metavar="N", help="classes to tell apart (default: 133)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all numbers there too")
     parser.add_argument("options", nargs="*", metavar="KEY VALUE", help="config overrides")
@@ -86,6 +92,8 @@ def analyze(arguments: argparse.Namespace) -> dict[str, Any]:
         numbers["flops"] = [flops(arguments.config_file, options, vocabulary, size) for size in sizes]
     if arguments.memory:
         numbers["memory"] = [memory(arguments.config_file, options, vocabulary, size) for size in sizes]
+    if arguments.training_memory:
+        numbers["training_memory"] = training_memory(arguments.config_file, options, vocabulary)
     return numbers
 
 
@@ -146,12 +154,25 @@ def flops(config: Path, options: Sequence[str], vocabulary: Vocabulary, size: tu
 
 def memory(config: Path, options: Sequence[str], vocabulary: Vocabulary, size: tuple[int, int]) -> dict[str, Any]:
     """Print and return the peak memory of one picture."""
-    from frozenseg.engine.peak_memory import peak_memory
+    from frozenseg.engine.peak_memory import measure_inference_memory
 
-    measured = peak_memory(config, options, size, vocabulary)
+    measured = measure_inference_memory(config, options, size, vocabulary)
     rows = [("the built model", f"{measured.model / 2**20:.0f}"), ("above it", f"{measured.above / 2**20:.0f}")]
     show(f"memory at {size[0]}x{size[1]} on {measured.device}", rows, ("what", "MiB"))
     return {"size": size, **measured._asdict()}
+
+
+def training_memory(config: Path, options: Sequence[str], vocabulary: Vocabulary) -> dict[str, int]:
+    """Print and return the forecast memory of training, in bytes for one process."""
+    from frozenseg.config import load_config
+    from frozenseg.engine.training.memory_forecast import forecast_training_memory
+
+    cfg = load_config(config, options)
+    parts = forecast_training_memory(cfg, vocabulary)._asdict()
+    sizes = {**parts, "all": sum(parts.values())}
+    rows = [(name.replace("_", " "), f"{size / 2**20:.0f}") for name, size in sizes.items()]
+    show(f"training memory at {cfg.INPUT.IMAGE_SIZE}x{cfg.INPUT.IMAGE_SIZE}", rows, ("part", "MiB"))
+    return parts
 
 
 def show(title: str, rows: Sequence[Sequence[Any]], headers: Sequence[str]) -> None:

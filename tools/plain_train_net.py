@@ -37,7 +37,7 @@ from frozenseg.engine.evaluation.runner import build_benchmarks, evaluate
 from frozenseg.engine.processes.launch import Processes, launch
 from frozenseg.engine.run import check
 from frozenseg.engine.setup import prepare_folder, with_seed, write_config
-from frozenseg.engine.training.data_parallel import data_parallel, gradients_kept_here
+from frozenseg.engine.training.data_parallel import data_parallel, without_gradient_sync
 from frozenseg.engine.training.lr_schedule import build_lr_schedule
 from frozenseg.engine.training.optimizer import build_gradient_clip, build_optimizer
 from frozenseg.engine.training.precision import Precision
@@ -85,7 +85,7 @@ def train(cfg: Any, resume: bool) -> int:
 
     loop(cfg, model, loader, optimizer, precision, checkpointer)
     evaluate(model, benchmarks, folder, cfg.TEST.COMPARE)
-    logger.info("Everything lies in %s", folder)
+    logger.info("Output folder: %s", folder)
     return 0
 
 
@@ -140,7 +140,7 @@ def backward(model: nn.Module, batch: Batch, images_at_once: int, precision: Pre
     masks_of_step = [len(element["instances"]) for element in batch]
     sums: dict[str, Tensor] = {}
     for part, last in parts_of(batch, images_at_once):
-        with nullcontext() if last else gradients_kept_here(model):
+        with nullcontext() if last else without_gradient_sync(model):
             with precision.autocast():
                 losses = model(part) if len(part) == len(batch) else model(part, masks_of_step=masks_of_step)
             precision.scaler.scale(torch.stack(list(losses.values())).sum()).backward()

@@ -3,7 +3,6 @@
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -33,13 +32,19 @@ from frozenseg.engine.setup import errors_in_log_file, prepare_folder, with_seed
 from frozenseg.engine.training.bad_steps import BadSteps, StepDump
 from frozenseg.engine.training.data_parallel import data_parallel
 from frozenseg.engine.training.failure_messages import clear_failures
-from frozenseg.engine.training.hooks import Evaluate, Log, Pictures, ProgressBar, SaveCheckpoints, Schedule
+from frozenseg.engine.training.hooks import (
+    DrawPreview,
+    Evaluate,
+    LogMetrics,
+    ProgressBar,
+    SaveCheckpoints,
+    SetLearningRate,
+)
 from frozenseg.engine.training.lr_schedule import LearningRateSchedule, build_lr_schedule, describe_schedule
-from frozenseg.engine.training.memory_forecast import Images, MemoryReport, forecast
 from frozenseg.engine.training.optimizer import build_gradient_clip, build_optimizer
 from frozenseg.engine.training.precision import Precision
 from frozenseg.engine.training.trainer import Hook, Trainer
-from frozenseg.engine.training.writers import build_writers
+from frozenseg.engine.training.writers import build_metric_writers
 from frozenseg.errors import CheckpointError, ConfigError
 from frozenseg.evaluation.expected import check_results, read_expected
 from frozenseg.log import get_logger
@@ -103,7 +108,7 @@ def run(cfg: Any, eval_only: bool, resume: bool) -> int:
             _evaluate_only(cfg, folder, resume)
         else:
             _train(cfg, folder, _checkpoint_to_resume(folder) if resume else None)
-    logger.info("Everything lies in %s", folder)
+    logger.info("Output folder: %s", folder)
     return 0
 
 
@@ -201,29 +206,30 @@ def _hooks(parts: _Parts, schedule: LearningRateSchedule, latest: dict[str, Any]
     cfg, model, loader, _, _, benchmarks, checkpointer = parts
     folder, main = checkpointer.folder, distributed.is_main_process()
     stop, bad = StopOnSignal(), BadSteps(cfg.SOLVER.MAX_BAD_STEPS, StepDump(folder, model, cfg.dump()))
-    writers = build_writers(cfg, folder, checkpointer.resumed_at) if main else []
+    writers = build_metric_writers(cfg, folder, checkpointer.resumed_at) if main else []
 
     def more() -> dict[str, float]:
         images = distributed.sum_over_ranks(torch.tensor(float(loader.bad)))
         return {**model.criterion.statistics.take(), **bad.counts(), "bad_images": int(images)}
 
-    log = Log(writers, model.device, cfg.LOG_PERIOD, more)
+    log = LogMetrics(writers, model.device, cfg.LOG_PERIOD, more)
 
-    def evaluate_now(iteration: int) -> None:
+    def evaluate_now(iteration: int) -> dict[str, Any]:
         with stop.at_once():
             latest.update(evaluate(model, benchmarks, folder, cfg.TEST.COMPARE))
         results = flat_results(latest)
         log.write(iteration, results)
         checkpointer.record(results)
+        return latest
 
-    hooks: list[Hook] = [_memory(parts), Schedule(schedule), bad, stop, log]
+    hooks: list[Hook] = [SetLearningRate(schedule), bad, stop, log]
     if benchmarks:
         hooks.append(SaveCheckpoints(checkpointer, cfg.SOLVER.CHECKPOINT_PERIOD, cfg.TEST.EVAL_PERIOD))
         hooks.append(Evaluate(evaluate_now, cfg.TEST.EVAL_PERIOD, missed=checkpointer.lacks_results()))
     else:
         hooks.append(SaveCheckpoints(checkpointer, cfg.SOLVER.CHECKPOINT_PERIOD))
     if benchmarks and cfg.LOG_PICTURE_PERIOD > 0:
-        hooks.append(Pictures(Preview(model, benchmarks[0]), folder, writers, cfg.LOG_PICTURE_PERIOD))
+        hooks.append(DrawPreview(Preview(model, benchmarks[0]), folder, writers, cfg.LOG_PICTURE_PERIOD))
     hooks.append(ProgressBar(model.device, quiet=not (main and sys.stderr.isatty())))
     return hooks
 
@@ -232,16 +238,9 @@ def _record(cfg: Any, checkpointer: Checkpointer, results: dict[str, float]) -> 
     """Write down what the last checkpoint has scored, where the run was cut off before it could."""
     checkpointer.record(results)
     if results and distributed.is_main_process():
-        for writer in build_writers(cfg, checkpointer.folder, checkpointer.resumed_at):
+        for writer in build_metric_writers(cfg, checkpointer.folder, checkpointer.resumed_at):
             writer.write(checkpointer.resumed_at, results)
             writer.close()
-
-
-def _memory(parts: _Parts) -> Hook:
-    plan = BatchPlan.from_config(parts.cfg)
-    images = Images(plan.share // plan.parts, parts.cfg.INPUT.IMAGE_SIZE)
-    needed = partial(forecast, parts.model, images, parts.optimizer, parts.precision)
-    return MemoryReport(needed, parts.model.device)
 
 
 def _build_model(cfg: Any, vocabulary: Vocabulary, resumed: Path | None) -> nn.Module:

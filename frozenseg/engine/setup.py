@@ -1,38 +1,33 @@
-"""Before anything runs: the output folder, the seed, and a line on what this runs on."""
+"""Preparation of a run: output folder, log file, seed, resolved config."""
 
-import importlib.metadata
 import logging
-import os
-import platform
 import shlex
 import sys
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
-
-import torch
 
 from frozenseg import distributed
 from frozenseg.atomic import write_text
+from frozenseg.config import CfgNode
 from frozenseg.engine.checkpoints.random_states import draw_seed
+from frozenseg.engine.environment import environment_line
 from frozenseg.engine.run_folder import describe_run
 from frozenseg.errors import ConfigError, FrozenSegError
 from frozenseg.log import ROOT_LOGGER, get_logger, setup_logging
 
 logger = get_logger(__name__)
-TOLD_PACKAGES = ("frozenseg", "torch", "torchvision", "open_clip_torch", "segment-anything", "timm", "numpy")
 
 
-def prepare_folder(cfg: Any) -> Path:
-    """Make the output folder, describe the run in it, and begin its log with a line on the environment.
+def prepare_folder(cfg: CfgNode) -> Path:
+    """Create the output folder, describe the run in it, and start its log with the command and the environment.
 
     Args:
         cfg: reads OUTPUT_DIR.
 
     Raises:
-        ConfigError: the folder cannot be made or written.
+        ConfigError: the folder cannot be created or written.
     """
     folder = Path(cfg.OUTPUT_DIR).expanduser()
     try:
@@ -42,13 +37,13 @@ def prepare_folder(cfg: Any) -> Path:
     except OSError as error:
         raise ConfigError(f"OUTPUT_DIR {folder} cannot be written ({error}): choose another.") from error
     logger.info("Command: %s", shlex.join(sys.argv))
-    logger.info("Environment: %s", environment())
+    logger.info("Environment: %s", environment_line())
     return folder
 
 
 @contextmanager
 def errors_in_log_file() -> Iterator[None]:
-    """Keep what ends a run in its log file too; on the console the tool tells it."""
+    """Write an error that ends a run to its log file; the tool prints it on the console."""
     try:
         yield
     except FrozenSegError as error:
@@ -59,27 +54,12 @@ def errors_in_log_file() -> Iterator[None]:
         raise
 
 
-def environment() -> str:
-    """Return what this runs on, in one line: system, Python, packages, GPU, processes."""
-    packages = ", ".join(f"{name} {version}" for name, version in versions(TOLD_PACKAGES).items())
-    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "none"
-    return (
-        f"{platform.platform()}, {os.cpu_count()} cores, Python {platform.python_version()}, {packages}, GPU {gpu}, "
-        f"processes {distributed.world_size()}"
-    )
-
-
-def versions(packages: Iterable[str]) -> dict[str, str]:
-    """Return the versions of some packages as they are installed."""
-    return {name: _version(name) for name in packages}
-
-
-def with_seed(cfg: Any, resumed_seed: int | None) -> Any:
-    """Return the config with a seed that all processes share.
+def with_seed(cfg: CfgNode, resumed_seed: int | None) -> CfgNode:
+    """Return the config with a seed that is equal on all processes.
 
     Args:
-        cfg: where SEED is negative, the resumed run's seed takes its place, or a new one is drawn.
-        resumed_seed: of the run that goes on; None for a fresh one.
+        cfg: a negative SEED is replaced by the seed of the resumed run, or by a new one.
+        resumed_seed: seed of the resumed run; None for a fresh run.
     """
     if cfg.SEED >= 0:
         return cfg
@@ -92,8 +72,8 @@ def with_seed(cfg: Any, resumed_seed: int | None) -> Any:
     return seeded
 
 
-def write_config(cfg: Any, folder: Path, comment: str = "") -> None:
-    """Write the resolved config to ``config.yaml`` (rank 0 only), under a comment of one line."""
+def write_config(cfg: CfgNode, folder: Path, comment: str = "") -> None:
+    """Write the resolved config to ``config.yaml`` (rank 0 only), below a comment of one line."""
     if distributed.is_main_process():
         write_text(folder / "config.yaml", f"# {comment}\n{cfg.dump()}" if comment else cfg.dump())
 
@@ -103,10 +83,3 @@ def _to_log_file(text: str) -> None:
     for handler in logging.getLogger(ROOT_LOGGER).handlers:
         if isinstance(handler, logging.FileHandler):
             handler.handle(record)
-
-
-def _version(package: str) -> str:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return "not installed"

@@ -1,4 +1,4 @@
-"""Training as a SLURM job, through submitit: stopped in time with a checkpoint, queued again, gone on with."""
+"""Training as a SLURM job through submitit: stopped with a checkpoint before its time limit, queued again, resumed."""
 
 import os
 import signal
@@ -13,7 +13,7 @@ RESUME = "--resume"
 
 
 class TrainingJob:
-    """What one task of the job does: one process of the training.
+    """One task of the job, which runs one process of the training.
 
     Args:
         argv: command line of ``tools/train_net.py``.
@@ -25,7 +25,7 @@ class TrainingJob:
     def __call__(self) -> int:
         """Train or evaluate; returns the exit code.
 
-        A job that SLURM itself has put back into the queue, as after the failure of a node, goes on too.
+        A job that SLURM has queued again, such as after a node failure, resumes.
         """
         from submitit.helpers import TorchDistributedEnvironment
 
@@ -35,11 +35,11 @@ class TrainingJob:
             return start(parse_arguments(self.resuming() if restarted else self.argv))
 
     def resuming(self) -> list[str]:
-        """Return the command line that goes on with the job."""
+        """Return the command line that resumes the job."""
         return self.argv if RESUME in self.argv else [RESUME, *self.argv]
 
     def checkpoint(self) -> Any:
-        """Return what is queued in this job's place when its time is up (submitit asks for it)."""
+        """Return the submission that continues this job after its time limit; called by submitit."""
         from submitit.helpers import DelayedSubmission
 
         return DelayedSubmission(TrainingJob(self.resuming()))
@@ -47,22 +47,23 @@ class TrainingJob:
 
 @contextmanager
 def _checkpoint_first() -> Iterator[None]:
-    """Let training stop with a checkpoint on the signal by which submitit queues the job again, and only then do that.
+    """Postpone submitit's requeue signal (SIGUSR2) until training has stopped with a checkpoint.
 
-    Training listens to SIGUSR1. Where nobody does, before training and in evaluations, there is nothing to save.
+    The signal is passed to training as SIGUSR1. While nothing handles SIGUSR1, as before training and in an
+    evaluation without training, there is nothing to save, and the job is queued again at once.
     """
-    queue_again = signal.getsignal(signal.SIGUSR2)
-    asked: list[int] = []
+    requeue = signal.getsignal(signal.SIGUSR2)
+    postponed: list[int] = []
 
-    def ask(number: int, frame: Any) -> None:
-        if signal.getsignal(signal.SIGUSR1) == signal.SIG_DFL and callable(queue_again):
-            queue_again(number, frame)
+    def stop_training_first(number: int, frame: Any) -> None:
+        if signal.getsignal(signal.SIGUSR1) == signal.SIG_DFL and callable(requeue):
+            requeue(number, frame)
             return
-        asked.append(number)
+        postponed.append(number)
         signal.raise_signal(signal.SIGUSR1)
 
-    signal.signal(signal.SIGUSR2, ask)
+    signal.signal(signal.SIGUSR2, stop_training_first)
     yield
-    signal.signal(signal.SIGUSR2, queue_again)
-    if asked and callable(queue_again):
-        queue_again(asked[0], None)
+    signal.signal(signal.SIGUSR2, requeue)
+    if postponed and callable(requeue):
+        requeue(postponed[0], None)

@@ -15,9 +15,9 @@ from frozenseg.engine.checkpoints.checkpoint import Checkpointer
 from frozenseg.engine.processes.preemption import StopOnSignal
 from frozenseg.engine.training.bad_steps import BadSteps
 from frozenseg.engine.training.data_parallel import data_parallel
-from frozenseg.engine.training.hooks import SaveCheckpoints, Schedule
+from frozenseg.engine.training.hooks import SaveCheckpoints, SetLearningRate
 from frozenseg.engine.training.lr_schedule import LearningRateSchedule
-from frozenseg.engine.training.trainer import Hook, Trainer
+from frozenseg.engine.training.trainer import Hook, Step, Trainer
 from frozenseg.errors import DataError, FrozenSegError
 from frozenseg.modeling.ensemble.geometric import EnsembleWeights
 from frozenseg.modeling.meta_arch.base import EnsembleSettings
@@ -90,17 +90,24 @@ class Halving:
 
 
 class Recorder(Hook):
-    """Keeps the total losses and learning rates, in order."""
+    """Keeps the steps, in order."""
 
     def __init__(self) -> None:
-        self.losses: list[float] = []
-        self.rates: list[float] = []
+        self.steps: list[Step] = []
 
-    def after_step(self, trainer: Trainer) -> None:
-        """Keep those of the step."""
-        assert trainer.last_step is not None
-        self.losses.append(trainer.last_step.total)
-        self.rates.append(trainer.last_step.learning_rate)
+    def after_step(self, trainer: Trainer, step: Step) -> None:
+        """Keep the step."""
+        self.steps.append(step)
+
+    @property
+    def losses(self) -> list[float]:
+        """Total losses."""
+        return [step.total for step in self.steps]
+
+    @property
+    def rates(self) -> list[float]:
+        """Learning rates."""
+        return [step.learning_rate for step in self.steps]
 
 
 def adamw(model: nn.Module, rate: float = 0.1) -> torch.optim.Optimizer:
@@ -118,7 +125,7 @@ def trainer(max_iter: int = 10, start: int = 0, poisoned: Container[int] = (), s
     """Return a trainer with a recorder and a halving learning rate."""
     torch.manual_seed(seed)
     model = OneLayer()
-    hooks = [Schedule(LearningRateSchedule(Halving(), 10)), Recorder()]
+    hooks = [SetLearningRate(LearningRateSchedule(Halving(), 10)), Recorder()]
     loader = Noise(start, poisoned)
     return Trainer(model, loader, adamw(model), steps=range(start, max_iter), hooks=hooks)
 
@@ -160,31 +167,31 @@ def train_until_asked_to_stop(folder: str) -> int:
 
 
 def poisoned_on_rank_1(folder: str) -> int:
-    """Work for a process: train on images that are NaN for rank 1 alone; write down outcomes and the last weights."""
+    """Work for a process: train on images that are NaN for rank 1 alone; write the statuses and the last weights."""
     made = trainer(max_iter=20, poisoned=(2, 4, 5) if distributed.rank() == 1 else ())
-    outcomes: list[str] = []
-    own = made.model
-    made.model = data_parallel(own, torch.device("cpu"))
-    made.hooks += [BadSteps(2, lambda iteration, step, states: Path(f"rank{distributed.rank()}.pth")), Told(outcomes)]
+    lines: list[str] = []
+    model = made.model
+    made.model = data_parallel(model, torch.device("cpu"))
+    dump = Path(f"rank{distributed.rank()}.pth")
+    made.hooks += [BadSteps(2, lambda iteration, step, states: dump), RecordStatus(lines)]
     try:
         made.train()
     except FrozenSegError as error:
-        outcomes.append(str(error))
-    weights = own.layer.weight.flatten().tolist()
-    (Path(folder) / f"rank{distributed.rank()}").write_text(json.dumps([outcomes, weights]))
+        lines.append(str(error))
+    weights = model.layer.weight.flatten().tolist()
+    (Path(folder) / f"rank{distributed.rank()}").write_text(json.dumps([lines, weights]))
     return 0
 
 
-class Told(Hook):
-    """Appends what became of each step to a list."""
+class RecordStatus(Hook):
+    """Appends the status of each step to a list."""
 
-    def __init__(self, outcomes: list[str]) -> None:
-        self.outcomes = outcomes
+    def __init__(self, statuses: list[str]) -> None:
+        self.statuses = statuses
 
-    def before_step(self, trainer: Trainer) -> None:
-        """Tell of the step before, also of the last one before an error."""
-        if trainer.last_step is not None:
-            self.outcomes.append(trainer.last_step.outcome.value)
+    def after_step(self, trainer: Trainer, step: Step) -> None:
+        """Append the status."""
+        self.statuses.append(step.status.value)
 
 
 def mistake_on_rank_1(folder: str) -> int:

@@ -51,5 +51,5 @@ class KilledPool:
 
 def test_too_little_memory_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "ProcessPoolExecutor", KilledPool)
-    with pytest.raises(ConfigError, match="Segmenting 4096x4096 pixels took more memory than there is"):
-        module.peak_memory(CONFIG, OPTIONS, (4096, 4096), TRAINING)
+    with pytest.raises(ConfigError, match="Segmenting 4096x4096 pixels needs more memory than is available"):
+        module.measure_inference_memory(CONFIG, OPTIONS, (4096, 4096), TRAINING)

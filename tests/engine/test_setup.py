@@ -9,7 +9,7 @@ import torch
 from frozenseg.config import CfgNode
 from frozenseg.device import pick_device
 from frozenseg.engine import setup
-from frozenseg.engine.setup import environment, errors_in_log_file, prepare_folder, with_seed, write_config
+from frozenseg.engine.setup import errors_in_log_file, prepare_folder, with_seed, write_config
 from frozenseg.errors import ConfigError, DataError
 
 
@@ -63,12 +63,6 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path, cfg: CfgNode) -> None:
     cfg.OUTPUT_DIR = str(tmp_path / "file" / "run")
     with pytest.raises(ConfigError, match="file/run cannot be written .*choose another"):
         prepare_folder(cfg)
-
-
-def test_environment_is_one_line() -> None:
-    line = environment()
-    assert "\n" not in line
-    assert "Python 3." in line
 
 
 def test_seed(cfg: CfgNode) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from frozenseg.engine.peak_memory import Memory
+from frozenseg.engine.peak_memory import InferenceMemory
 from tests.tiny import ROOT
 from tools.analyze_model import main, parse_arguments
 
@@ -55,19 +55,27 @@ def test_memory_of_each_size(
 ) -> None:
     asked: list[tuple[int, int]] = []
 
-    def measured(config: Path, options: list[str], size: tuple[int, int], vocabulary: object) -> Memory:
+    def measured(config: Path, options: list[str], size: tuple[int, int], vocabulary: object) -> InferenceMemory:
         assert "random" in options
         assert len(vocabulary) == 7
         asked.append(size)
-        return Memory("cpu", 300 * 2**20, 20 * 2**20)
+        return InferenceMemory("cpu", 300 * 2**20, 20 * 2**20)
 
-    monkeypatch.setattr("frozenseg.engine.peak_memory.peak_memory", measured)
+    monkeypatch.setattr("frozenseg.engine.peak_memory.measure_inference_memory", measured)
     arguments = ["--config-file", TINY, "--memory", "--classes", "7", "--size", "64x64"]
     assert analyze(tmp_path, *arguments)["memory"] == [
         {"size": [64, 64], "device": "cpu", "model": 300 * 2**20, "above": 20 * 2**20}
     ]
     assert asked == [(64, 64)]
     assert "memory at 64x64 on cpu" in capsys.readouterr().out
+
+
+def test_training_memory_is_forecast(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    crop = ["INPUT.IMAGE_SIZE", "64", "SOLVER.IMS_PER_BATCH", "2", "MODEL.DEVICE", "cpu"]
+    memory = analyze(tmp_path, "--config-file", TINY, "--training-memory", *crop)["training_memory"]
+    assert memory["optimizer_states"] == 2 * memory["gradients"] < 2 * memory["weights"]
+    assert memory["activations"] > 2 * 3 * 64 * 64 * 4
+    assert "training memory at 64x64" in capsys.readouterr().out
 
 
 def test_keys_may_follow_sizes() -> None:

@@ -12,7 +12,7 @@ from torch import nn
 
 from frozenseg.data.images import read_image
 from frozenseg.data.metadata import Metadata
-from frozenseg.engine.setup import versions
+from frozenseg.engine.environment import NOT_INSTALLED, package_versions
 from frozenseg.evaluation.class_table import ClassTable
 from frozenseg.evaluation.diagnosis import warn_about_zero_scores
 from frozenseg.evaluation.evaluator import DatasetEvaluators
@@ -28,7 +28,7 @@ from frozenseg.vocabulary import Vocabulary
 
 logger = get_logger(__name__)
 PACKAGES = ("frozenseg", "torch", "torchvision", "numpy", "pycocotools", "open_clip_torch")
-EVALUATION_PACKAGES = ("faster-coco-eval", "cityscapesscripts", "lvis")  # told where they are installed
+OPTIONAL_PACKAGES = ("faster-coco-eval", "cityscapesscripts", "lvis")  # reported if they are installed
 SMALLEST_WIDTH = 160  # of a drawing, pixels
 
 
@@ -81,7 +81,8 @@ def about_protocol(cfg: Any, classes: ClassTable, words: Vocabulary, evaluators:
         evaluators: its metrics.
     """
     seen = int(classes.subsets["S"].sum())
-    installed = {name: version for name, version in versions(EVALUATION_PACKAGES).items() if version[0].isdigit()}
+    optional = package_versions(OPTIONAL_PACKAGES)
+    installed = {name: version for name, version in optional.items() if version != NOT_INSTALLED}
     return {
         "config": yaml.safe_load(cfg.dump()),
         "vocabulary": dict(zip(classes.names, map(list, words.classes), strict=True)),
@@ -92,7 +93,7 @@ def about_protocol(cfg: Any, classes: ClassTable, words: Vocabulary, evaluators:
             "unseen classes": len(classes) - seen,
         },
         "rules": {type(evaluator).__name__: evaluator.rule for evaluator in evaluators.evaluators},
-        "libraries": {"python": platform.python_version(), **versions(PACKAGES), **installed},
+        "libraries": {"python": platform.python_version(), **package_versions(PACKAGES), **installed},
     }
 
 

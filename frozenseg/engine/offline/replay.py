@@ -1,4 +1,4 @@
-"""A bad step, run again from its dump: which part of the model was the first whose numbers were not finite?"""
+"""Replay of a bad step from its dump, to find the first module with a non-finite output or gradient."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -13,7 +13,7 @@ from frozenseg.device import pick_device
 from frozenseg.engine.checkpoints.random_states import restore_random_states
 from frozenseg.engine.training.bad_steps import batch_of
 from frozenseg.engine.training.precision import Precision
-from frozenseg.engine.training.trainer import Trainer
+from frozenseg.engine.training.trainer import Hook, Step, Trainer
 from frozenseg.errors import CheckpointError
 from frozenseg.modeling.build import build_model
 from frozenseg.modeling.checkpoint_file import read_checkpoint, trained_vocabulary
@@ -21,45 +21,45 @@ from frozenseg.modeling.load_weights import load_checkpoint
 
 
 class Replay(NamedTuple):
-    """What a bad step did when it was run again."""
+    """Result of running a bad step again."""
 
     iteration: int  # number of the step, from 1
     images: list[str]
     precision: str
-    weights: str  # the first weight that is not finite; empty: all are
-    output: str  # the first module whose output was not finite; empty: all were
+    weights: str  # the first weight that is not finite; empty if all are finite
+    output: str  # the first module with a non-finite output; empty if there is none
     inputs_finite: bool  # of that module
-    gradient: str  # going backwards, the first module whose output's gradient was not finite; empty: all were
+    gradient: str  # in backward order, the first module with a non-finite output gradient; empty if none
     losses: dict[str, float]
-    losses_before: dict[str, float]  # as they were in the training
+    losses_before: dict[str, float]  # in the training
 
     @property
     def finite(self) -> bool:
-        """Whether everything was finite this time."""
+        """True if all weights, outputs and gradients were finite."""
         return not (self.weights or self.output or self.gradient)
 
 
 def replay(path: str | Path, options: Sequence[str] = ()) -> Replay:
-    """Run a dumped step again, forward and backward.
+    """Run the step of a dump again, forward and backward.
 
     Args:
-        path: a file of ``bad_steps/``.
-        options: ``KEY VALUE`` pairs on top of its config, such as SOLVER.AMP.ENABLED False.
+        path: a file in ``bad_steps/``.
+        options: ``KEY VALUE`` overrides of its config, such as SOLVER.AMP.ENABLED False.
 
     Raises:
-        CheckpointError: no dump, or a damaged one.
-        ConfigError: an option that is wrong.
+        CheckpointError: the file is no dump, or damaged.
+        ConfigError: an invalid option.
     """
     dump = read_checkpoint(path)
     vocabulary = trained_vocabulary(dump)
     if "bad_step" not in dump or vocabulary is None:
-        raise CheckpointError(f"{path} is no dump of a training step: give a file of the folder bad_steps of a run.")
+        raise CheckpointError(f"{path} is no dump of a training step: give a file in the folder bad_steps of a run.")
     cfg, step = _config(dump["config"], options), dump["bad_step"]
     model = build_model(cfg, vocabulary).train()
     load_checkpoint(model, dump, path)
     model.to(pick_device(cfg.MODEL.DEVICE))
     batch, precision = batch_of(step), Precision.from_config(cfg, model.device)
-    watch = _Watch(model)
+    monitor, recorder = _FiniteMonitor(model), _StepRecorder()
     restore_random_states(step["random_states"])
     weights = [value for value in model.parameters() if value.requires_grad]
     trainer = Trainer(
@@ -69,44 +69,55 @@ def replay(path: str | Path, options: Sequence[str] = ()) -> Replay:
         steps=range(1),
         images_at_once=cfg.SOLVER.IMAGES_AT_ONCE,
         precision=precision,
+        hooks=[recorder],
     )
     trainer.train()
-    assert trainer.last_step is not None  # noqa: S101 (it has made one step)
     return Replay(
         iteration=step["iteration"],
         images=[f"{element.get('image_id')} ({element.get('file_name')})" for element in batch],
         precision=str(precision),
         weights=next((name for name, value in model.named_parameters() if not value.isfinite().all()), ""),
-        output=watch.output,
-        inputs_finite=watch.inputs_finite,
-        gradient=watch.gradient,
-        losses={name: loss.item() for name, loss in trainer.last_step.losses.items()},
+        output=monitor.output,
+        inputs_finite=monitor.inputs_finite,
+        gradient=monitor.gradient,
+        losses={name: loss.item() for name, loss in recorder.losses.items()},
         losses_before=step["losses"],
     )
 
 
-class _Watch:
-    """Looks at what every module of a model gets and gives.
+class _StepRecorder(Hook):
+    """Keeps the losses of the last step."""
 
-    Modules within others are through before them, so the first that is noted is the innermost.
+    def __init__(self) -> None:
+        self.losses: dict[str, Tensor] = {}
+
+    def after_step(self, trainer: Trainer, step: Step) -> None:
+        """Keep the losses."""
+        self.losses = step.losses
+
+
+class _FiniteMonitor:
+    """Checks the inputs, outputs and output gradients of every module of a model for non-finite values.
+
+    A submodule finishes before the module that contains it, so the first one noted is the innermost.
     """
 
     def __init__(self, model: nn.Module) -> None:
         self.output, self.gradient = "", ""
         self.inputs_finite = True
         for name, module in model.named_modules():
-            module.register_forward_hook(lambda _, given, output, name=name: self._look(name, given, output))
+            module.register_forward_hook(lambda _, inputs, output, name=name: self._check(name, inputs, output))
 
-    def _look(self, name: str, given: Any, output: Any) -> None:
+    def _check(self, name: str, inputs: Any, output: Any) -> None:
         name = name or "the model itself"
         for tensor in _tensors(output):
             if not self.output and not tensor.isfinite().all():
                 self.output = name
-                self.inputs_finite = all(bool(tensor.isfinite().all()) for tensor in _tensors(given))
+                self.inputs_finite = all(bool(tensor.isfinite().all()) for tensor in _tensors(inputs))
             if tensor.requires_grad:
-                tensor.register_hook(lambda gradient: self._look_back(name, gradient))
+                tensor.register_hook(lambda gradient: self._check_gradient(name, gradient))
 
-    def _look_back(self, name: str, gradient: Tensor) -> None:
+    def _check_gradient(self, name: str, gradient: Tensor) -> None:
         if not self.gradient and not gradient.isfinite().all():
             self.gradient = name
 

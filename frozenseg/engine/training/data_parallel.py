@@ -1,7 +1,11 @@
-"""How a model trains in several processes. Another way to share it out (FSDP2, say) would be written here alone."""
+"""Data parallelism: wraps a model so that gradients are averaged over the processes.
+
+Another way to distribute a model (such as FSDP2) would be written here alone.
+"""
 
 import inspect
 from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
 import torch
 from torch import nn
@@ -11,12 +15,13 @@ from frozenseg import distributed
 
 
 def data_parallel(model: nn.Module, device: torch.device) -> nn.Module:
-    """Wrap a model so that gradients are averaged over the processes; alone it stays as it is.
+    """Wrap a model in DistributedDataParallel; return it unchanged if there is one process.
 
-    Frozen parameters are in no bucket of gradients, and buffers are the same everywhere from the beginning.
+    Frozen parameters are in no gradient bucket, and buffers are not synchronized, since they are equal on all
+    processes from the start.
 
     Args:
-        model: on its device, equal in all processes.
+        model: on its device, with equal weights on all processes.
         device: of this process.
     """
     if distributed.world_size() == 1:
@@ -24,9 +29,13 @@ def data_parallel(model: nn.Module, device: torch.device) -> nn.Module:
     devices = [device] if device.type == "cuda" else None
     known = inspect.signature(DistributedDataParallel).parameters
     sync = "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"  # renamed in torch 2.15
-    return DistributedDataParallel(model, device_ids=devices, **{sync: False})
+    options: dict[str, Any] = {sync: False}
+    return DistributedDataParallel(model, device_ids=devices, **options)
 
 
-def gradients_kept_here(model: nn.Module) -> AbstractContextManager[None]:
-    """Sum gradients up in this process, in the block; the next backward pass outside averages them over all."""
+def without_gradient_sync(model: nn.Module) -> AbstractContextManager[None]:
+    """Return a block whose backward passes accumulate gradients in this process only.
+
+    The next backward pass outside the block averages the accumulated gradients over all processes.
+    """
     return model.no_sync() if isinstance(model, DistributedDataParallel) else nullcontext()

@@ -1,4 +1,7 @@
-"""What happens around the steps of training: learning rate, checkpoints, evaluation, logs. Called in this order."""
+"""Hooks of a training run: learning rate, checkpoints, evaluation, logging, preview images, progress bar.
+
+Their order carries meaning; ``run_hooks`` in ``training_run.py`` holds it.
+"""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -13,126 +16,129 @@ from frozenseg.atomic import replacing
 from frozenseg.engine.checkpoints.checkpoint import Checkpointer
 from frozenseg.engine.checkpoints.random_states import undisturbed_random_states
 from frozenseg.engine.training.lr_schedule import LearningRateSchedule
-from frozenseg.engine.training.trainer import Hook, Trainer, is_due
-from frozenseg.engine.training.writers import Scalars, Writer, peak_memory, summed_by_kind
+from frozenseg.engine.training.trainer import Hook, Step, Trainer, is_due
+from frozenseg.engine.training.writers import MetricWriter, Scalars, max_memory_mib, summed_by_kind
 from frozenseg.errors import CheckpointError
+from frozenseg.evaluation.evaluator import Results
 from frozenseg.log import get_logger
 
 logger = get_logger(__name__)
 
 
-class Schedule(Hook):
+class SetLearningRate(Hook):
     """Sets the learning rate of every parameter group before each step.
 
     Args:
-        schedule: the factor for each iteration.
+        schedule: factor on the initial learning rates, for each iteration.
     """
 
     def __init__(self, schedule: LearningRateSchedule) -> None:
         self.schedule = schedule
 
     def before_step(self, trainer: Trainer) -> None:
-        """Multiply each group's initial learning rate."""
+        """Multiply the initial learning rate of each group by the factor of this iteration."""
         factor = self.schedule.factor(trainer.iteration)
         for group in trainer.optimizer.param_groups:
             group["lr"] = group["initial_lr"] * factor
 
 
 class SaveCheckpoints(Hook):
-    """Writes a checkpoint every so many steps and where training is stopped, and the trained weights alone at the end.
+    """Saves periodic checkpoints, one where training stops early, and the trained weights at the end.
 
     Args:
-        checkpointer: writes them; where it has resumed a run, its generators are put back before the first step.
-        *periods: steps between checkpoints; they are written where any period ends.
+        checkpointer: writes the files; in a resumed run it also restores the random states before the first step.
+        *periods: steps between checkpoints; one is saved wherever any period ends.
     """
 
     def __init__(self, checkpointer: Checkpointer, *periods: int) -> None:
         self.checkpointer, self.periods = checkpointer, periods
 
     def before_train(self, trainer: Trainer) -> None:
-        """Put the random generators back to where the resumed run has left them."""
+        """Restore the random states of the resumed run."""
         self.checkpointer.restore_random_states()
         trainer.last_checkpoint = self.checkpointer.last
 
-    def after_step(self, trainer: Trainer) -> None:
-        """Write where due."""
+    def after_step(self, trainer: Trainer, step: Step) -> None:
+        """Save a checkpoint where one is due."""
         if trainer.stopped or any(is_due(trainer, period) for period in self.periods):
             trainer.last_checkpoint = self.checkpointer.save(trainer.iteration)
         if trainer.iteration == trainer.max_iter:
             self.checkpointer.save_final()
 
     def close(self, trainer: Trainer) -> None:
-        """Save what an error would lose; several processes cannot agree on that, and keep their last checkpoint."""
-        if trainer.iteration == 0 or not trainer.whole or distributed.world_size() > 1:
+        """Save the steps since the last checkpoint, after an error in a single process.
+
+        Several processes keep their last checkpoint: after an error they cannot save together.
+        """
+        if trainer.iteration == 0 or not trainer.is_consistent or distributed.world_size() > 1:
             return
         try:
             trainer.last_checkpoint = self.checkpointer.save(trainer.iteration, trainer.states_after or trainer.states)
         except CheckpointError as error:
-            logger.warning("Nothing could be saved at the end: %s", error)
+            logger.warning("The last steps could not be saved: %s", error)
 
 
 class Evaluate(Hook):
-    """Evaluates every so many steps and after the last one, without touching the random generators of training.
-
-    Stands after the checkpoints, so that nothing is lost with an evaluation.
+    """Evaluates periodically and after the last step, without changing the random states of training.
 
     Args:
-        evaluate: evaluates after a number of steps.
-        period: steps between evaluations; 0 for the end only.
-        missed: whether the evaluation that was due after the last step of an earlier run is still to be done.
+        evaluate: evaluates the model after a number of steps and returns the results of every benchmark.
+        period: steps between evaluations; 0 for the end of training only.
+        missed: True if the run that is resumed ended before the evaluation after its last step was complete.
+
+    Attributes:
+        results: of the last evaluation, by benchmark; empty before the first.
     """
 
-    def __init__(self, evaluate: Callable[[int], None], period: int, missed: bool = False) -> None:
+    def __init__(self, evaluate: Callable[[int], dict[str, Results]], period: int, missed: bool = False) -> None:
         self.evaluate, self.period, self.missed = evaluate, period, missed
+        self.results: dict[str, Results] = {}
 
     def before_train(self, trainer: Trainer) -> None:
-        """Evaluate where an earlier run was interrupted in it."""
+        """Evaluate if the resumed run has missed it."""
         if self.missed and is_due(trainer, self.period):
             self._evaluate(trainer)
 
-    def after_step(self, trainer: Trainer) -> None:
-        """Evaluate where due."""
+    def after_step(self, trainer: Trainer, step: Step) -> None:
+        """Evaluate where it is due."""
         if is_due(trainer, self.period) and not trainer.stopped:
             self._evaluate(trainer)
 
     def _evaluate(self, trainer: Trainer) -> None:
         with undisturbed_random_states():
-            self.evaluate(trainer.iteration)
+            self.results = self.evaluate(trainer.iteration)
 
 
-class Log(Hook):
-    """Collects what a step tells and hands it to the writers, after the first step, every so many, and the last.
+class LogMetrics(Hook):
+    """Hands the metrics of a step to the writers: after the first step, then periodically, and after the last.
 
-    Losses are the step's own, averaged over the processes; times are averages over the steps since the last line.
-    Stands before the checkpoints, so that a resumed run finds a line for every step that it does not repeat.
+    Losses are those of the step, averaged over the processes; times are averages over the steps since the last line.
 
     Args:
         writers: of this process; empty on all but rank 0.
-        device: whose memory is told.
+        device: device of which peak memory is logged.
         period: steps between lines.
-        more: returns what else is to be told; all processes call it for every line.
+        extra: returns further scalars; called by all processes for every line.
     """
 
     def __init__(
         self,
-        writers: Sequence[Writer],
+        writers: Sequence[MetricWriter],
         device: torch.device,
         period: int = 20,
-        more: Callable[[], Mapping[str, float]] = dict,
+        extra: Callable[[], Mapping[str, float]] = dict,
     ) -> None:
-        self.writers, self.device, self.period, self.more = list(writers), device, period, more
+        self.writers, self.device, self.period, self.extra = list(writers), device, period, extra
         self._times: list[tuple[float, float]] = []
 
-    def after_step(self, trainer: Trainer) -> None:
-        """Write a line where due."""
-        step = trainer.last_step
-        assert step is not None  # noqa: S101 (the trainer sets it before this point)
+    def after_step(self, trainer: Trainer, step: Step) -> None:
+        """Write a line where one is due."""
         self._times.append((step.data_time, step.time))
         if trainer.iteration == 1 or is_due(trainer, self.period):
-            self.write(trainer.iteration, self._scalars(trainer))
+            self.write(trainer.iteration, self._scalars(step))
 
     def write(self, iteration: int, scalars: Scalars) -> None:
-        """Hand scalars to the writers, also results of an evaluation."""
+        """Hand scalars to the writers; also used for the scores of an evaluation."""
         for writer in self.writers:
             writer.write(iteration, scalars)
 
@@ -141,9 +147,7 @@ class Log(Hook):
         for writer in self.writers:
             writer.close()
 
-    def _scalars(self, trainer: Trainer) -> Scalars:
-        step = trainer.last_step
-        assert step is not None  # noqa: S101 (see above)
+    def _scalars(self, step: Step) -> Scalars:
         values = torch.stack([loss.float() for loss in step.losses.values()])
         values = distributed.sum_over_ranks(values) / distributed.world_size()
         losses = summed_by_kind(dict(zip(step.losses, values.tolist(), strict=True)))
@@ -156,26 +160,28 @@ class Log(Hook):
             "grad_norm": step.gradient_norm,
             "data_time": sum(data_times) / len(data_times),
             "time": sum(times) / len(times),
-            "memory": peak_memory(self.device),
-            **self.more(),
+            "memory": max_memory_mib(self.device),
+            **self.extra(),
         }
 
 
-class Pictures(Hook):
-    """Draws how the model sees some images, every so many steps, into ``pictures/`` and for the writers that show it.
+class DrawPreview(Hook):
+    """Draws predictions on a few fixed images periodically, into ``pictures/`` and for the writers that show images.
 
     Args:
-        draw: returns the drawing; called on rank 0 alone, without touching the random generators of training.
-        folder: of the run.
+        draw: returns the drawing; called on rank 0 alone, without changing the random states of training.
+        folder: output folder of the run.
         writers: of this process.
         period: steps between drawings.
     """
 
-    def __init__(self, draw: Callable[[], Image.Image], folder: Path, writers: Sequence[Writer], period: int) -> None:
+    def __init__(
+        self, draw: Callable[[], Image.Image], folder: Path, writers: Sequence[MetricWriter], period: int
+    ) -> None:
         self.draw, self.folder, self.writers, self.period = draw, folder, list(writers), period
 
-    def after_step(self, trainer: Trainer) -> None:
-        """Draw where due."""
+    def after_step(self, trainer: Trainer, step: Step) -> None:
+        """Draw where it is due."""
         if not is_due(trainer, self.period) or not distributed.is_main_process():
             return
         with undisturbed_random_states():
@@ -187,17 +193,17 @@ class Pictures(Hook):
 
 
 class ProgressBar(Hook):
-    """A bar on a terminal: steps, time to go, loss, data time, memory. Elsewhere the lines of the log must do.
+    """Progress bar on a terminal: steps, remaining time, loss, data time, peak memory.
 
     Args:
-        device: whose memory is told.
-        quiet: show nothing.
+        device: device of which peak memory is shown.
+        quiet: show nothing; used where the output is no terminal, and the log lines show the progress.
     """
 
     def __init__(self, device: torch.device, quiet: bool) -> None:
         self.device, self.quiet = device, quiet
         self._bar: tqdm | None = None
-        self._told = 0.0
+        self._refreshed = 0.0  # seconds
 
     def before_train(self, trainer: Trainer) -> None:
         """Draw the bar."""
@@ -210,16 +216,16 @@ class ProgressBar(Hook):
             unit="step",
         )
 
-    def after_step(self, trainer: Trainer) -> None:
-        """Move it on."""
-        step, bar = trainer.last_step, self._bar
-        if bar is None or step is None:
+    def after_step(self, trainer: Trainer, step: Step) -> None:
+        """Advance the bar by a step; refresh the numbers at most once a second."""
+        bar = self._bar
+        if bar is None:
             return
         now = time.monotonic()
-        last = trainer.iteration == trainer.max_iter
-        if not bar.disable and (last or now - self._told > 1):
-            self._told = now
-            memory = peak_memory(self.device)
+        is_last = trainer.iteration == trainer.max_iter
+        if not bar.disable and (is_last or now - self._refreshed > 1):
+            self._refreshed = now
+            memory = max_memory_mib(self.device)
             size = "" if memory is None else f", {memory:.0f} MiB"
             bar.set_postfix_str(f"loss {step.total:.3f}, data {step.data_time:.3f} s{size}", refresh=False)
         bar.update()

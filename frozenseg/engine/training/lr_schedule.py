@@ -1,7 +1,6 @@
-"""The learning rate as a function of the iteration alone, so that a resumed run needs no memory of it."""
+"""Learning-rate schedules as functions of the iteration alone, so that a resumed run needs no saved state."""
 
 from collections.abc import Callable
-from typing import Any
 
 from fvcore.common.param_scheduler import (
     CompositeParamScheduler,
@@ -11,16 +10,17 @@ from fvcore.common.param_scheduler import (
     ParamScheduler,
 )
 
+from frozenseg.config import CfgNode
 from frozenseg.errors import ConfigError, did_you_mean
 
-BUILDERS: dict[str, Callable[[Any], ParamScheduler]] = {}
+BUILDERS: dict[str, Callable[[CfgNode], ParamScheduler]] = {}
 
 
 class LearningRateSchedule:
-    """The factor on every group's learning rate, for each iteration.
+    """Factor on the initial learning rate of every parameter group, for each iteration.
 
     Args:
-        schedule: fvcore's schedule over training from 0 to 1.
+        schedule: fvcore's schedule over training progress, from 0 to 1.
         max_iter: training steps.
     """
 
@@ -29,18 +29,18 @@ class LearningRateSchedule:
         self._max_iter = max_iter
 
     def factor(self, iteration: int) -> float:
-        """Return the factor of the step that comes after ``iteration`` steps."""
-        return self._schedule(min(iteration / self._max_iter, 1.0))
+        """Return the factor of the step that follows ``iteration`` steps."""
+        return float(self._schedule(min(iteration / self._max_iter, 1.0)))
 
 
-def build_lr_schedule(cfg: Any) -> LearningRateSchedule:
+def build_lr_schedule(cfg: CfgNode) -> LearningRateSchedule:
     """Build the schedule that the SOLVER keys describe.
 
     Args:
-        cfg: reads SOLVER.{LR_SCHEDULER_NAME, MAX_ITER, WARMUP_ITERS, WARMUP_FACTOR} and the schedule's own keys.
+        cfg: reads SOLVER.{LR_SCHEDULER_NAME, MAX_ITER, WARMUP_ITERS, WARMUP_FACTOR} and the keys of the schedule.
 
     Raises:
-        ConfigError: an unknown schedule, or numbers that make none.
+        ConfigError: an unknown schedule, or values that describe none.
     """
     solver = cfg.SOLVER
     if solver.MAX_ITER < 1:
@@ -51,48 +51,48 @@ def build_lr_schedule(cfg: Any) -> LearningRateSchedule:
             f"{did_you_mean(solver.LR_SCHEDULER_NAME, BUILDERS)} Known: {', '.join(sorted(BUILDERS))}."
         )
     schedule = BUILDERS[solver.LR_SCHEDULER_NAME](solver)
-    return LearningRateSchedule(_warmed_up(schedule, solver), solver.MAX_ITER)
+    return LearningRateSchedule(_with_warmup(schedule, solver), solver.MAX_ITER)
 
 
-def describe_schedule(cfg: Any, pictures: int) -> str:
-    """Say in a few words how the learning rate goes, in steps and epochs.
+def describe_schedule(cfg: CfgNode, images: int) -> str:
+    """Describe the schedule in steps and epochs, for the log.
 
     Args:
-        cfg: reads SOLVER.IMS_PER_BATCH, and what :func:`build_lr_schedule` reads.
-        pictures: of the training set.
+        cfg: reads SOLVER.IMS_PER_BATCH and the keys of :func:`build_lr_schedule`.
+        images: number of training images.
     """
     solver = cfg.SOLVER
-    epochs = solver.IMS_PER_BATCH / pictures
-    drops = [f"{step} (epoch {step * epochs:.1f})" for step in solver.STEPS if step < solver.MAX_ITER]
-    course = {
+    epochs_per_step = solver.IMS_PER_BATCH / images
+    drops = [f"{step} (epoch {step * epochs_per_step:.1f})" for step in solver.STEPS if step < solver.MAX_ITER]
+    after_warmup = {
         "WarmupMultiStepLR": f"times {solver.GAMMA:g} after steps {', '.join(drops)}" if drops else "constant",
         "WarmupCosineLR": f"a cosine down to {solver.BASE_LR_END:g}",
     }.get(solver.LR_SCHEDULER_NAME, solver.LR_SCHEDULER_NAME)
-    return f"{solver.WARMUP_ITERS} steps of warm-up, then {course}" if solver.WARMUP_ITERS > 0 else course
+    return f"{solver.WARMUP_ITERS} steps of warm-up, then {after_warmup}" if solver.WARMUP_ITERS > 0 else after_warmup
 
 
-def _multi_step(solver: Any) -> ParamScheduler:
+def _multi_step(solver: CfgNode) -> ParamScheduler:
     steps = [step for step in solver.STEPS if step < solver.MAX_ITER]
     if steps != sorted(set(steps)) or any(step < 1 for step in steps):
-        raise ConfigError(f"SOLVER.STEPS is {list(solver.STEPS)}; give iterations above 0 in rising order.")
+        raise ConfigError(f"SOLVER.STEPS is {list(solver.STEPS)}; give iterations above 0 in ascending order.")
     values = [solver.GAMMA**drops for drops in range(len(steps) + 1)]
     return MultiStepParamScheduler(values, num_updates=solver.MAX_ITER, milestones=steps)
 
 
-def _cosine(solver: Any) -> ParamScheduler:
+def _cosine(solver: CfgNode) -> ParamScheduler:
     return CosineParamScheduler(1.0, solver.BASE_LR_END / solver.BASE_LR)
 
 
-def _warmed_up(schedule: ParamScheduler, solver: Any) -> ParamScheduler:
+def _with_warmup(schedule: ParamScheduler, solver: CfgNode) -> ParamScheduler:
     start, full = solver.WARMUP_FACTOR * schedule(0.0), schedule(0.0)
     if solver.WARMUP_ITERS <= 0:
         return schedule
     share = solver.WARMUP_ITERS / solver.MAX_ITER
     if share >= 1.0:  # training ends before the warm-up does
         return LinearParamScheduler(start, start + (full - start) / share)
-    warm_up = LinearParamScheduler(start, schedule(share))
+    warmup = LinearParamScheduler(start, schedule(share))
     return CompositeParamScheduler(
-        [warm_up, schedule], lengths=[share, 1.0 - share], interval_scaling=["rescaled", "fixed"]
+        [warmup, schedule], lengths=[share, 1.0 - share], interval_scaling=["rescaled", "fixed"]
     )
 
 

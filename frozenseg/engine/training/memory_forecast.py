@@ -1,128 +1,109 @@
-"""How much memory a training will take: foretold before its first step from small ones, and compared with what it took.
+"""Forecast of the memory that training needs, extrapolated from two small training steps.
 
-What a step holds at its most grows by the same amount with every image, and with every pixel of an image; small steps
-of made-up images tell these amounts, counted tensor by tensor, so that the device does not matter.
+The peak of a step grows linearly with the number of images and with the pixels of an image. Two steps on small random
+images give both slopes. The bytes are counted tensor by tensor, so that the result does not depend on the device.
 """
 
 import weakref
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Iterable
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from frozenseg.config import CfgNode
+from frozenseg.data.batch_plan import BatchPlan
+from frozenseg.device import pick_device
 from frozenseg.engine.checkpoints.random_states import undisturbed_random_states
-from frozenseg.engine.peak_memory import peak_since, start_measuring
+from frozenseg.engine.training.optimizer import build_optimizer
 from frozenseg.engine.training.precision import Precision
-from frozenseg.engine.training.trainer import Hook
-from frozenseg.errors import ConfigError
-from frozenseg.log import get_logger
+from frozenseg.modeling.build import build_model
+from frozenseg.modeling.meta_arch.base import MaskClassifier
 from frozenseg.structures.instances import Instances
+from frozenseg.vocabulary import Vocabulary
 
-if TYPE_CHECKING:
-    from frozenseg.engine.training.trainer import Trainer
-
-logger = get_logger(__name__)
-MIB = 2**20
-STRIDE = 32  # of the coarsest map: small images have sides that are multiples of it
-MASKS = 10  # of a made-up image
-STATES = {"AdamW": 2, "SGD": 1}  # numbers that an optimiser keeps for each parameter
+STRIDE = 32  # of the coarsest feature map: the sides of the small images are multiples of it
+MASKS_PER_IMAGE = 10
+STATES_PER_PARAMETER = {"AdamW": 2, "SGD": 1}
 
 
-class Images(NamedTuple):
-    """Images that a process works on at once."""
+class ImagesAtOnce(NamedTuple):
+    """Square images that a process holds in memory together."""
 
-    count: int
+    number: int
     side: int  # pixels
 
 
-class Needed(NamedTuple):
-    """Bytes beside what is held before the first step."""
+class TrainingMemory(NamedTuple):
+    """Memory of training in bytes."""
 
-    activations: int  # the most of all that comes and goes in a step: kept for the backward pass, or passing
+    weights: int  # parameters and buffers, trained and frozen
+    activations: int  # peak of a step: tensors kept for the backward pass and temporary ones
     gradients: int
-    states: int  # of the optimiser
-
-    def __str__(self) -> str:
-        """Say it in MiB."""
-        return ", ".join(f"{name} {value / MIB:.0f}" for name, value in self._asdict().items())
+    optimizer_states: int
 
 
-def forecast(model: nn.Module, images: Images, optimizer: torch.optim.Optimizer, precision: Precision) -> Needed:
-    """Foretell what training takes, beside the weights.
-
-    All processes must call it together. Random generators, weights and gradients are left as they are.
+def forecast_training_memory(cfg: CfgNode, vocabulary: Vocabulary) -> TrainingMemory:
+    """Build the model of a config and forecast the memory of training it, for each process.
 
     Args:
-        model: on its device, in training mode, without gradients, not wrapped.
-        images: of a step, or of the parts that it has.
+        cfg: reads MODEL, SOLVER and INPUT.IMAGE_SIZE.
+        vocabulary: training vocabulary.
+    """
+    device = pick_device(cfg.MODEL.DEVICE)
+    model = build_model(cfg, vocabulary).train().to(device)
+    plan = BatchPlan.from_config(cfg)
+    images = ImagesAtOnce(plan.share // plan.parts, cfg.INPUT.IMAGE_SIZE)
+    return forecast(model, images, build_optimizer(cfg, model), Precision.from_config(cfg, device))
+
+
+def forecast(
+    model: MaskClassifier, images: ImagesAtOnce, optimizer: torch.optim.Optimizer, precision: Precision
+) -> TrainingMemory:
+    """Forecast the memory of training steps; random states, weights and gradients stay unchanged.
+
+    Args:
+        model: on its device, in training mode, without gradients, not wrapped for data parallelism.
+        images: of a step, or of one of the parts that a step is split into.
         optimizer: AdamW or SGD.
         precision: of the forward pass.
     """
-    small, medium = (_rounded(images.side * share) for share in (0.5, 0.75))
+    small, medium = (_round_to_stride(images.side * share) for share in (0.5, 0.75))
     with undisturbed_random_states():
         with torch.no_grad(), precision.autocast():
-            model(
-                [_image(small)]
-            )  # what happens only once: words are encoded, frozen weights brought to their precision
-        one, larger = (_step_peaks(model, Images(1, side), precision) for side in (small, medium))
+            # Work that is done only once: encode the class names, convert frozen weights to their precision.
+            model([_random_image(small)])
+        peaks_small, peaks_medium = (_step_peaks(model, ImagesAtOnce(1, side), precision) for side in (small, medium))
     model.criterion.statistics.take()
-    by_pixel = (larger - one) / max(medium**2 - small**2, 1)
-    trained = sum(value.numel() * value.element_size() for value in model.parameters() if value.requires_grad)
-    by_image = one - [0, trained] + by_pixel * (images.side**2 - small**2)  # forward, backward
-    states = STATES.get(type(optimizer).__name__, 2)
-    return Needed(round(images.count * by_image.max()), trained, states * trained)
-
-
-class MemoryReport(Hook):
-    """Tells before the first step what training will take, and after the second what it took.
-
-    Args:
-        forecast: returns what is needed; called on all processes.
-        device: whose memory is meant.
-    """
-
-    def __init__(self, forecast: Callable[[], Needed], device: torch.device) -> None:
-        self.forecast, self.device = forecast, device
-        self._started, self._foreseen = 0, 0
-
-    def before_train(self, trainer: "Trainer") -> None:
-        """Foretell."""
-        needed = self.forecast()
-        try:
-            held = start_measuring(self.device)
-        except ConfigError:
-            logger.info("Memory that training takes beside the model: %s MiB.", needed)
-            return
-        self._started, self._foreseen = trainer.iteration, held + sum(needed)
-        logger.info("Memory: %.0f MiB at most (now %.0f; %s).", self._foreseen / MIB, held / MIB, needed)
-
-    def after_step(self, trainer: "Trainer") -> None:
-        """Compare: the optimiser's states are there from the second step on."""
-        if self._foreseen and trainer.iteration == min(self._started + 2, trainer.max_iter):
-            took = peak_since(self.device)
-            off = 100 * (self._foreseen - took) / took
-            logger.info("Memory: the first steps took %.0f MiB (foretold: %+.0f %%).", took / MIB, off)
+    per_pixel = (peaks_medium - peaks_small) / max(medium**2 - small**2, 1)
+    gradients = _bytes(value for value in model.parameters() if value.requires_grad)
+    per_image = peaks_small - [0, gradients] + per_pixel * (images.side**2 - small**2)  # forward, backward
+    return TrainingMemory(
+        weights=_bytes([*model.parameters(), *model.buffers()]),
+        activations=round(images.number * per_image.max()),
+        gradients=gradients,
+        optimizer_states=STATES_PER_PARAMETER.get(type(optimizer).__name__, 2) * gradients,
+    )
 
 
 class _LiveTensors(TorchDispatchMode):
-    """Counts the bytes of all tensors that are made in the block and still there, and the most that were at once."""
+    """Counts the bytes of the tensors that are created in the block and still exist, and their peak."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]  # torch's class has no annotations
         self.live, self.peak = 0, 0
         self._known: set[int] = set()
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """Run an operation and look at what it returns."""
+        """Run an operation and count the storages that it creates."""
         del types
         result = func(*args, **(kwargs or {}))
-        given = {id(storage) for storage in _storages((args, kwargs))}
+        inputs = {id(storage) for storage in _storages((args, kwargs))}
         for storage in _storages(result):
-            if id(storage) not in given and id(storage) not in self._known:
+            if id(storage) not in inputs and id(storage) not in self._known:
                 self._count(storage)
         return result
 
@@ -142,29 +123,34 @@ def _storages(values: Any) -> list[torch.UntypedStorage]:
     return [leaf.untyped_storage() for leaf in tree_leaves(values) if isinstance(leaf, Tensor)]
 
 
-def _step_peaks(model: nn.Module, images: Images, precision: Precision) -> np.ndarray:
-    """Return the most bytes that a step of made-up images has at once, forward and backward, (2,)."""
-    batch = [_image(images.side) for _ in range(images.count)]
+def _step_peaks(model: MaskClassifier, images: ImagesAtOnce, precision: Precision) -> np.ndarray:
+    """Return the peak bytes of a step on random images, forward and backward, (2,)."""
+    batch = [_random_image(images.side) for _ in range(images.number)]
     with _LiveTensors() as tensors:
         with precision.autocast():
             total = torch.stack(list(model(batch).values())).sum()
         forward, tensors.peak = tensors.peak, 0
-        total.backward()
+        torch.autograd.backward(total)
     model.zero_grad(set_to_none=True)
     return np.array([forward, tensors.peak], dtype=float)
 
 
-def _image(side: int) -> dict[str, Any]:
-    """Return an image of noise; each of its masks is a column."""
-    owner = torch.arange(side) * MASKS // side
-    masks = (owner == torch.arange(MASKS)[:, None])[:, None].expand(-1, side, -1)  # (n, S, S)
+def _random_image(side: int) -> dict[str, Any]:
+    """Return an image of noise, of which each mask is a vertical stripe."""
+    stripe = torch.arange(side) * MASKS_PER_IMAGE // side
+    masks = (stripe == torch.arange(MASKS_PER_IMAGE)[:, None])[:, None].expand(-1, side, -1)  # (n, S, S)
+    labels = torch.zeros(MASKS_PER_IMAGE, dtype=torch.int64)
     return {
         "image": torch.randint(0, 256, (3, side, side), dtype=torch.uint8),
         "height": side,
         "width": side,
-        "instances": Instances((side, side), gt_classes=torch.zeros(MASKS, dtype=torch.int64), gt_masks=masks),
+        "instances": Instances((side, side), gt_classes=labels, gt_masks=masks),
     }
 
 
-def _rounded(side: float) -> int:
+def _bytes(tensors: Iterable[Tensor]) -> int:
+    return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+
+
+def _round_to_stride(side: float) -> int:
     return max(STRIDE, round(side / STRIDE) * STRIDE)

@@ -1,4 +1,4 @@
-"""Which parameters learn, how fast, and with how much weight decay; and the clipping of their gradients."""
+"""Optimizer with parameter groups by learning rate and weight decay, and gradient clipping."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from frozenseg.config import CfgNode
 from frozenseg.errors import ConfigError, did_you_mean
 
 NORM_LAYERS = (
@@ -21,15 +22,15 @@ POSITION_TABLES = ("relative_position_bias_table", "absolute_pos_embed")
 GradientClip = Callable[[Sequence[Tensor]], Tensor]
 
 
-def build_optimizer(cfg: Any, model: nn.Module) -> torch.optim.Optimizer:
-    """Build the optimiser over all parameters that require a gradient.
+def build_optimizer(cfg: CfgNode, model: nn.Module) -> torch.optim.Optimizer:
+    """Build the optimizer over all parameters that require a gradient.
 
     Args:
-        cfg: reads SOLVER.{OPTIMIZER, BASE_LR, MOMENTUM} and what :func:`parameter_groups` reads.
-        model: on its device already.
+        cfg: reads SOLVER.{OPTIMIZER, BASE_LR, MOMENTUM} and the keys of :func:`parameter_groups`.
+        model: on its device.
 
     Raises:
-        ConfigError: an unknown optimiser, or a model with nothing to train.
+        ConfigError: an unknown optimizer, or a model without trainable parameters.
     """
     solver = cfg.SOLVER
     builders: dict[str, Callable[..., torch.optim.Optimizer]] = {
@@ -47,16 +48,16 @@ def build_optimizer(cfg: Any, model: nn.Module) -> torch.optim.Optimizer:
     return builders[solver.OPTIMIZER](groups, lr=solver.BASE_LR)
 
 
-def parameter_groups(cfg: Any, model: nn.Module) -> list[dict[str, Any]]:
-    """Sort the trainable parameters by learning rate and weight decay (the rules of the released training code).
+def parameter_groups(cfg: CfgNode, model: nn.Module) -> list[dict[str, Any]]:
+    """Group the trainable parameters by learning rate and weight decay, by the rules of the released training code.
 
     Args:
         cfg: reads SOLVER.{BASE_LR, BACKBONE_MULTIPLIER, WEIGHT_DECAY, WEIGHT_DECAY_NORM, WEIGHT_DECAY_EMBED}.
-        model: any module; a parameter that two modules share counts once, for the first of them.
+        model: any module; a parameter that two modules share is listed once, under the first of them.
 
     Returns:
-        Groups with ``params``, ``lr``, ``initial_lr`` (what the schedule multiplies) and ``weight_decay``, in order of
-        their first parameter.
+        Groups with ``params``, ``lr``, ``initial_lr`` (which the schedule multiplies) and ``weight_decay``, in the
+        order of their first parameters.
     """
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     taken: set[int] = set()
@@ -73,33 +74,31 @@ def parameter_groups(cfg: Any, model: nn.Module) -> list[dict[str, Any]]:
     ]
 
 
-def _weight_decay(solver: Any, module: nn.Module, name: str) -> float:
+def _weight_decay(solver: CfgNode, module: nn.Module, name: str) -> float:
     if any(table in name for table in POSITION_TABLES):
         return 0.0
     if isinstance(module, NORM_LAYERS):
-        return solver.WEIGHT_DECAY_NORM
-    if isinstance(module, nn.Embedding):
-        return solver.WEIGHT_DECAY_EMBED
-    return solver.WEIGHT_DECAY
+        return float(solver.WEIGHT_DECAY_NORM)
+    return float(solver.WEIGHT_DECAY_EMBED if isinstance(module, nn.Embedding) else solver.WEIGHT_DECAY)
 
 
-def build_gradient_clip(cfg: Any) -> GradientClip:
-    """Return what clips the gradients of parameters in place and returns their norm before it, a scalar tensor.
+def build_gradient_clip(cfg: CfgNode) -> GradientClip:
+    """Return a function that clips the gradients of parameters in place and returns their norm before, a scalar tensor.
 
     Args:
         cfg: reads SOLVER.CLIP_GRADIENTS.
 
     Raises:
-        ConfigError: another kind of clipping than by the norm over the full model.
+        ConfigError: CLIP_TYPE is not ``full_model``, the norm over all parameters.
     """
     clipping = cfg.SOLVER.CLIP_GRADIENTS
     if not clipping.ENABLED:
         return gradient_norm
     if clipping.CLIP_TYPE != "full_model":
-        raise ConfigError(f"SOLVER.CLIP_GRADIENTS.CLIP_TYPE is {clipping.CLIP_TYPE!r}; 'full_model' is the only one.")
+        raise ConfigError(f"SOLVER.CLIP_GRADIENTS.CLIP_TYPE is {clipping.CLIP_TYPE!r}; only 'full_model' is supported.")
     return partial(nn.utils.clip_grad_norm_, max_norm=clipping.CLIP_VALUE, norm_type=clipping.NORM_TYPE)
 
 
 def gradient_norm(parameters: Sequence[Tensor]) -> Tensor:
-    """Return the L2 norm of all gradients together, a scalar tensor, and change nothing."""
+    """Return the L2 norm over all gradients, a scalar tensor, without changing them."""
     return nn.utils.clip_grad_norm_(parameters, math.inf)

@@ -1,16 +1,16 @@
-"""The training loop and its hook points.
+"""Training loop and hook interface.
 
-In full::
+The loop and the points at which it calls its hooks::
 
     before_train
-    until max_iter, or somebody stops:
+    until max_iter, or until a hook sets ``stopped``:
         before_step
-        data → (losses → backward) for each part of the batch → clip → step, unless it is a bad one
+        data → (losses → backward) for each part of the batch → clip → optimizer step, skipped if not finite
         after_step
-    after_train             (unless somebody has stopped it)
+    after_train             (not if a hook has set ``stopped``)
     close                   (always, also after an error)
 
-What happens at these points is the hooks' business (``hooks.py``).
+The hooks of a training run are in ``hooks.py``.
 """
 
 import enum
@@ -27,7 +27,7 @@ from torch import Tensor, nn
 
 from frozenseg import distributed
 from frozenseg.engine.checkpoints.random_states import random_states
-from frozenseg.engine.training.data_parallel import gradients_kept_here
+from frozenseg.engine.training.data_parallel import without_gradient_sync
 from frozenseg.engine.training.optimizer import GradientClip, gradient_norm
 from frozenseg.engine.training.precision import Precision
 
@@ -35,70 +35,71 @@ Batch = list[dict[str, Any]]
 
 
 class StepStatus(enum.Enum):
-    """What became of a step; the same on all processes."""
+    """Result of a step; equal on all processes."""
 
     GOOD = "good"
-    BAD = "bad"  # a loss or the gradient was not finite: nothing has changed
-    OVERFLOW = "overflow"  # of float16, which has found its scale too large: nothing but that has changed
+    BAD = "bad"  # a loss or the gradient was not finite: the step changed nothing
+    OVERFLOW = "overflow"  # the float16 loss scale was too large: the step changed the scale alone
 
 
 class Step(NamedTuple):
-    """What is known of a step once it is done."""
+    """Record of one finished step."""
 
-    outcome: StepStatus
+    status: StepStatus
     batch: Batch  # this process's share
-    losses: dict[str, Tensor]  # scalars, detached, of all parts of this process's share of the batch
-    total: float  # their sum
+    losses: dict[str, Tensor]  # scalars, detached, summed over the parts of this process's share
+    total: float  # sum of the losses
     learning_rate: float  # of the first parameter group
     gradient_norm: float  # before clipping
-    data_time: float  # seconds that the step waited for its batch
-    time: float  # seconds, all together
+    data_time: float  # seconds of waiting for the batch
+    time: float  # seconds of the whole step
 
 
 class Hook:
-    """Something that happens around the steps. Override the points that matter; all do nothing here."""
+    """Base class of what runs around the training steps; all methods do nothing here."""
 
     def before_train(self, trainer: "Trainer") -> None:
-        """Before the first step; the loader runs already."""
+        """Run before the first step, after the loader has started."""
 
     def before_step(self, trainer: "Trainer") -> None:
-        """Before each step; ``trainer.iteration`` steps are done."""
+        """Run before each step, when ``trainer.iteration`` steps are done."""
 
-    def after_step(self, trainer: "Trainer") -> None:
-        """After each step; ``trainer.iteration`` counts it and ``trainer.last_step`` tells of it."""
+    def after_step(self, trainer: "Trainer", step: Step) -> None:
+        """Run after each step, which ``trainer.iteration`` includes."""
 
     def after_train(self, trainer: "Trainer") -> None:
-        """After the last step, if training comes so far."""
+        """Run after the last step, unless training was stopped or failed."""
 
     def close(self, trainer: "Trainer") -> None:
-        """At the very end, also after an error."""
+        """Run when training ends, also after an error."""
 
 
 def is_due(trainer: "Trainer", period: int) -> bool:
-    """Tell whether a step ends a period or the training; a period of 0 leaves only the end."""
+    """Return True if the last step ends a period or the training; with period 0 only at the end of training."""
     return trainer.iteration == trainer.max_iter or (period > 0 and trainer.iteration % period == 0)
 
 
 class Trainer:
-    """Runs the steps.
+    """Runs training steps and calls the hooks.
 
     Args:
-        model: batch → losses by name; wrapped for several processes already. Where a batch has parts, it is given one
-            of them and the number of target masks of every image of the batch, so that the losses of the parts add up.
-        loader: an endless stream of this process's shares of the batches, beginning with that of the first step to run.
-        optimizer: of the model's trainable parameters.
-        steps: to run; it starts with the number of those that an earlier run has done.
-        images_at_once: images of a part of the batch; 0 for all.
-        clip: clips gradients and returns their norm; by default only the latter.
-        precision: of the forward pass; by default float32.
-        hooks: called in this order at every point.
+        model: maps a batch to losses by name; already wrapped for data parallelism. Where a step has several parts,
+            it also gets ``masks_of_step``, the number of target masks of every image of the step, so that the losses
+            of the parts sum to the loss of the whole batch.
+        loader: endless iterable of this process's batches, from the first step to run.
+        optimizer: over the trainable parameters of the model.
+        steps: iterations to run; its start is the number of steps that are already done.
+        images_at_once: images of one part of the batch; 0 for the whole batch.
+        clip: clips the gradients in place and returns their norm before clipping; the default only measures.
+        precision: of the forward pass; float32 by default.
+        hooks: called in this order at every point, and closed in reverse order.
 
     Attributes:
-        iteration: steps done.
-        states: of the random generators before the step that is on its way, or the last one.
-        states_after: of the random generators after ``iteration`` steps; empty while one is on its way.
-        whole: whether the model is as ``iteration`` steps have left it, and not amid an update.
-        stopped: a hook that sets it ends training after the step.
+        iteration: number of steps done.
+        states: random states before the current step, or the last one.
+        states_after: random states after ``iteration`` steps; empty during a step.
+        is_consistent: False while the optimizer updates; a checkpoint may be saved only when True.
+        stopped: a hook sets it to end training after the current step.
     """
 
     def __init__(
@@ -118,15 +119,14 @@ class Trainer:
         self.images_at_once, self.clip = images_at_once, clip
         self.precision = Precision.of() if precision is None else precision
         self.hooks = list(hooks)
-        self.last_step: Step | None = None
         self.last_checkpoint: Path | None = None
-        self.stopped, self.whole = False, True
+        self.stopped, self.is_consistent = False, True
         self.states: dict[str, Any] = {}
         self.states_after: dict[str, Any] = {}
         self._parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
 
     def train(self) -> None:
-        """Run all steps that are left, or until a hook has set ``stopped``."""
+        """Run the remaining steps, or fewer if a hook sets ``stopped``."""
         if self.iteration >= self.max_iter:
             return
         self.model.train()
@@ -136,23 +136,23 @@ class Trainer:
             while self.iteration < self.max_iter and not self.stopped:
                 self.states, self.states_after = random_states(), {}
                 self._call("before_step")
-                self.last_step = self._step(batches)
+                step = self._step(batches)
                 self.iteration += 1
-                self.whole, self.states_after = True, random_states()
-                self._call("after_step")
+                self.is_consistent, self.states_after = True, random_states()
+                self._call("after_step", step)
             if not self.stopped:
                 self._call("after_train")
         finally:
-            with ExitStack() as stack:  # all are called, whatever others raise
+            with ExitStack() as stack:  # closes every hook, also if closing another one fails
                 for hook in reversed(self.hooks):
                     stack.callback(hook.close, self)
 
-    def _call(self, point: str) -> None:
+    def _call(self, point: str, *arguments: Step) -> None:
         for hook in self.hooks:
-            getattr(hook, point)(self)
+            getattr(hook, point)(self, *arguments)
 
     def _started_batches(self) -> Iterator[Batch]:
-        """Fetch the first batch before the hooks begin: starting a torch loader draws from the global generator."""
+        """Fetch the first batch before the hooks start: iterating a DataLoader draws from the global generator."""
         batches = iter(self.loader)
         return itertools.chain([next(batches)], batches)
 
@@ -165,54 +165,58 @@ class Trainer:
         self.precision.scaler.unscale_(self.optimizer)
         norm = self.clip(self._parameters)
         total = torch.stack(list(losses.values())).sum()
-        # the one place where the step waits for its device; the sum over the processes makes them all decide alike
-        told = torch.stack([total, norm.to(total), distributed.sum_over_ranks(total)]).tolist()
-        outcome = self._outcome(total=told[2], norm=told[1])
-        self.whole = False
-        self._update(outcome)
+        # The only synchronization with the device in a step; with the sum over ranks all processes decide alike.
+        scalars = torch.stack([total, norm.to(total), distributed.sum_over_ranks(total)])
+        local_total, gradient_norm_, summed_total = scalars.tolist()
+        status = self._status(summed_total, gradient_norm_)
+        self.is_consistent = False
+        self._update(status)
         return Step(
-            outcome=outcome,
+            status=status,
             batch=batch,
             losses=losses,
-            total=told[0],
+            total=local_total,
             learning_rate=self.optimizer.param_groups[0]["lr"],
-            gradient_norm=told[1],
+            gradient_norm=gradient_norm_,
             data_time=data_time,
             time=time.perf_counter() - started,
         )
 
     def _backward(self, batch: Batch) -> dict[str, Tensor]:
-        """Sum up the gradients of the parts of a batch, one part in memory at a time; returns its losses, detached."""
+        """Accumulate the gradients of the parts of a batch, one part in memory at a time; return detached losses."""
         size = self.images_at_once or len(batch)
         parts = [batch[first : first + size] for first in range(0, len(batch), size)]
         sums: dict[str, Tensor] = {}
         for part in parts:
-            with nullcontext() if part is parts[-1] else gradients_kept_here(self.model):
+            with nullcontext() if part is parts[-1] else without_gradient_sync(self.model):
                 losses = self._losses(part, batch)
-                self.precision.scaler.scale(torch.stack(list(losses.values())).sum()).backward()
+                scaled = self.precision.scaler.scale(torch.stack(list(losses.values())).sum())
+                torch.autograd.backward(scaled)
             for name, loss in losses.items():
                 sums[name] = sums[name] + loss.detach() if name in sums else loss.detach()
         return sums
 
     def _losses(self, part: Batch, batch: Batch) -> dict[str, Tensor]:
+        extra = {}
+        if len(part) < len(batch):
+            extra["masks_of_step"] = [len(element["instances"]) for element in batch]
         with self.precision.autocast():
-            if len(part) == len(batch):
-                return self.model(batch)
-            return self.model(part, masks_of_step=[len(element["instances"]) for element in batch])
+            losses: dict[str, Tensor] = self.model(part, **extra)
+        return losses
 
-    def _outcome(self, total: float, norm: float) -> StepStatus:
+    def _status(self, total: float, norm: float) -> StepStatus:
         if math.isfinite(total) and math.isfinite(norm):
             return StepStatus.GOOD
         scaler = self.precision.scaler
         may_overflow = scaler.is_enabled() and scaler.get_scale() > 1
         return StepStatus.OVERFLOW if math.isfinite(total) and may_overflow else StepStatus.BAD
 
-    def _update(self, outcome: StepStatus) -> None:
+    def _update(self, status: StepStatus) -> None:
         scaler = self.precision.scaler
-        if outcome is StepStatus.BAD:
+        if status is StepStatus.BAD:
             self.optimizer.zero_grad(set_to_none=True)
             if scaler.is_enabled():
-                scaler.update(scaler.get_scale())  # it is not the scale's fault
+                scaler.update(scaler.get_scale())  # keep the scale, which did not cause the bad loss
             return
         scaler.step(self.optimizer)
         scaler.update()

@@ -1,30 +1,31 @@
-"""Scalars and pictures of training → Weights & Biases, for those who have it (the extra ``wandb``)."""
+"""Writer of training metrics and images for Weights & Biases (the extra ``wandb``)."""
 
 import hashlib
 import importlib.util
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import yaml
 from PIL import Image
 
+from frozenseg.config import CfgNode
 from frozenseg.errors import ConfigError
 
 
 class WeightsAndBiases:
     """A run of Weights & Biases. ``WANDB_MODE=offline`` keeps it on this machine.
 
-    A resumed training goes on in the same run: it is known by its output folder.
+    The output folder identifies the run, so that a resumed training continues the same one.
 
     Args:
-        cfg: LOG_WANDB_PROJECT is the project; all of it is shown with the run.
-        folder: of the run; its files lie in ``wandb/`` there.
+        cfg: reads LOG_WANDB_PROJECT, the project; all keys are recorded with the run.
+        folder: output folder of the training; W&B writes to ``wandb/`` in it.
 
     Raises:
         ConfigError: the package is not installed.
     """
 
-    def __init__(self, cfg: Any, folder: Path) -> None:
+    def __init__(self, cfg: CfgNode, folder: Path) -> None:
         if importlib.util.find_spec("wandb") is None:
             raise ConfigError(
                 "LOG_WANDB_PROJECT is set, but W&B is not installed: pip install 'frozenseg[wandb]', or leave the key "
@@ -32,7 +33,7 @@ class WeightsAndBiases:
             )
         import wandb
 
-        self._picture = wandb.Image
+        self._image = wandb.Image
         self._run = wandb.init(
             project=cfg.LOG_WANDB_PROJECT,
             dir=str(folder),
@@ -41,13 +42,13 @@ class WeightsAndBiases:
             config=yaml.safe_load(cfg.dump()),
         )
 
-    def write(self, iteration: int, scalars: dict[str, float | None]) -> None:
+    def write(self, iteration: int, scalars: Mapping[str, float | None]) -> None:
         """Add one point to each curve."""
         self._run.log({name: value for name, value in scalars.items() if value is not None}, step=iteration)
 
-    def show(self, iteration: int, picture: Image.Image) -> None:
-        """Add the picture to those before it."""
-        self._run.log({"pictures": self._picture(picture)}, step=iteration)
+    def show(self, iteration: int, image: Image.Image) -> None:
+        """Add an image under the name ``pictures``."""
+        self._run.log({"pictures": self._image(image)}, step=iteration)
 
     def close(self) -> None:
         """Finish the run."""

@@ -1,4 +1,4 @@
-"""Scalars and pictures of training → console lines, ``metrics.json`` (one object a line), TensorBoard."""
+"""Writers of training metrics and images: console lines, ``metrics.json`` (one object a line), TensorBoard."""
 
 import datetime
 import importlib.util
@@ -9,51 +9,52 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import torch
 from PIL import Image
 
 from frozenseg.atomic import replacing
+from frozenseg.config import CfgNode
 from frozenseg.engine.training.wandb_writer import WeightsAndBiases
 from frozenseg.log import get_logger
 
 logger = get_logger(__name__)
-Scalars = dict[str, float | None]
+Scalars = Mapping[str, float | None]  # None: the value is unknown
 METRICS_FILE = "metrics.json"
-TROUBLES = ("bad_images", "bad_steps", "overflows")  # counted since the run began; told on the console where there are
+FAILURES = ("bad_images", "bad_steps", "overflows")  # counted since the run began; on the console only if above 0
 CURVES = {
     **{name: f"losses/{name}" for name in ("total_loss", "loss_ce", "loss_mask", "loss_dice")},
     **{name: f"matching/{name}" for name in ("queries_matched", "matched_probability", "matched_iou")},
     **{name: f"optimiser/{name}" for name in ("lr", "grad_norm")},
     **{name: f"machine/{name}" for name in ("data_time", "time", "memory")},
-    **{name: f"trouble/{name}" for name in TROUBLES},
-}  # where TensorBoard shows them
+    **{name: f"trouble/{name}" for name in FAILURES},
+}  # scalar → name of its curve in TensorBoard
 
 
-class Writer(Protocol):
-    """Somewhere that scalars go."""
+class MetricWriter(Protocol):
+    """Interface of the writers: a destination for scalars and images."""
 
     def write(self, iteration: int, scalars: Scalars) -> None:
-        """Take the scalars of a step; None stands for what cannot be known."""
+        """Write the scalars of a step; None is an unknown value."""
 
-    def show(self, iteration: int, picture: Image.Image) -> None:
-        """Take a picture, if it can show one."""
+    def show(self, iteration: int, image: Image.Image) -> None:
+        """Write an image, if the writer can show one."""
 
     def close(self) -> None:
-        """Finish."""
+        """Finish writing."""
 
 
 class JsonLines:
     """``metrics.json``: one JSON object a line, with ``iteration`` and the scalars.
 
-    A resumed run goes on in the same file, without the lines after the checkpoint that it resumes from. A fresh one
-    puts the file of an earlier run aside, as ``metrics.previous.json``.
+    A resumed run continues the file, without the lines after the checkpoint that it resumes from. A fresh run renames
+    the file of an earlier one to ``metrics.previous.json``.
 
     Args:
-        folder: where the file lies.
-        start_iteration: steps done by an earlier run.
+        folder: output folder of the run.
+        start_iteration: steps done by the resumed run; 0 for a fresh run.
     """
 
     def __init__(self, folder: Path, start_iteration: int = 0) -> None:
@@ -66,15 +67,15 @@ class JsonLines:
         self._file = self.path.open("a", encoding="utf-8")
 
     def write(self, iteration: int, scalars: Scalars) -> None:
-        """Append a line at once, so that nothing is lost with the process; NaN becomes null."""
+        """Append a line and flush it, so that nothing is lost with the process; NaN becomes null."""
         finite = {
             name: value if value is not None and math.isfinite(value) else None for name, value in scalars.items()
         }
         self._file.write(json.dumps({"iteration": iteration, **finite}) + "\n")
         self._file.flush()
 
-    def show(self, iteration: int, picture: Image.Image) -> None:
-        """Do nothing: a line holds numbers."""
+    def show(self, iteration: int, image: Image.Image) -> None:
+        """Do nothing: a line holds numbers only."""
 
     def close(self) -> None:
         """Close the file."""
@@ -82,11 +83,11 @@ class JsonLines:
 
 
 class ConsoleLines:
-    """One line of log for each writing, with the time to go.
+    """One log line for each step that is written, with the remaining time.
 
     Args:
         max_iter: steps of the whole training.
-        start_iteration: steps done by an earlier run.
+        start_iteration: steps done by the resumed run; 0 for a fresh run.
     """
 
     def __init__(self, max_iter: int, start_iteration: int = 0) -> None:
@@ -94,11 +95,11 @@ class ConsoleLines:
         self._start_iteration, self._started = start_iteration, time.monotonic()
 
     def write(self, iteration: int, scalars: Scalars) -> None:
-        """Log the line of a step; results of an evaluation have their table."""
+        """Log the line of a step; the results of an evaluation are logged as a table instead."""
         if "total_loss" not in scalars:
             return
         losses = " ".join(
-            f"{name.removeprefix('loss_')} {scalars[name]:.3f}" for name in scalars if name.startswith("loss")
+            f"{name.removeprefix('loss_')} {value:.3f}" for name, value in scalars.items() if name.startswith("loss")
         )
         memory = scalars["memory"]
         size = "" if memory is None else f"  memory {memory:.0f} MiB"
@@ -106,7 +107,7 @@ class ConsoleLines:
             "iteration %d/%d  eta %s  total_loss %.3f (%s)  grad_norm %.3g  lr %.3g  data %.3f s  step %.3f s%s%s",
             iteration,
             self.max_iter,
-            self._time_to_go(iteration),
+            self._remaining_time(iteration),
             scalars["total_loss"],
             losses,
             scalars["grad_norm"],
@@ -114,16 +115,16 @@ class ConsoleLines:
             scalars["data_time"],
             scalars["time"],
             size,
-            "".join(f"  {name} {scalars[name]:.0f}" for name in TROUBLES if scalars.get(name)),
+            "".join(f"  {name} {scalars[name]:.0f}" for name in FAILURES if scalars.get(name)),
         )
 
-    def show(self, iteration: int, picture: Image.Image) -> None:
-        """Do nothing: a line cannot show it."""
+    def show(self, iteration: int, image: Image.Image) -> None:
+        """Do nothing: a log line shows no image."""
 
     def close(self) -> None:
-        """Do nothing: the logger stays."""
+        """Do nothing: the logger stays open."""
 
-    def _time_to_go(self, iteration: int) -> datetime.timedelta:
+    def _remaining_time(self, iteration: int) -> datetime.timedelta:
         pace = (time.monotonic() - self._started) / max(iteration - self._start_iteration, 1)
         return datetime.timedelta(seconds=round(pace * (self.max_iter - iteration)))
 
@@ -133,7 +134,7 @@ class TensorBoard:
 
     Args:
         folder: for the event files.
-        start_iteration: steps done by an earlier run; what it has logged after them is hidden.
+        start_iteration: steps done by the resumed run; points that it has logged after them are hidden.
     """
 
     def __init__(self, folder: Path, start_iteration: int = 0) -> None:
@@ -147,29 +148,30 @@ class TensorBoard:
             if value is not None:
                 self._writer.add_scalar(CURVES.get(name, name), value, iteration)
 
-    def show(self, iteration: int, picture: Image.Image) -> None:
-        """Add the picture to those before it."""
-        self._writer.add_image("pictures", np.asarray(picture), iteration, dataformats="HWC")
+    def show(self, iteration: int, image: Image.Image) -> None:
+        """Add an image under the name ``pictures``."""
+        self._writer.add_image("pictures", np.asarray(image), iteration, dataformats="HWC")
 
     def close(self) -> None:
-        """Write out what is left."""
+        """Flush and close the files."""
         self._writer.close()
 
 
-def build_writers(cfg: Any, folder: Path, start_iteration: int = 0) -> list[Writer]:
-    """Return the writers of a run: console, ``metrics.json``, TensorBoard where it is installed, W&B where asked for.
+def build_metric_writers(cfg: CfgNode, folder: Path, start_iteration: int = 0) -> list[MetricWriter]:
+    """Return the writers of a run: console, ``metrics.json``, TensorBoard if installed, W&B if a project is set.
 
     Args:
         cfg: reads SOLVER.MAX_ITER and LOG_WANDB_PROJECT.
-        folder: the run's output folder.
-        start_iteration: steps done by an earlier run.
+        folder: output folder of the run.
+        start_iteration: steps done by the resumed run; 0 for a fresh run.
 
     Raises:
-        ConfigError: W&B is asked for, and not installed.
+        ConfigError: LOG_WANDB_PROJECT is set and W&B is not installed.
     """
-    writers: list[Writer] = [ConsoleLines(cfg.SOLVER.MAX_ITER, start_iteration), JsonLines(folder, start_iteration)]
+    console = ConsoleLines(cfg.SOLVER.MAX_ITER, start_iteration)
+    writers: list[MetricWriter] = [console, JsonLines(folder, start_iteration)]
     if importlib.util.find_spec("tensorboard") is None:
-        logger.info("TensorBoard is not installed, so its files are left out; get it by: pip install tensorboard")
+        logger.info("TensorBoard is not installed: no event files are written. To get them: pip install tensorboard")
     else:
         writers.append(TensorBoard(folder / "tensorboard", start_iteration))
     if cfg.LOG_WANDB_PROJECT:
@@ -178,7 +180,7 @@ def build_writers(cfg: Any, folder: Path, start_iteration: int = 0) -> list[Writ
 
 
 def summed_by_kind(losses: Mapping[str, float]) -> dict[str, float]:
-    """Sum the losses of all decoder layers: ``loss_dice`` and ``loss_dice_3`` are one kind."""
+    """Sum the losses over the decoder layers: ``loss_dice`` and ``loss_dice_3`` are of one kind."""
     sums: dict[str, float] = {}
     for name, value in losses.items():
         kind = re.sub(r"_\d+$", "", name)
@@ -186,15 +188,15 @@ def summed_by_kind(losses: Mapping[str, float]) -> dict[str, float]:
     return sums
 
 
-def peak_memory(device: torch.device) -> float | None:
-    """Return the most memory held so far in MiB: by tensors on a GPU, or by this process; None where nobody knows."""
+def max_memory_mib(device: torch.device) -> float | None:
+    """Return the peak memory so far in MiB: of tensors on a GPU, or of this process; None if it is unknown."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 2**20
     if importlib.util.find_spec("resource") is None:  # Windows
         return None
     import resource
 
-    unit = 1 if sys.platform == "darwin" else 1024  # bytes there, KiB elsewhere
+    unit = 1 if sys.platform == "darwin" else 1024  # ru_maxrss is in bytes on macOS, in KiB elsewhere
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
 
 
@@ -208,6 +210,6 @@ def _lines_up_to(path: Path, iteration: int) -> list[str]:
 
 def _iteration(line: str) -> float:
     try:
-        return json.loads(line)["iteration"]
-    except json.JSONDecodeError:  # the process was killed while it wrote this line
+        return float(json.loads(line)["iteration"])
+    except json.JSONDecodeError:  # the process was killed while writing this line
         return math.inf

@@ -17,6 +17,7 @@ from frozenseg.modeling.checkpoint_file import write_checkpoint
 from frozenseg.modeling.layers.mlp import MLP
 from frozenseg.modeling.load_weights import checkpoint_content
 from frozenseg.modeling.meta_arch.base import MaskClassifier
+from tests.engine.one_layer import Recorder
 from tests.tiny import TRAINING, tiny_config, training_batch
 from tools.replay_step import main
 
@@ -30,10 +31,9 @@ def model() -> MaskClassifier:
 
 def dump(made: MaskClassifier, folder: Path) -> Path:
     states = random_states()
-    trainer = Trainer(made, [training_batch()], torch.optim.SGD(made.sem_seg_head.parameters(), 0.0), steps=range(1))
-    trainer.train()
-    assert trainer.last_step is not None
-    return StepDump(folder, made, CONFIG.dump())(5, trainer.last_step, states)
+    optimizer, kept = torch.optim.SGD(made.sem_seg_head.parameters(), 0.0), Recorder()
+    Trainer(made, [training_batch()], optimizer, steps=range(1), hooks=[kept]).train()
+    return StepDump(folder, made, CONFIG.dump())(5, kept.steps[0], states)
 
 
 def test_a_step_that_was_finite_is_so_again(tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ def test_other_files_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[s
     made = model()
     write_checkpoint(tmp_path / "model.pth", checkpoint_content(made, made.frozen_hashes(), CONFIG.dump()))
     assert main([str(tmp_path / "model.pth")]) == 2
-    assert "is no dump of a training step: give a file of the folder bad_steps" in capsys.readouterr().err
+    assert "is no dump of a training step: give a file in the folder bad_steps" in capsys.readouterr().err
     with pytest.raises(CheckpointError, match="There is no checkpoint"):
         replay(tmp_path / "nothing.pth")
 

@@ -42,8 +42,8 @@ def test_bad_steps_are_told_with_their_images_and_training_goes_on(caplog: pytes
     assert made.iteration == 8
     assert guard.counts() == {"bad_steps": 4, "overflows": 0}
     assert caplog.messages[0] == (
-        "Step 2 was not finite (loss_fit nan, loss_fit_0 nan) on images 10 (1_0.jpg), 11 (1_1.jpg); nothing was "
-        "changed by it (1 in a row)."
+        "Step 2 was not finite (loss_fit nan, loss_fit_0 nan) on images 10 (1_0.jpg), 11 (1_1.jpg); the step "
+        "was skipped (1 in a row)."
     )
     assert [message[-12:] for message in caplog.messages] == [f"{n} in a row)." for n in (1, 2, 1, 2)]
     assert dumps.given == []
@@ -53,12 +53,12 @@ def test_too_many_in_a_row_end_training_with_a_dump_and_a_checkpoint(tmp_path: P
     made, _, dumps = guarded(with_checkpoints(trainer(poisoned=(4, 5, 6)), tmp_path, period=2))
     with pytest.raises(
         FrozenSegError,
-        match=r"Step 7 was not finite .* on images 60 \(6_0\.jpg\), 61 \(6_1\.jpg\), and so were the 2 steps before it "
-        r"\(SOLVER.MAX_BAD_STEPS 3\): .*replay_step.py dump.pth', .* go on from .*model_0000006\.pth",
+        match=r"Step 7 was not finite .* on images 60 \(6_0\.jpg\), 61 \(6_1\.jpg\), like the 2 steps before it "
+        r"\(SOLVER.MAX_BAD_STEPS 3\): .*replay_step.py dump.pth', .* continue from .*model_0000006\.pth",
     ):
         made.train()
     [(iteration, step, states)] = dumps.given
-    assert (iteration, step.outcome) == (7, StepStatus.BAD)
+    assert (iteration, step.status) == (7, StepStatus.BAD)
     assert {"python", "numpy", "torch"} <= states.keys()
     assert torch.isfinite(made.model.layer.weight).all()
     assert made.last_checkpoint == tmp_path / "model_0000007.pth"  # the images that failed lie behind it
@@ -74,7 +74,7 @@ def test_an_overflow_is_counted_and_forgotten() -> None:
 def test_a_gradient_alone_can_be_bad() -> None:
     made, _, _ = guarded(trainer(), limit=1)
     made.clip = lambda _: torch.tensor(float("inf"))
-    with pytest.raises(FrozenSegError, match=r"\(every loss is finite, the gradient's norm is inf\) .*from the start"):
+    with pytest.raises(FrozenSegError, match=r"\(all losses are finite, the gradient norm is inf\) .*from the start"):
         made.train()
 
 

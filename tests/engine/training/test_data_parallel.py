@@ -9,7 +9,7 @@ import torch.distributed as dist
 from torch import nn
 
 from frozenseg import distributed
-from frozenseg.engine.training.data_parallel import data_parallel, gradients_kept_here
+from frozenseg.engine.training.data_parallel import data_parallel, without_gradient_sync
 from frozenseg.modeling.build import build_model
 from tests.tiny import TRAINING, tiny_config, training_batch
 
@@ -31,7 +31,7 @@ def _group(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def test_a_single_process_is_not_wrapped() -> None:
     model = nn.Linear(1, 1)
     assert data_parallel(model, CPU) is model
-    with gradients_kept_here(model):
+    with without_gradient_sync(model):
         model(torch.ones(1, 1)).sum().backward()
     assert model.weight.grad is not None
 
@@ -50,7 +50,7 @@ def test_frozen_parts_are_in_no_bucket_and_buffers_stay() -> None:
         return done
 
     wrapped.register_comm_hook(None, remember)
-    with gradients_kept_here(wrapped):
+    with without_gradient_sync(wrapped):
         sum(wrapped(training_batch()).values()).backward()
     assert exchanged == []
     sum(wrapped(training_batch()).values()).backward()

@@ -26,9 +26,9 @@ def told(error: Exception, cfg: CfgNode, last: Path | None = None) -> str:
 
 def test_no_memory_suggests_fewer_images_at_once_with_numbers(cfg: CfgNode) -> None:
     assert told(GPU, cfg, Path("run/model_0000002.pth")) == (
-        "Step 1 needs more memory than there is, with 16 images of 1024×1024 pixels at once on each process (CUDA out "
-        "of memory. Tried to allocate 2.00 GiB.): set SOLVER.IMAGES_AT_ONCE 8, which sums the gradients of 2 parts of "
-        "8 and trains the same batch of 16; then go on from run/model_0000002.pth with --resume."
+        "Step 1 needs more memory than is available, with 16 images of 1024×1024 pixels at once on each process (CUDA "
+        "out of memory. Tried to allocate 2.00 GiB.): set SOLVER.IMAGES_AT_ONCE 8, which sums the gradients of 2 parts "
+        "of 8 and trains the same batch of 16; then resume from run/model_0000002.pth with --resume."
     )
 
 
@@ -52,13 +52,13 @@ def test_the_next_thing_to_try(cfg: CfgNode, options: list[object], advice: str)
 
 def test_no_memory_on_a_cpu(cfg: CfgNode) -> None:
     error = RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory")
-    assert "needs more memory than there is" in told(error, cfg)
+    assert "needs more memory than is available" in told(error, cfg)
 
 
 def test_a_full_disk(cfg: CfgNode) -> None:
     error = OSError(errno.ENOSPC, "No space left on device", "run/metrics.json")
     assert told(error, cfg) == (
-        "The disk of run/metrics.json is full: make room, then start again (there is no checkpoint yet)."
+        "The disk of run/metrics.json is full: free some space, then start again (there is no checkpoint yet)."
     )
     assert "The disk of ./output is full" in told(OSError(errno.ENOSPC, "No space left on device"), cfg)
 

@@ -8,9 +8,10 @@ import torch
 from PIL import Image
 
 from frozenseg.engine.checkpoints.checkpoint import read_training_checkpoint
-from frozenseg.engine.training.hooks import Evaluate, Log, Pictures, ProgressBar, SaveCheckpoints
+from frozenseg.engine.training.hooks import DrawPreview, Evaluate, LogMetrics, ProgressBar, SaveCheckpoints
 from frozenseg.engine.training.trainer import Hook, Trainer, is_due
 from frozenseg.engine.training.writers import Scalars
+from frozenseg.evaluation.evaluator import Results
 from tests.engine.one_layer import Noise, checkpointer, recorder, trainer, with_checkpoints
 
 CPU = torch.device("cpu")
@@ -65,15 +66,18 @@ def test_checkpoints_are_written_when_due_and_at_the_end(tmp_path: Path) -> None
 def test_evaluation_does_not_change_the_losses() -> None:
     called: list[int] = []
 
-    def evaluate(iteration: int) -> None:
+    def evaluate(iteration: int) -> dict[str, Results]:
         called.append(iteration)
         torch.rand(5)
+        return {"set": {"sem_seg": {"mIoU": float(iteration)}}}
 
     plain = trainer(max_iter=6)
     plain.train()
-    evaluating = with_hooks(trainer(max_iter=6), Evaluate(evaluate, period=4))
+    hook = Evaluate(evaluate, period=4)
+    evaluating = with_hooks(trainer(max_iter=6), hook)
     evaluating.train()
     assert called == [4, 6]
+    assert hook.results == {"set": {"sem_seg": {"mIoU": 6.0}}}  # of the last evaluation
     assert recorder(evaluating).losses == recorder(plain).losses
 
 
@@ -91,7 +95,7 @@ def with_hooks(made: Trainer, *hooks: Hook) -> Trainer:
 
 def test_log_lines() -> None:
     kept = Kept()
-    log = Log([kept], CPU, period=3)
+    log = LogMetrics([kept], CPU, period=3)
     evaluate = Evaluate(lambda iteration: log.write(iteration, {"set/sem_seg/mIoU": 50.0}), period=5)
     made = with_hooks(trainer(max_iter=8), log, evaluate)
     made.train()
@@ -111,7 +115,7 @@ def fail(_: object) -> torch.Tensor:
 
 def test_writers_are_closed_after_an_error() -> None:
     kept = Kept()
-    made = with_hooks(trainer(), Log([kept], CPU))
+    made = with_hooks(trainer(), LogMetrics([kept], CPU))
     made.clip = fail
     with pytest.raises(ValueError, match="of our own making"):
         made.train()
@@ -150,7 +154,7 @@ def test_pictures_are_drawn_when_due_and_disturb_nothing(tmp_path: Path) -> None
 
     kept, plain = Kept(), trainer(max_iter=5)
     plain.train()
-    made = with_hooks(trainer(max_iter=5), Pictures(draw, tmp_path, [kept], period=2))
+    made = with_hooks(trainer(max_iter=5), DrawPreview(draw, tmp_path, [kept], period=2))
     made.train()
     assert recorder(made).losses == recorder(plain).losses
     files = sorted(path.name for path in (tmp_path / "pictures").iterdir())

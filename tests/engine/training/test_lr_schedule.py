@@ -53,7 +53,7 @@ def test_cosine_ends_at_its_end(cfg: CfgNode) -> None:
     [
         (["SOLVER.LR_SCHEDULER_NAME", "WarmupCosine"], "Did you mean 'WarmupCosineLR'"),
         (["SOLVER.MAX_ITER", 0], "MAX_ITER is 0"),
-        (["SOLVER.STEPS", [5, 3]], r"STEPS is \[5, 3\]; give iterations above 0 in rising order"),
+        (["SOLVER.STEPS", [5, 3]], r"STEPS is \[5, 3\]; give iterations above 0 in ascending order"),
         (["SOLVER.STEPS", [0, 3]], r"STEPS is \[0, 3\]"),
     ],
 )
@@ -73,4 +73,4 @@ def test_what_makes_no_schedule_is_refused(cfg: CfgNode, options: list[object], 
 )
 def test_a_schedule_in_words(cfg: CfgNode, options: list[object], said: str) -> None:
     cfg.merge_from_list(["SOLVER.MAX_ITER", 100, *options])
-    assert describe_schedule(cfg, pictures=100) == said
+    assert describe_schedule(cfg, images=100) == said

@@ -1,22 +1,19 @@
-"""Memory of training: foretold from small steps, compared with real ones."""
-
-import logging
-import re
+"""Memory of training: the forecast from small steps, compared with real steps."""
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from frozenseg.engine.training import memory_forecast
-from frozenseg.engine.training.memory_forecast import Images, MemoryReport, Needed, _LiveTensors, _step_peaks, forecast
+from frozenseg.engine.training.memory_forecast import (
+    ImagesAtOnce,
+    _LiveTensors,
+    _step_peaks,
+    forecast,
+    forecast_training_memory,
+)
 from frozenseg.engine.training.precision import Precision
-from frozenseg.errors import ConfigError
 from frozenseg.modeling.build import build_model
-from tests.engine.one_layer import trainer
 from tests.tiny import TRAINING, tiny_config
-
-CPU = torch.device("cpu")
-MIB = 2**20
 
 
 def test_live_tensors_are_counted_once_and_forgotten() -> None:
@@ -32,23 +29,33 @@ def test_live_tensors_are_counted_once_and_forgotten() -> None:
         assert tensors.live == 0
 
 
+def test_a_config_is_enough() -> None:
+    options = ("SOLVER.IMS_PER_BATCH", 4, "SOLVER.IMAGES_AT_ONCE", 2, "INPUT.IMAGE_SIZE", 128, "MODEL.DEVICE", "cpu")
+    cfg = tiny_config("FCCLIP", *options)
+    memory = forecast_training_memory(cfg, TRAINING)
+    model = build_model(cfg, TRAINING)
+    assert memory.weights == sum(4 * value.numel() for value in [*model.parameters(), *model.buffers()])
+    optimizer = torch.optim.AdamW([value for value in model.parameters() if value.requires_grad])
+    assert memory == forecast(model.train(), ImagesAtOnce(2, 128), optimizer, Precision.of())
+
+
 @pytest.mark.parametrize("options", [(), ("MODEL.SEM_SEG_HEAD.RECOMPUTE", True)])
-def test_small_steps_foretell_large_ones(options: tuple[object, ...]) -> None:
+def test_small_steps_forecast_large_ones(options: tuple[object, ...]) -> None:
     model = build_model(tiny_config("FCCLIP", *options), TRAINING).train()
     optimizer = torch.optim.AdamW([value for value in model.parameters() if value.requires_grad])
     state = torch.get_rng_state()
-    needed = forecast(model, Images(2, 128), optimizer, Precision.of())
+    memory = forecast(model, ImagesAtOnce(2, 128), optimizer, Precision.of())
     assert torch.equal(torch.get_rng_state(), state)
     assert all(value.grad is None for value in model.parameters())
     assert model.criterion.statistics.take() == {}
     trained = sum(4 * value.numel() for value in model.parameters() if value.requires_grad)
-    assert (needed.gradients, needed.states) == (trained, 2 * trained)
-    forward, backward = _step_peaks(model, Images(2, 128), Precision.of())
-    assert needed.activations == pytest.approx(max(forward, backward - trained), rel=0.15)
+    assert (memory.gradients, memory.optimizer_states) == (trained, 2 * trained)
+    forward, backward = _step_peaks(model, ImagesAtOnce(2, 128), Precision.of())
+    assert memory.activations == pytest.approx(max(forward, backward - trained), rel=0.15)
 
 
 class Square(nn.Module):
-    """Keeps a tensor of its own making for each pixel; what is known of it can be worked out."""
+    """Keeps one tensor element for each pixel, so that the memory can be worked out by hand."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -66,43 +73,8 @@ class Square(nn.Module):
 
 def test_by_hand() -> None:
     model = Square()
-    needed = forecast(model, Images(4, 128), torch.optim.SGD(model.parameters(), lr=1.0), Precision.of())
-    assert (needed.gradients, needed.states) == (4, 4)
+    memory = forecast(model, ImagesAtOnce(4, 128), torch.optim.SGD(model.parameters(), lr=1.0), Precision.of())
+    assert (memory.gradients, memory.optimizer_states) == (4, 4)
     pixels = 4 * 128 * 128
-    # float images and their product are kept; going backwards come the gradients of the square and of the product
-    assert 8 * pixels <= needed.activations <= 21 * pixels
-
-
-def test_what_was_foretold_is_compared(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory_forecast, "start_measuring", lambda device: 100 * MIB)
-    monkeypatch.setattr(memory_forecast, "peak_since", lambda device: 200 * MIB)
-    made = trainer(max_iter=4)
-    made.hooks.append(MemoryReport(lambda: Needed(60 * MIB, 10 * MIB, 20 * MIB), CPU))
-    with caplog.at_level(logging.INFO):
-        made.train()
-    assert caplog.messages == [
-        "Memory: 190 MiB at most (now 100; activations 60, gradients 10, states 20).",
-        "Memory: the first steps took 200 MiB (foretold: -5 %).",
-    ]
-
-
-def test_a_machine_that_cannot_tell(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(_: torch.device) -> int:
-        raise ConfigError("no /proc here")
-
-    monkeypatch.setattr(memory_forecast, "start_measuring", refuse)
-    made = trainer(max_iter=3)
-    made.hooks.append(MemoryReport(lambda: Needed(60 * MIB, 0, 0), CPU))
-    with caplog.at_level(logging.INFO):
-        made.train()
-    assert caplog.messages == [
-        "Memory that training takes beside the model: activations 60, gradients 0, states 0 MiB."
-    ]
-
-
-def test_on_this_machine(caplog: pytest.LogCaptureFixture) -> None:
-    made = trainer(max_iter=2)
-    made.hooks.append(MemoryReport(lambda: Needed(0, 0, 0), CPU))
-    with caplog.at_level(logging.INFO):
-        made.train()
-    assert re.search(r"at most|beside the model", caplog.messages[0])
+    # the float images and their product are kept; the backward pass adds the gradients of square and product
+    assert 8 * pixels <= memory.activations <= 21 * pixels

@@ -79,7 +79,7 @@ def test_mistakes(cfg: CfgNode) -> None:
     with pytest.raises(ConfigError, match="Unknown SOLVER.OPTIMIZER 'ADAM'. Did you mean 'ADAMW'"):
         build_optimizer(cfg, nn.Linear(1, 1))
     cfg.SOLVER.CLIP_GRADIENTS.CLIP_TYPE = "value"
-    with pytest.raises(ConfigError, match="CLIP_TYPE is 'value'; 'full_model' is the only one"):
+    with pytest.raises(ConfigError, match="CLIP_TYPE is 'value'; only 'full_model' is supported"):
         build_gradient_clip(cfg)
 
 

@@ -48,7 +48,7 @@ def test_unknown_numbers(cfg: CfgNode) -> None:
 def test_a_gpu_without_bfloat16(cfg: CfgNode, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: False)
     cfg.SOLVER.AMP.DTYPE = "bfloat16"
-    with pytest.raises(ConfigError, match="bfloat16, which this GPU does not have: set it to float16"):
+    with pytest.raises(ConfigError, match="bfloat16, which this GPU does not support: set it to float16"):
         Precision.from_config(cfg, CUDA)
 
 

@@ -8,7 +8,7 @@ import torch
 
 from frozenseg.engine.training.optimizer import gradient_norm
 from frozenseg.engine.training.precision import Precision
-from frozenseg.engine.training.trainer import Hook, StepStatus, Trainer
+from frozenseg.engine.training.trainer import Hook, Step, StepStatus, Trainer
 from tests.engine.one_layer import Noise, OneLayer, adamw, recorder, trainer
 
 
@@ -24,7 +24,7 @@ class Diary(Hook):
     def before_step(self, trainer: Trainer) -> None:
         self.lines.append(f"before_step {trainer.iteration}")
 
-    def after_step(self, trainer: Trainer) -> None:
+    def after_step(self, trainer: Trainer, step: Step) -> None:
         self.lines.append(f"after_step {trainer.iteration}")
 
     def after_train(self, trainer: Trainer) -> None:
@@ -69,8 +69,7 @@ def test_training_learns() -> None:
 def test_a_step_tells_what_it_did() -> None:
     made = trainer(max_iter=1)
     made.train()
-    step = made.last_step
-    assert step is not None
+    [step] = recorder(made).steps
     assert sorted(step.losses) == ["loss_fit", "loss_fit_0"]
     assert step.total == pytest.approx(sum(loss.item() for loss in step.losses.values()))
     assert not any(loss.requires_grad for loss in step.losses.values())
@@ -97,7 +96,7 @@ def test_gradients_of_parts_make_the_step_of_the_whole_batch(monkeypatch: pytest
     parts.train()
     assert seen == [1] * 6
     assert recorder(parts).losses == pytest.approx(recorder(whole).losses)
-    assert parts.last_step.gradient_norm == pytest.approx(whole.last_step.gradient_norm)
+    assert recorder(parts).steps[-1].gradient_norm == pytest.approx(recorder(whole).steps[-1].gradient_norm)
     assert torch.allclose(parts.model.layer.weight, whole.model.layer.weight)
 
 
@@ -113,15 +112,14 @@ def test_clipping_bounds_the_step() -> None:
     made.clip = clip
     made.train()
     assert norms == [pytest.approx(0.01, rel=1e-3)]
-    assert made.last_step is not None
-    assert made.last_step.gradient_norm > 1  # what is told is the norm before clipping
+    assert recorder(made).steps[-1].gradient_norm > 1  # what is told is the norm before clipping
 
 
 def test_a_step_that_is_not_finite_changes_nothing() -> None:
     made, kept = trainer(max_iter=6, poisoned=(2,)), Kept()
     made.hooks.append(kept)
     made.train()
-    assert kept.outcomes == [StepStatus.GOOD, StepStatus.GOOD, StepStatus.BAD, *[StepStatus.GOOD] * 3]
+    assert kept.statuses == [StepStatus.GOOD, StepStatus.GOOD, StepStatus.BAD, *[StepStatus.GOOD] * 3]
     assert torch.equal(kept.weights[1], kept.weights[2])
     assert not torch.equal(kept.weights[2], kept.weights[3])
     assert all(weight.isfinite().all() for weight in kept.weights)
@@ -133,13 +131,12 @@ class Kept(Hook):
     """Keeps what became of each step, and the weights after it."""
 
     def __init__(self) -> None:
-        self.outcomes: list[StepStatus] = []
+        self.statuses: list[StepStatus] = []
         self.weights: list[torch.Tensor] = []
         self.scales: list[float] = []
 
-    def after_step(self, trainer: Trainer) -> None:
-        assert trainer.last_step is not None
-        self.outcomes.append(trainer.last_step.outcome)
+    def after_step(self, trainer: Trainer, step: Step) -> None:
+        self.statuses.append(step.status)
         self.weights.append(trainer.model.layer.weight.detach().clone())
         self.scales.append(trainer.precision.scaler.get_scale())
 
@@ -170,7 +167,7 @@ def test_scaled_gradients_are_unscaled() -> None:
     mixed.precision = scaled(1024.0)
     mixed.train()
     assert recorder(mixed).losses == pytest.approx(recorder(plain).losses)
-    assert mixed.last_step.gradient_norm == pytest.approx(plain.last_step.gradient_norm)
+    assert recorder(mixed).steps[-1].gradient_norm == pytest.approx(recorder(plain).steps[-1].gradient_norm)
 
 
 def test_a_scale_that_is_too_large_is_an_overflow_and_a_bad_loss_is_not_its_fault() -> None:
@@ -178,7 +175,7 @@ def test_a_scale_that_is_too_large_is_an_overflow_and_a_bad_loss_is_not_its_faul
     made.precision = scaled(3e38)
     made.hooks.append(kept)
     made.train()
-    assert kept.outcomes == [StepStatus.OVERFLOW] * 3 + [StepStatus.BAD]
+    assert kept.statuses == [StepStatus.OVERFLOW] * 3 + [StepStatus.BAD]
     assert kept.scales == pytest.approx([1.5e38, 0.75e38, 0.375e38, 0.375e38])
     assert all(torch.equal(weight, kept.weights[0]) for weight in kept.weights)
 
@@ -192,7 +189,7 @@ def test_an_overflow_that_no_scale_can_mend_is_bad() -> None:
     made.precision.scaler.update(1.0)
     made.iteration, made.max_iter = 0, 1
     made.train()
-    assert kept.outcomes == [StepStatus.OVERFLOW, StepStatus.OVERFLOW, StepStatus.BAD]
+    assert kept.statuses == [StepStatus.OVERFLOW, StepStatus.OVERFLOW, StepStatus.BAD]
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")

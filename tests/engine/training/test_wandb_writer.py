@@ -12,7 +12,7 @@ from PIL import Image
 from frozenseg.config import CfgNode
 from frozenseg.engine.training import wandb_writer
 from frozenseg.engine.training.wandb_writer import WeightsAndBiases
-from frozenseg.engine.training.writers import build_writers
+from frozenseg.engine.training.writers import build_metric_writers
 from frozenseg.errors import ConfigError
 
 
@@ -72,7 +72,7 @@ def test_a_resumed_training_goes_on_in_the_same_run(cfg: CfgNode, wandb: Recorde
 def test_it_is_used_where_it_is_asked_for(cfg: CfgNode, wandb: Recorded, tmp_path: Path) -> None:
     for project, there in (("", False), ("toys", True)):
         cfg.LOG_WANDB_PROJECT = project
-        writers = build_writers(cfg, tmp_path)
+        writers = build_metric_writers(cfg, tmp_path)
         assert any(isinstance(writer, WeightsAndBiases) for writer in writers) == there
         for writer in writers:
             writer.close()

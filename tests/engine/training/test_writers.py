@@ -12,7 +12,13 @@ from PIL import Image
 
 from frozenseg.config import CfgNode
 from frozenseg.engine.training import writers as metrics
-from frozenseg.engine.training.writers import ConsoleLines, JsonLines, build_writers, peak_memory, summed_by_kind
+from frozenseg.engine.training.writers import (
+    ConsoleLines,
+    JsonLines,
+    build_metric_writers,
+    max_memory_mib,
+    summed_by_kind,
+)
 
 LINE = {
     "total_loss": 3.0, "loss_ce": 1.0, "loss_dice": 2.0, "grad_norm": 0.5, "lr": 1e-4, "data_time": 0.25, "time": 0.5,
@@ -68,7 +74,7 @@ def test_console_line(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.Monk
 def test_tensorboard_gets_curves_and_pictures(tmp_path: Path, cfg: CfgNode) -> None:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    writers = build_writers(cfg, tmp_path)
+    writers = build_metric_writers(cfg, tmp_path)
     for writer in writers:
         writer.write(5, dict(LINE))
         writer.show(6, Image.new("RGB", (8, 4)))
@@ -85,17 +91,17 @@ def test_without_tensorboard_one_line_tells_how_to_get_it(
     monkeypatch.setitem(sys.modules, "tensorboard", None)
     monkeypatch.setattr(metrics.importlib.util, "find_spec", lambda name: None)
     with caplog.at_level(logging.INFO):
-        writers = build_writers(cfg, tmp_path)
+        writers = build_metric_writers(cfg, tmp_path)
     assert [type(writer).__name__ for writer in writers] == ["ConsoleLines", "JsonLines"]
     assert "pip install tensorboard" in caplog.text
     writers[1].close()
 
 
 def test_memory_of_this_process() -> None:
-    memory = peak_memory(torch.device("cpu"))
+    memory = max_memory_mib(torch.device("cpu"))
     assert memory is None or 20 < memory < 200_000  # MiB
 
 
 def test_memory_is_unknown_where_nobody_tells(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(metrics.importlib.util, "find_spec", lambda name: None)
-    assert peak_memory(torch.device("cpu")) is None
+    assert max_memory_mib(torch.device("cpu")) is None

@@ -1,19 +1,27 @@
-"""Colours for classes: as different from each other as a screen allows, and the same in every picture.
+"""Colours of classes: as different from each other as a screen allows, and the same in every image.
 
-Colours are chosen in OKLab (Ottosson, 2020), where distance is what the eye sees, each as far as possible from those
-before it. So the first n colours do not depend on how many there are.
+Colours are chosen in OKLab (Ottosson, 2020), a space in which distance is what the eye sees, each as far as possible
+from those before it. So the first n colours do not depend on how many there are. A class with a colour word in its
+name ("red heart") gets a shade of that colour.
+
+Letters: N colours.
 """
 
 import functools
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 Colour = tuple[int, int, int]
 
-LIGHTNESS = (0.56, 0.66, 0.76, 0.86)  # neither black nor white, so that the picture below shows through
+LIGHTNESS = (0.56, 0.66, 0.76, 0.86)  # neither black nor white, so that the image below shows through
 CHROMA = (0.09, 0.14, 0.19)  # no greys
 HUES = 36
 FIRST = 20  # entry with which the choice begins: a deep teal
+APART = 0.08  # OKLab distance that classes without a colour word keep from those with one
+SHADES = (0.0, 0.3, -0.25, 0.5, -0.45)  # of one colour: share of white (positive) or black (negative)
 # OKLab → cube roots of cone responses → linear sRGB
 LAB_TO_CONES = np.array(
     [[1.0, 0.3963377774, 0.2158037573], [1.0, -0.1055613458, -0.0638541728], [1.0, -0.0894841775, -1.2914855480]]
@@ -27,32 +35,125 @@ CONES_TO_RGB = np.array(
 )
 
 
+class _Range(NamedTuple):
+    """Colours that a colour word means, in polar OKLab: lightness (0-1), chroma, and hue (degrees)."""
+
+    lightness: tuple[float, float]
+    chroma: tuple[float, float]
+    hue: tuple[float, float]
+
+
+_GREY = _Range((0.50, 0.76), (0.0, 0.0), (0, 0))
+_GREEN = _Range((0.50, 0.82), (0.12, 0.20), (136, 152))
+_PURPLE = _Range((0.44, 0.64), (0.13, 0.21), (296, 314))
+_TEAL = _Range((0.60, 0.84), (0.08, 0.12), (184, 204))
+COLOUR_WORDS = {
+    "red": _Range((0.50, 0.64), (0.17, 0.22), (20, 30)),
+    "orange": _Range((0.66, 0.78), (0.14, 0.17), (50, 66)),
+    "brown": _Range((0.36, 0.50), (0.06, 0.10), (46, 64)),
+    "gold": _Range((0.74, 0.84), (0.12, 0.15), (80, 90)),
+    "golden": _Range((0.74, 0.84), (0.12, 0.15), (80, 90)),
+    "yellow": _Range((0.84, 0.93), (0.12, 0.18), (96, 108)),
+    "green": _GREEN,
+    "teal": _TEAL,
+    "turquoise": _TEAL,
+    "cyan": _TEAL,
+    "blue": _Range((0.44, 0.68), (0.12, 0.20), (250, 266)),
+    "purple": _PURPLE,
+    "violet": _PURPLE,
+    "magenta": _Range((0.60, 0.70), (0.20, 0.25), (324, 336)),
+    "pink": _Range((0.72, 0.84), (0.10, 0.15), (350, 366)),
+    "white": _Range((0.92, 1.00), (0.0, 0.0), (0, 0)),
+    "silver": _GREY,
+    "grey": _GREY,
+    "gray": _GREY,
+    "black": _Range((0.16, 0.34), (0.0, 0.0), (0, 0)),
+}
+
+
 def class_colour(index: int) -> Colour:
-    """Return the RGB colour (0-255) of a class, by its place in the vocabulary; hundreds differ, then they repeat."""
-    colours = _palette()
-    return colours[index % len(colours)]
+    """Return the RGB colour (0-255) of a class by its index; hundreds differ, then they repeat."""
+    lab = _palette()
+    return _encoded(lab[index % len(lab)])
+
+
+def vocabulary_colours(names: Sequence[str]) -> list[Colour]:
+    """Return an RGB colour (0-255) for each class name; the same names get the same colours.
+
+    Names with a colour word get distinct shades of that colour, all others colours that differ from those.
+    """
+    words = [_colour_word(name) for name in names]
+    chosen: dict[int, np.ndarray] = {}
+    for index, word in enumerate(words):
+        if word:
+            chosen[index] = _farthest(_shades_of(word), list(chosen.values()))
+    others = _palette()
+    if chosen:
+        distance = np.linalg.norm(others[:, None] - np.stack(list(chosen.values())), axis=-1).min(axis=1)
+        others = others[distance > APART] if (distance > APART).any() else others
+    for order, index in enumerate(index for index, word in enumerate(words) if not word):
+        chosen[index] = others[order % len(others)]
+    return [_encoded(chosen[index]) for index in range(len(names))]
+
+
+def shade(colour: Colour, index: int) -> Colour:
+    """Return one of a few shades of a colour, by which segments of one class are told apart; 0 is the colour itself."""
+    share = SHADES[index % len(SHADES)]
+    target = 255 if share > 0 else 0
+    red, green, blue = (round(value + abs(share) * (target - value)) for value in colour)
+    return red, green, blue
+
+
+def _colour_word(name: str) -> str:
+    """Return the first colour word of a name; empty if it has none."""
+    return next((word for word in re.findall(r"[a-z]+", name.lower()) if word in COLOUR_WORDS), "")
 
 
 @functools.cache
-def _palette() -> tuple[Colour, ...]:
-    lab = _candidates()  # (n, 3)
-    rgb = _linear_rgb(lab)
-    shown = ((rgb >= 0) & (rgb <= 1)).all(axis=1)
-    lab, rgb = lab[shown], rgb[shown]
+def _palette() -> np.ndarray:
+    """Return the colours in the order of choice, OKLab, (N, 3)."""
+    lab = _grid(np.array(LIGHTNESS), np.array(CHROMA), np.arange(HUES) * 2 * np.pi / HUES)
     order = [FIRST]
     distance = np.linalg.norm(lab - lab[FIRST], axis=1)
     while len(order) < len(lab):
         order.append(int(distance.argmax()))
         distance = np.minimum(distance, np.linalg.norm(lab - lab[order[-1]], axis=1))
         distance[order] = -1
-    encoded = np.where(rgb <= 0.0031308, 12.92 * rgb, 1.055 * rgb.clip(0) ** (1 / 2.4) - 0.055)
-    return tuple((int(red), int(green), int(blue)) for red, green, blue in np.rint(255 * encoded[order]))
+    return lab[order]
 
 
-def _candidates() -> np.ndarray:
-    lightness, chroma, turn = np.meshgrid(LIGHTNESS, CHROMA, np.arange(HUES) * 2 * np.pi / HUES, indexing="ij")
-    return np.stack([lightness, chroma * np.cos(turn), chroma * np.sin(turn)], axis=-1).reshape(-1, 3)
+@functools.cache
+def _shades_of(word: str) -> np.ndarray:
+    """Return colours that a word means, the most typical one first, OKLab, (N, 3)."""
+    lightness, chroma, hue = (np.linspace(*limits, 4) for limits in COLOUR_WORDS[word])
+    lab = _grid(lightness, chroma, np.deg2rad(hue))
+    lab = np.unique(lab.round(6), axis=0)  # greys have one hue
+    return lab[np.linalg.norm(lab - lab.mean(axis=0), axis=1).argsort(kind="stable")]
+
+
+def _farthest(candidates: np.ndarray, taken: Sequence[np.ndarray]) -> np.ndarray:
+    """Return the candidate (N, 3) that is farthest from all colours taken already; the first if there are none."""
+    if not taken:
+        return candidates[0]
+    distance = np.linalg.norm(candidates[:, None] - np.stack(taken), axis=-1).min(axis=1)
+    return candidates[distance.argmax()]
+
+
+def _grid(lightness: np.ndarray, chroma: np.ndarray, hue: np.ndarray) -> np.ndarray:
+    """Return the colours of a grid in polar OKLab (hue in radians) that a screen can show, OKLab, (N, 3)."""
+    light, strength, angle = np.meshgrid(lightness, chroma, hue, indexing="ij")
+    lab = np.stack([light, strength * np.cos(angle), strength * np.sin(angle)], axis=-1).reshape(-1, 3)
+    rgb = _linear_rgb(lab)
+    return lab[((rgb >= -1e-6) & (rgb <= 1 + 1e-6)).all(axis=1)]
 
 
 def _linear_rgb(lab: np.ndarray) -> np.ndarray:
     return (lab @ LAB_TO_CONES.T) ** 3 @ CONES_TO_RGB.T
+
+
+def _encoded(lab: np.ndarray) -> Colour:
+    """Return an OKLab colour (3,) as sRGB, 0-255."""
+    rgb = _linear_rgb(lab).clip(0, 1)
+    encoded = np.where(rgb <= 0.0031308, 12.92 * rgb, 1.055 * rgb ** (1 / 2.4) - 0.055)
+    red, green, blue = np.rint(255 * encoded).astype(int).tolist()
+    return red, green, blue

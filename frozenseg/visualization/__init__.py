@@ -1,1 +1,1 @@
-"""Drawings of images, masks and text: overlays, legends, sheets."""
+"""Drawings: text in any script, overlays of masks, legends, and sheets of images (Pillow and NumPy)."""

@@ -1,0 +1,73 @@
+"""Legend of an overlay: names beside the colours in which they are drawn."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from PIL import Image, ImageDraw
+
+from frozenseg.structures.palette import Colour
+from frozenseg.visualization.text import DARK, shorten, text_width, write
+
+MAX_COLUMNS = 3  # beyond these the legend becomes taller than the image
+LINE_HEIGHT = 1.6  # of the size of the letters
+SWATCH_WIDTH, INDENT, MARGIN = 1.5, 2.1, 1.0  # of the size of the letters
+
+
+class LegendEntry(NamedTuple):
+    """A line of a legend.
+
+    Attributes:
+        name: text.
+        colours: of its swatch, side by side; none for a line of text alone.
+    """
+
+    name: str
+    colours: tuple[Colour, ...] = ()
+
+
+class Legend:
+    """Columns of names and swatches, as wide as the longest name; nothing is left out.
+
+    Args:
+        entries: at least one.
+        size: of the letters, pixels per em.
+        height: to be kept to as far as ``MAX_COLUMNS`` allow, pixels.
+    """
+
+    def __init__(self, entries: Sequence[LegendEntry], size: int, height: int) -> None:
+        self._entries, self._size, self._line = entries, size, LINE_HEIGHT * size
+        fitting = int((height - 2 * MARGIN * size) // self._line)
+        self._rows = min(max(1, fitting, -(-len(entries) // MAX_COLUMNS)), len(entries))
+        self._column = max(text_width(name, size) for name, _ in entries) + (INDENT + MARGIN) * size
+        self.width = round(MARGIN * size + -(-len(entries) // self._rows) * self._column)
+        self.height = round(self._rows * self._line + 2 * MARGIN * size)
+
+    def draw(self, image: Image.Image, left: float, top: float) -> None:
+        """Draw the legend onto an RGB image, its upper left corner at a position in pixels."""
+        size = self._size
+        pen = ImageDraw.Draw(image)
+        for index, (name, colours) in enumerate(self._entries):
+            column, row = divmod(index, self._rows)
+            x = left + MARGIN * size + column * self._column
+            middle = top + MARGIN * size + (row + 0.5) * self._line
+            for part, colour in enumerate(colours):
+                start, end = (round(x + SWATCH_WIDTH * size * edge / len(colours)) for edge in (part, part + 1))
+                pen.rectangle((start, round(middle - size / 2), end - 1, round(middle + size / 2) - 1), colour)
+            write(image, name, x + INDENT * size, middle, size, DARK)
+
+
+def fit_entries(entries: Sequence[LegendEntry], size: int, width: float, height: float) -> list[LegendEntry]:
+    """Return entries for a legend of one column of a fixed size: long names are shortened, the last ones are counted.
+
+    Args:
+        entries: the most important first.
+        size: of the letters, pixels per em.
+        width: of the legend, pixels.
+        height: of the legend, pixels.
+    """
+    room = max(1, int((height - 2 * MARGIN * size) // (LINE_HEIGHT * size)))
+    shown = list(entries if len(entries) <= room else entries[: room - 1])
+    if hidden := len(entries) - len(shown):
+        shown.append(LegendEntry(f"and {hidden} more"))
+    free = width - (INDENT + 2 * MARGIN) * size
+    return [LegendEntry(shorten(name, size, free), colours) for name, colours in shown]

@@ -1,0 +1,81 @@
+"""Colours over an image: one for each label of a label map, with lines along their borders.
+
+Letters: H×W the image, N labels.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import Image
+from scipy.ndimage import maximum_filter
+
+from frozenseg.structures.palette import Colour
+
+OPACITY = 0.6  # of a colour over the image, 0-1
+LINE_OPACITY = 0.9
+LINE: Colour = (255, 255, 255)
+NO_LABEL = -1
+
+
+def overlay_labels(
+    image: Image.Image,
+    labels: np.ndarray,
+    colours: Sequence[Colour],
+    line_width: int = 1,
+    unlabelled: Colour | None = None,
+) -> Image.Image:
+    """Return an image under its labels.
+
+    Args:
+        image: (W, H) RGB.
+        labels: (H, W) integers, index of a colour; ``NO_LABEL`` (-1) for none.
+        colours: N.
+        line_width: of the white lines between labels, pixels; 0: no lines.
+        unlabelled: colour of pixels without a label; None: they show the image.
+    """
+    pixels = np.asarray(image.convert("RGB"), dtype=np.float32)  # (H, W, 3)
+    table = np.array([*colours, unlabelled or (0, 0, 0)], dtype=np.float32)  # the last one is that of -1
+    opacity = np.full(len(table), OPACITY, dtype=np.float32)
+    opacity[NO_LABEL] = 0 if unlabelled is None else 1
+    pixels += opacity[labels][..., None] * (table[labels] - pixels)
+    if line_width:
+        lines = borders(labels, line_width)
+        pixels[lines] += LINE_OPACITY * (np.float32(LINE) - pixels[lines])
+    return Image.fromarray(pixels.round().astype(np.uint8))
+
+
+def borders(labels: np.ndarray, width: int = 1) -> np.ndarray:
+    """Return lines along the borders of labels, (H, W) bool.
+
+    Args:
+        labels: (H, W) integers.
+        width: of the lines, pixels; one pixel is the last of a label before another to its right or below it.
+    """
+    thin = np.zeros(labels.shape, dtype=bool)
+    thin[:-1] |= labels[1:] != labels[:-1]
+    thin[:, :-1] |= labels[:, 1:] != labels[:, :-1]
+    return thin if width == 1 else maximum_filter(thin, size=width)
+
+
+def nearest_pixels(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Return an (H, W) map at another size (height, width), each pixel from the nearest one."""
+    rows, columns = (
+        ((np.arange(target) + 0.5) * source / target).astype(int)
+        for target, source in zip(size, pixels.shape, strict=True)
+    )
+    return pixels[np.ix_(rows, columns)]
+
+
+def blended(colour: Colour, image: Image.Image, mask: np.ndarray | None = None) -> Colour:
+    """Return the mean colour of a label's pixels in an overlay: the colour of its swatch in a legend.
+
+    Args:
+        colour: of the label.
+        image: (W, H) RGB, below the overlay.
+        mask: (H, W) bool, pixels of the label; None, or none at all: the whole image.
+    """
+    pixels = np.asarray(image.convert("RGB"))
+    below = pixels[mask] if mask is not None and mask.any() else pixels.reshape(-1, 3)
+    mean = below.mean(axis=0)
+    red, green, blue = np.rint(mean + OPACITY * (np.array(colour) - mean)).astype(int).tolist()
+    return red, green, blue

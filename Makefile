@@ -45,7 +45,7 @@ $(VENV)/created:
 	touch $@
 
 $(VENV)/installed-quickstart: $(VENV)/created setup.py pyproject.toml
-	$(BIN)/python -m pip install --quiet -e ".[demo,train]"
+	$(BIN)/python -m pip install --quiet -e ".[train]"
 	touch $@
 
 $(VENV)/installed-dev: $(VENV)/created setup.py pyproject.toml

@@ -69,10 +69,9 @@ def ask(arguments: argparse.Namespace, command: str) -> None:
     """Run the grid and write what it has found."""
     from frozenseg.atomic import write_text
     from frozenseg.device import pick_device
-    from frozenseg.inference.page import check_matplotlib
     from frozenseg.log import setup_logging
     from lab.ablation.grid import read_questions
-    from lab.ablation.plot import draw_findings
+    from lab.ablation.plot import check_matplotlib, draw_findings
     from lab.ablation.run import run_grid
     from lab.ablation.table import markdown_table, read_findings, write_raw
 

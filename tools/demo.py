@@ -102,13 +102,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 def segment(arguments: argparse.Namespace) -> int:
     """Segment and draw all pictures; returns their number. What can be wrong is checked before the model is built."""
     vocabulary = asked_words(arguments)
-    from frozenseg.inference.page import check_matplotlib
     from frozenseg.inference.predictor import Segmenter
     from frozenseg.log import get_logger, progress, setup_logging
 
     setup_logging()
     logger = get_logger(__name__)
-    check_matplotlib()
     pictures = readable(arguments.input, arguments.skip_bad) if arguments.input else []
     if pictures and arguments.weights == TOYWORLD:
         logger.warning("The model is ToyWorld's and has seen nothing else: name another by --weights.")

@@ -76,22 +76,20 @@ def draw_benchmark(model: Any, batches: Any) -> Any:
     import torch
 
     from frozenseg.data.images import read_image
-    from frozenseg.inference.draw import contact_sheet, draw_panoptic, enlarged
+    from frozenseg.visualization.image_grid import GridRow, image_grid
+    from frozenseg.visualization.segmentation import draw_panoptic, enlarge
 
     rows = []
     for [element] in batches:
         with torch.no_grad():
             [output] = model([element])
         image = read_image(element["file_name"])
-        truth, prediction = ground_truth(element), output["panoptic_seg"]
-        rows.append(
-            [
-                ("image", enlarged(image)),
-                ("ground truth", draw_panoptic(image, truth, model.vocabulary)),
-                ("prediction", draw_panoptic(image, prediction, model.vocabulary)),
-            ]
-        )
-    return contact_sheet(rows)
+        drawings = [
+            draw_panoptic(image, panoptic, model.vocabulary)
+            for panoptic in (ground_truth(element), output["panoptic_seg"])
+        ]
+        rows.append(GridRow(Path(element["file_name"]).name, [enlarge(image), *drawings]))
+    return image_grid(rows, ["image", "ground truth", "prediction"])
 
 
 def ground_truth(element: dict[str, Any]) -> tuple[Any, list[dict[str, Any]]]:

@@ -23,6 +23,7 @@ from frozenseg.modeling.checkpoint_file import read_checkpoint, trained_vocabula
 from frozenseg.modeling.load_weights import load_checkpoint
 from frozenseg.modeling.meta_arch.base import MaskClassifier
 from frozenseg.structures.instances import Instances
+from frozenseg.visualization.segmentation import draw_instances, draw_panoptic, draw_semantic
 from frozenseg.vocabulary import Vocabulary
 
 logger = get_logger(__name__)
@@ -61,14 +62,12 @@ class Result:
         Args:
             kind: ``panoptic``, ``instance`` or ``semantic``.
         """
-        from frozenseg.inference import draw
-
         if kind == "panoptic":
-            return draw.draw_panoptic(self.image, self.panoptic, self.vocabulary)
+            return draw_panoptic(self.image, self.panoptic, self.vocabulary)
         if kind == "instance":
-            return draw.draw_instances(self.image, self.instances, self.vocabulary)
+            return draw_instances(self.image, self.instances, self.vocabulary)
         if kind == "semantic":
-            return draw.draw_semantic(self.image, self.semantic, self.vocabulary)
+            return draw_semantic(self.image, self.semantic, self.vocabulary)
         raise ConfigError(f"Cannot draw {kind!r}.{did_you_mean(kind, KINDS)} Kinds: {', '.join(KINDS)}.")
 
     def save(self, folder: str | Path, name: str = "picture") -> list[Path]:

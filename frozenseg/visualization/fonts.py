@@ -101,12 +101,12 @@ def sized_font(font: Font, size: int) -> SizedFont:
         if isinstance(bundled, ImageFont.FreeTypeFont):
             return SizedFont(bundled, 1.0)
         raise OSError("Pillow was built without FreeType, which text in drawings needs: install Pillow from PyPI.")
-    try:
-        return SizedFont(ImageFont.truetype(font.path, size), 1.0)
+    try:  # not ImageFont.truetype, which looks for other files of the same name
+        return SizedFont(ImageFont.FreeTypeFont(font.path, size), 1.0)
     except OSError:
         for strike in STRIKES:
             try:
-                return SizedFont(ImageFont.truetype(font.path, strike), size / strike)
+                return SizedFont(ImageFont.FreeTypeFont(font.path, strike), size / strike)
             except OSError:
                 continue
         raise

@@ -102,7 +102,6 @@ def test_a_vocabulary_may_be_ready_made(segmenter: Segmenter, picture: Image.Ima
 
 
 def test_drawings_are_saved_by_kind(segmenter: Segmenter, picture: Image.Image, tmp_path: Path) -> None:
-    pytest.importorskip("matplotlib", reason="drawing needs the demo extra")
     paths = segmenter(picture, WORDS).save(tmp_path / "new", "picture")
     assert [path.name for path in paths] == [f"picture_{kind}.png" for kind in KINDS]
     for path in paths:

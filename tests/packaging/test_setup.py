@@ -30,7 +30,7 @@ IMPORTED_AS = {
     "PyYAML": "yaml",
 }
 OF_EXTRAS = {
-    "matplotlib": "demo",
+    "matplotlib": "plot",
     "tensorboard": "train",
     "cityscapesscripts": "eval",
     "lvis": "eval",
@@ -77,12 +77,12 @@ def test_the_required_packages_are_those_that_are_imported(project: dict[str, An
 
 def test_the_extras(project: dict[str, Any]) -> None:
     extras = {name: names(requirements) for name, requirements in project["optional-dependencies"].items()}
-    assert set(extras) == {"dev", "eval", "demo", "train", "wandb", "slurm", "detectron2"}
+    assert set(extras) == {"dev", "eval", "plot", "train", "wandb", "slurm", "detectron2"}
     assert extras["detectron2"] == set()  # it is not on PyPI
     assert extras["eval"] == {"cityscapesscripts", "lvis", "faster-coco-eval"}
     assert extras["dev"] >= {"pytest", "hypothesis", "ruff", "mypy", "codespell"}
     [everything] = [item for item in project["optional-dependencies"]["dev"] if item.startswith("frozenseg[")]
-    assert everything == "frozenseg[demo,train,eval,slurm]"
+    assert everything == "frozenseg[plot,train,eval,slurm]"
 
 
 def test_whatever_is_imported_is_required_or_an_extra() -> None:

@@ -1,6 +1,5 @@
 """The demo's refusals, before any model is built, and one whole run."""
 
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +31,6 @@ def options() -> list[str]:
 
 
 def test_drawings_of_every_kind(arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    pytest.importorskip("matplotlib", reason="drawing needs the demo extra")
     pictures = ["--input", str(tmp_path / "broken.png"), str(tmp_path / "picture.png"), "--skip-bad"]
     words = ["--vocabulary", "cat,kitten; sky", "--stuff", "sky"]
     assert main([*words, *arguments, *options(), *pictures]) == 0  # flags may follow KEY VALUE
@@ -42,7 +40,6 @@ def test_drawings_of_every_kind(arguments: list[str], tmp_path: Path, capsys: py
 
 
 def test_with_sam_masks_both_are_shown(tmp_path: Path) -> None:
-    pytest.importorskip("matplotlib", reason="drawing needs the demo extra")
     pixels = np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8)
     Image.fromarray(pixels).save(tmp_path / "picture.png")
     config = ["--config-file", str(ROOT / "configs/toyworld/frozenseg_tiny.yaml"), "--output", str(tmp_path / "masks")]
@@ -56,7 +53,6 @@ def test_with_sam_masks_both_are_shown(tmp_path: Path) -> None:
 
 
 def test_without_arguments_toyworld_is_segmented(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    pytest.importorskip("matplotlib", reason="drawing needs the demo extra")
     assert main(["--output", str(tmp_path)]) == 0
     assert f"{SCENES} pictures segmented" in capsys.readouterr().out
     assert len(list(tmp_path.glob("toyworld_*_panoptic.png"))) == SCENES
@@ -111,7 +107,6 @@ def test_bad_input_is_one_sentence_and_exit_code_2(
 
 
 def test_words_of_a_file(arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    pytest.importorskip("matplotlib", reason="drawing needs the demo extra")
     table = tmp_path / "words.tsv"
     table.write_text("id\tname\tsynonyms\tisthing\n1\tcat\tcat,kitten\t1\n2\tsky\t\t0\n", encoding="utf-8")
     words = asked_words(parse_arguments(["--input", "a.png", "--vocabulary-file", str(table), *arguments]))
@@ -137,13 +132,3 @@ def test_a_folder_that_cannot_be_made_is_refused_before_the_model_is_built(
     words = ["--vocabulary", "cat", "--weights", "gone.pth"]
     assert main(["--input", str(tmp_path / "picture.png"), *arguments, *words]) == 2
     assert "masks cannot be made a folder" in capsys.readouterr().err
-
-
-def test_missing_matplotlib_is_told_before_the_model_is_built(
-    arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(sys.modules, "matplotlib", None)
-    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    words = ["--vocabulary", "cat", "--weights", "gone.pth"]
-    assert main(["--input", str(tmp_path / "picture.png"), *arguments, *words]) == 2
-    assert "Drawing needs matplotlib" in capsys.readouterr().err

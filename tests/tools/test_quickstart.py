@@ -14,7 +14,6 @@ SMALL = ["--train", "4", "--val", "2", "SOLVER.MAX_ITER", "1", "SOLVER.IMS_PER_B
 
 
 def test_all_steps_end_in_a_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
-    pytest.importorskip("matplotlib", reason="drawing needs the demo extra")
 
     def run_here(command: Sequence[str], root: str) -> int:
         monkeypatch.setenv("DETECTRON2_DATASETS", str(Path(root).absolute()))

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -195,6 +196,16 @@ def test_the_picture_is_drawn(tmp_path: Path):
     draw_findings(findings(), tmp_path / "plot.png")
     with Image.open(tmp_path / "plot.png") as picture:
         assert min(picture.size) > 50
+
+
+def test_missing_matplotlib_is_reported_with_the_command_that_installs_it(monkeypatch: pytest.MonkeyPatch):
+    from lab.ablation.plot import check_matplotlib
+
+    check_matplotlib()
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    with pytest.raises(ConfigError, match=r"Plots need matplotlib: pip install -e '\.\[plot\]'"):
+        check_matplotlib()
 
 
 @pytest.mark.parametrize("toyworld", [True, False])

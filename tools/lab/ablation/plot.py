@@ -4,9 +4,22 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from frozenseg.atomic import replacing
+from frozenseg.errors import ConfigError
 from lab.ablation.table import Column, Findings
 
 CONTROL, FIRST, UNSEEN = "#bbbbbb", "#4c78a8", "#e45756"
+
+
+def check_matplotlib() -> None:
+    """Make sure, before any training, that the grid can be drawn.
+
+    Raises:
+        ConfigError: matplotlib is not installed.
+    """
+    try:
+        import matplotlib.figure  # noqa: F401
+    except ImportError as error:
+        raise ConfigError("Plots need matplotlib: pip install -e '.[plot]', or pip install matplotlib.") from error
 
 
 def draw_findings(findings: Findings, path: Path) -> None:

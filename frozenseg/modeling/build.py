@@ -1,28 +1,30 @@
-"""The only way from a config to a model."""
+"""Builder of the model that a config describes."""
 
-from torch import nn
+from typing import cast
 
 from frozenseg.config import CfgNode
 from frozenseg.modeling.frozen import precision_named
+from frozenseg.modeling.meta_arch.base import MaskClassifier
 from frozenseg.registry import META_ARCH
 from frozenseg.vocabulary import Vocabulary
 
 
-def build_model(cfg: CfgNode, vocabulary: Vocabulary | str) -> nn.Module:
+def build_model(cfg: CfgNode, vocabulary: Vocabulary | str) -> MaskClassifier:
     """Build the model that a config describes, on the CPU, in training mode.
 
     Args:
         cfg: the resolved config.
-        vocabulary: what is trained, as a :class:`Vocabulary` or text such as ``"cat,kitten; dog"``. The model segments
-            it too, until its ``set_vocabulary`` is told otherwise.
+        vocabulary: the training vocabulary, as a :class:`Vocabulary` or text such as ``"cat,kitten; dog"``. It is also
+            the default vocabulary at inference; see :meth:`SegmentationModel.set_vocabulary`.
 
     Raises:
-        ConfigError: a key contradicts another or names something unknown.
-        CheckpointError: pretrained weights cannot be had.
+        ConfigError: a key contradicts another one or has an unknown name as its value.
+        CheckpointError: pretrained weights are missing, damaged or cannot be downloaded.
     """
     if isinstance(vocabulary, str):
         vocabulary = Vocabulary.parse(vocabulary)
     precision = precision_named(cfg.MODEL.FROZEN_DTYPE)
-    model = META_ARCH.look_up(cfg.MODEL.META_ARCHITECTURE).from_config(cfg, vocabulary)
+    architecture = cast(type[MaskClassifier], META_ARCH.look_up(cfg.MODEL.META_ARCHITECTURE))
+    model = architecture.from_config(cfg, vocabulary)
     model.set_frozen_precision(precision)
     return model

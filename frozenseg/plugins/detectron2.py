@@ -236,7 +236,7 @@ class FrozenSegTrainer(DefaultTrainer):
             alone.defrost()
             take_over(alone, own)
             alone.DATASETS.TEST = (name,)
-            with inference_settings(segmenter, own, *_words_of(own, name)):
+            with segmenter.using(inference_settings(segmenter, own, *_words_of(own, name))):
                 results[name] = super().test(alone, augmented(segmenter, own), evaluator)
         return next(iter(results.values())) if len(results) == 1 else results
 

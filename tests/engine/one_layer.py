@@ -20,36 +20,35 @@ from frozenseg.engine.training.lr_schedule import LearningRateSchedule
 from frozenseg.engine.training.trainer import Hook, Step, Trainer
 from frozenseg.errors import DataError, FrozenSegError
 from frozenseg.modeling.ensemble.geometric import EnsembleWeights
-from frozenseg.modeling.meta_arch.base import EnsembleSettings
+from frozenseg.modeling.inference_settings import EnsembleSettings, InferenceSettings
 from frozenseg.modeling.postprocess.postprocessor import Postprocessor
+from frozenseg.modeling.segmentation_model import SegmentationModel
 from frozenseg.vocabulary import Vocabulary
 
 
-class OneLayer(nn.Module):
+class OneLayer(SegmentationModel):
     """Learns y = 3x; its dropout draws from torch's generator, so that a wrong random state shows in the loss."""
 
     def __init__(self, width: int = 4) -> None:
-        super().__init__()
+        super().__init__(
+            vocabulary=Vocabulary.from_strings(["cat,kitten", "sky"], isthing=[True, False]),
+            postprocessor=Postprocessor(),
+            ensemble=EnsembleSettings(EnsembleWeights(0.4, 0.8), on_valid_mask=False),
+        )
         self.layer = nn.Linear(width, 1)
         self.frozen = nn.Linear(width, 1).requires_grad_(False)
-        self.training_vocabulary = Vocabulary.from_strings(["cat,kitten", "sky"], isthing=[True, False])
-        self.set_vocabulary(self.training_vocabulary)
-        self.set_inference_settings(Postprocessor(), EnsembleSettings(EnsembleWeights(0.4, 0.8), on_valid_mask=False))
 
-    def forward(self, batch: list[dict[str, Any]], masks_of_step: Sequence[int] | None = None) -> dict[str, Tensor]:
+    def forward(
+        self,
+        batch: list[dict[str, Any]],
+        masks_of_step: Sequence[int] | None = None,
+        settings: InferenceSettings | None = None,
+    ) -> dict[str, Tensor]:
         """Return a loss in two parts, of which there is a share where the batch is a part of a step."""
         share = len(batch) / len(masks_of_step or batch)
         x = torch.stack([element["image"] for element in batch])
         error = nn.functional.dropout(self.layer(x), 0.5) - 3 * x.sum(dim=1, keepdim=True)
         return {"loss_fit": share * error.square().mean(), "loss_fit_0": 0.1 * share * error.abs().mean()}
-
-    def set_vocabulary(self, vocabulary: Vocabulary, seen: tuple[bool, ...] = ()) -> None:
-        """Remember the words."""
-        self.vocabulary, self.seen = vocabulary, seen
-
-    def set_inference_settings(self, postprocessor: Postprocessor, ensemble: EnsembleSettings) -> None:
-        """Remember the protocol."""
-        self.postprocessor, self.ensemble_settings = postprocessor, ensemble
 
     def frozen_hashes(self) -> dict[str, str]:
         """Return a hash that is none."""

@@ -1,32 +1,40 @@
 """Test-time augmentation: means that can be worked out by hand, then the model itself."""
 
-from dataclasses import replace
-
 import pytest
 import torch
 
 from frozenseg.errors import ConfigError
 from frozenseg.modeling.augmentation import AugmentedModel, augmented
 from frozenseg.modeling.build import build_model
+from frozenseg.modeling.ensemble.geometric import EnsembleWeights
+from frozenseg.modeling.inference_settings import EnsembleSettings
 from frozenseg.modeling.meta_arch import frozenseg as module
 from frozenseg.modeling.postprocess.postprocessor import Postprocessor
 from frozenseg.modeling.sam.automatic_masks.placement import Placement
 from frozenseg.modeling.sam.automatic_masks.proposals import Proposals
+from frozenseg.modeling.segmentation_model import SegmentationModel
+from frozenseg.vocabulary import Vocabulary
 from tests.tiny import TEST, TRAINING, tiny_config
 
 SEMANTIC = ("MODEL.MASK_FORMER.TEST.PANOPTIC_ON", False, "MODEL.MASK_FORMER.TEST.INSTANCE_ON", False)
 
 
-class Copies(torch.nn.Module):
+class Copies(SegmentationModel):
     """Gives a picture's first two channels as the scores of two classes."""
 
     def __init__(self, labels: bool = False) -> None:
-        super().__init__()
-        self.postprocessor = Postprocessor(panoptic=False, instance=False, labels=labels)
+        super().__init__(
+            vocabulary=Vocabulary.parse("cat; dog"),
+            postprocessor=Postprocessor(panoptic=False, instance=False, labels=labels),
+            ensemble=EnsembleSettings(EnsembleWeights(0.4, 0.8), on_valid_mask=False),
+        )
 
-    def forward(self, batch):
-        assert not self.postprocessor.labels
+    def forward(self, batch, masks_of_step=None, settings=None):
+        assert not settings.postprocessor.labels
         return [{"sem_seg": element["image"][:2].float()} for element in batch]
+
+    def frozen_hashes(self):
+        return {}
 
 
 def pixels(*rows):
@@ -87,10 +95,10 @@ def test_the_model_looks_at_every_view_and_sam_once_at_each_side(monkeypatch):
 def test_the_mode_and_the_read_out_stay_as_they_were():
     model = Copies(labels=True).eval()
     assert not AugmentedModel(model).training
-    before = replace(model.postprocessor)
+    before = model.inference_settings
     with pytest.raises(KeyError):
         AugmentedModel(model)([{}])
-    assert model.postprocessor == before
+    assert model.inference_settings is before
 
 
 def test_masks_have_no_mean():

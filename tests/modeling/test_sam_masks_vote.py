@@ -61,13 +61,11 @@ def batch():
 
 
 def run(model, proposals_on=True, **postprocessor):
-    setting, before = model.ensemble_settings, model.postprocessor
-    model.postprocessor = replace(before, **postprocessor)
-    model.ensemble_settings = setting if proposals_on else setting._replace(proposals=None)
+    defaults = model.inference_settings
+    ensemble = defaults.ensemble if proposals_on else defaults.ensemble._replace(proposals=None)
+    settings = replace(defaults, postprocessor=replace(defaults.postprocessor, **postprocessor), ensemble=ensemble)
     with torch.no_grad():
-        outputs = [output["sem_seg"] for output in model(batch())]
-    model.ensemble_settings, model.postprocessor = setting, before
-    return outputs
+        return [output["sem_seg"] for output in model(batch(), settings=settings)]
 
 
 @pytest.mark.parametrize("masks_first", [True, False])
@@ -94,7 +92,7 @@ def test_scores_are_the_formula_and_labels_their_argmax(model, proposals, masks_
 def test_clip_names_a_mask_by_what_lies_under_it(model, proposals):
     images = model.preprocess(batch(), model.pixel_mean, model.pixel_std)
     clip = model.backbone(images.tensor)
-    votes = model.proposal_votes(batch(), images, clip, model.text_embeddings())
+    votes = model.proposal_votes(batch(), images, clip, model.text_embeddings(), model.inference_settings)
     for index, more in enumerate(votes):
         assert more.logits.shape == (5, 5)  # four classes and void
         size = images.sizes[index]
@@ -133,7 +131,8 @@ def test_sam_is_not_asked_where_every_class_is_seen(model, proposals):
 
 def test_votes_become_candidates_for_the_other_read_outs(model, proposals):
     images = model.preprocess(batch(), model.pixel_mean, model.pixel_std)
-    more = model.proposal_votes(batch(), images, model.backbone(images.tensor), model.text_embeddings())[0]
+    clip, text = model.backbone(images.tensor), model.text_embeddings()
+    more = model.proposal_votes(batch(), images, clip, text, model.inference_settings)[0]
     named = more.voting_proposals()
     probabilities = more.logits.softmax(dim=-1)
     assert torch.equal(named.probabilities[:, :-1][:, ~more.seen], probabilities[:, :-1][:, ~more.seen])
@@ -145,11 +144,9 @@ def test_votes_become_candidates_for_the_other_read_outs(model, proposals):
 
 
 def test_all_outputs_take_them_where_asked(model, proposals):
-    before = model.postprocessor
-    model.postprocessor = replace(before, proposals_in_panoptic=True, proposals_in_instances=True, recall=True)
+    everywhere = replace(model.postprocessor, proposals_in_panoptic=True, proposals_in_instances=True, recall=True)
     with torch.no_grad():
-        outputs = model(batch())
-    model.postprocessor = before
+        outputs = model(batch(), settings=replace(model.inference_settings, postprocessor=everywhere))
     for output, wanted in zip(outputs, WANTED, strict=True):
         assert output["sam_masks"].shape == (5, *wanted)
         assert output["panoptic_seg"][0].shape == output["instances"].pred_masks.shape[1:] == wanted

@@ -5,7 +5,6 @@ from typing import Any
 
 import torch
 from PIL import Image
-from torch import nn
 
 from frozenseg.data.checks.audit import spread
 from frozenseg.data.images import read_image
@@ -18,6 +17,7 @@ from frozenseg.evaluation.ground_truth import read_ground_truths
 from frozenseg.evaluation.picture_sheet import picture_sheet
 from frozenseg.evaluation.render import draw
 from frozenseg.log import get_logger
+from frozenseg.modeling.segmentation_model import SegmentationModel
 
 logger = get_logger(__name__)
 
@@ -31,7 +31,7 @@ class Preview:
         count: how many images.
     """
 
-    def __init__(self, model: nn.Module, benchmark: Benchmark, count: int = 4) -> None:
+    def __init__(self, model: SegmentationModel, benchmark: Benchmark, count: int = 4) -> None:
         self.model, self.benchmark, self.count = model, benchmark, count
         self._elements: list[dict[str, Any]] = []
 
@@ -41,7 +41,7 @@ class Preview:
         elements, drawn = self._read(), []
         names = self.benchmark.classes.names
         colours = colours_of(self.benchmark.metadata, len(names))
-        with benchmark_settings(self.model, self.benchmark), torch.no_grad():
+        with self.model.using(benchmark_settings(self.model, self.benchmark)), torch.no_grad():
             for element in elements:
                 shown = gallery.show(element, self.model([element])[0])
                 if shown is not None:

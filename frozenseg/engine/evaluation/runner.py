@@ -1,13 +1,11 @@
 """All benchmarks of a config, one after the other, with one model: the words are swapped, the model stays."""
 
 import functools
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack, closing
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
-
-from torch import nn
 
 from frozenseg import distributed
 from frozenseg.config import CfgNode
@@ -29,8 +27,9 @@ from frozenseg.evaluation.prediction_files import PredictionWriter, build_predic
 from frozenseg.evaluation.resume_log import ResumeLog, delete_resume_logs, read_kept_images, read_resume_logs
 from frozenseg.log import get_logger
 from frozenseg.modeling.augmentation import augmented
-from frozenseg.modeling.meta_arch.base import EnsembleSettings
+from frozenseg.modeling.inference_settings import EnsembleSettings, InferenceSettings
 from frozenseg.modeling.postprocess.postprocessor import Postprocessor
+from frozenseg.modeling.segmentation_model import SegmentationModel
 from frozenseg.vocabulary import Vocabulary
 
 logger = get_logger(__name__)
@@ -127,7 +126,7 @@ def prompted_vocabulary(
 
 
 def evaluate(
-    model: nn.Module,
+    model: SegmentationModel,
     benchmarks: Sequence[Benchmark],
     folder: Path,
     compare: bool = False,
@@ -158,7 +157,7 @@ def evaluate(
     for benchmark in benchmarks:
         logger.info("Evaluating on %s: %d classes.", benchmark.name, len(benchmark.words))
         place = folder / "inference" / benchmark.name
-        with benchmark_settings(model, benchmark):
+        with model.using(benchmark_settings(model, benchmark)):
             benchmark_results[benchmark.name] = _run(model, benchmark, identity, place, resume)
     if distributed.is_main_process():
         write_benchmark_results(folder / "inference", benchmark_results, compare)
@@ -169,28 +168,27 @@ def evaluate(
     return {name: outcome.results for name, outcome in benchmark_results.items()}
 
 
-def benchmark_settings(model: nn.Module, benchmark: Benchmark) -> AbstractContextManager[None]:
-    """Give a model the words and the outputs of a benchmark, in eval mode; all is as before afterwards."""
+def benchmark_settings(model: SegmentationModel, benchmark: Benchmark) -> InferenceSettings:
+    """Return the inference settings of a benchmark, for :meth:`SegmentationModel.using`."""
     return inference_settings(model, benchmark.cfg, benchmark.words, benchmark.seen)
 
 
-@contextmanager
-def inference_settings(model: nn.Module, cfg: CfgNode, words: Vocabulary, seen: Sequence[bool]) -> Iterator[None]:
-    """Give a model words, which of them count as seen, and the outputs of a config; see :func:`benchmark_settings`."""
-    own = model.vocabulary, model.seen, model.postprocessor, model.ensemble_settings, model.training
-    try:
-        model.set_vocabulary(words, seen)
-        model.set_inference_settings(Postprocessor.from_config(cfg), EnsembleSettings.from_config(cfg))
-        model.eval()
-        yield
-    finally:
-        model.set_vocabulary(*own[:2])
-        model.set_inference_settings(*own[2:4])
-        model.train(own[4])
+def inference_settings(
+    model: SegmentationModel, cfg: CfgNode, vocabulary: Vocabulary, seen: Sequence[bool]
+) -> InferenceSettings:
+    """Return the inference settings of a config.
+
+    Args:
+        model: decides whether labels or scores are returned.
+        cfg: the requested outputs and the ensemble.
+        vocabulary: C classes.
+        seen: one flag a class.
+    """
+    return model.settings_for(vocabulary, seen, Postprocessor.from_config(cfg), EnsembleSettings.from_config(cfg))
 
 
 def _run(
-    model: nn.Module, benchmark: Benchmark, weights: dict[str, Any], place: Path, resume: bool | None
+    model: SegmentationModel, benchmark: Benchmark, weights: dict[str, Any], place: Path, resume: bool | None
 ) -> BenchmarkResult:
     """Run one benchmark, with a journal in the folder ``place`` unless ``resume`` is None."""
     evaluators = benchmark.evaluators

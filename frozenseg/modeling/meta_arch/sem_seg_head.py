@@ -1,22 +1,22 @@
-"""The trained part: pixel decoder, then transformer decoder (``sem_seg_head`` in checkpoints)."""
+"""Segmentation head: the trained pixel decoder and transformer decoder (``sem_seg_head`` in checkpoints)."""
 
 from torch import Tensor, nn
 
 from frozenseg.config import CfgNode
-from frozenseg.errors import ConfigError
+from frozenseg.errors import ConfigError, did_you_mean
 from frozenseg.modeling.transformer_decoder.masked_decoder import NEVER
-from frozenseg.modeling.types import ClipFeatures, MaskPredictions, TextEmbeddings
+from frozenseg.modeling.types import ClipFeatures, MaskPredictions, PixelFeatures, TextEmbeddings
 from frozenseg.registry import PIXEL_DECODER, TRANSFORMER_DECODER
 
-NAMES = ("FrozenSegHead", "FCCLIPHead")  # published configs name the head; Detectron2 finds it by that
+NAMES = ("FrozenSegHead", "FCCLIPHead")  # published configs name the head, and Detectron2 looks it up by that name
 
 
 class SemSegHead(nn.Module):
-    """Pixel decoder and transformer decoder, one after the other.
+    """Pixel decoder, then transformer decoder.
 
     Args:
-        pixel_decoder: CLIP's maps and SAM's embedding → pixel features.
-        predictor: pixel features, SAM's embedding and words → mask predictions.
+        pixel_decoder: CLIP's features and the SAM embedding → pixel features.
+        predictor: pixel features, SAM embedding and text embeddings → mask predictions.
     """
 
     def __init__(self, *, pixel_decoder: nn.Module, predictor: nn.Module) -> None:
@@ -32,15 +32,17 @@ class SemSegHead(nn.Module):
 
         Args:
             cfg: the whole config.
-            channels: of CLIP's res2 … res5.
+            channels: channels of CLIP's res2 … res5.
             embed_dim: width of CLIP's joint space.
-            sam_channels: of SAM's embedding; None without SAM.
+            sam_channels: channels of the SAM embedding; None without SAM.
 
         Raises:
-            ConfigError: MODEL.SEM_SEG_HEAD.NAME is another head's.
+            ConfigError: unknown MODEL.SEM_SEG_HEAD.NAME.
         """
         if (name := cfg.MODEL.SEM_SEG_HEAD.NAME) not in NAMES:
-            raise ConfigError(f"MODEL.SEM_SEG_HEAD.NAME is {name!r}: the heads here are {' and '.join(NAMES)}.")
+            raise ConfigError(
+                f"Unknown MODEL.SEM_SEG_HEAD.NAME {name!r}.{did_you_mean(name, NAMES)} Available: {', '.join(NAMES)}."
+            )
         pixel_decoder = PIXEL_DECODER.look_up(cfg.MODEL.SEM_SEG_HEAD.PIXEL_DECODER_NAME)
         predictor = TRANSFORMER_DECODER.look_up(cfg.MODEL.MASK_FORMER.TRANSFORMER_DECODER_NAME)
         injects_features = sam_channels is not None and cfg.MODEL.MASK_FORMER.SAM_FEATURE_FUSE_LAYER != NEVER
@@ -49,7 +51,14 @@ class SemSegHead(nn.Module):
             predictor=predictor.from_config(cfg, embed_dim, with_sam=sam_channels is not None),
         )
 
-    def forward(self, clip: ClipFeatures, sam_embedding: Tensor | None, words: TextEmbeddings) -> MaskPredictions:
-        """Predict masks and classes; ``sam_embedding`` is SAM's embedding (B, c, h, w), None without SAM."""
-        pixels = self.pixel_decoder(clip, sam_embedding)
-        return self.predictor(pixels, sam_embedding, words)
+    def forward(self, clip: ClipFeatures, sam_embedding: Tensor | None, text: TextEmbeddings) -> MaskPredictions:
+        """Predict masks and classes.
+
+        Args:
+            clip: CLIP's features.
+            sam_embedding: (B, c, h, w); None without SAM.
+            text: text embeddings of C classes.
+        """
+        pixels: PixelFeatures = self.pixel_decoder(clip, sam_embedding)
+        predictions: MaskPredictions = self.predictor(pixels, sam_embedding, text)
+        return predictions

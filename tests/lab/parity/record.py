@@ -134,7 +134,9 @@ def _segment(golden: Golden, model: MaskClassifier, about: dict[str, Any], array
     own = class_logits(backbone.project(kept.clip.dense, final.masks), words, backbone.logit_scale)
     arrays |= {"text_classifier": words.embeddings.numpy(), "out_vocab_logits": own.numpy()}
     arrays["pred_masks_q5"] = final.masks[:, ::KEPT_MASKS].numpy()
-    for index, (logits, output) in enumerate(zip(model.ensemble(final, kept.clip, words), outputs, strict=True)):
+    for index, (logits, output) in enumerate(
+        zip(model.ensemble(final, kept.clip, words, model.inference_settings), outputs, strict=True)
+    ):
         scores, (ids, segments), instances = output["sem_seg"], output["panoptic_seg"], output["instances"]
         about["images"][index] |= {
             "segments_info": segments,

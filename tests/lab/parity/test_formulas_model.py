@@ -161,7 +161,10 @@ def test_segmenting(case: Case) -> None:
     with float64():
         agree(
             case.model.ensemble(
-                seen.outputs["sem_seg_head"].final, seen.outputs["backbone"], case.model.text_embeddings()
+                seen.outputs["sem_seg_head"].final,
+                seen.outputs["backbone"],
+                case.model.text_embeddings(),
+                case.model.inference_settings,
             ),
             logits,
         )

@@ -87,7 +87,7 @@ def _architecture(cfg: CfgNode) -> str:
 def _adapt(model: MaskClassifier, cfg: CfgNode, training: Vocabulary) -> None:
     """Give a built model all that does not touch its weights."""
     model.criterion = SetCriterion.from_config(cfg, len(training))
-    model.postprocessor = Postprocessor.from_config(cfg)
+    model.set_inference_settings(Postprocessor.from_config(cfg), model.ensemble_settings)
     model.training_vocabulary = training
 
 

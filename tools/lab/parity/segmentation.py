@@ -61,10 +61,12 @@ class Segmentation:
         own, dense_masks, ties = self._out_of_vocabulary(record, last, words)
         floor = golden.floor("out_vocab_logits", "max")
         yield from compare.kept(golden, "out_vocab_logits", own, floor=floor, ties=ties)
-        logits = self.model.ensemble(Prediction(last.logits, dense_masks), record.clip, words)  # (B, Q, C + 1)
+        logits = self.model.ensemble(
+            Prediction(last.logits, dense_masks), record.clip, words, self.model.inference_settings
+        )
         if ties + sum(decoded.ties):
             images = self.model.preprocess(self.batch, self.model.pixel_mean, self.model.pixel_std)
-            outputs = self.model.postprocess(logits, last.masks, images, self.batch)
+            outputs = self.model.postprocess(logits, last.masks, images, self.batch, self.model.inference_settings)
         for index, output in enumerate(outputs):
             if "sam_out_vocab_logits" in golden.arrays:
                 yield from self._add_proposals(index, output, record, words)

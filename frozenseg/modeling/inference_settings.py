@@ -1,0 +1,62 @@
+"""Settings of one inference call: the vocabulary, the requested outputs and the ensemble with the frozen models."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from frozenseg.config import CfgNode, clip_section
+from frozenseg.errors import ConfigError
+from frozenseg.modeling.ensemble.geometric import EnsembleWeights
+from frozenseg.modeling.ensemble.mask_proposals import ProposalEnsemble
+from frozenseg.modeling.postprocess.postprocessor import Postprocessor
+from frozenseg.vocabulary import Vocabulary
+
+
+class EnsembleSettings(NamedTuple):
+    """Use of CLIP's class scores and of the SAM proposals at inference."""
+
+    weights: EnsembleWeights
+    on_valid_mask: bool  # use CLIP's scores only for queries with a non-empty mask
+    proposals: ProposalEnsemble | None = None  # the SAM proposals vote; None without them
+
+    @classmethod
+    def from_config(cls, cfg: CfgNode) -> "EnsembleSettings":
+        """Build from the CLIP section and the keys of TEST about SAM proposals."""
+        section = clip_section(cfg)
+        weights = EnsembleWeights(section.GEOMETRIC_ENSEMBLE_ALPHA, section.GEOMETRIC_ENSEMBLE_BETA)
+        return cls(weights, section.ENSEMBLE_ON_VALID_MASK, ProposalEnsemble.from_config(cfg))
+
+
+@dataclass(frozen=True)
+class InferenceSettings:
+    """Everything in which two inference calls of the same weights may differ.
+
+    Immutable, and passed through ``forward`` explicitly, so that threads with different vocabularies can share a model.
+
+    Attributes:
+        vocabulary: the C classes to segment.
+        seen: one flag a class, True if the class counts as seen in training.
+        postprocessor: the requested outputs and their thresholds.
+        ensemble: use of CLIP's class scores and of the SAM proposals.
+
+    Raises:
+        ConfigError: the number of flags is not C.
+    """
+
+    vocabulary: Vocabulary
+    seen: tuple[bool, ...]
+    postprocessor: Postprocessor
+    ensemble: EnsembleSettings
+
+    def __post_init__(self) -> None:
+        """Check that there is one flag for each class."""
+        if len(self.seen) != len(self.vocabulary):
+            raise ConfigError(
+                f"The vocabulary has {len(self.vocabulary)} classes, but there are {len(self.seen)} flags of seen "
+                "classes: pass one flag for each class."
+            )
+
+    @property
+    def uses_proposals(self) -> bool:
+        """True if SAM proposals are switched on and change a requested output: they vote for unseen classes only."""
+        matters = not all(self.seen) or self.postprocessor.recall
+        return self.ensemble.proposals is not None and self.postprocessor.uses_proposals and matters

@@ -9,6 +9,7 @@ from frozenseg.modeling.layers.group_norm import group_norm
 from frozenseg.modeling.layers.mask_pooling import mask_pooling
 from frozenseg.modeling.meta_arch.sem_seg_head import SemSegHead
 from frozenseg.modeling.pixel_decoder.deformable_encoder import DeformableEncoder, pixel_centres
+from frozenseg.modeling.pixel_decoder.deformable_fpn import MSDeformAttnPixelDecoder
 from frozenseg.modeling.transformer_decoder.attention import CrossAttention
 from frozenseg.modeling.transformer_decoder.feature_injector import inject_features
 from frozenseg.modeling.transformer_decoder.masked_decoder import LayerSize, MultiScaleMaskedTransformerDecoder
@@ -18,7 +19,7 @@ from tests.tiny import TRAINING, tiny_config, training_batch
 
 CHANNELS = (8, 12, 16, 20)
 LAYERS = 4  # of the tiny configs' transformer decoder
-WORDS = TextEmbeddings(torch.eye(3, 16), torch.tensor([0, 1, 2]), 3)
+TEXT = TextEmbeddings(torch.eye(3, 16), torch.tensor([0, 1, 2]), 3)
 
 
 def head(*options: object, sam_channels: int | None = 64) -> SemSegHead:
@@ -43,6 +44,24 @@ def test_pixel_decoder_shapes() -> None:
     assert pixels.sam_map.shape == (2, 64, 8, 8)
 
 
+def test_pixel_decoder_names_a_map_of_another_width() -> None:
+    decoder, clip = head().pixel_decoder, clip_maps()
+    with pytest.raises(ShapeError, match=r"res4 has shape \(2, 12, 8, 12\), expected \(B=2, c=16, H, W\)"):
+        decoder(clip._replace(res4=clip.res3), torch.randn(2, 64, 16, 16))
+    with pytest.raises(ShapeError, match=r"sam_embedding has shape \(1, 64, 16, 16\), expected \(B=2, c=64, h, w\)"):
+        decoder(clip, torch.randn(1, 64, 16, 16))
+
+
+def test_pixel_decoder_refuses_an_encoder_of_another_size() -> None:
+    sizes = {"layers": 1, "heads": 2, "points": 2, "hidden": 8}
+    encoder = DeformableEncoder(width=8, levels=3, **sizes)
+    common = {"channels": CHANNELS, "width": 8, "mask_width": 8}
+    with pytest.raises(ShapeError, match=r"The encoder has 2 levels of width 8, expected 3 of width 8"):
+        MSDeformAttnPixelDecoder(encoder=DeformableEncoder(width=8, levels=2, **sizes), **common)
+    with pytest.raises(ShapeError, match=r"The SAM encoder has the width 16, expected 8"):
+        MSDeformAttnPixelDecoder(encoder=encoder, sam_encoder=DeformableEncoder(width=16, levels=1, **sizes), **common)
+
+
 def test_released_sam_branch_reads_three_levels_and_ours_one() -> None:
     right, released = head(), head("MODEL.SEM_SEG_HEAD.SAM_ENCODER_LEVELS", 3)
     assert right.pixel_decoder.sam_transformer.level_embed.shape == (1, 64)
@@ -57,6 +76,9 @@ def test_an_encoder_refuses_levels_that_it_was_not_built_for() -> None:
     encoder = DeformableEncoder(width=8, levels=3, layers=1, heads=2, points=2, hidden=8)
     with pytest.raises(ShapeError, match="built for 3 levels and got 1"):
         encoder([torch.rand(1, 8, 4, 4)])
+    maps = [torch.rand(1, 8, 4, 4), torch.rand(1, 8, 2, 2), torch.rand(1, 4, 1, 1)]
+    with pytest.raises(ShapeError, match=r"maps\[2\] has shape \(1, 4, 1, 1\), expected \(B=1, d=8, H, W\)"):
+        encoder(maps)
 
 
 def test_pixel_centres_by_hand() -> None:
@@ -73,11 +95,11 @@ def test_groups_of_narrow_widths(width: int, groups: int) -> None:
 
 @pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize(("feature_scale", "query_scale"), [(0, 2), (1, 0), (2, 1), (-1, -1), (0, -1)])
-def test_decoder_shapes_with_every_injector_place(feature_scale: int, query_scale: int, training: bool) -> None:
+def test_decoder_shapes_with_every_injector_scale(feature_scale: int, query_scale: int, training: bool) -> None:
     model = head(
         "MODEL.MASK_FORMER.SAM_FEATURE_FUSE_LAYER", feature_scale, "MODEL.MASK_FORMER.SAM_QUERY_FUSE_LAYER", query_scale
     ).train(training)
-    predictions = model(clip_maps(), torch.randn(2, 64, 16, 16), WORDS)
+    predictions = model(clip_maps(), torch.randn(2, 64, 16, 16), TEXT)
     assert len(predictions.intermediate) == LAYERS
     for prediction in (predictions.final, *predictions.intermediate):
         assert prediction.logits.shape == (2, 6, 3)
@@ -89,16 +111,29 @@ def test_decoder_shapes_with_every_injector_place(feature_scale: int, query_scal
 def test_without_sam_nothing_of_it_is_built() -> None:
     model = head(sam_channels=None)
     assert not [name for name in model.state_dict() if "sam_" in name or "_sam" in name or "fpn3" in name]
-    assert model(clip_maps(), None, WORDS).final.logits.shape == (2, 6, 3)
+    assert model(clip_maps(), None, TEXT).final.logits.shape == (2, 6, 3)
 
 
 def test_outputs_of_an_image_do_not_depend_on_its_neighbours() -> None:
     model, clip, sam_embedding = head(), clip_maps(), torch.randn(2, 64, 16, 16)
     with torch.no_grad():
-        both = model(clip, sam_embedding, WORDS).final
-        alone = model(ClipFeatures(*(m[1:] for m in clip)), sam_embedding[1:], WORDS).final
+        both = model(clip, sam_embedding, TEXT).final
+        alone = model(ClipFeatures(*(m[1:] for m in clip)), sam_embedding[1:], TEXT).final
     assert torch.allclose(both.masks[1:], alone.masks, atol=1e-4)
     assert torch.allclose(both.logits[1:], alone.logits, atol=1e-4)
+
+
+def test_decoder_names_the_input_that_an_injector_lacks() -> None:
+    model, clip, sam_embedding = head(), clip_maps(), torch.randn(2, 64, 16, 16)
+    pixels = model.pixel_decoder(clip, sam_embedding)
+    with pytest.raises(ShapeError, match="The query injector needs SAM's embedding and got None"):
+        model.predictor(pixels, None, TEXT)
+    with pytest.raises(ShapeError, match="The feature injector needs the SAM map and got None"):
+        model.predictor(pixels._replace(sam_map=None), sam_embedding, TEXT)
+    with pytest.raises(ShapeError, match="The transformer decoder got 2 scales, expected 3"):
+        model.predictor(pixels._replace(scales=pixels.scales[:2]), sam_embedding, TEXT)
+    with pytest.raises(ShapeError, match=r"mask_features has shape \(2, 32, 16, 24\), expected \(B, d=64, H, W\)"):
+        model.predictor(pixels._replace(mask_features=pixels.mask_features[:, :32]), sam_embedding, TEXT)
 
 
 def test_attention_mask_opens_for_an_empty_query() -> None:
@@ -128,6 +163,8 @@ def test_feature_injector_works_at_the_small_size_and_returns_the_large_one() ->
         memory_position=None,
     )
     assert torch.allclose(as_is.flatten(2).transpose(1, 2), expected, atol=1e-6)
+    with pytest.raises(ShapeError, match=r"sam_map has shape \(1, 4, 3, 3\), expected \(B=1, d=8, h, w\)"):
+        inject_features(block, clip_map, sam_map[:, :4], working_size=None, **arguments)
 
 
 def test_query_injector_adds_the_projected_mean() -> None:
@@ -135,6 +172,8 @@ def test_query_injector_adds_the_projected_mean() -> None:
     project = torch.nn.Linear(8, 8)
     expected = queries + project(mask_pooling(sam_embedding, masks))
     assert torch.equal(inject_into_queries(queries, masks, sam_embedding, project), expected)
+    with pytest.raises(ShapeError, match=r"masks has shape \(1, 1, 8, 8\), expected \(B=1, Q=2, H, W\)"):
+        inject_into_queries(queries, masks[:, :1], sam_embedding, project)
 
 
 def test_contradicting_keys_are_refused() -> None:
@@ -164,4 +203,4 @@ def test_sam_must_enter_the_queries_before_the_last_layer(layers: int, acts: boo
     without = scores(-1)
     assert not caplog.records
     assert torch.equal(scores(2), without) is not acts
-    assert ("DEC_LAYERS 5 or more" in caplog.text) is not acts
+    assert ("DEC_LAYERS to 5 or more" in caplog.text) is not acts

@@ -2,8 +2,10 @@
 
 import math
 
+import pytest
 import torch
 
+from frozenseg.errors import ShapeError
 from frozenseg.modeling.layers.mask_pooling import binary_masks, mask_pooling
 from frozenseg.modeling.layers.mlp import MLP
 from frozenseg.modeling.layers.position_encoding import sine_position
@@ -26,6 +28,13 @@ def test_mask_pooling_is_the_mean_inside() -> None:
     masks = torch.tensor([[[[1.0, 1.0], [-1.0, -1.0]], [[-1.0, -1.0], [-1.0, 5.0]], [[-1.0, -1.0], [-1.0, 0.0]]]])
     pooled = mask_pooling(features, masks)
     assert torch.allclose(pooled[0, :, 0], torch.tensor([1.5, 4.0, 0.0]))  # upper row, last pixel, empty
+
+
+def test_layers_name_a_tensor_of_another_shape() -> None:
+    with pytest.raises(ShapeError, match=r"mask_logits has shape \(2, 3, 4, 4\), expected \(B=1, Q, h, w\)"):
+        mask_pooling(torch.zeros(1, 8, 4, 4), torch.zeros(2, 3, 4, 4))
+    with pytest.raises(ShapeError, match="features has 6 channels; the sine position embedding needs a multiple of 4"):
+        sine_position(torch.zeros(1, 6, 4, 4))
 
 
 def test_masks_carry_no_gradient() -> None:

@@ -58,8 +58,19 @@ def test_width_that_heads_do_not_divide() -> None:
         MSDeformAttn(width=10, levels=1, heads=4, points=2)
 
 
+def test_deformable_attention_names_a_tensor_of_another_shape() -> None:
+    module = MSDeformAttn(width=8, levels=1, heads=4, points=2)
+    query, reference_points, value = torch.rand(1, 4, 8), torch.rand(1, 4, 1, 2), torch.rand(1, 4, 8)
+    with pytest.raises(ShapeError, match=r"value has shape \(1, 4, 8\), expected \(B=1, S=6, d=8\)"):
+        module(query, reference_points, value, [(2, 3)])
+    with pytest.raises(ShapeError, match=r"reference_points has shape \(1, 3, 1, 2\), expected \(B, L=4, n=1, 2\)"):
+        module(query, reference_points[:, :3], value, [(2, 2)])
+
+
 def test_point_sample_by_hand() -> None:
     maps = torch.tensor([[[[0.0, 1.0], [2.0, 3.0]]]])
     points = torch.tensor([[[0.25, 0.25], [0.5, 0.5], [0.75, 0.25], [0.0, 0.0]]])
     # a pixel centre, the middle of all four, another centre, a corner: a quarter of pixel 0 and zeros around it
     assert torch.allclose(point_sample(maps, points)[0, 0], torch.tensor([0.0, 1.5, 1.0, 0.0]))
+    with pytest.raises(ShapeError, match=r"points has shape \(2, 4, 2\), expected \(N=1, P, 2\)"):
+        point_sample(maps, points.expand(2, -1, -1))

@@ -1,7 +1,10 @@
-"""The pixel decoder: CLIP's maps → mask features and three scales; SAM's embedding → SAM map.
+"""Pixel decoder: mask features and three scales from CLIP's maps, and the SAM map from SAM's embedding.
 
-Multi-scale deformable attention over strides 32, 16, 8 and one FPN step to stride 4, as in Mask2Former (Cheng et al.
-2022, section 3.2.1), in fp32. Letters: B images, H×W the padded input, d width.
+Multi-scale deformable attention over strides 32, 16 and 8 and one FPN step to stride 4, as in Mask2Former (Cheng et
+al. 2022, sec. 3.2.1), in float32. The SAM branch halves SAM's embedding and encodes it with a second deformable encoder, for
+the feature injector.
+
+Letters: B images, H×W the padded input, d width, c and h×w channels and size of SAM's embedding.
 """
 
 import torch
@@ -9,26 +12,32 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from frozenseg.config import CfgNode
-from frozenseg.errors import ConfigError
+from frozenseg.errors import ConfigError, ShapeError
 from frozenseg.modeling.layers.group_norm import group_norm
 from frozenseg.modeling.layers.resize import resize
 from frozenseg.modeling.ops.released_read import ReleasedRead
-from frozenseg.modeling.pixel_decoder.deformable_encoder import DeformableEncoder
+from frozenseg.modeling.pixel_decoder.deformable_encoder import DeformableEncoder, EncoderLayer
 from frozenseg.modeling.types import ClipFeatures, PixelFeatures
 from frozenseg.registry import PIXEL_DECODER
+from frozenseg.structures.shapes import check_shape
+
+LEVELS = 3  # res5, res4, res3
 
 
 @PIXEL_DECODER.register()
 class MSDeformAttnPixelDecoder(nn.Module):
-    """Deformable encoder and one FPN step.
+    """Deformable encoder and one FPN step, with an optional SAM branch.
 
     Args:
         channels: of res2 … res5.
         width: d.
         mask_width: channels of the mask features.
-        encoder: over res5, res4, res3.
-        sam_encoder: over SAM's embedding; None without SAM.
-        sam_channels: of SAM's embedding; read only with ``sam_encoder``.
+        encoder: deformable encoder over res5, res4, res3.
+        sam_encoder: deformable encoder over SAM's embedding; None without SAM.
+        sam_channels: c of SAM's embedding; read only with ``sam_encoder``.
+
+    Raises:
+        ShapeError: an encoder of another width or number of levels.
     """
 
     def __init__(
@@ -42,6 +51,13 @@ class MSDeformAttnPixelDecoder(nn.Module):
         sam_channels: int = 256,
     ) -> None:
         super().__init__()
+        if (encoder.levels, encoder.width) != (LEVELS, width):
+            raise ShapeError(
+                f"The encoder has {encoder.levels} levels of width {encoder.width}, expected {LEVELS} of width {width}."
+            )
+        if sam_encoder is not None and sam_encoder.width != width:
+            raise ShapeError(f"The SAM encoder has the width {sam_encoder.width}, expected {width}.")
+        self.channels, self.sam_channels = channels, sam_channels
         res2, res3, res4, res5 = channels
         self.input_proj = nn.ModuleList(_projection(count, width) for count in (res5, res4, res3))
         self.transformer = encoder
@@ -61,7 +77,10 @@ class MSDeformAttnPixelDecoder(nn.Module):
         Args:
             cfg: the whole config.
             channels: of CLIP's res2 … res5.
-            sam_channels: of SAM's embedding; None without SAM.
+            sam_channels: c of SAM's embedding; None without SAM.
+
+        Raises:
+            ConfigError: SAM_READ_ACROSS_IMAGES without the released layout.
         """
         head = cfg.MODEL.SEM_SEG_HEAD
         common = {
@@ -75,26 +94,30 @@ class MSDeformAttnPixelDecoder(nn.Module):
         sam_encoder = None
         if sam_channels:
             sam_encoder = DeformableEncoder(levels=head.SAM_ENCODER_LEVELS, released_read=_released_read(cfg), **common)
-        built = cls(
+        decoder = cls(
             channels=channels,
             width=head.CONVS_DIM,
             mask_width=head.MASK_DIM,
-            encoder=DeformableEncoder(levels=3, **common),
+            encoder=DeformableEncoder(levels=LEVELS, **common),
             sam_encoder=sam_encoder,
             sam_channels=sam_channels or 0,
         )
-        for part in built.modules():
-            if isinstance(part, DeformableEncoder):
-                part.recompute = head.RECOMPUTE
-        return built
+        for module in decoder.modules():
+            if isinstance(module, DeformableEncoder):
+                module.recompute = head.RECOMPUTE
+        return decoder
 
     def forward(self, clip: ClipFeatures, sam_embedding: Tensor | None = None) -> PixelFeatures:
-        """Decode.
+        """Decode the maps of the frozen encoders, in float32 also under autocast.
 
         Args:
             clip: CLIP's maps.
             sam_embedding: SAM's embedding (B, c, h, w); None without SAM.
+
+        Raises:
+            ShapeError: a map with another number of channels or images.
         """
+        self._check(clip, sam_embedding)
         with torch.autocast(clip.res2.device.type, enabled=False):
             return self._decode(clip, sam_embedding)
 
@@ -107,24 +130,40 @@ class MSDeformAttnPixelDecoder(nn.Module):
         fine = self.adapter_1(clip.res2.float())  # (B, d, H/4, W/4)
         fine = F.relu(self.layer_1(fine + resize(scales[-1], fine.shape[-2:])))
         sam_map = None
-        if self.sam_transformer is not None and sam_embedding is not None:
+        if self.fpn3 is not None and self.sam_transformer is not None and sam_embedding is not None:
             [sam_map] = self.sam_transformer([self.fpn3(sam_embedding.float())])  # (B, d, h/2, w/2)
         return PixelFeatures(self.mask_features(fine), tuple(scales), sam_map)
 
+    def _check(self, clip: ClipFeatures, sam_embedding: Tensor | None) -> None:
+        batch = clip.res2.shape[0]
+        maps = {"res2": clip.res2, "res3": clip.res3, "res4": clip.res4, "res5": clip.res5}
+        for (name, features), channels in zip(maps.items(), self.channels, strict=True):
+            check_shape(name, features, "B c H W", B=batch, c=channels)
+        if self.sam_transformer is not None and sam_embedding is not None:
+            check_shape("sam_embedding", sam_embedding, "B c h w", B=batch, c=self.sam_channels)
+
     def _initialise(self) -> None:
-        for module in self.input_proj:
-            nn.init.xavier_uniform_(module[0].weight, gain=1)
-            nn.init.zeros_(module[0].bias)
+        for convolution in self.input_proj.modules():
+            if isinstance(convolution, nn.Conv2d):
+                nn.init.xavier_uniform_(convolution.weight, gain=1)
+                _zero_bias(convolution)
         for module in (self.adapter_1, self.layer_1, self.mask_features):
             nn.init.kaiming_uniform_(module.weight, a=1)
-        nn.init.zeros_(self.mask_features.bias)
+        _zero_bias(self.mask_features)
         for encoder in (self.transformer, self.sam_transformer):
             if encoder is not None:
                 _initialise_encoder(encoder)
 
 
 class ConvNorm(nn.Conv2d):
-    """A convolution without bias, then GroupNorm, under the names of released checkpoints (``weight``, ``norm``)."""
+    """Convolution without bias and GroupNorm, with their names in released checkpoints (``weight``, ``norm``).
+
+    Args:
+        channels: input channels.
+        width: output channels.
+        kernel_size: of the convolution.
+        padding: of the convolution.
+    """
 
     def __init__(self, channels: int, width: int, *, kernel_size: int, padding: int = 0) -> None:
         super().__init__(channels, width, kernel_size=kernel_size, padding=padding, bias=False)
@@ -149,10 +188,10 @@ def _sam_reduction(channels: int, width: int) -> nn.Sequential:
 
 
 def _released_read(cfg: CfgNode) -> ReleasedRead | None:
-    """Return how the SAM branch is read; None for the right way.
+    """Return the read of the SAM branch; None for the correct one.
 
     Raises:
-        ConfigError: a read across images, which only the released layout has.
+        ConfigError: SAM_READ_ACROSS_IMAGES without the released layout.
     """
     head = cfg.MODEL.SEM_SEG_HEAD
     if head.SAM_ENCODER_LEVELS != 1:
@@ -166,6 +205,12 @@ def _released_read(cfg: CfgNode) -> ReleasedRead | None:
 
 
 def _initialise_encoder(encoder: DeformableEncoder) -> None:
-    for layer in encoder.encoder.layers:
-        for linear in (layer.linear1, layer.linear2):
-            nn.init.xavier_uniform_(linear.weight)
+    for layer in encoder.modules():
+        if isinstance(layer, EncoderLayer):
+            nn.init.xavier_uniform_(layer.linear1.weight)
+            nn.init.xavier_uniform_(layer.linear2.weight)
+
+
+def _zero_bias(convolution: nn.Conv2d) -> None:
+    if convolution.bias is not None:
+        nn.init.zeros_(convolution.bias)

@@ -35,7 +35,7 @@ def inject_features(
     *,
     clip_position: Tensor,
     sam_position: Tensor,
-    working_size: tuple[int, int] | None,
+    working_size: tuple[int, int] | torch.Size | None,
 ) -> Tensor:
     """Let every pixel of the CLIP map attend to all pixels of the SAM map.
 

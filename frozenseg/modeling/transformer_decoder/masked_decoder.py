@@ -1,17 +1,20 @@
-"""The transformer decoder: masked attention over three scales, with both of SAM's injectors (paper, Fig. 2).
+"""Transformer decoder: masked attention over three scales, with both of FrozenSeg's injectors (Fig. 2).
 
-Letters: B images, Q queries, C classes, H×W the padded input, d width, E the width of CLIP's joint space.
+Mask2Former (Cheng et al. 2022, sec. 3.2) with the mask-pooled class head of FC-CLIP (Yu et al. 2023, sec. 3.2).
+
+Letters: B images, Q queries, C classes, N synonyms of all classes, H×W the padded input, d width, E the width of CLIP's
+joint space, h heads.
 """
 
 import math
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
 
 from frozenseg.config import CfgNode
-from frozenseg.errors import ConfigError
+from frozenseg.errors import ConfigError, ShapeError
 from frozenseg.log import get_logger
 from frozenseg.modeling.classification import class_logits
 from frozenseg.modeling.layers.mask_pooling import mask_pooling
@@ -24,35 +27,36 @@ from frozenseg.modeling.transformer_decoder.feature_injector import inject_featu
 from frozenseg.modeling.transformer_decoder.query_injector import inject_into_queries
 from frozenseg.modeling.types import MaskPredictions, PixelFeatures, Prediction, TextEmbeddings
 from frozenseg.registry import TRANSFORMER_DECODER
+from frozenseg.structures.shapes import check_shape
 
 logger = get_logger(__name__)
 SCALES = 3
-NEVER = -1
+NEVER = -1  # scale of an injector that is switched off
 
 
 class LayerSize(NamedTuple):
-    """The size of a decoder layer."""
+    """Dimensions of a decoder layer."""
 
     width: int  # d
-    heads: int
-    hidden: int  # of the feed-forward network
+    heads: int  # h
+    hidden: int  # hidden width of the feed-forward network
     dropout: float = 0.0  # probability, 0-1
 
 
 @TRANSFORMER_DECODER.register()
 class MultiScaleMaskedTransformerDecoder(nn.Module):
-    """Queries look at one scale a layer, only where their own mask was (Mask2Former, Cheng et al. 2022, section 3.2).
+    """Queries that attend to one scale per layer, inside the mask that they predicted before it.
 
     Layer i uses scale i mod 3; scale 0 has stride 32.
 
     Args:
-        size: of every layer.
+        size: dimensions of every layer.
         embed_dim: E.
         queries: Q.
-        layers: decoder layers.
-        map_width: channels of the incoming scales; projected where they are not d.
-        feature_injection_scale: scale whose layers get the feature injector; -1 none.
-        query_injection_scale: scale whose layers get the query injector; -1 none.
+        layers: number of decoder layers.
+        map_width: channels of the incoming scales, projected if they differ from d; None for d.
+        feature_injection_scale: the layers of this scale get the feature injector; -1 for none.
+        query_injection_scale: the layers of this scale get the query injector; -1 for none.
         recompute: see :func:`run_layer`.
     """
 
@@ -70,20 +74,23 @@ class MultiScaleMaskedTransformerDecoder(nn.Module):
     ) -> None:
         super().__init__()
         width, heads, hidden, dropout = size
-        self.heads, self.query_injection_scale, self.recompute = heads, query_injection_scale, recompute
-        block = {"width": width, "heads": heads, "dropout": dropout}
-        self.transformer_cross_attention_layers = nn.ModuleList(CrossAttention(**block) for _ in range(layers))
-        self.transformer_self_attention_layers = nn.ModuleList(SelfAttention(**block) for _ in range(layers))
+        self.width, self.map_width, self.heads = width, map_width or width, heads
+        self.query_injection_scale, self.recompute = query_injection_scale, recompute
+        cross_attention = partial(CrossAttention, width=width, heads=heads, dropout=dropout)
+        self.transformer_cross_attention_layers = nn.ModuleList(cross_attention() for _ in range(layers))
+        self.transformer_self_attention_layers = nn.ModuleList(
+            SelfAttention(width=width, heads=heads, dropout=dropout) for _ in range(layers)
+        )
         self.transformer_ffn_layers = nn.ModuleList(
             FeedForward(width=width, hidden=hidden, dropout=dropout) for _ in range(layers)
         )
         self.transformer_cross_attention_layers_sam = nn.ModuleDict(
-            {str(i): CrossAttention(**block) for i in range(layers) if i % SCALES == feature_injection_scale}
+            {str(i): cross_attention() for i in range(layers) if i % SCALES == feature_injection_scale}
         )
         self.query_feat = nn.Embedding(queries, width)
         self.query_embed = nn.Embedding(queries, width)
         self.level_embed = nn.Embedding(SCALES, width)
-        self.input_proj = nn.ModuleList(_projection(map_width or width, width) for _ in range(SCALES))
+        self.input_proj = nn.ModuleList(_projection(self.map_width, width) for _ in range(SCALES))
         self.decoder_norm = nn.LayerNorm(width)
         self.mask_embed = MLP(width, width, width, depth=3)
         self._mask_pooling_proj = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, width))
@@ -96,21 +103,21 @@ class MultiScaleMaskedTransformerDecoder(nn.Module):
 
         Args:
             cfg: the whole config.
-            embed_dim: E, as the CLIP model has it.
-            with_sam: whether there is a SAM to inject.
+            embed_dim: E of the CLIP model.
+            with_sam: True if the model has a SAM; False switches both injectors off.
 
         Raises:
-            ConfigError: an injector at a scale that does not exist, or widths that contradict each other.
+            ConfigError: an injector at a scale that does not exist, or contradicting widths.
         """
         keys = cfg.MODEL.MASK_FORMER
         for name in ("SAM_FEATURE_FUSE_LAYER", "SAM_QUERY_FUSE_LAYER"):
             if keys[name] not in (NEVER, *range(SCALES)):
-                raise ConfigError(f"MODEL.MASK_FORMER.{name} is {keys[name]}; it must be 0, 1 or 2, or -1 for never.")
+                raise ConfigError(f"MODEL.MASK_FORMER.{name} is {keys[name]}; it must be 0, 1 or 2, or -1 for off.")
         mask_width, map_width = cfg.MODEL.SEM_SEG_HEAD.MASK_DIM, cfg.MODEL.SEM_SEG_HEAD.CONVS_DIM
         if with_sam and keys.SAM_FEATURE_FUSE_LAYER != NEVER and map_width != keys.HIDDEN_DIM:
             raise ConfigError(
                 f"MODEL.SEM_SEG_HEAD.CONVS_DIM {map_width} must equal MODEL.MASK_FORMER.HIDDEN_DIM {keys.HIDDEN_DIM}: "
-                "the feature injector adds SAM's map to one of the pixel decoder's."
+                "the feature injector attends from the pixel decoder's maps to the SAM map."
             )
         if mask_width != keys.HIDDEN_DIM:
             raise ConfigError(
@@ -118,8 +125,8 @@ class MultiScaleMaskedTransformerDecoder(nn.Module):
             )
         if with_sam and keys.SAM_QUERY_FUSE_LAYER >= keys.DEC_LAYERS - 2:
             logger.warning(
-                "SAM enters the queries after the last decoder layer, which changes nothing: give "
-                "MODEL.MASK_FORMER.DEC_LAYERS %d or more, or a smaller SAM_QUERY_FUSE_LAYER.",
+                "The query injector runs after the last decoder layer only and has no effect: set "
+                "MODEL.MASK_FORMER.DEC_LAYERS to %d or more, or choose a smaller SAM_QUERY_FUSE_LAYER.",
                 keys.SAM_QUERY_FUSE_LAYER + 3,
             )
         return cls(
@@ -133,22 +140,28 @@ class MultiScaleMaskedTransformerDecoder(nn.Module):
             recompute=cfg.MODEL.SEM_SEG_HEAD.RECOMPUTE,
         )
 
-    def forward(self, pixels: PixelFeatures, sam_embedding: Tensor | None, words: TextEmbeddings) -> MaskPredictions:
-        """Decode the queries.
+    def forward(
+        self, pixels: PixelFeatures, sam_embedding: Tensor | None, text_embeddings: TextEmbeddings
+    ) -> MaskPredictions:
+        """Predict from the initial queries and after every layer.
 
         Args:
-            pixels: the pixel decoder's output.
+            pixels: output of the pixel decoder.
             sam_embedding: SAM's embedding (B, d, h, w); None without SAM.
-            words: the text classifier.
+            text_embeddings: text classifier of the N synonyms and void.
+
+        Raises:
+            ShapeError: a tensor of another shape, or a missing input of an injector.
         """
+        self._check(pixels, sam_embedding)
         maps, positions = self.levels(pixels)
         queries = self.query_feat.weight.expand(len(maps[0]), -1, -1)  # (B, Q, d)
         run = partial(run_layer, recompute=self.recompute)
-        predictions = [run(self.predict, queries, pixels.mask_features, words)]
+        predictions = [run(self.predict, queries, pixels.mask_features, text_embeddings)]
         for i in range(len(self.transformer_ffn_layers)):
             queries = run(self.layer, i, queries, predictions[-1], maps, positions, pixels.sam_map)
-            predictions.append(run(self.predict, queries, pixels.mask_features, words))
-            if i % SCALES == self.query_injection_scale:
+            predictions.append(run(self.predict, queries, pixels.mask_features, text_embeddings))
+            if sam_embedding is not None and i % SCALES == self.query_injection_scale:
                 queries = inject_into_queries(queries, predictions[-1].masks, sam_embedding, self._mask_pooling_proj)
         return MaskPredictions(predictions[-1], tuple(predictions[:-1]))
 
@@ -171,40 +184,64 @@ class MultiScaleMaskedTransformerDecoder(nn.Module):
     ) -> Tensor:
         """Run decoder layer i: masked cross-attention, self-attention, feed-forward; returns queries (B, Q, d)."""
         scale = i % SCALES
-        memory, memory_position = maps[scale], positions[scale]
+        memory = maps[scale]
+        memory_position: Tensor | None = positions[scale].flatten(2).transpose(1, 2)  # (1, H·W, d)
         query_position = self.query_embed.weight[None]  # (1, Q, d)
-        if str(i) in self.transformer_cross_attention_layers_sam:
-            memory = self._inject_sam(i, memory, memory_position, sam_map, working_size=maps[0].shape[-2:])
+        if sam_map is not None and str(i) in self.transformer_cross_attention_layers_sam:
+            memory = self._inject_sam(i, memory, positions[scale], sam_map, working_size=maps[0].shape[-2:])
             memory_position = None  # the released model attends without key position in these layers
         queries = self.transformer_cross_attention_layers[i](
             queries,
             memory.flatten(2).transpose(1, 2),
             target_position=query_position,
-            memory_position=None if memory_position is None else memory_position.flatten(2).transpose(1, 2),
+            memory_position=memory_position,
             blocked=self._attention_mask(previous.masks, memory.shape[-2:]),
         )
         queries = self.transformer_self_attention_layers[i](queries, query_position)
         return self.transformer_ffn_layers[i](queries)
 
-    def predict(self, queries: Tensor, mask_features: Tensor, words: TextEmbeddings) -> Prediction:
-        """Say a mask and a class for each query (B, Q, d), by FC-CLIP's heads (Yu et al. 2023, section 3.2)."""
+    def predict(self, queries: Tensor, mask_features: Tensor, text_embeddings: TextEmbeddings) -> Prediction:
+        """Predict a mask and class logits for each query (B, Q, d)."""
         queries = self.decoder_norm(queries)
         masks = torch.einsum("bqd,bdhw->bqhw", self.mask_embed(queries), mask_features)  # (B, Q, H/4, W/4)
-        return Prediction(self.classify(queries, mask_pooling(mask_features, masks), words), masks)
+        return Prediction(self.classify(queries, mask_pooling(mask_features, masks), text_embeddings), masks)
 
-    def classify(self, queries: Tensor, pooled: Tensor, words: TextEmbeddings) -> Tensor:
-        """Say a class for each normalised query (B, Q, d) and what lies under its mask (B, Q, d): (B, Q, C + 1)."""
+    def classify(self, queries: Tensor, pooled: Tensor, text_embeddings: TextEmbeddings) -> Tensor:
+        """Classify queries.
+
+        Args:
+            queries: (B, Q, d), normalised.
+            pooled: (B, Q, d) mask features, averaged under the mask of each query.
+            text_embeddings: text classifier of the N synonyms and void.
+
+        Returns:
+            (B, Q, C + 1) logits, void last.
+        """
         embeddings = self.class_embed(self._mask_pooling_proj(pooled) + queries)  # (B, Q, E)
-        return class_logits(embeddings, words, self.logit_scale)
+        return class_logits(embeddings, text_embeddings, self.logit_scale)
+
+    def _check(self, pixels: PixelFeatures, sam_embedding: Tensor | None) -> None:
+        check_shape("mask_features", pixels.mask_features, "B d H W", d=self.width)
+        if len(pixels.scales) != SCALES:
+            raise ShapeError(f"The transformer decoder got {len(pixels.scales)} scales, expected {SCALES}.")
+        batch = pixels.mask_features.shape[0]
+        for index, features in enumerate(pixels.scales):
+            check_shape(f"scales[{index}]", features, "B c H W", B=batch, c=self.map_width)
+        if len(self.transformer_cross_attention_layers_sam) > 0 and pixels.sam_map is None:
+            raise ShapeError("The feature injector needs the SAM map and got None: build the pixel decoder with SAM.")
+        if self.query_injection_scale != NEVER and sam_embedding is None:
+            raise ShapeError("The query injector needs SAM's embedding and got None: pass sam_embedding (B, d, h, w).")
 
     def _inject_sam(
         self, i: int, clip_map: Tensor, clip_position: Tensor, sam_map: Tensor, working_size: torch.Size
     ) -> Tensor:
         scale = i % SCALES
         if not self.training:
+            # As in the released model, at test time only: SAM encodes a square of fixed size whatever the aspect of the
+            # image, so its map is resized to the CLIP map before its position is embedded. Training crops are square.
             sam_map = resize(sam_map, clip_map.shape[-2:])
         return inject_features(
-            self.transformer_cross_attention_layers_sam[str(i)],
+            cast(CrossAttention, self.transformer_cross_attention_layers_sam[str(i)]),
             clip_map,
             sam_map + self.level_embed.weight[scale][:, None, None],
             clip_position=clip_position,
@@ -213,8 +250,8 @@ class MultiScaleMaskedTransformerDecoder(nn.Module):
         )
 
     def _attention_mask(self, masks: Tensor, size: torch.Size) -> Tensor:
-        """Return (B·h, Q, H·W) bool, true where a query must not look: outside its mask, unless that is empty."""
-        blocked = (resize(masks.detach(), size).sigmoid() < 0.5).flatten(2)  # (B, Q, H·W)
+        """Return (B·h, Q, H_l·W_l) bool, True outside of a query's mask; nothing is blocked for an empty mask."""
+        blocked = (resize(masks.detach(), size).sigmoid() < 0.5).flatten(2)  # (B, Q, H_l·W_l)
         blocked = blocked & ~blocked.all(dim=-1, keepdim=True)
         return blocked[:, None].expand(-1, self.heads, -1, -1).flatten(0, 1)
 
@@ -224,5 +261,5 @@ def _projection(channels: int, width: int) -> nn.Module:
         return nn.Identity()
     projection = nn.Conv2d(channels, width, kernel_size=1)
     nn.init.kaiming_uniform_(projection.weight, a=1)
-    nn.init.zeros_(projection.bias)
+    nn.init.zeros_(cast(Tensor, projection.bias))
     return projection

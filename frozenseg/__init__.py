@@ -1,27 +1,41 @@
 """FrozenSeg: open-vocabulary segmentation with frozen CLIP and frozen SAM.
 
-Importing this package loads nothing heavy; the names below are loaded when they are first used.
+Importing this package loads nothing heavy; each name below is loaded when it is first used. Type checkers see the
+imports under ``TYPE_CHECKING``.
 """
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+if TYPE_CHECKING:
+    from frozenseg.config import get_cfg, load_config
+    from frozenseg.data.catalog import register as register_dataset
+    from frozenseg.inference.predictor import Result, Segmenter
+    from frozenseg.modeling.build import build_model
+    from frozenseg.vocabulary import Vocabulary
 
+__version__ = "0.2.0"
+
+# public name → module that defines it, and the name there
 _HOMES = {
-    "Segmenter": "frozenseg.inference.predictor",
-    "Vocabulary": "frozenseg.vocabulary",
-    "build_model": "frozenseg.modeling.build",
-    "get_cfg": "frozenseg.config",
+    "Result": ("frozenseg.inference.predictor", "Result"),
+    "Segmenter": ("frozenseg.inference.predictor", "Segmenter"),
+    "Vocabulary": ("frozenseg.vocabulary", "Vocabulary"),
+    "build_model": ("frozenseg.modeling.build", "build_model"),
+    "get_cfg": ("frozenseg.config", "get_cfg"),
+    "load_config": ("frozenseg.config", "load_config"),
+    "register_dataset": ("frozenseg.data.catalog", "register"),
 }
-__all__ = ["Segmenter", "Vocabulary", "__version__", "build_model", "get_cfg"]
+__all__ = ["Result", "Segmenter", "Vocabulary", "__version__", "build_model", "get_cfg", "load_config"]
+__all__ += ["register_dataset"]
 
 
 def __getattr__(name: str) -> Any:
-    """Load one of the public names from its home."""
+    """Import a public name from the module that defines it."""
     if name not in _HOMES:
         raise AttributeError(f"module 'frozenseg' has no attribute {name!r}; it has {', '.join(__all__)}.")
-    return getattr(importlib.import_module(_HOMES[name]), name)
+    module, attribute = _HOMES[name]
+    return getattr(importlib.import_module(module), attribute)
 
 
 def __dir__() -> list[str]:

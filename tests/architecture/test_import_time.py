@@ -69,5 +69,5 @@ def test_all_public_names_can_be_had() -> None:
 
 
 def test_an_unknown_name_is_answered_with_the_known_ones() -> None:
-    with pytest.raises(AttributeError, match="no attribute 'Segmentor'; it has Segmenter, Vocabulary"):
+    with pytest.raises(AttributeError, match="no attribute 'Segmentor'; it has Result, Segmenter, Vocabulary"):
         _ = frozenseg.Segmentor

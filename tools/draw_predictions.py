@@ -46,10 +46,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 def draw_predictions(arguments: argparse.Namespace) -> list[Path]:
     """Draw every benchmark of the config; returns the pictures' files."""
     from frozenseg.config import load_config
-    from frozenseg.data import MetadataCatalog
-    from frozenseg.data.loader import build_test_loader
-    from frozenseg.data.run_vocabulary import build_vocabulary
+    from frozenseg.data.checks.before_run import check_samples
+    from frozenseg.data.loader import EvalDataset
+    from frozenseg.data.run_vocabulary import build_vocabulary, resolve_for_run
     from frozenseg.device import pick_device
+    from frozenseg.engine.evaluation.runner import requested_outputs
     from frozenseg.log import setup_logging
     from frozenseg.modeling.build import build_model
     from frozenseg.modeling.load_weights import load_trained
@@ -58,16 +59,18 @@ def draw_predictions(arguments: argparse.Namespace) -> list[Path]:
     cfg = load_config(arguments.config_file, arguments.options)
     if not cfg.MODEL.WEIGHTS:
         raise ConfigError("Nothing to draw with: give the trained model as MODEL.WEIGHTS FILE.")
-    loaders = {name: build_test_loader(cfg, name) for name in cfg.DATASETS.TEST}
+    datasets = [resolve_for_run(cfg, name) for name in cfg.DATASETS.TEST]
+    opened = [EvalDataset.open(cfg, dataset, requested_outputs(cfg)) for dataset in datasets]
+    check_samples((dataset.opened for dataset in opened), cfg.DATASETS.SKIP_BAD)
     model = build_model(cfg, build_vocabulary(cfg, cfg.DATASETS.TRAIN[0])).eval()
     load_trained(model, cfg.MODEL.WEIGHTS, allow_partial=cfg.MODEL.ALLOW_PARTIAL_WEIGHTS)
     model.to(pick_device(cfg.MODEL.DEVICE))
     arguments.output.mkdir(parents=True, exist_ok=True)
     paths = []
-    for name, loader in loaders.items():
-        model.set_vocabulary(build_vocabulary(cfg, name))
-        paths.append(arguments.output / f"{MetadataCatalog.get(name).name}.png")
-        draw_benchmark(model, islice(loader, arguments.count)).save(paths[-1])
+    for dataset, evaluated in zip(datasets, opened, strict=True):
+        model.set_vocabulary(dataset.vocabulary)
+        paths.append(arguments.output / f"{dataset.metadata.name}.png")
+        draw_benchmark(model, islice(evaluated.batches(), arguments.count)).save(paths[-1])
     return paths
 
 

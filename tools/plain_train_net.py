@@ -27,8 +27,9 @@ from torch import Tensor, nn
 
 from frozenseg import distributed
 from frozenseg.config import load_config
-from frozenseg.data.loader import build_train_loader
-from frozenseg.data.run_vocabulary import build_vocabulary
+from frozenseg.data.checks.before_run import check_samples
+from frozenseg.data.loader import TrainDataset
+from frozenseg.data.run_vocabulary import resolve_for_run
 from frozenseg.device import pick_device
 from frozenseg.engine.checkpoints.checkpoint import Checkpointer, read_training_checkpoint
 from frozenseg.engine.checkpoints.checkpoint_index import CheckpointIndex, KeepPolicy, forget_checkpoints
@@ -60,10 +61,13 @@ def train(cfg: Any, resume: bool) -> int:
     done = checkpoint["trainer"]["iteration"] if checkpoint else 0
     cfg = with_seed(cfg, checkpoint["trainer"]["seed"] if checkpoint else None)
 
-    # words and data
-    vocabulary = build_vocabulary(cfg, cfg.DATASETS.TRAIN[0])
-    benchmarks = build_benchmarks(cfg, vocabulary)
-    loader = build_train_loader(cfg, start_iteration=done)
+    # class names and data
+    training = [resolve_for_run(cfg, name) for name in cfg.DATASETS.TRAIN]
+    vocabulary = training[0].vocabulary
+    benchmarks = build_benchmarks(cfg, training[0])
+    train_set = TrainDataset.open(cfg, training)
+    check_samples(train_set.parts, cfg.DATASETS.SKIP_BAD)
+    loader = train_set.batches(start_iteration=done)
 
     # frozen CLIP and SAM, and the decoders that are trained
     seed_everything(cfg.SEED)  # the same on all processes, so that they begin with the same weights

@@ -53,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def score_baselines(arguments: argparse.Namespace) -> None:
     """Run all baselines over all benchmarks; writes and prints the results."""
     from frozenseg.config import load_config
-    from frozenseg.data.run_vocabulary import build_vocabulary
+    from frozenseg.data.run_vocabulary import resolve_for_run
     from frozenseg.engine.evaluation.runner import build_benchmarks
     from frozenseg.evaluation.evaluator import inference_on_dataset
     from frozenseg.evaluation.report import results_table, write_results
@@ -63,7 +63,7 @@ def score_baselines(arguments: argparse.Namespace) -> None:
     setup_logging()
     switches = [text for key, on in OUTPUT_SWITCHES.items() for text in (f"MODEL.MASK_FORMER.TEST.{key}", str(on))]
     cfg = load_config(arguments.config_file, [*arguments.options, *switches])
-    benchmarks = build_benchmarks(cfg, build_vocabulary(cfg, cfg.DATASETS.TRAIN[0]))
+    benchmarks = build_benchmarks(cfg, resolve_for_run(cfg, cfg.DATASETS.TRAIN[0]))
     for name, regions in {"majority": majority_regions, "colour": colour_regions, "outline": outline_regions}.items():
         results = {}
         for benchmark in benchmarks:

@@ -1,6 +1,18 @@
-"""Data sets by name, and the loaders that turn them into batches; nothing here knows the model."""
+"""Data sets by name, and the loaders that make batches of them; independent of the model."""
 
-from frozenseg.data.catalog import DatasetCatalog, MetadataCatalog, vocabulary_of
+from frozenseg.data.catalog import DatasetCatalog, MetadataCatalog, register, resolve, vocabulary_of
+from frozenseg.data.dataset import ResolvedDataset
 from frozenseg.data.metadata import Metadata
+from frozenseg.data.spec import CategoryRow, DatasetSpec
 
-__all__ = ["DatasetCatalog", "Metadata", "MetadataCatalog", "vocabulary_of"]
+__all__ = [
+    "CategoryRow",
+    "DatasetCatalog",
+    "DatasetSpec",
+    "Metadata",
+    "MetadataCatalog",
+    "ResolvedDataset",
+    "register",
+    "resolve",
+    "vocabulary_of",
+]

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from frozenseg.data import custom_dataset, datasets
+from frozenseg.data.dataset import ResolvedDataset
 from frozenseg.data.metadata import Metadata, Record, datasets_root
 from frozenseg.data.spec import DatasetSpec
 from frozenseg.errors import DataError, did_you_mean
@@ -111,13 +112,26 @@ MetadataCatalog = _MetadataCatalog()
 _filled: list[bool] = []
 
 
-def vocabulary_of(name: str) -> Vocabulary:
-    """Return the words of a data set: its classes in contiguous order, with their synonyms.
+def resolve(name: str) -> ResolvedDataset:
+    """Look a data set up by name.
 
     Raises:
         DataError: no such data set.
     """
     metadata = MetadataCatalog.get(name)
+    return ResolvedDataset(name, metadata, _vocabulary(metadata), lambda: DatasetCatalog.get(name))
+
+
+def vocabulary_of(name: str) -> Vocabulary:
+    """Return the class names of a data set in contiguous order, with their synonyms.
+
+    Raises:
+        DataError: no such data set.
+    """
+    return _vocabulary(MetadataCatalog.get(name))
+
+
+def _vocabulary(metadata: Metadata) -> Vocabulary:
     things = set(metadata.thing_dataset_id_to_contiguous_id.values())
     classes = metadata.stuff_classes
     return Vocabulary.from_strings(classes, isthing=[index in things for index in range(len(classes))])

@@ -7,25 +7,21 @@ same for any number of workers, and a resumed run sees what an unbroken one woul
 import pickle
 import random
 import re
-import shlex
 import signal
-from collections.abc import Callable, Container, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, ClassVar
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from torch.utils.data import DataLoader, Dataset
 
 from frozenseg import distributed
-from frozenseg.atomic import replacing
+from frozenseg.config import CfgNode
 from frozenseg.data.batch_plan import BatchPlan
-from frozenseg.data.catalog import DatasetCatalog, MetadataCatalog
-from frozenseg.data.checks.audit import spread, survey
-from frozenseg.data.checks.contact_sheet import contact_sheet
 from frozenseg.data.checks.files import FILE_KEYS, validate_objects, validate_records
 from frozenseg.data.class_maps import Rules
-from frozenseg.data.mapper import EvalMapper, Sample, build_train_mapper
+from frozenseg.data.dataset import OpenedDataset, ResolvedDataset
+from frozenseg.data.mapper import EvalMapper, Sample, TrainMapper, build_train_mapper
 from frozenseg.data.metadata import Record
 from frozenseg.data.samplers import InferenceSampler, SampleKey, TrainingBatches, TrainingSampler
 from frozenseg.data.segments import source_of
@@ -34,9 +30,14 @@ from frozenseg.log import get_logger
 from frozenseg.structures.label_files import image_name
 
 logger = get_logger(__name__)
-LOOKED_AT = 6  # pictures of each data set before a run
 MODEL_STREAM = 1  # tells the model's random numbers from those of the augmentation
 DEAD_WORKER = re.compile(r"DataLoader worker \(pid")  # how torch's error begins
+ANNOTATION_FIELDS = {  # output of a model → the fields of records that name the files of its ground truth
+    "panoptic": ("pan_seg_file_name",),
+    "semantic": ("sem_seg_file_name", "instance_file_name"),  # Cityscapes scores pixels by instances
+    "instance": ("instance_file_name",),
+    "recall": ("sem_seg_file_name",),
+}
 MAX_REPLACEMENTS = 20  # pictures in a row that may be bad before training stops
 
 
@@ -152,8 +153,8 @@ class CheckedLoader(Iterable[list[Sample]]):
         return len(self.loader)
 
     @property
-    def pictures(self) -> int:
-        """Pictures of the whole data set."""
+    def num_images(self) -> int:
+        """Number of images of the whole data set."""
         return len(self.loader.dataset)
 
     def _tell(self, loaded: LoadResult) -> None:
@@ -164,80 +165,108 @@ class CheckedLoader(Iterable[list[Sample]]):
             logger.warning("Left out: %s", complaint)
 
 
-def build_train_loader(cfg: Any, start_iteration: int = 0) -> CheckedLoader:
-    """Return an endless stream of this process's shares of the batches.
+@dataclass(frozen=True)
+class TrainDataset:
+    """The data sets of a training run, opened.
 
-    Args:
-        cfg: reads DATASETS, DATALOADER, INPUT, SOLVER.IMS_PER_BATCH, SOLVER.IMAGES_AT_ONCE and SEED.
-        start_iteration: batches to pass over, for a resumed run.
-
-    Raises:
-        ConfigError: no data set, or a batch that cannot be shared out among the processes.
-        DataError: a data set is unknown, or files are missing.
+    Attributes:
+        cfg: reads DATASETS.SKIP_BAD, DATALOADER, INPUT, SOLVER.IMS_PER_BATCH, SOLVER.IMAGES_AT_ONCE and SEED.
+        plan: division of the images of a step among processes.
+        mapper: record and generator → batch element.
+        parts: the data sets, whose records are concatenated.
     """
-    if not cfg.DATASETS.TRAIN:
-        raise ConfigError("DATASETS.TRAIN is empty: name a data set, for example toyworld_train.")
-    plan = BatchPlan.from_config(cfg)
-    mapper = build_train_mapper(cfg)
-    records = [record for name in cfg.DATASETS.TRAIN for record in _training_records(cfg, name)]
-    if cfg.DATALOADER.FILTER_EMPTY_ANNOTATIONS:
-        records = drop_without_instances(records)
-    seed = _shared_seed(cfg.SEED)
-    grouped = cfg.DATALOADER.ASPECT_RATIO_GROUPING and all("width" in record for record in records)
-    wide = [record["width"] > record["height"] for record in records] if grouped else None
-    loader = DataLoader(
-        MappedDataset(records, mapper, seed, replace_bad=cfg.DATASETS.SKIP_BAD),
-        batch_sampler=TrainingBatches(
-            TrainingSampler(len(records), seed), plan.images, start_iteration, wide, distributed.rank(), plan.processes
-        ),
-        num_workers=cfg.DATALOADER.NUM_WORKERS,
-        collate_fn=_as_list,
-        worker_init_fn=_leave_signals_to_main_process,
-    )
-    return CheckedLoader(loader, cfg.DATASETS.SKIP_BAD)
+
+    cfg: CfgNode
+    plan: BatchPlan
+    mapper: TrainMapper
+    parts: Sequence[OpenedDataset]
+
+    @classmethod
+    def open(cls, cfg: CfgNode, datasets: Sequence[ResolvedDataset]) -> "TrainDataset":
+        """Read the records and check that the images and the annotations that training reads exist.
+
+        Args:
+            cfg: see the attributes.
+            datasets: at least one.
+
+        Raises:
+            ConfigError: no data set, an unknown mapper, or a batch that cannot be divided among the processes.
+            DataError: files are missing, or a data set has no annotations to train on.
+        """
+        if not datasets:
+            raise ConfigError("DATASETS.TRAIN is empty: name a data set, for example toyworld_train.")
+        plan, mapper = BatchPlan.from_config(cfg), build_train_mapper(cfg)
+        return cls(cfg, plan, mapper, [_open_for_training(dataset) for dataset in datasets])
+
+    def batches(self, start_iteration: int = 0) -> "CheckedLoader":
+        """Return an endless stream of the share of each batch that this process trains on.
+
+        Args:
+            start_iteration: batches to skip, for a resumed run.
+        """
+        cfg, plan = self.cfg, self.plan
+        records = [record for part in self.parts for record in part.records]
+        if cfg.DATALOADER.FILTER_EMPTY_ANNOTATIONS:
+            records = drop_without_instances(records)
+        seed = _shared_seed(cfg.SEED)
+        grouped = cfg.DATALOADER.ASPECT_RATIO_GROUPING and all("width" in record for record in records)
+        wide = [record["width"] > record["height"] for record in records] if grouped else None
+        sampler = TrainingSampler(len(records), seed)
+        loader = DataLoader(
+            MappedDataset(records, self.mapper, seed, replace_bad=cfg.DATASETS.SKIP_BAD),
+            batch_sampler=TrainingBatches(
+                sampler, plan.images, start_iteration, wide, distributed.rank(), plan.processes
+            ),
+            num_workers=cfg.DATALOADER.NUM_WORKERS,
+            collate_fn=_as_list,
+            worker_init_fn=_leave_signals_to_main_process,
+        )
+        return CheckedLoader(loader, cfg.DATASETS.SKIP_BAD)
 
 
 @dataclass(frozen=True)
 class EvalDataset:
-    """A data set to evaluate on, whose files are there.
+    """Data set to evaluate on, opened.
 
     Attributes:
-        cfg: reads DATASETS.SKIP_BAD, DATALOADER.NUM_WORKERS and INPUT.
-        records: of the pictures.
+        cfg: reads DATASETS.SKIP_BAD, DATALOADER.NUM_WORKERS, INPUT and TEST.
+        opened: the records.
     """
 
-    __test__: ClassVar = False  # the name is not a test's
-    cfg: Any
-    records: Sequence[Record]
+    cfg: CfgNode
+    opened: OpenedDataset
+
+    @property
+    def records(self) -> Sequence[Record]:
+        """One record for each image, on all processes."""
+        return self.opened.records
 
     @classmethod
-    def open(cls, cfg: Any, name: str) -> "EvalDataset":
-        """Look for all files that the read-outs which are on need, and into a few of them.
+    def open(cls, cfg: CfgNode, dataset: ResolvedDataset, outputs: Collection[str] = ()) -> "EvalDataset":
+        """Read the records and check that the images and the annotations of the requested outputs exist.
+
+        Args:
+            cfg: see the attributes.
+            dataset: to evaluate on.
+            outputs: of the model that are scored, keys of :data:`ANNOTATION_FIELDS`.
 
         Raises:
-            DataError: the data set is unknown, or files are missing.
+            DataError: files are missing, or an annotation file is not of its format.
         """
-        test = cfg.MODEL.MASK_FORMER.TEST
-        needed = {
-            "file_name": True,
-            "pan_seg_file_name": test.PANOPTIC_ON,
-            "sem_seg_file_name": test.SEMANTIC_ON or test.RECALL_ON,
-            "instance_file_name": test.INSTANCE_ON or test.SEMANTIC_ON,  # Cityscapes scores pixels by instances
-        }
-        records = DatasetCatalog.get(name)
-        _check(cfg, name, records, [key for key, on in needed.items() if on])
-        if test.INSTANCE_ON:
-            validate_objects(records, MetadataCatalog.get(name))
-        return cls(cfg, records)
+        annotations = {field for output in outputs for field in ANNOTATION_FIELDS[output]}
+        opened = _open(dataset, dataset.load_records(), [field for field in FILE_KEYS[1:] if field in annotations])
+        if "instance" in outputs:
+            validate_objects(opened.records, dataset.metadata)
+        return cls(cfg, opened)
 
     def batches(
         self, read_truth: Callable[[Record], Any] | None = None, done: Container[str] = frozenset()
-    ) -> CheckedLoader:
-        """Return this process's share, one picture a batch.
+    ) -> "CheckedLoader":
+        """Return the images that this process evaluates, one in each batch.
 
         Args:
-            read_truth: reads what metrics compare with, in the workers; it becomes ``truth`` of an element.
-            done: names of pictures to leave out, see :func:`image_name`.
+            read_truth: reads the ground truth of a record, in the workers; it becomes ``truth`` of an element.
+            done: names of images to leave out, see :func:`image_name`.
         """
         records = [record for record in self.records if image_name(record) not in done]
         loader = DataLoader(
@@ -251,11 +280,6 @@ class EvalDataset:
         return CheckedLoader(loader, self.cfg.DATASETS.SKIP_BAD)
 
 
-def build_test_loader(cfg: Any, name: str) -> CheckedLoader:
-    """Return this process's share of a test set, one picture a batch; see :class:`EvalDataset`."""
-    return EvalDataset.open(cfg, name).batches()
-
-
 def drop_without_instances(records: Sequence[Record]) -> list[Record]:
     """Leave out records that have instance annotations of which none is a single object (panoptic ones have none)."""
     return [
@@ -265,32 +289,21 @@ def drop_without_instances(records: Sequence[Record]) -> list[Record]:
     ]
 
 
-def _training_records(cfg: Any, name: str) -> list[Record]:
-    """Read the records; those whose truth is a label picture get the rules by which it is read."""
-    records, rules = DatasetCatalog.get(name), Rules.of(MetadataCatalog.get(name))
-    source = source_of(records, name)
-    _check(cfg, name, records, ("file_name", source) if source in FILE_KEYS else ("file_name",))
-    return [{**record, "rules": rules} for record in records] if source == "sem_seg_file_name" else records
+def _open_for_training(dataset: ResolvedDataset) -> OpenedDataset:
+    """Open a data set; records with a label image as ground truth get the rules by which it is read."""
+    records = dataset.load_records()
+    source = source_of(records, dataset.name)
+    opened = _open(dataset, records, [source] if source in FILE_KEYS else [])
+    if source != "sem_seg_file_name":
+        return opened
+    rules = Rules.of(dataset.metadata)
+    return replace(opened, records=[{**record, "rules": rules} for record in records])
 
 
-def _check(cfg: Any, name: str, records: Sequence[Record], keys: Sequence[str]) -> None:
-    """Look at a few records, so that what is wrong with a data set shows before the long work."""
-    metadata = MetadataCatalog.get(name)
-    validate_records(records, metadata, keys)
-    unused = set(FILE_KEYS) - set(keys)
-    few = [{key: record[key] for key in record.keys() - unused} for record in spread(records, LOOKED_AT)]
-    found = survey(few, metadata, quiet=True)
-    if found.problems and not cfg.DATASETS.SKIP_BAD:
-        raise DataError(
-            f"{found.problems[0]} Of {len(few)} images of {name} that were looked at, {len(found.problems)} have a "
-            f"problem: `python tools/validate_data.py {shlex.quote(name)}` looks at all; --skip-bad goes on without "
-            "them."
-        )
-    if distributed.is_main_process():
-        sheet = Path(cfg.OUTPUT_DIR).expanduser() / "data" / f"{metadata.name}.png"
-        with replacing(sheet) as temporary:
-            contact_sheet(few, metadata).save(temporary)
-        logger.info("%s: %d images; a few of them with their annotations: %s", name, len(records), sheet)
+def _open(dataset: ResolvedDataset, records: Sequence[Record], annotations: Sequence[str]) -> OpenedDataset:
+    fields = ("file_name", *annotations)
+    validate_records(records, dataset.metadata, fields)
+    return OpenedDataset(dataset.name, dataset.metadata, records, fields)
 
 
 def _shared_seed(seed: int) -> int:

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-from frozenseg.data.catalog import MetadataCatalog, vocabulary_of
+from frozenseg.config import CfgNode
+from frozenseg.data.catalog import resolve
+from frozenseg.data.dataset import ResolvedDataset
 from frozenseg.errors import ConfigError, did_you_mean
 from frozenseg.log import get_logger
 from frozenseg.vocabulary import Vocabulary
@@ -14,25 +15,39 @@ from frozenseg.vocabulary.files import match_to, read_vocabulary_lines
 logger = get_logger(__name__)
 
 
-def build_vocabulary(cfg: Any, name: str) -> Vocabulary:
-    """Return the words for a data set of a run; which classes are things stays as the data set has it.
+def resolve_for_run(cfg: CfgNode, name: str) -> ResolvedDataset:
+    """Look a data set up, with the class names that the run prompts the model with.
+
+    They are those of the data set or those of a file; the file does not change which classes are things.
 
     Args:
         cfg: reads DATASETS.
         name: of the data set, one of DATASETS.TRAIN or DATASETS.TEST.
 
     Raises:
-        ConfigError: DATASETS.VOCABULARIES does not say which file is whose.
+        ConfigError: an entry of DATASETS.VOCABULARIES cannot be assigned to a data set.
         DataError: the data set is unknown, or a file cannot be read or does not fit it.
     """
+    dataset = resolve(name)
     path = vocabulary_files(cfg.DATASETS.VOCABULARIES, cfg.DATASETS.TRAIN, cfg.DATASETS.TEST).get(name)
-    words = vocabulary_of(name)
     if path is None:
-        return words
-    ids = MetadataCatalog.get(name).get("stuff_dataset_id_to_contiguous_id") or range(len(words))
-    words = replace(words, classes=tuple(match_to(read_vocabulary_lines(path), list(ids), path, name)))
-    logger.info("%s: asked for by the words of %s, %d classes, %d names.", name, path, len(words), len(words.synonyms))
-    return words
+        return dataset
+    ids = dataset.metadata.get("stuff_dataset_id_to_contiguous_id") or range(len(dataset.vocabulary))
+    classes = match_to(read_vocabulary_lines(path), list(ids), path, name)
+    vocabulary = replace(dataset.vocabulary, classes=tuple(classes))
+    logger.info(
+        "%s: prompted with the class names of %s, %d classes, %d names.",
+        name,
+        path,
+        len(vocabulary),
+        len(vocabulary.synonyms),
+    )
+    return replace(dataset, vocabulary=vocabulary)
+
+
+def build_vocabulary(cfg: CfgNode, name: str) -> Vocabulary:
+    """Return the class names that a run prompts the model with on a data set; see :func:`resolve_for_run`."""
+    return resolve_for_run(cfg, name).vocabulary
 
 
 def vocabulary_files(entries: Sequence[str], train: Sequence[str], test: Sequence[str]) -> dict[str, str]:

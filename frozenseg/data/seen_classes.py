@@ -1,74 +1,64 @@
-"""Which classes of a test set training has shown: by shared words, or as published results count them."""
+"""Seen and unseen classes of an evaluation data set: by shared class names, or as published results count them."""
 
 import csv
 import functools
 from importlib import resources
 
-from frozenseg.data.catalog import MetadataCatalog
+from frozenseg.data.dataset import ResolvedDataset
+from frozenseg.data.metadata import Metadata
 from frozenseg.errors import ConfigError
 from frozenseg.log import get_logger
-from frozenseg.vocabulary import Vocabulary
 
 logger = get_logger(__name__)
 RULES = ("synonyms", "published")
 PUBLISHED_TRAINING = "coco_panoptic_133"  # what the published models were trained on
 
 
-def seen_classes(
-    name: str, words: Vocabulary, training_name: str, training: Vocabulary, rule: str = "synonyms"
-) -> tuple[bool, ...]:
-    """Tell which classes of a data set count as seen, and log the rule and the counts.
+def seen_classes(dataset: ResolvedDataset, training: ResolvedDataset, rule: str = "synonyms") -> tuple[bool, ...]:
+    """Return one flag for each class of a data set, True if it counts as seen; log the rule and the counts.
 
     Args:
-        name: of the data set.
-        words: its classes.
-        training_name: of the training set.
-        training: its classes.
-        rule: ``synonyms``: a class shares a word, to the letter, with a training class; ``published``: the table of
-            published flags, for models trained on COCO panoptic.
+        dataset: evaluated on.
+        training: trained on.
+        rule: ``synonyms``: a class is seen if it shares a name, to the letter, with a training class; ``published``:
+            the table of published flags, for models trained on COCO panoptic.
 
     Raises:
-        ConfigError: unknown rule, or one for which there are no flags.
+        ConfigError: unknown rule, or there are no published flags for the two data sets.
     """
     if rule not in RULES:
         raise ConfigError(f"DATASETS.SEEN_RULE is {rule!r}: choose among {', '.join(RULES)}.")
-    flags = words.seen_by(training) if rule == "synonyms" else published_flags(name, training_name)
+    published = published_flags(dataset.metadata, training.metadata)
+    if rule == "published":
+        if published is None:
+            raise ConfigError(
+                f"DATASETS.SEEN_RULE is 'published', but there are no published flags for {dataset.name} after "
+                f"training on {training.name}: use the rule 'synonyms'."
+            )
+        flags = published
+    else:
+        flags = dataset.vocabulary.seen_by(training.vocabulary)
     others = ""
-    if rule == "synonyms" and (published := flags_or_none(name, training_name)):
+    if rule == "synonyms" and published:
         others = f" Published results count {sum(published)} as seen (DATASETS.SEEN_RULE published)."
     logger.info(
         "%s: %d classes, %d seen and %d unseen in %s, by the rule %r.%s",
-        name,
+        dataset.name,
         len(flags),
         sum(flags),
         len(flags) - sum(flags),
-        training_name,
+        training.name,
         rule,
         others,
     )
     return flags
 
 
-def published_flags(name: str, training_name: str) -> tuple[bool, ...]:
-    """Return the published flags of a data set.
-
-    Raises:
-        ConfigError: there are none, or training was on another set than COCO panoptic.
-    """
-    flags = flags_or_none(name, training_name)
-    if flags is None:
-        raise ConfigError(
-            f"DATASETS.SEEN_RULE is 'published', but there are no published flags for {name} after training on "
-            f"{training_name}: use the rule 'synonyms'."
-        )
-    return flags
-
-
-def flags_or_none(name: str, training_name: str) -> tuple[bool, ...] | None:
-    """Return the published flags of a data set, or None where there are none."""
-    if MetadataCatalog.get(training_name).get("published_seen") != PUBLISHED_TRAINING:
+def published_flags(metadata: Metadata, training: Metadata) -> tuple[bool, ...] | None:
+    """Return the published flags of a data set for a model trained on another one, or None if there are none."""
+    if training.get("published_seen") != PUBLISHED_TRAINING:
         return None
-    return _published().get(MetadataCatalog.get(name).get("published_seen") or "")
+    return _published().get(metadata.get("published_seen") or "")
 
 
 @functools.cache

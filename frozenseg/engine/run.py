@@ -10,10 +10,12 @@ import torch
 from torch import nn
 
 from frozenseg import distributed
-from frozenseg.config import load_config
+from frozenseg.config import CfgNode, load_config
 from frozenseg.data.batch_plan import BatchPlan
-from frozenseg.data.loader import CheckedLoader, build_train_loader
-from frozenseg.data.run_vocabulary import build_vocabulary
+from frozenseg.data.checks.before_run import check_samples, write_contact_sheets
+from frozenseg.data.dataset import ResolvedDataset
+from frozenseg.data.loader import CheckedLoader, TrainDataset
+from frozenseg.data.run_vocabulary import resolve_for_run
 from frozenseg.device import pick_device
 from frozenseg.engine.arguments import overrides
 from frozenseg.engine.checkpoints.checkpoint import Checkpointer, changed_keys, read_training_checkpoint
@@ -128,8 +130,10 @@ def _evaluate_only(cfg: Any, folder: Path, resume: bool) -> None:
     checkpoint = _newest_whole_checkpoint(folder) if resume else None
     cfg = with_seed(cfg, None)
     write_config(cfg, folder)
-    vocabulary = build_vocabulary(cfg, cfg.DATASETS.TRAIN[0])
-    benchmarks = build_benchmarks(cfg, vocabulary)
+    training = resolve_for_run(cfg, cfg.DATASETS.TRAIN[0])
+    vocabulary = training.vocabulary
+    benchmarks = build_benchmarks(cfg, training)
+    write_contact_sheets([benchmark.test_set.opened for benchmark in benchmarks], folder / "data")
     if checkpoint is None and not cfg.MODEL.WEIGHTS:
         logger.warning("No weights are given (--weights FILE): the model that is evaluated is untrained.")
     expected = read_expected(cfg.TEST.EXPECTED_RESULTS, [benchmark.name for benchmark in benchmarks])
@@ -142,10 +146,11 @@ def _train(cfg: Any, folder: Path, path: Path | None) -> None:
     done = 0 if checkpoint is None else checkpoint["trainer"]["iteration"]
     cfg = with_seed(cfg, None if checkpoint is None else checkpoint["trainer"]["seed"])
     schedule, clip = build_lr_schedule(cfg), build_gradient_clip(cfg)
-    vocabulary = build_vocabulary(cfg, cfg.DATASETS.TRAIN[0])
-    benchmarks = build_benchmarks(cfg, vocabulary)
+    training = [resolve_for_run(cfg, name) for name in cfg.DATASETS.TRAIN]
+    vocabulary = training[0].vocabulary
+    benchmarks = build_benchmarks(cfg, training[0])
     expected = read_expected(cfg.TEST.EXPECTED_RESULTS, [benchmark.name for benchmark in benchmarks])
-    loader = build_train_loader(cfg, start_iteration=done)
+    loader = _open_training(cfg, training, benchmarks, folder).batches(start_iteration=done)
 
     model = _build_model(cfg, vocabulary, path)
     optimizer = build_optimizer(cfg, model)
@@ -168,7 +173,7 @@ def _train(cfg: Any, folder: Path, path: Path | None) -> None:
         check_results(expected, results)
         return
 
-    _tell_plan(cfg, model, done, loader.pictures)
+    _tell_plan(cfg, model, done, loader.num_images)
     seed_everything(cfg.SEED + distributed.rank())
     latest: dict[str, Any] = {}
     trainer = Trainer(
@@ -187,6 +192,17 @@ def _train(cfg: Any, folder: Path, path: Path | None) -> None:
         logger.info("Stopped before the end; --resume goes on with it.")
     else:
         check_results(expected, latest)
+
+
+def _open_training(
+    cfg: CfgNode, training: Sequence[ResolvedDataset], benchmarks: Sequence[Benchmark], folder: Path
+) -> TrainDataset:
+    """Open and check the data sets that are trained on; draw contact sheets of all data sets of the run."""
+    train_set = TrainDataset.open(cfg, training)
+    check_samples(train_set.parts, cfg.DATASETS.SKIP_BAD)
+    opened = [*(benchmark.test_set.opened for benchmark in benchmarks), *train_set.parts]
+    write_contact_sheets(opened, folder / "data")
+    return train_set
 
 
 class _Parts(NamedTuple):

@@ -39,12 +39,19 @@ from frozenseg import distributed
 from frozenseg.config import CfgNode as FrozenSegCfg
 from frozenseg.config import clip_section
 from frozenseg.data import catalog as ours
-from frozenseg.data.loader import CheckedLoader, EvalDataset, build_train_loader
-from frozenseg.data.run_vocabulary import build_vocabulary
+from frozenseg.data.checks.before_run import check_samples
+from frozenseg.data.dataset import ResolvedDataset
+from frozenseg.data.loader import CheckedLoader, EvalDataset, TrainDataset
+from frozenseg.data.run_vocabulary import resolve_for_run
 from frozenseg.data.seen_classes import seen_classes
 from frozenseg.engine.checkpoints.random_states import seed_everything
 from frozenseg.engine.evaluation.protocol import benchmark_configs
-from frozenseg.engine.evaluation.runner import build_benchmark, inference_settings, prompted_vocabulary
+from frozenseg.engine.evaluation.runner import (
+    build_benchmark,
+    inference_settings,
+    prompted_vocabulary,
+    requested_outputs,
+)
 from frozenseg.engine.training.lr_schedule import build_lr_schedule
 from frozenseg.engine.training.optimizer import build_gradient_clip, build_optimizer
 from frozenseg.errors import ConfigError, DataError
@@ -174,19 +181,22 @@ class FrozenSegTrainer(DefaultTrainer):
     @classmethod
     def build_train_loader(cls, cfg: CfgNode) -> Iterable[Batch]:
         """Return our endless stream of batches."""
-        return build_train_loader(frozenseg_config(cfg))
+        return _open_training(frozenseg_config(cfg)).batches()
 
     @classmethod
     def build_test_loader(cls, cfg: CfgNode, dataset_name: str) -> Iterable[Batch]:
         """Return our test pictures, one a batch."""
-        return EvalDataset.open(frozenseg_config(cfg), dataset_name).batches()
+        our_cfg = frozenseg_config(cfg)
+        test_set = EvalDataset.open(our_cfg, resolve_for_run(our_cfg, dataset_name), requested_outputs(our_cfg))
+        check_samples([test_set.opened], our_cfg.DATASETS.SKIP_BAD)
+        return test_set.batches()
 
     @classmethod
     def build_evaluator(cls, cfg: CfgNode, dataset_name: str) -> DatasetEvaluator:
         """Return our metrics."""
         own = frozenseg_config(cfg)
-        training = build_vocabulary(own, own.DATASETS.TRAIN[0])
-        return build_benchmark(own, dataset_name, build_vocabulary(own, dataset_name), training).evaluators
+        training = resolve_for_run(own, own.DATASETS.TRAIN[0])
+        return build_benchmark(own, resolve_for_run(own, dataset_name), training).evaluators
 
     @classmethod
     def build_optimizer(cls, cfg: CfgNode, model: nn.Module) -> torch.optim.Optimizer:
@@ -218,7 +228,7 @@ class FrozenSegTrainer(DefaultTrainer):
             super().resume_or_load(resume=True)
             if isinstance(self._trainer.data_loader, CheckedLoader):  # a subclass may have another
                 own, done = frozenseg_config(self.cfg), self.start_iter
-                self._trainer.reset_data_loader(lambda: build_train_loader(own, done))
+                self._trainer.reset_data_loader(lambda: _open_training(own).batches(done))
         elif self.cfg.MODEL.WEIGHTS:
             _load(getattr(self.model, "module", self.model), self.cfg)
 
@@ -229,15 +239,17 @@ class FrozenSegTrainer(DefaultTrainer):
         given = [evaluators] if isinstance(evaluators, DatasetEvaluator) else evaluators
         for name in cfg.DATASETS.TEST:
             _know(name)
-        protocols = benchmark_configs(frozenseg_config(cfg))
+        our_cfg = frozenseg_config(cfg)
+        datasets = [resolve_for_run(our_cfg, name) for name in dict.fromkeys(cfg.DATASETS.TEST)]
+        configs = benchmark_configs(our_cfg, datasets)
         results: dict[str, Any] = OrderedDict()
-        for (name, own), evaluator in zip(protocols.items(), given or [None] * len(protocols), strict=True):
+        for dataset, own, evaluator in zip(datasets, configs, given or [None] * len(datasets), strict=True):
             alone = cfg.clone()
             alone.defrost()
             take_over(alone, own)
-            alone.DATASETS.TEST = (name,)
-            with segmenter.using(inference_settings(segmenter, own, *_words_of(own, name))):
-                results[name] = super().test(alone, augmented(segmenter, own), evaluator)
+            alone.DATASETS.TEST = (dataset.name,)
+            with segmenter.using(inference_settings(segmenter, own, *_words_of(own, dataset))):
+                results[dataset.name] = super().test(alone, augmented(segmenter, own), evaluator)
         return next(iter(results.values())) if len(results) == 1 else results
 
 
@@ -305,11 +317,11 @@ def _build(cfg: CfgNode, name: str) -> nn.Module:
         _know(dataset)
     base = META_ARCH.look_up(name)
     model = type(name, (AtTheDoor, base), {"__doc__": base.__doc__, "__module__": __name__}).from_config(
-        own, build_vocabulary(own, own.DATASETS.TRAIN[0])
+        own, resolve_for_run(own, own.DATASETS.TRAIN[0]).vocabulary
     )
     model.set_frozen_precision(precision_named(own.MODEL.FROZEN_DTYPE))
     if own.DATASETS.TEST:
-        model.set_vocabulary(*_words_of(own, own.DATASETS.TEST[0]))
+        model.set_vocabulary(*_words_of(own, resolve_for_run(own, own.DATASETS.TEST[0])))
     return model
 
 
@@ -322,11 +334,17 @@ def _build_head(cfg: CfgNode, input_shape: dict[str, ShapeSpec], sam_channels: i
     return SemSegHead.from_config(own, channels=channels, embed_dim=embed_dim, sam_channels=sam_channels)
 
 
-def _words_of(cfg: FrozenSegCfg, name: str) -> tuple[Vocabulary, tuple[bool, ...]]:
+def _words_of(cfg: FrozenSegCfg, dataset: ResolvedDataset) -> tuple[Vocabulary, tuple[bool, ...]]:
     """Return what a model is asked for on a data set, and which of these words count as seen."""
-    words, training_name = build_vocabulary(cfg, name), cfg.DATASETS.TRAIN[0]
-    seen = seen_classes(name, words, training_name, build_vocabulary(cfg, training_name), cfg.DATASETS.SEEN_RULE)
-    return prompted_vocabulary(cfg, words, seen)
+    seen = seen_classes(dataset, resolve_for_run(cfg, cfg.DATASETS.TRAIN[0]), cfg.DATASETS.SEEN_RULE)
+    return prompted_vocabulary(cfg, dataset.vocabulary, seen)
+
+
+def _open_training(cfg: FrozenSegCfg) -> TrainDataset:
+    """Open the data sets to train on, and check a sample of their images."""
+    train_set = TrainDataset.open(cfg, [resolve_for_run(cfg, name) for name in cfg.DATASETS.TRAIN])
+    check_samples(train_set.parts, cfg.DATASETS.SKIP_BAD)
+    return train_set
 
 
 def _know(name: str) -> None:

@@ -82,6 +82,12 @@ def test_the_model_reads_neither_environment_nor_command_line() -> None:
             assert not re.search(r"\bos\.(environ|getenv)\b", source.text), source.path
 
 
+def test_data_reads_neither_the_model_s_keys_nor_the_output_folder() -> None:
+    found = [str(source.path) for source in PACKAGE
+             if source.folder == "data" and re.search(r"\bcfg\.MODEL\b|\bOUTPUT_DIR\b", source.text)]  # fmt: skip
+    assert found == []
+
+
 def test_names_say_what_a_file_holds() -> None:
     paths = [path.relative_to(ROOT) for folder in ("frozenseg", "tools") for path in (ROOT / folder).rglob("*")]
     assert [str(path) for path in paths if path.stem in BANNED_NAMES] == []

@@ -27,10 +27,9 @@ def toy(toy_root, monkeypatch) -> Path:
 
 
 @pytest.fixture
-def cfg(tmp_path) -> SimpleNamespace:
+def cfg() -> SimpleNamespace:
     """The keys that loaders read, small."""
     return SimpleNamespace(
-        OUTPUT_DIR=str(tmp_path / "output"),
         SEED=7,
         TEST=SimpleNamespace(
             USE_SAM_MASKS=False, AUG=SimpleNamespace(ENABLED=False, MIN_SIZES=[24, 48], MAX_SIZE=90, FLIP=True)
@@ -48,9 +47,4 @@ def cfg(tmp_path) -> SimpleNamespace:
             MAX_SIZE_TEST=64,
         ),
         SOLVER=SimpleNamespace(IMS_PER_BATCH=2, IMAGES_AT_ONCE=0),
-        MODEL=SimpleNamespace(
-            MASK_FORMER=SimpleNamespace(
-                TEST=SimpleNamespace(PANOPTIC_ON=True, SEMANTIC_ON=True, INSTANCE_ON=False, RECALL_ON=False)
-            )
-        ),
     )

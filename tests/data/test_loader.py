@@ -4,20 +4,22 @@ import logging
 import os
 import shutil
 import signal
+from collections.abc import Collection
 from itertools import islice
 from pathlib import Path
 
 import pytest
 import torch
-from PIL import Image
 
 from frozenseg import distributed
+from frozenseg.data import resolve
 from frozenseg.data.batch_plan import BatchPlan
 from frozenseg.data.loader import (
+    CheckedLoader,
+    EvalDataset,
     MappedDataset,
     PackedRecords,
-    build_test_loader,
-    build_train_loader,
+    TrainDataset,
     drop_without_instances,
 )
 from frozenseg.data.prepare.converter import converter_named
@@ -26,6 +28,14 @@ from frozenseg.errors import ConfigError, DataError
 from tests.miniatures import cityscapes
 
 BROKEN = "000000000002.jpg"
+
+
+def build_train_loader(cfg, start_iteration: int = 0) -> CheckedLoader:
+    return TrainDataset.open(cfg, [resolve(name) for name in cfg.DATASETS.TRAIN]).batches(start_iteration)
+
+
+def build_test_loader(cfg, name: str, outputs: Collection[str] = ("panoptic", "semantic")) -> CheckedLoader:
+    return EvalDataset.open(cfg, resolve(name), outputs).batches()
 
 
 def fingerprints(loader, count: int) -> list[tuple]:
@@ -154,18 +164,13 @@ def test_missing_files_are_told_before_anything_runs(damaged, cfg):
     shutil.rmtree(damaged / "toyworld" / "val_seen" / "semantic")
     with pytest.raises(DataError, match="sem_seg_file_name of image 1"):
         build_test_loader(cfg, "toyworld_val_seen")
-    test = cfg.MODEL.MASK_FORMER.TEST
-    test.SEMANTIC_ON, test.RECALL_ON = False, True
     with pytest.raises(DataError, match="sem_seg_file_name of image 1"):
-        build_test_loader(cfg, "toyworld_val_seen")
-    test.RECALL_ON = False
-    build_test_loader(cfg, "toyworld_val_seen")  # files that nobody reads may be missing
+        build_test_loader(cfg, "toyworld_val_seen", ["panoptic", "recall"])
+    build_test_loader(cfg, "toyworld_val_seen", ["panoptic"])  # files that are not read may be missing
     (damaged / "toyworld/val_seen/instances.json").unlink()
-    cfg.MODEL.MASK_FORMER.TEST.INSTANCE_ON = False
-    build_test_loader(cfg, "toyworld_val_seen")
-    cfg.MODEL.MASK_FORMER.TEST.INSTANCE_ON = True
+    build_test_loader(cfg, "toyworld_val_seen", ["panoptic"])
     with pytest.raises(DataError, match=r"file of instance annotations .*instances\.json does not exist"):
-        build_test_loader(cfg, "toyworld_val_seen")
+        build_test_loader(cfg, "toyworld_val_seen", ["panoptic", "instance"])
 
 
 def test_cityscapes_pixels_need_the_instance_ids_too(cfg, tmp_path, monkeypatch):
@@ -179,8 +184,7 @@ def test_cityscapes_pixels_need_the_instance_ids_too(cfg, tmp_path, monkeypatch)
 
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 @pytest.mark.parametrize("workers", [0, 1])
-def test_bad_picture_stops_with_one_sentence(damaged, cfg, workers, monkeypatch):
-    monkeypatch.setattr("frozenseg.data.loader.LOOKED_AT", 1)  # the bad one is not among them
+def test_bad_picture_stops_with_one_sentence(damaged, cfg, workers):
     cfg.DATALOADER.NUM_WORKERS = workers
     with pytest.raises(DataError, match=rf"^The image \S+{BROKEN} cannot be decoded [^\n]*$"):
         list(build_test_loader(cfg, "toyworld_val_seen"))
@@ -188,13 +192,11 @@ def test_bad_picture_stops_with_one_sentence(damaged, cfg, workers, monkeypatch)
         list(islice(build_train_loader(cfg), 3))
 
 
-def test_a_few_pictures_are_looked_at_before_anything_runs(damaged, cfg):
-    with pytest.raises(DataError, match=rf"{BROKEN} cannot be decoded.* Of 3 images .* looked at, 1 have a problem"):
-        build_test_loader(cfg, "toyworld_val_seen")
-    cfg.DATASETS.SKIP_BAD = True
+def test_opening_draws_nothing(toy, cfg, tmp_path):
+    before = sorted(tmp_path.rglob("*"))
     build_test_loader(cfg, "toyworld_val_seen")
-    with Image.open(Path(cfg.OUTPUT_DIR) / "data" / "toyworld_val_seen.png") as sheet:
-        assert sheet.width > sheet.height / 2 > 100
+    build_train_loader(cfg)
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 def test_bad_test_picture_is_left_out_and_named(damaged, cfg, caplog):

@@ -61,7 +61,7 @@ def test_words_of_a_file_take_the_place(tmp_path: Path, caplog: pytest.LogCaptur
     words = build_vocabulary(cfg, CITY)
     assert words.classes[18] == ("word 18", "w18")
     assert words.isthing == vocabulary_of(CITY).isthing  # the data set's
-    assert f"{CITY}: asked for by the words of {tmp_path}/words.txt, 19 classes, 38 names." in caplog.text
+    assert f"{CITY}: prompted with the class names of {tmp_path}/words.txt, 19 classes, 38 names." in caplog.text
     assert build_vocabulary(cfg, "toyworld_train") == vocabulary_of("toyworld_train")
 
 

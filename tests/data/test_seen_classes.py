@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from frozenseg.data import vocabulary_of
+from frozenseg.data import resolve
 from frozenseg.data.seen_classes import seen_classes
 from frozenseg.errors import ConfigError
 
@@ -28,16 +28,16 @@ PUBLISHED = {
 
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_published_counts(name: str) -> None:
-    words, training = vocabulary_of(name), vocabulary_of(COCO)
-    flags = seen_classes(name, words, COCO, training, "published")
+    dataset = resolve(name)
+    flags = seen_classes(dataset, resolve(COCO), "published")
     assert (len(flags), sum(flags)) == PUBLISHED[name]
-    assert len(flags) == len(words)
+    assert len(flags) == len(dataset.vocabulary)
 
 
 def test_by_words_the_log_has_both_counts(caplog: pytest.LogCaptureFixture) -> None:
     name = "openvocab_cityscapes_fine_panoptic_val"
     with caplog.at_level(logging.INFO):
-        flags = seen_classes(name, vocabulary_of(name), COCO, vocabulary_of(COCO))
+        flags = seen_classes(resolve(name), resolve(COCO))
     assert [index for index, flag in enumerate(flags) if not flag] == [5, 12]  # pole, rider
     [message] = caplog.messages
     assert "19 classes, 17 seen and 2 unseen" in message
@@ -46,8 +46,8 @@ def test_by_words_the_log_has_both_counts(caplog: pytest.LogCaptureFixture) -> N
 
 
 def test_what_cannot_be_known_is_refused() -> None:
-    words, training = vocabulary_of("toyworld_val_unseen"), vocabulary_of("toyworld_train")
+    dataset, training = resolve("toyworld_val_unseen"), resolve("toyworld_train")
     with pytest.raises(ConfigError, match="no published flags for toyworld_val_unseen after training on toyworld_tr"):
-        seen_classes("toyworld_val_unseen", words, "toyworld_train", training, "published")
+        seen_classes(dataset, training, "published")
     with pytest.raises(ConfigError, match="SEEN_RULE is 'guess': choose among synonyms, published"):
-        seen_classes("toyworld_val_unseen", words, "toyworld_train", training, "guess")
+        seen_classes(dataset, training, "guess")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from frozenseg.config import CfgNode, find_config, with_protocol
-from frozenseg.data import MetadataCatalog, vocabulary_of
+from frozenseg.data import MetadataCatalog, resolve, vocabulary_of
 from frozenseg.data.checks.inspect import inspect
 from frozenseg.data.prepare.converter import converter_named, converters
 from frozenseg.data.prepare.runner import prepare
@@ -44,7 +44,7 @@ def test_from_the_download_to_the_results(converter, tmp_path: Path, monkeypatch
     for name in (name for name in converter.datasets if "val" in name):
         cfg = config_of(name, tmp_path / "output")
         model = model or build_model(cfg, vocabulary_of(COCO))
-        benchmarks = build_benchmarks(cfg, model.training_vocabulary)
+        benchmarks = build_benchmarks(cfg, resolve(COCO))
         results = evaluate(model, benchmarks, tmp_path / "output")[name]
         tasks = set(expected_tasks(cfg, name))
         assert set(results) == tasks
@@ -74,7 +74,7 @@ def test_several_benchmarks_in_one_run(
     cfg = tiny_config("FCCLIP", *settings, "DATASETS.SEEN_RULE", "published", "MODEL.DEVICE", "cpu", *SMALL)
     model = build_model(cfg, vocabulary_of(COCO))
     with caplog.at_level("INFO"):
-        benchmarks = build_benchmarks(cfg, model.training_vocabulary)
+        benchmarks = build_benchmarks(cfg, resolve(COCO))
         assert [sum(benchmark.seen) for benchmark in benchmarks] == [15, 21, 13]
         thresholds = [benchmark.cfg.MODEL.MASK_FORMER.TEST.OBJECT_MASK_THRESHOLD for benchmark in benchmarks]
         assert thresholds == [0.4, 0.0, 0.0]

@@ -12,10 +12,11 @@ from torch import nn
 
 from frozenseg import distributed
 from frozenseg.config import find_config, with_protocol
-from frozenseg.data import MetadataCatalog
+from frozenseg.data import MetadataCatalog, resolve
 from frozenseg.data.loader import EvalDataset
 from frozenseg.data.prepare.converter import converter_named
 from frozenseg.data.prepare.runner import prepare
+from frozenseg.engine.evaluation.runner import requested_outputs
 from frozenseg.engine.processes.launch import Processes, launch
 from frozenseg.evaluation.build import build_evaluators
 from frozenseg.evaluation.evaluator import inference_on_dataset
@@ -79,7 +80,9 @@ def evaluate_shifted(name: str, output: str) -> int:
     evaluators = build_evaluators(
         metadata, output_kinds, [index % 2 == 0 for index in range(len(metadata.stuff_classes))]
     )
-    results, _ = inference_on_dataset(Shifted(), EvalDataset.open(cfg, name).batches(), evaluators)
+    results, _ = inference_on_dataset(
+        Shifted(), EvalDataset.open(cfg, resolve(name), requested_outputs(cfg)).batches(), evaluators
+    )
     path = Path(output) / f"rank{distributed.rank()}_of_{distributed.world_size()}.json"
     path.write_text(json.dumps([results, evaluators.per_class]))
     return 0

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from frozenseg.data.catalog import MetadataCatalog
-from frozenseg.data.run_vocabulary import build_vocabulary
+from frozenseg.data.run_vocabulary import build_vocabulary, resolve_for_run
 from frozenseg.engine.evaluation.runner import CONTROL_SEED, build_benchmarks, evaluate
 from frozenseg.plugins.detectron2_config import take_over
 
@@ -50,7 +50,7 @@ def test_keys_of_the_evaluation_act_as_in_our_engine(plugin, cfg, opts, tmp_path
     cfg = with_keys(cfg, *opts)
     model = plugin.FrozenSegTrainer.build_model(cfg)
     own = plugin.frozenseg_config(cfg)
-    ours = evaluate(model, build_benchmarks(own, build_vocabulary(own, own.DATASETS.TRAIN[0])), tmp_path)
+    ours = evaluate(model, build_benchmarks(own, resolve_for_run(own, own.DATASETS.TRAIN[0])), tmp_path)
     theirs = plugin.FrozenSegTrainer.test(cfg, model)
     assert theirs.keys() == ours.keys()
     for name, tasks in ours.items():

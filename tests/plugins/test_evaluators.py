@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from frozenseg.data.catalog import MetadataCatalog
-from frozenseg.data.run_vocabulary import build_vocabulary
+from frozenseg.data.run_vocabulary import resolve_for_run
 from frozenseg.engine.evaluation.runner import build_benchmarks
 from frozenseg.structures.instances import Instances
 from frozenseg.structures.masks import boxes_around
@@ -91,7 +91,7 @@ def scored(request: pytest.FixtureRequest, plugin, cfg, tmp_path: Path):
         own = plugin.frozenseg_config(cfg).clone()
         own.defrost()
         own.DATASETS.TEST = [request.param]
-        [benchmark] = build_benchmarks(own, build_vocabulary(own, own.DATASETS.TRAIN[0]))
+        [benchmark] = build_benchmarks(own, resolve_for_run(own, own.DATASETS.TRAIN[0]))
         model = Guesser(plugin, request.param)
         results = []
         for evaluators in (DatasetEvaluators([make(request.param, tmp_path) for make in theirs]), benchmark.evaluators):

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from frozenseg.data.catalog import DatasetCatalog, MetadataCatalog, vocabulary_of
-from frozenseg.data.seen_classes import flags_or_none
+from frozenseg.data.seen_classes import published_flags
 from frozenseg.vocabulary import Vocabulary
 
 HEADERS = ("names", "images", "classes", "things + stuff", "seen", "seen, published", "words")
@@ -53,7 +53,7 @@ def _images(name: str) -> str:
 
 
 def _published(name: str) -> str:
-    flags = flags_or_none(name, _training_of(name))
+    flags = published_flags(MetadataCatalog.get(name), MetadataCatalog.get(_training_of(name)))
     return UNKNOWN if flags is None else str(sum(flags))
 
 

@@ -9,10 +9,11 @@ from typing import Any, NamedTuple
 
 from frozenseg import distributed
 from frozenseg.config import CfgNode
-from frozenseg.data.catalog import MetadataCatalog
+from frozenseg.data.checks.before_run import check_samples
+from frozenseg.data.dataset import ResolvedDataset
 from frozenseg.data.loader import EvalDataset
 from frozenseg.data.metadata import Metadata
-from frozenseg.data.run_vocabulary import build_vocabulary
+from frozenseg.data.run_vocabulary import resolve_for_run
 from frozenseg.data.seen_classes import seen_classes
 from frozenseg.engine.checkpoints.checkpoint import result_settings
 from frozenseg.engine.evaluation.protocol import benchmark_configs
@@ -54,40 +55,41 @@ class Benchmark(NamedTuple):
     classes: ClassTable  # that are scored
 
 
-def build_benchmarks(cfg: CfgNode, training: Vocabulary) -> list[Benchmark]:
+def build_benchmarks(cfg: CfgNode, training: ResolvedDataset) -> list[Benchmark]:
     """Open every test set of a config, so that what is missing is known before any long work.
 
     Args:
         cfg: reads DATASETS, which read-outs are on, what the test loader reads, and TEST.SHUFFLE_CLASS_NAMES for
             the control: the model is asked for wrong words, and scored against the true ones.
-        training: what the model is trained on; decides which classes count as seen.
+        training: the data set that the model is trained on; decides which classes count as seen.
 
     Raises:
         ConfigError: no read-out is on, or an unknown rule for seen classes.
         DataError: a data set is unknown, or its files are missing.
     """
-    configs = benchmark_configs(cfg)
-    short = [MetadataCatalog.get(name).name for name in configs]
+    datasets = [resolve_for_run(cfg, name) for name in dict.fromkeys(cfg.DATASETS.TEST)]
+    configs = benchmark_configs(cfg, datasets)
+    short = [dataset.metadata.name for dataset in datasets]
     if doubles := [name for name in short if short.count(name) > 1]:
         raise ConfigError(
             f"Two data sets of DATASETS.TEST go by the name {doubles[0]}: add &name=… to tell them apart."
         )
-    return [build_benchmark(own_cfg, name, build_vocabulary(cfg, name), training) for name, own_cfg in configs.items()]
+    return [build_benchmark(*pair, training) for pair in zip(configs, datasets, strict=True)]
 
 
-def build_benchmark(cfg: CfgNode, name: str, vocabulary: Vocabulary, training: Vocabulary) -> Benchmark:
+def build_benchmark(cfg: CfgNode, dataset: ResolvedDataset, training: ResolvedDataset) -> Benchmark:
     """Open one test set.
 
     Args:
         cfg: by which it is run.
-        name: of the data set.
-        vocabulary: its words.
-        training: what the model is trained on.
+        dataset: to evaluate on.
+        training: the data set that the model is trained on.
 
     Raises:
         ConfigError, DataError: see :func:`build_benchmarks`.
     """
-    metadata, output_kinds = MetadataCatalog.get(name), requested_outputs(cfg)
+    name, metadata, vocabulary = dataset.name, dataset.metadata, dataset.vocabulary
+    output_kinds = requested_outputs(cfg)
     if "instance" in output_kinds and "panoptic" not in output_kinds and not all(vocabulary.isthing):
         raise ConfigError(
             f"{name} has classes that are not things, and where MODEL.MASK_FORMER.TEST.PANOPTIC_ON is False the "
@@ -99,13 +101,15 @@ def build_benchmark(cfg: CfgNode, name: str, vocabulary: Vocabulary, training: V
             f"{name}: the instance annotations {annotations} do not exist; "
             f"{metadata.get('prepare_command') or 'prepare the data set again'}."
         )
-    seen = seen_classes(name, vocabulary, cfg.DATASETS.TRAIN[0], training, cfg.DATASETS.SEEN_RULE)
+    seen = seen_classes(dataset, training, cfg.DATASETS.SEEN_RULE)
     words, flags = prompted_vocabulary(cfg, vocabulary, seen)
     if cfg.TEST.SHUFFLE_CLASS_NAMES:
         logger.warning("Control: every class of %s goes by another class's names.", name)
     evaluators = build_evaluators(metadata, output_kinds, seen)
     classes = ClassTable.from_metadata(metadata, seen)
-    return Benchmark(metadata.name, cfg, words, flags, EvalDataset.open(cfg, name), evaluators, metadata, classes)
+    test_set = EvalDataset.open(cfg, dataset, output_kinds)
+    check_samples([test_set.opened], cfg.DATASETS.SKIP_BAD)
+    return Benchmark(metadata.name, cfg, words, flags, test_set, evaluators, metadata, classes)
 
 
 def prompted_vocabulary(

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from frozenseg.config import CfgNode
-from frozenseg.data.run_vocabulary import build_vocabulary
+from frozenseg.data.run_vocabulary import resolve_for_run
 from frozenseg.engine.evaluation.preview import Preview
 from frozenseg.engine.evaluation.runner import build_benchmarks
 from frozenseg.modeling.build import build_model
@@ -25,8 +25,10 @@ def toys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CfgNode:
 
 
 def test_a_model_is_drawn_and_stays_as_it_is(toys: CfgNode, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    vocabulary = build_vocabulary(toys, "toyworld_train")
-    [benchmark] = build_benchmarks(toys, vocabulary)
+    training = resolve_for_run(toys, "toyworld_train")
+    vocabulary = training.vocabulary
+    [benchmark] = build_benchmarks(toys, training)
+    torch.manual_seed(0)
     model = build_model(toys, vocabulary).train()
     before = (model.vocabulary, model.seen, model.postprocessor, model.ensemble_settings)
     draw = Preview(model, benchmark, count=3)

@@ -6,15 +6,22 @@ from pathlib import Path
 
 import pytest
 
-from frozenseg.config import configs_folder, load_config
-from frozenseg.data import DatasetCatalog, MetadataCatalog
-from frozenseg.engine.evaluation.protocol import benchmark_configs
+from frozenseg.config import CfgNode, configs_folder, load_config
+from frozenseg.data import DatasetCatalog, MetadataCatalog, resolve
+from frozenseg.engine.evaluation import protocol
 from frozenseg.errors import ConfigError
 from tests.tiny import ROOT
 
 ADE, CITYSCAPES = "openvocab_ade20k_panoptic_val", "openvocab_cityscapes_fine_panoptic_val"
+CLASSES = {"stuff_classes": ["sky"], "thing_dataset_id_to_contiguous_id": {}}
 PROTOCOLS = configs_folder() / "eval"
 MODEL = ROOT / "configs/frozenseg/convnext_large.yaml"
+
+
+def benchmark_configs(cfg: CfgNode) -> dict[str, CfgNode]:
+    datasets = [resolve(name) for name in cfg.DATASETS.TEST]
+    configs = protocol.benchmark_configs(cfg, datasets)
+    return {dataset.name: config for dataset, config in zip(datasets, configs, strict=True)}
 
 
 def test_several_benchmarks_are_run_by_their_protocols() -> None:
@@ -60,7 +67,7 @@ def test_protocols_are_found_from_any_folder(monkeypatch: pytest.MonkeyPatch, tm
 
 
 def test_an_unknown_protocol_is_refused() -> None:
-    MetadataCatalog.register("of_another_protocol", lambda: {"protocol": "ade20"})
+    MetadataCatalog.register("of_another_protocol", lambda: {"protocol": "ade20", **CLASSES})
     try:
         with pytest.raises(ConfigError, match=r"no config file eval/ade20.*Did you mean 'eval/ade20k'"):
             benchmark_configs(load_config(MODEL, ["DATASETS.TEST", f"['{ADE}', 'of_another_protocol']"]))

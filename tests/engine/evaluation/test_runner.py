@@ -8,9 +8,8 @@ from typing import Any
 import pytest
 
 from frozenseg.config import CfgNode
-from frozenseg.data import seen_classes
+from frozenseg.data.dataset import ResolvedDataset
 from frozenseg.data.metadata import Metadata
-from frozenseg.engine.evaluation import protocol
 from frozenseg.engine.evaluation import runner as module
 from frozenseg.engine.evaluation.runner import Benchmark, build_benchmarks, evaluate, flat_results
 from frozenseg.errors import ConfigError, DataError
@@ -20,7 +19,6 @@ from frozenseg.vocabulary import Vocabulary
 from tests.engine.one_layer import OneLayer
 
 WORDS = Vocabulary.from_strings(["cat", "dog", "sky"], isthing=[True, True, False])
-TRAINING = Vocabulary.from_strings(["cat", "sky"])
 METADATA = Metadata(
     name="pets",
     json_file="missing.json",
@@ -28,17 +26,18 @@ METADATA = Metadata(
     stuff_classes=["cat", "dog", "sky"],
     thing_dataset_id_to_contiguous_id={1: 0, 2: 1},
 )
+TRAINING = ResolvedDataset("zoo", Metadata(name="zoo"), Vocabulary.from_strings(["cat", "sky"]), list)
 
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch, cfg: CfgNode) -> list[tuple[Any, ...]]:
     """Stand-ins for data and evaluation; what the evaluators are built from."""
     kept: list[tuple[Any, ...]] = []
-    metadata = METADATA
-    for place in (module, protocol, seen_classes):
-        monkeypatch.setattr(place, "MetadataCatalog", SimpleNamespace(get=lambda name: metadata))
-    monkeypatch.setattr(module, "build_vocabulary", lambda cfg, name: WORDS)
-    monkeypatch.setattr(module, "EvalDataset", SimpleNamespace(open=lambda cfg, name: name))
+    dataset = ResolvedDataset("pets", METADATA, WORDS, list)
+    monkeypatch.setattr(module, "resolve_for_run", lambda cfg, name: dataset)
+    opened = lambda cfg, dataset, outputs: SimpleNamespace(opened=dataset.name)  # noqa: E731
+    monkeypatch.setattr(module, "EvalDataset", SimpleNamespace(open=opened))
+    monkeypatch.setattr(module, "check_samples", lambda opened, skip_bad: None)
     monkeypatch.setattr(module, "build_evaluators", lambda *arguments: kept.append(arguments) or "evaluators")
     cfg.DATASETS.TRAIN = ["zoo"]
     cfg.DATASETS.TEST = ["pets"]
@@ -48,9 +47,10 @@ def asked(monkeypatch: pytest.MonkeyPatch, cfg: CfgNode) -> list[tuple[Any, ...]
 
 def test_seen_classes_are_those_of_training(cfg: CfgNode, asked: list[tuple[Any, ...]]) -> None:
     (benchmark,) = build_benchmarks(cfg, TRAINING)
-    assert (
-        benchmark[:-1] == Benchmark("pets", cfg, WORDS, (True, False, True), "pets", "evaluators", METADATA, None)[:-1]
-    )
+    opened: Any = SimpleNamespace(opened="pets")
+    evaluators: Any = "evaluators"
+    expected = Benchmark("pets", cfg, WORDS, (True, False, True), opened, evaluators, METADATA, benchmark.classes)
+    assert benchmark[:-1] == expected[:-1]
     assert benchmark.classes.subsets["S"].tolist() == [True, False, True]
     metadata, output_kinds, flags = asked[0]
     assert metadata.name == "pets"

@@ -10,10 +10,11 @@ import yaml
 
 from frozenseg.atomic import write_text
 from frozenseg.evaluation.class_table import ClassTable
+from frozenseg.evaluation.comparison import ERRORS
 from frozenseg.evaluation.html_parts import bar, chips, element, fold, picture, stacked, table, text
 from frozenseg.evaluation.html_style import STYLE
 from frozenseg.evaluation.published import PublishedScore
-from frozenseg.evaluation.render import ERRORS, Drawn
+from frozenseg.evaluation.render import RenderedImage
 from frozenseg.evaluation.report import HEADLINES, NO_SCORE, TITLES, format_score, main_columns
 from frozenseg.structures.palette import Colour
 
@@ -48,8 +49,8 @@ class BenchmarkReport:
     classes: ClassTable
     colours: Sequence[Colour]
     about: Mapping[str, Any]
-    best: Sequence[Drawn] = ()
-    worst: Sequence[Drawn] = ()
+    best: Sequence[RenderedImage] = ()
+    worst: Sequence[RenderedImage] = ()
     score: str = "PQ"
     published: Sequence[PublishedScore] = ()
 
@@ -199,15 +200,15 @@ def _gallery(benchmark: BenchmarkReport) -> str:
     return "".join(parts)
 
 
-def _row(benchmark: BenchmarkReport, place: int, image: Drawn) -> str:
+def _row(benchmark: BenchmarkReport, place: int, image: RenderedImage) -> str:
     cells = [
         picture(image.image, "jpeg", "image", f"image {image.name}"),
-        picture(image.truth, "png", "ground truth", f"ground truth of {image.name}"),
-        picture(image.predicted, "png", "prediction", f"prediction for {image.name}"),
+        picture(image.ground_truth, "png", "ground truth", f"ground truth of {image.name}"),
+        picture(image.prediction, "png", "prediction", f"prediction for {image.name}"),
         picture(image.errors, "png", "error", f"errors in {image.name}"),
     ]
-    legend = [(benchmark.classes.names[label], benchmark.colours[label]) for label in image.legend[:LEGEND]]
-    more = len(image.legend) - len(legend)
+    legend = [(benchmark.classes.names[label], benchmark.colours[label]) for label in image.classes[:LEGEND]]
+    more = len(image.classes) - len(legend)
     return element(
         "div",
         element("h4", text(f"{place}. image {image.name} · {benchmark.score} {100 * image.score:.1f}")),

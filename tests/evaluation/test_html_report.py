@@ -12,7 +12,7 @@ from frozenseg.evaluation.class_table import ClassTable
 from frozenseg.evaluation.html_parts import VOID_ELEMENTS, bar, element, stacked
 from frozenseg.evaluation.html_report import BenchmarkReport, page, write_report
 from frozenseg.evaluation.published import PublishedScore
-from frozenseg.evaluation.render import Drawn
+from frozenseg.evaluation.render import RenderedImage
 
 NASTY = "<script>alert(\"1\")</script> & 'co'"
 NAN = float("nan")
@@ -53,7 +53,7 @@ def encoded(form):
 
 
 def drawn(name, score, legend=(0, 1)):
-    return Drawn(name, score, encoded("JPEG"), *[encoded("PNG")] * 3, list(legend))
+    return RenderedImage(name, score, encoded("JPEG"), *[encoded("PNG")] * 3, list(legend))
 
 
 def report(classes=3, name="pets", **changes):

@@ -12,12 +12,13 @@ from frozenseg.data.mapper import EvalMapper
 from frozenseg.engine.evaluation.results import colours_of
 from frozenseg.engine.evaluation.runner import Benchmark, benchmark_settings
 from frozenseg.errors import DataError
+from frozenseg.evaluation.comparison import compare
+from frozenseg.evaluation.comparison_sheet import comparison_sheet
 from frozenseg.evaluation.gallery import Gallery
 from frozenseg.evaluation.ground_truth import read_ground_truths
-from frozenseg.evaluation.picture_sheet import picture_sheet
-from frozenseg.evaluation.render import draw
 from frozenseg.log import get_logger
 from frozenseg.modeling.segmentation_model import SegmentationModel
+from frozenseg.visualization.image_grid import COLUMN_WIDTH
 
 logger = get_logger(__name__)
 
@@ -38,15 +39,14 @@ class Preview:
     def __call__(self) -> Image.Image:
         """Return the sheet: image, annotation, prediction."""
         gallery = Gallery(self.benchmark.evaluators, self.benchmark.metadata)
-        elements, drawn = self._read(), []
+        elements, comparisons = self._read(), []
         names = self.benchmark.classes.names
-        colours = colours_of(self.benchmark.metadata, len(names))
         with self.model.using(benchmark_settings(self.model, self.benchmark)), torch.no_grad():
             for element in elements:
                 shown = gallery.show(element, self.model([element])[0])
                 if shown is not None:
-                    drawn.append(draw(shown, colours, read_image))
-        return picture_sheet(drawn, names, colours)
+                    comparisons.append(compare(shown, read_image, COLUMN_WIDTH))
+        return comparison_sheet(comparisons, names, colours_of(self.benchmark.metadata, names))
 
     def _read(self) -> list[dict[str, Any]]:
         """Read the images once; one that is bad is left out."""

@@ -14,22 +14,23 @@ from frozenseg.data.images import read_image
 from frozenseg.data.metadata import Metadata
 from frozenseg.engine.environment import NOT_INSTALLED, package_versions
 from frozenseg.evaluation.class_table import ClassTable
+from frozenseg.evaluation.comparison import MAX_WIDTH, compare
 from frozenseg.evaluation.diagnosis import warn_about_zero_scores
 from frozenseg.evaluation.evaluator import DatasetEvaluators
 from frozenseg.evaluation.gallery import GalleryImage
 from frozenseg.evaluation.html_report import BenchmarkReport, write_report
 from frozenseg.evaluation.published import PublishedScore, published_results
-from frozenseg.evaluation.render import LARGEST_WIDTH, draw
+from frozenseg.evaluation.render import render
 from frozenseg.evaluation.report import results_table, write_per_class, write_results
 from frozenseg.log import get_logger
 from frozenseg.modeling.frozen import hash_of
-from frozenseg.structures.palette import Colour, class_colour
+from frozenseg.structures.palette import Colour, vocabulary_colours
 from frozenseg.vocabulary import Vocabulary
 
 logger = get_logger(__name__)
 PACKAGES = ("frozenseg", "torch", "torchvision", "numpy", "pycocotools", "open_clip_torch")
 OPTIONAL_PACKAGES = ("faster-coco-eval", "cityscapesscripts", "lvis")  # reported if they are installed
-SMALLEST_WIDTH = 160  # of a drawing, pixels
+MIN_WIDTH = 160  # of a drawing, pixels
 
 
 @dataclass(frozen=True)
@@ -114,9 +115,7 @@ def write_benchmark_results(folder: Path, benchmark_results: Mapping[str, Benchm
     published = published_results() if compare else ()
     logger.info("Results in percent:\n%s", results_table(results, published))
     warn_about_zero_scores(results)
-    width = max(
-        SMALLEST_WIDTH, round(LARGEST_WIDTH / math.sqrt(len(benchmark_results)))
-    )  # so that the page stays small
+    width = max(MIN_WIDTH, round(MAX_WIDTH / math.sqrt(len(benchmark_results))))  # so that the page stays small
     reports = [
         _report(name, outcome, width, [row for row in published if row.benchmark == name])
         for name, outcome in benchmark_results.items()
@@ -126,15 +125,17 @@ def write_benchmark_results(folder: Path, benchmark_results: Mapping[str, Benchm
     logger.info("To look at: %s", folder / "report.html")
 
 
-def colours_of(metadata: Metadata, classes: int) -> list[Colour]:
-    """Return the colours that a data set has for its classes, or ours."""
-    given = metadata.get("stuff_colors") or map(class_colour, range(classes))
-    return [(red, green, blue) for red, green, blue in given]
+def colours_of(metadata: Metadata, names: Sequence[str]) -> list[Colour]:
+    """Return the colours that a data set has for its classes, or those of their names."""
+    colours = metadata.get("stuff_colors") or vocabulary_colours(names)
+    return [(red, green, blue) for red, green, blue in colours]
 
 
 def _report(name: str, outcome: BenchmarkResult, width: int, published: Sequence[PublishedScore]) -> BenchmarkReport:
-    colours = colours_of(outcome.metadata, len(outcome.classes))
-    best, worst = ([draw(shown, colours, read_image, width) for shown in end] for end in (outcome.best, outcome.worst))
+    colours = colours_of(outcome.metadata, outcome.classes.names)
+    best, worst = (
+        [render(compare(shown, read_image, width), colours) for shown in end] for end in (outcome.best, outcome.worst)
+    )
     by_labels = any(shown.kind == "labels" for shown in outcome.best)
     return BenchmarkReport(
         name=name,

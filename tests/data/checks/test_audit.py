@@ -6,8 +6,10 @@ from PIL import Image
 
 from frozenseg.data import DatasetCatalog, Metadata, MetadataCatalog
 from frozenseg.data.checks.audit import spread, survey
-from frozenseg.data.checks.contact_sheet import CELL, contact_sheet
+from frozenseg.data.checks.contact_sheet import contact_sheet
 from frozenseg.errors import DataError
+from frozenseg.visualization.image_grid import COLUMN_WIDTH, GAP, LINE
+from frozenseg.visualization.overlay import OPACITY
 
 
 def pair(folder, name, labels, size=(4, 2)):
@@ -78,12 +80,14 @@ def test_pictures_of_crowds_alone_are_counted(toy):
     assert "with crowds alone: 1 images" in found.verdict()
 
 
-def test_the_sheet_shows_picture_truth_and_names(tmp_path, metadata):
+def test_the_sheet_shows_image_annotation_and_names(tmp_path, metadata):
     good, bad = pair(tmp_path, "a", [[0, 0, 1, 255]] * 2), pair(tmp_path, "b", [[7] * 4] * 2)
     sheet = np.asarray(contact_sheet([good, bad], metadata)).astype(int)
-    left, right = 12 + CELL // 8, 12 + CELL + 12 + CELL // 8
-    y = 12 + 20 + CELL // 4
-    assert abs(sheet[y, left] - [200, 100, 0]).max() < 12  # the picture
-    assert abs(sheet[y, right] - [236, 35, 0]).max() < 8  # 0.35 of it under 0.65 of red
-    assert (sheet[y, right + 3 * CELL // 4] == 0).all()  # unlabelled
-    assert (sheet[12 + 20 + 4 : 12 + 40, 12 + 2 * (CELL + 12) + 4] == [255, 0, 0]).any()  # the first name's patch
+    first, second = GAP, 2 * GAP + COLUMN_WIDTH
+    y, eighth = GAP + 2 * LINE + COLUMN_WIDTH // 4, COLUMN_WIDTH // 8
+    mixed = (1 - OPACITY) * np.array([200, 100, 0]) + OPACITY * np.array([255, 0, 0])
+    assert abs(sheet[y, first + eighth] - [200, 100, 0]).max() < 12  # the image
+    assert abs(sheet[y, second + eighth] - mixed).max() < 8  # under its class
+    assert (sheet[y, second + 7 * eighth] == 0).all()  # unlabelled
+    swatches = sheet[GAP + 2 * LINE : y, second + COLUMN_WIDTH + GAP : second + COLUMN_WIDTH + GAP + LINE]
+    assert (abs(swatches - mixed).max(axis=-1) < 8).any()  # in the legend it has the colour of the drawing

@@ -15,12 +15,10 @@ TRAINING = Vocabulary.from_strings(["cat,kitten", "dog", "sky"], isthing=[True, 
 TEST = Vocabulary.from_strings(["kitten", "boat", "grass", "sky,cloud"], isthing=[True, True, False, False])
 UNTRAINED = (  # what a model knows is no concern of most tests
     "MODEL.SAM_WEIGHTS", "random",
-    *(value for section in ("MODEL.FROZEN_SEG", "MODEL.FC_CLIP") for value in (
-        f"{section}.CLIP_MODEL_NAME", "toy_convnext",
-        f"{section}.CLIP_PRETRAINED_WEIGHTS", "random",
-        f"{section}.GEOMETRIC_ENSEMBLE_ALPHA", 0.0,  # it knows no class
-        f"{section}.GEOMETRIC_ENSEMBLE_BETA", 0.0,
-    )),
+    "MODEL.CLIP.CLIP_MODEL_NAME", "toy_convnext",
+    "MODEL.CLIP.CLIP_PRETRAINED_WEIGHTS", "random",
+    "MODEL.CLIP.GEOMETRIC_ENSEMBLE_ALPHA", 0.0,  # the untrained CLIP recognises no class
+    "MODEL.CLIP.GEOMETRIC_ENSEMBLE_BETA", 0.0,
     "INPUT.IMAGE_SIZE", 128, "INPUT.MIN_SIZE_TEST", 128, "INPUT.MAX_SIZE_TEST", 256,
 )  # fmt: skip
 NARROW = (

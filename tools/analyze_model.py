@@ -37,8 +37,7 @@ from frozenseg.errors import ConfigError, FrozenSegError
 from frozenseg.vocabulary import Vocabulary
 
 RANDOM = (
-    "MODEL.FROZEN_SEG.CLIP_PRETRAINED_WEIGHTS", "random",
-    "MODEL.FC_CLIP.CLIP_PRETRAINED_WEIGHTS", "random",
+    "MODEL.CLIP.CLIP_PRETRAINED_WEIGHTS", "random",
     "MODEL.SAM_WEIGHTS", "random",
     "MODEL.WEIGHTS", "",
 )  # fmt: skip

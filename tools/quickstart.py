@@ -21,10 +21,7 @@ from tabulate import tabulate
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIG = "configs/toyworld/frozenseg_tiny.yaml"
-UNTRAINED_CLIP = (
-    "MODEL.FROZEN_SEG.CLIP_PRETRAINED_WEIGHTS", "random",
-    "MODEL.FC_CLIP.CLIP_PRETRAINED_WEIGHTS", "random",
-)  # fmt: skip
+UNTRAINED_CLIP = ("MODEL.CLIP.CLIP_PRETRAINED_WEIGHTS", "random")
 MODEL = "train/inference/results.json"
 CONTROLS = {  # by the title of their column
     "shuffled names": "shuffled/inference/results.json",

@@ -1,6 +1,6 @@
-"""YAML files → settings: plain values only, ``_BASE_`` resolved, every value with the file that it comes from."""
+"""Settings from YAML files: plain values with ``_BASE_`` resolved, each with the file that it comes from."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,17 +10,23 @@ from frozenseg.config.config_files import find_config
 from frozenseg.errors import ConfigError
 
 BASE_KEY = "_BASE_"
+COMMAND_LINE = "command line"  # origin of settings
 
 
 class Setting(NamedTuple):
-    """A value and where it was given."""
+    """A value and its origin.
+
+    Attributes:
+        value: value as it was read, of any type.
+        origin: file, command line or other source, for messages.
+    """
 
     value: Any
     origin: str
 
 
 class _StrictLoader(yaml.SafeLoader):
-    """Safe YAML in which a key may stand only once."""
+    """Safe YAML loader that refuses duplicate keys."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: dict[str, int] = {}
@@ -28,69 +34,76 @@ class _StrictLoader(yaml.SafeLoader):
             if not isinstance(key_node, yaml.ScalarNode):
                 continue
             if key_node.value in seen:
-                problem = f"key {key_node.value!r} stands twice, in line {seen[key_node.value]} and"
+                problem = f"key {key_node.value!r} is set twice, in line {seen[key_node.value]} and"
                 raise yaml.constructor.ConstructorError(problem=problem, problem_mark=key_node.start_mark)
             seen[key_node.value] = key_node.start_mark.line + 1
         return super().construct_mapping(node, deep=deep)
 
 
 def read_settings(path: str | Path) -> dict[str, Setting]:
-    """Read a config file and, first, the files that its ``_BASE_`` names; later values win.
+    """Return the settings of a config file and of the files in its ``_BASE_``, in ascending precedence.
 
     Args:
         path: a YAML file, or the name of a shipped config (see :func:`find_config`). ``_BASE_`` is a file or a list of
             files, relative to the file that names them.
 
     Returns:
-        Dotted key → setting. Keys are not checked against a table.
+        Settings by dotted key: those of the bases first, those of the file itself last. Keys are not checked.
 
     Raises:
-        ConfigError: a file is missing, is not plain YAML, has a key twice, or is its own base.
+        ConfigError: a file is missing, is not plain YAML, has a duplicate key, or is a base of itself.
     """
     return _read(find_config(path), ())
 
 
 def settings_in(text: str, origin: str) -> dict[str, Setting]:
-    """Read the text of a config without bases, such as a checkpoint keeps.
+    """Return the settings in the text of a config without bases, such as a checkpoint's.
 
     Args:
         text: YAML.
-        origin: where it stands, for errors.
+        origin: source of the text, for error messages.
 
     Raises:
-        ConfigError: it is not plain YAML, or has a key twice.
+        ConfigError: the text is not plain YAML, or has a duplicate key.
     """
     return {name: Setting(value, origin) for name, value in flatten(_parse(text, origin), origin)}
 
 
 def file_settings(path: str | Path) -> dict[str, Any]:
-    """Return the keys that a config file itself sets, by dotted name, without those of its ``_BASE_``.
+    """Return the values that a config file itself sets, by dotted key, without those of its ``_BASE_``.
 
     Raises:
         ConfigError: see :func:`read_settings`.
     """
-    read_settings(path)  # its bases must be there, too
+    read_settings(path)  # checks the bases, too
     tree = _parse(_text(find_config(path)), str(path))
     tree.pop(BASE_KEY, None)
     return dict(flatten(tree, str(path)))
 
 
+def override(settings: Mapping[str, Setting], later: Mapping[str, Setting]) -> dict[str, Setting]:
+    """Return both settings in ascending precedence: the later ones replace the others and come last."""
+    return {name: setting for name, setting in settings.items() if name not in later} | dict(later)
+
+
 def _read(path: Path, children: tuple[Path, ...]) -> dict[str, Setting]:
     if path.resolve() in [child.resolve() for child in children]:
-        raise ConfigError(f"{path}: its {BASE_KEY} leads back to itself ({' → '.join(map(str, (*children, path)))}).")
+        raise ConfigError(
+            f"{path}: its {BASE_KEY} leads back to the file itself ({' → '.join(map(str, (*children, path)))})."
+        )
     if not path.is_file():
         named_by = f", which {children[-1]} names as its {BASE_KEY}," if children else ""
         raise ConfigError(f"There is no config file {path}{named_by}: give the path of an existing YAML file.")
     tree = _parse(_text(path), str(path))
     settings: dict[str, Setting] = {}
     for base in _bases(tree.pop(BASE_KEY, []), path):
-        settings.update(_read(base, (*children, path)))
-    own: dict[str, Setting] = {}
+        settings = override(settings, _read(base, (*children, path)))
+    last: dict[str, Setting] = {}
     for name, value in flatten(tree, str(path)):
-        if name in own:
-            raise ConfigError(f"{path}: key {name} stands twice, once with dots and once nested.")
-        own[name] = Setting(value, str(path))
-    return settings | own
+        if name in last:
+            raise ConfigError(f"{path}: key {name} is set twice, once with dots and once nested.")
+        last[name] = Setting(value, str(path))
+    return override(settings, last)
 
 
 def _text(path: Path) -> str:
@@ -121,23 +134,23 @@ def _bases(value: Any, path: Path) -> list[Path]:
     return [Path(path.parent, Path(name).expanduser()) for name in names]
 
 
-def flatten(tree: dict[str, Any], origin: str, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield dotted keys and their values.
+def flatten(tree: Mapping[str, Any], origin: str, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the dotted keys of nested sections, with their values.
 
     Args:
         tree: nested sections.
-        origin: where they were given, for the error.
+        origin: source of the keys, for error messages.
         prefix: dotted name of ``tree`` itself, with a dot at its end.
 
     Yields:
         Each key that is not a section, and its value.
 
     Raises:
-        ConfigError: a key is not a word.
+        ConfigError: a key is not text.
     """
     for key, value in tree.items():
         if not isinstance(key, str):
-            raise ConfigError(f"{origin}: key {key!r} under {prefix.rstrip('.') or 'the top'} is not a word.")
+            raise ConfigError(f"{origin}: key {key!r} under {prefix.rstrip('.') or 'the top level'} is not text.")
         if isinstance(value, dict):
             yield from flatten(value, origin, f"{prefix}{key}.")
         else:

@@ -1,11 +1,19 @@
-"""The command line of ``tools/train_net.py``: Detectron2's flags, and then ``KEY VALUE`` overrides."""
+"""Command line of ``tools/train_net.py``: Detectron2's flags, followed by ``KEY VALUE`` overrides."""
 
 import argparse
 from collections.abc import Sequence
 
 ENGINES = ("frozenseg", "detectron2")
+KEY_OF_FLAG = {  # flags that set a config key, by their attribute of the parsed command line
+    "weights": "MODEL.WEIGHTS",
+    "allow_partial": "MODEL.ALLOW_PARTIAL_WEIGHTS",
+    "skip_bad": "DATASETS.SKIP_BAD",
+    "vocabulary": "DATASETS.VOCABULARIES",
+    "compare": "TEST.COMPARE",
+    "save_predictions": "TEST.SAVE_PREDICTIONS",
+}
 DESCRIPTION = """\
-Train or evaluate a model that a config describes.
+Train or evaluate the model of a config.
 
 Training writes checkpoints, log.txt, metrics.json, TensorBoard files and config.yaml to OUTPUT_DIR, and evaluates on
 DATASETS.TEST at the end. Evaluation writes OUTPUT_DIR/inference/results.json.
@@ -15,40 +23,40 @@ examples:
   train on ToyWorld, on a CPU or one GPU:
     python tools/train_net.py --config-file configs/toyworld/frozenseg_tiny.yaml OUTPUT_DIR output/toyworld
 
-  go on with it after an interruption:
+  resume after an interruption:
     python tools/train_net.py --config-file configs/toyworld/frozenseg_tiny.yaml --resume OUTPUT_DIR output/toyworld
 
   evaluate a checkpoint:
     python tools/train_net.py --config-file configs/toyworld/frozenseg_tiny.yaml --eval-only \\
         --weights output/toyworld/model_final.pth OUTPUT_DIR output/toyworld_eval
 
-  the control: every class goes by another class's names:
+  control experiment, every class under the names of another class:
     (the line above) TEST.SHUFFLE_CLASS_NAMES True
 
-  your own pictures and words, one class a line of classes.txt; see datasets/README.md:
+  custom images and class names, one class per line of classes.txt; see datasets/README.md:
     python tools/train_net.py --config-file CONFIG --eval-only --weights FILE \\
         DATASETS.TEST "['folder:farm/images?labels=farm/labels&classes=farm/classes.txt']"
 
-  a benchmark by other words than ours:
-    python tools/train_net.py --config-file CONFIG --eval-only --weights FILE --vocabulary words.txt
+  a benchmark with custom class names:
+    python tools/train_net.py --config-file CONFIG --eval-only --weights FILE --vocabulary classes.txt
 
   on four GPUs of this machine (without GPUs: four CPU processes):
     python tools/train_net.py --config-file CONFIG --num-gpus 4
 
-  on two machines with eight GPUs each; the second one says --machine-rank 1:
+  on two machines with eight GPUs each; use --machine-rank 1 on the second one:
     python tools/train_net.py --config-file CONFIG --num-gpus 8 --num-machines 2 --machine-rank 0 \\
         --dist-url tcp://first-machine:29500
 
-  under torchrun:
+  with torchrun:
     torchrun --nproc-per-node 4 tools/train_net.py --config-file CONFIG
 
-  in the training loop of Detectron2, where it is installed:
+  in the training loop of an installed Detectron2:
     python tools/train_net.py --config-file CONFIG --engine detectron2
 
   a batch that does not fit into memory, four images at a time with the same result:
     python tools/train_net.py --config-file CONFIG SOLVER.IMAGES_AT_ONCE 4
 
-  see every key as it would act:
+  print every key with its value, role and meaning:
     python tools/train_net.py --config-file CONFIG --print-config
 """
 
@@ -62,29 +70,29 @@ def argument_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--resume",
         action="store_true",
-        help="go on with the run in OUTPUT_DIR: from its last checkpoint, or with an evaluation that was cut off",
+        help="resume the run in OUTPUT_DIR: training from its last checkpoint, or an interrupted evaluation",
     )
     parser.add_argument("--eval-only", action="store_true", help="evaluate on DATASETS.TEST instead of training")
     parser.add_argument(
         "--weights",
         metavar="FILE",
-        help="weights to start from or evaluate; sets MODEL.WEIGHTS (toyworld: those that come with the package)",
+        help="checkpoint to start from or to evaluate; sets MODEL.WEIGHTS (toyworld: the weights in the package)",
     )
     parser.add_argument(
         "--allow-partial",
         action="store_true",
-        help="load what fits of the weights and warn of the rest; sets MODEL.ALLOW_PARTIAL_WEIGHTS",
+        help="load the tensors of the checkpoint that fit, and list the others; sets MODEL.ALLOW_PARTIAL_WEIGHTS",
     )
     parser.add_argument(
-        "--skip-bad", action="store_true", help="leave out images that cannot be decoded; sets DATASETS.SKIP_BAD"
+        "--skip-bad", action="store_true", help="skip images that cannot be decoded; sets DATASETS.SKIP_BAD"
     )
     parser.add_argument(
         "--vocabulary",
         action="append",
         default=[],
         metavar="[NAME=]FILE",
-        help="file of words for a data set, in the place of its own (NAME= is needed with several test sets); may be "
-        "given again; sets DATASETS.VOCABULARIES",
+        help="file of class names that replace those of a data set (NAME= is required if there are several test data "
+        "sets); may be repeated; sets DATASETS.VOCABULARIES",
     )
     parser.add_argument("--compare", action="store_true", help="show published results beside ours; sets TEST.COMPARE")
     parser.add_argument(
@@ -97,9 +105,9 @@ def argument_parser() -> argparse.ArgumentParser:
         "--engine",
         choices=ENGINES,
         default=ENGINES[0],
-        help="whose training loop: ours, or that of an installed Detectron2 (default: frozenseg)",
+        help="training loop: of this project, or of an installed Detectron2 (default: frozenseg)",
     )
-    parser.add_argument("--print-config", action="store_true", help="print the resolved config and stop")
+    parser.add_argument("--print-config", action="store_true", help="print the resolved config with comments, and exit")
     _add_processes(parser)
     parser.add_argument("opts", nargs="*", metavar="KEY VALUE", help="config keys to override, such as SEED 1")
     return parser
@@ -108,37 +116,31 @@ def argument_parser() -> argparse.ArgumentParser:
 def _add_processes(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--num-gpus", type=int, default=1, metavar="N", help="processes on each machine (default: 1)")
     parser.add_argument("--num-machines", type=int, default=1, metavar="N", help="machines (default: 1)")
-    parser.add_argument("--machine-rank", type=int, default=0, metavar="R", help="this machine, from 0 (default: 0)")
+    parser.add_argument(
+        "--machine-rank", type=int, default=0, metavar="R", help="index of this machine, from 0 (default: 0)"
+    )
     parser.add_argument(
         "--dist-url",
         default="auto",
         metavar="URL",
-        help="tcp://HOST:PORT of machine 0, where all processes meet; auto: a free port, for one machine",
+        help="tcp://HOST:PORT of machine 0, to which all processes connect; auto: a free port, for one machine",
     )
 
 
 def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    """Read the command line; flags may stand before and after the ``KEY VALUE`` pairs.
+    """Parse a command line; flags may come before and after the ``KEY VALUE`` pairs.
 
     Args:
-        argv: the arguments; None reads the process's own.
+        argv: arguments; None for those of this process.
     """
     return argument_parser().parse_intermixed_args(argv)
 
 
 def overrides(arguments: argparse.Namespace) -> list[str]:
-    """Return the ``KEY VALUE`` list of a command line, with those flags in it that are short for a key."""
+    """Return the ``[KEY, VALUE, …]`` of a command line, including the keys that its flags set."""
     opts = list(arguments.opts)
-    if arguments.weights is not None:
-        opts += ["MODEL.WEIGHTS", arguments.weights]
-    if arguments.allow_partial:
-        opts += ["MODEL.ALLOW_PARTIAL_WEIGHTS", "True"]
-    if arguments.skip_bad:
-        opts += ["DATASETS.SKIP_BAD", "True"]
-    if arguments.vocabulary:
-        opts += ["DATASETS.VOCABULARIES", repr(arguments.vocabulary)]
-    if arguments.compare:
-        opts += ["TEST.COMPARE", "True"]
-    if arguments.save_predictions:
-        opts += ["TEST.SAVE_PREDICTIONS", "True"]
+    for flag, key in KEY_OF_FLAG.items():
+        value = getattr(arguments, flag)
+        if value not in (None, False, []):
+            opts += [key, value if isinstance(value, str) else repr(value)]
     return opts

@@ -66,7 +66,7 @@ def start(arguments: Namespace) -> int:
     """
     cfg = load_config(arguments.config_file, overrides(arguments))
     if arguments.print_config:
-        sys.stdout.write(cfg.dump())
+        sys.stdout.write(cfg.describe())
         return 0
     check(cfg, arguments.eval_only)
     processes = Processes(

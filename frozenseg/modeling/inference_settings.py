@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from frozenseg.config import CfgNode, clip_section
+from frozenseg.config import CfgNode
 from frozenseg.errors import ConfigError
 from frozenseg.modeling.ensemble.geometric import EnsembleWeights
 from frozenseg.modeling.ensemble.mask_proposals import ProposalEnsemble
@@ -21,7 +21,7 @@ class EnsembleSettings(NamedTuple):
     @classmethod
     def from_config(cls, cfg: CfgNode) -> "EnsembleSettings":
         """Build from the CLIP section and the keys of TEST about SAM proposals."""
-        section = clip_section(cfg)
+        section = cfg.MODEL.CLIP
         weights = EnsembleWeights(section.GEOMETRIC_ENSEMBLE_ALPHA, section.GEOMETRIC_ENSEMBLE_BETA)
         return cls(weights, section.ENSEMBLE_ON_VALID_MASK, ProposalEnsemble.from_config(cfg))
 

@@ -37,7 +37,6 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from frozenseg import distributed
 from frozenseg.config import CfgNode as FrozenSegCfg
-from frozenseg.config import clip_section
 from frozenseg.data import catalog as ours
 from frozenseg.data.checks.before_run import check_samples
 from frozenseg.data.dataset import ResolvedDataset
@@ -132,7 +131,7 @@ class CLIP(Backbone):
 
     def __init__(self, cfg: CfgNode, input_shape: ShapeSpec | None = None) -> None:
         super().__init__()
-        section = clip_section(frozenseg_config(cfg))
+        section = frozenseg_config(cfg).MODEL.CLIP
         self.clip = build_clip(section.CLIP_MODEL_NAME, section.CLIP_PRETRAINED_WEIGHTS)
 
     def forward(self, image: Tensor) -> dict[str, Tensor]:
@@ -327,7 +326,7 @@ def _build(cfg: CfgNode, name: str) -> nn.Module:
 
 def _build_head(cfg: CfgNode, input_shape: dict[str, ShapeSpec], sam_channels: int | None) -> SemSegHead:
     own = frozenseg_config(cfg)
-    embed_dim = clip_section(own).EMBED_DIM
+    embed_dim = own.MODEL.CLIP.EMBED_DIM
     if not embed_dim:
         raise ConfigError("EMBED_DIM is 0: a head alone sees no CLIP, so set it to the width of CLIP's joint space.")
     channels = tuple(input_shape[level].channels for level in STRIDES)

@@ -7,9 +7,11 @@ from fvcore.common.config import CfgNode
 
 from frozenseg.config import CfgNode as FrozenSegCfg
 from frozenseg.config import get_cfg, load_shared_config
+from frozenseg.config.clip_section import PUBLISHED_SECTIONS
 from frozenseg.config.defaults import KEYS
 from frozenseg.config.legacy import FIXED, IDLE
 from frozenseg.config.yaml_files import Setting, flatten
+from frozenseg.engine.arguments import KEY_OF_FLAG
 from frozenseg.errors import ConfigError
 from frozenseg.log import get_logger
 
@@ -17,18 +19,6 @@ logger = get_logger(__name__)
 OURS = frozenset(key.name for key in KEYS)
 ORIGINS = "__frozenseg_origins__"  # attribute of Detectron2's config: where our keys were set, by name
 OF_DETECTRON2 = ("MODEL.DEVICE",)  # keys of both whose default stays Detectron2's
-# nothing reads these under Detectron2's trainer; with the flags that are short for them
-WITHOUT_EFFECT = {
-    "LOG_PICTURE_PERIOD": "",
-    "LOG_WANDB_PROJECT": "",
-    "SOLVER.AMP.DTYPE": "",
-    "SOLVER.MAX_BAD_STEPS": "",
-    "SOLVER.KEEP_CHECKPOINTS.LAST": "",
-    "SOLVER.KEEP_CHECKPOINTS.EVERY": "",
-    "SOLVER.KEEP_CHECKPOINTS.BEST": "",
-    "TEST.COMPARE": " (--compare)",
-    "TEST.SAVE_PREDICTIONS": " (--save-predictions)",
-}
 
 
 def add_frozenseg_config(cfg: CfgNode) -> None:
@@ -42,6 +32,8 @@ def add_frozenseg_config(cfg: CfgNode) -> None:
     for key in KEYS:
         if key.name not in OF_DETECTRON2 or not has_key(cfg, key.name):
             set_key(cfg, key.name, key.default)
+    for section in PUBLISHED_SECTIONS:
+        set_key(cfg, section, cfg.MODEL.CLIP)  # the same section under its published names
     set_key(cfg, "MODEL.MASK_ON", True)  # without it Detectron2's own mapper leaves out the masks
     idle = {name: values[0] for name, values in FIXED.items()} | dict.fromkeys(IDLE)
     for name, value in idle.items():
@@ -114,11 +106,12 @@ def refuse_parts(cfg: FrozenSegCfg) -> None:
 
 
 def tell_keys_without_effect(cfg: FrozenSegCfg) -> None:
-    """Name in one warning what is set, but does nothing under Detectron2's trainer."""
-    defaults = get_cfg()
-    found = [f"{name}{flag}" for name, flag in WITHOUT_EFFECT.items() if get_key(cfg, name) != get_key(defaults, name)]
-    if found:
-        logger.warning("Keys that do nothing under Detectron2's trainer: %s.", ", ".join(found))
+    """Log a warning that names the keys which are set but have no effect under Detectron2's trainer."""
+    flags = {key: f" (--{flag.replace('_', '-')})" for flag, key in KEY_OF_FLAG.items()}
+    changed = [key.name for key in KEYS if key.engine_only and get_key(cfg, key.name) != key.default]
+    if changed:
+        names = ", ".join(f"{name}{flags.get(name, '')}" for name in changed)
+        logger.warning("Keys without effect under Detectron2's trainer: %s.", names)
 
 
 def has_key(cfg: CfgNode, name: str) -> bool:

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from frozenseg.config import clip_section, get_cfg, load_config, load_shared_config
-from frozenseg.config.defaults import KEYS, meaning_of
+from frozenseg.config import get_cfg, load_config, load_shared_config
+from frozenseg.config.defaults import KEYS, ROLES
 from frozenseg.errors import ConfigError
 from tests.tiny import ROOT
 
@@ -19,12 +19,12 @@ def write(folder: Path, text: str, name: str = "config.yaml") -> Path:
     return path
 
 
-def test_every_key_has_its_default_and_a_meaning() -> None:
+def test_every_key_has_a_default_a_role_and_a_meaning() -> None:
     cfg = get_cfg()
     assert cfg.MODEL.MASK_FORMER.NUM_OBJECT_QUERIES == 250
     assert cfg.SOLVER.STEPS == [327778, 355092]
     assert len({key.name for key in KEYS}) == len(KEYS)
-    assert all(key.meaning and meaning_of(key.name) == key.meaning for key in KEYS)
+    assert all(key.meaning and key.role in ROLES for key in KEYS)
 
 
 def test_keys_of_somebody_else_are_given_back(tmp_path: Path) -> None:
@@ -75,8 +75,8 @@ def test_wrong_overrides(options: list[Any], message: str) -> None:
     ("text", "message"),
     [
         ("MODEL:\n  WEIGHT: x\n", r"config.yaml: unknown key 'MODEL.WEIGHT'. Did you mean 'MODEL.WEIGHTS'"),
-        ("SEED: 1\nVERSION: 2\nSEED: 2\n", "key 'SEED' stands twice, in line 1 and in line 3"),
-        ("MODEL:\n  SAM_NAME: a\n  SAM_NAME: b\n", "key 'SAM_NAME' stands twice, in line 2 and in line 3"),
+        ("SEED: 1\nVERSION: 2\nSEED: 2\n", "key 'SEED' is set twice, in line 1 and in line 3"),
+        ("MODEL:\n  SAM_NAME: a\n  SAM_NAME: b\n", "key 'SAM_NAME' is set twice, in line 2 and in line 3"),
         ("SEED: [1\n", "config.yaml (is not plain|cannot be read as) YAML"),
         ("SEED: !!python/object/apply:os.getcwd []\n", "config.yaml (is not plain|cannot be read as) YAML"),
         ("", "holds NoneType, expected keys with values"),
@@ -108,13 +108,6 @@ SOLVER: {WEIGHT_DECAY_BIAS: null}
     [record] = caplog.records
     for name in ("NUM_CLASSES", "IN_FEATURES", "RESNETS.DEPTH", "WEIGHT_DECAY_BIAS"):
         assert name in record.getMessage()
-
-
-def test_each_meta_architecture_has_its_clip_section() -> None:
-    cfg = get_cfg()
-    assert clip_section(cfg) is cfg.MODEL.FROZEN_SEG
-    cfg.MODEL.META_ARCHITECTURE = "FCCLIP"
-    assert clip_section(cfg) is cfg.MODEL.FC_CLIP
 
 
 def test_every_key_is_read_somewhere() -> None:

@@ -17,7 +17,8 @@ from frozenseg.config.defaults import KEYS
 from frozenseg.config.legacy import FIXED, IDLE, is_legacy
 from frozenseg.errors import ConfigError
 
-OURS = {key.name for key in KEYS}
+PUBLISHED = ("MODEL.FROZEN_SEG.", "MODEL.FC_CLIP.")  # names of the CLIP section
+OURS = {key.name.replace("MODEL.CLIP.", section) for key in KEYS for section in (*PUBLISHED, "MODEL.CLIP.")}
 with (Path(__file__).parents[1] / "data/released_config_keys.tsv").open(encoding="utf-8", newline="") as file:
     ROWS = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from frozenseg.config import get_cfg, load_config, protocol_differences, with_protocol
 from frozenseg.config.values import coerce
@@ -121,7 +122,12 @@ def test_the_description_is_a_config(tmp_path: Path) -> None:
     cfg.merge_from_list(["SEED", 3, "DATASETS.TEST", ["a", "b"], "MODEL.WEIGHTS", "x: #y"])
     (tmp_path / "all.yaml").write_text(cfg.describe(), encoding="utf-8")
     assert load_config(tmp_path / "all.yaml") == cfg
-    assert "SOLVER.MAX_ITER: 368750  # training steps\n" in cfg.describe()
+    assert "  MAX_ITER: 368750  # training: training steps\n" in cfg.describe()
+    assert (
+        "SEED: 3  # training: seed of weights, data order and augmentation; -1 draws one and logs it [command line]\n"
+        in (cfg.describe())
+    )
+    assert yaml.safe_load(cfg.describe()) == yaml.safe_load(cfg.dump())
 
 
 def test_the_origin_of_a_value_stays_with_clones_and_pickles_only(tmp_path: Path) -> None:

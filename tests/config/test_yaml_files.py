@@ -38,12 +38,12 @@ def test_a_mistake_in_a_base_names_the_base(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("_BASE_: child.yaml\n", "leads back to itself"),
-        ("_BASE_: other.yaml\n", "leads back to itself .*child.yaml → .*other.yaml → .*child.yaml"),
+        ("_BASE_: child.yaml\n", "leads back to the file itself"),
+        ("_BASE_: other.yaml\n", "leads back to the file itself .*child.yaml → .*other.yaml → .*child.yaml"),
         ("_BASE_: {a: b}\n", "expected a file or a list of files"),
-        ("{SEED: 1, SEED: 2}\n", "key 'SEED' stands twice, in line 1 and in line 1"),
-        ("SOLVER.MAX_ITER: 1\nSOLVER: {MAX_ITER: 2}\n", "SOLVER.MAX_ITER stands twice, once with dots and once nested"),
-        ("SOLVER: {1: 2}\n", "key 1 under SOLVER is not a word"),
+        ("{SEED: 1, SEED: 2}\n", "key 'SEED' is set twice, in line 1 and in line 1"),
+        ("SOLVER.MAX_ITER: 1\nSOLVER: {MAX_ITER: 2}\n", "SOLVER.MAX_ITER is set twice, once with dots and once nested"),
+        ("SOLVER: {1: 2}\n", "key 1 under SOLVER is not text"),
         ("VERSION: 1\n", "VERSION is 1, expected 2"),
         ("SOLVER:\n", "SOLVER is a section of keys, received None"),
         ("SEED: !!python/name:os.system\n", "is not plain YAML"),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from frozenseg.config import CfgNode, clip_section, load_config
+from frozenseg.config import CfgNode, load_config
 from frozenseg.modeling.build import build_model
 from tests.tiny import ROOT, TRAINING
 
@@ -29,7 +29,7 @@ def test_every_config_resolves_and_says_how_to_run_it(path: Path) -> None:
 def test_a_protocol_says_nothing_of_the_model(path: Path) -> None:
     protocol, defaults = load_config(path), load_config(ROOT / "configs/_base_/mask_transformer.yaml")
     assert len(protocol.DATASETS.TEST) == 1
-    assert clip_section(protocol) == clip_section(defaults)
+    assert protocol.MODEL.CLIP == defaults.MODEL.CLIP
     assert protocol.SOLVER == defaults.SOLVER
 
 
@@ -44,7 +44,7 @@ def test_published_names_have_the_published_values(row: dict[str, str]) -> None:
 def value_of(cfg: CfgNode, column: str) -> object:
     """Return a key's value; columns without a section are the CLIP section's."""
     if "." not in column:
-        return clip_section(cfg)[column]
+        return cfg.MODEL.CLIP[column]
     for part in column.split("."):
         cfg = cfg[part]
     return cfg

@@ -61,7 +61,7 @@ def test_what_it_does_not_do_is_said(plugin, config: str, options: list[object],
     command = ["--engine", "detectron2", "--config-file", config, *map(str, options), "SOLVER.IMAGES_AT_ONCE", "1"]
     assert "SOLVER.IMAGES_AT_ONCE is 1" in said(capsys, *command)
     assert main([*command, "--eval-only", "--save-predictions", "LOG_WANDB_PROJECT", "toys"]) == 0  # no step, no parts
-    named = "Keys that do nothing under Detectron2's trainer: LOG_WANDB_PROJECT, TEST.SAVE_PREDICTIONS"
+    named = "Keys without effect under Detectron2's trainer: LOG_WANDB_PROJECT, TEST.SAVE_PREDICTIONS"
     assert (tmp_path / "output/log.txt").read_text(encoding="utf-8").count(named) == 1
 
 

@@ -150,8 +150,8 @@ def test_keys_that_do_nothing_there_are_named(caplog: pytest.LogCaptureFixture) 
     opts = ["TEST.COMPARE", True, "TEST.SAVE_PREDICTIONS", True, "SOLVER.MAX_BAD_STEPS", 3, "LOG_PERIOD", 1]
     tell_keys_without_effect(load_config(CONFIG, opts))
     assert [record.message for record in caplog.records] == [
-        "Keys that do nothing under Detectron2's trainer: SOLVER.MAX_BAD_STEPS, TEST.COMPARE (--compare), "
-        "TEST.SAVE_PREDICTIONS (--save-predictions)."
+        "Keys without effect under Detectron2's trainer: TEST.COMPARE (--compare), "
+        "TEST.SAVE_PREDICTIONS (--save-predictions), SOLVER.MAX_BAD_STEPS."
     ]
 
 

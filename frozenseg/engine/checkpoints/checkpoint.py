@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
 from torch import nn
 
 from frozenseg import distributed
+from frozenseg.config import values_from_text
+from frozenseg.config.defaults import names_with_role
 from frozenseg.engine.checkpoints import random_states
 from frozenseg.engine.checkpoints.checkpoint_index import CheckpointIndex, KeepPolicy, warn_of_unknown_metric
 from frozenseg.errors import CheckpointError
@@ -23,12 +24,6 @@ from frozenseg.modeling.load_weights import checkpoint_content
 logger = get_logger(__name__)
 FINAL = "model_final.pth"
 OF_CONFIG = ("initial_lr", "weight_decay")  # of parameter groups: a run can go on with others
-MAY_DIFFER = (
-    "OUTPUT_DIR", "LOG_PERIOD", "LOG_PICTURE_PERIOD", "LOG_WANDB_PROJECT", "MODEL.WEIGHTS",
-    "MODEL.ALLOW_PARTIAL_WEIGHTS", "MODEL.DEVICE", "MODEL.SEM_SEG_HEAD.RECOMPUTE", "DATALOADER.NUM_WORKERS",
-    "SOLVER.IMAGES_AT_ONCE", "SOLVER.MAX_BAD_STEPS", "SOLVER.KEEP_CHECKPOINTS.LAST", "SOLVER.KEEP_CHECKPOINTS.EVERY",
-    "SOLVER.KEEP_CHECKPOINTS.BEST", "TEST.EXPECTED_RESULTS", "TEST.SAM_MASK_CACHE", "TEST.SAM_MASK_CACHE_GIB",
-)  # fmt: skip
 
 
 class Checkpointer:
@@ -188,24 +183,13 @@ def read_training_checkpoint(path: Path) -> dict[str, Any]:
 
 
 def changed_keys(before: str, now: str) -> list[str]:
-    """Name the config keys whose values differ between two resolved configs, but for those that may.
+    """Return the sorted names of the keys that differ between two resolved configs and change what is learned.
 
     Args:
-        before: YAML.
+        before: YAML; may be of another version, with other keys.
         now: YAML.
     """
-    settings_before, settings_now = result_settings(before), result_settings(now)
-    names = sorted(settings_before.keys() | settings_now.keys())
-    return [name for name in names if settings_before.get(name) != settings_now.get(name)]
-
-
-def result_settings(config: str) -> dict[str, Any]:
-    """Return the values of a resolved config (YAML) by key, without those that change no result."""
-    return {name: value for name, value in _flat(yaml.safe_load(config) or {}).items() if name not in MAY_DIFFER}
-
-
-def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for name, value in tree.items():
-        flat.update(_flat(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {f"{prefix}{name}": value})
-    return flat
+    ignored = names_with_role("start", "cost", "output")
+    values_before, values_now = values_from_text(before, "checkpoint"), values_from_text(now, "config")
+    names = sorted((values_before.keys() | values_now.keys()) - ignored)
+    return [name for name in names if values_before.get(name) != values_now.get(name)]

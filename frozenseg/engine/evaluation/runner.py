@@ -15,7 +15,6 @@ from frozenseg.data.loader import EvalDataset
 from frozenseg.data.metadata import Metadata
 from frozenseg.data.run_vocabulary import resolve_for_run
 from frozenseg.data.seen_classes import seen_classes
-from frozenseg.engine.checkpoints.checkpoint import result_settings
 from frozenseg.engine.evaluation.protocol import benchmark_configs
 from frozenseg.engine.evaluation.results import BenchmarkResult, about_protocol, weights_of, write_benchmark_results
 from frozenseg.errors import ConfigError, DataError
@@ -37,9 +36,6 @@ logger = get_logger(__name__)
 Tasks = dict[str, dict[str, float]]  # task → metric → percent
 Results = dict[str, Tasks]  # by benchmark
 CONTROL_SEED = 0
-# config keys that results depend on, and those among them that they do not
-COUNTING = ("MODEL.", "INPUT.", "DATASETS.", "TEST.")
-NOT_COUNTING = ("DATASETS.TEST", "TEST.COMPARE", "TEST.EVAL_PERIOD", "TEST.SAVE_PREDICTIONS")
 
 
 class Benchmark(NamedTuple):
@@ -248,9 +244,8 @@ def _earlier(place: Path, about: dict[str, Any], resume: bool) -> dict[str, Any]
 
 def _what_counts(benchmark: Benchmark, weights: dict[str, Any]) -> dict[str, Any]:
     """Return what results depend on, by name; file names and speed are left out."""
-    settings = result_settings(benchmark.cfg.dump())
     return {
-        **{key: value for key, value in settings.items() if key.startswith(COUNTING) and key not in NOT_COUNTING},
+        **benchmark.cfg.select("result"),
         "weights": [weights["hash"], weights["frozen"]],
         "words": [list(names) for names in benchmark.words.classes],
         "seen classes": list(benchmark.seen),

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from frozenseg.cache import TensorCache
-from frozenseg.config import CfgNode, clip_section
+from frozenseg.config import CfgNode
 from frozenseg.errors import ConfigError
 from frozenseg.modeling.classification import class_logits
 from frozenseg.modeling.clip.base import FrozenCLIP
@@ -229,7 +229,7 @@ def common_parts(cfg: CfgNode, vocabulary: Vocabulary, sam_channels: int | None)
     Raises:
         ConfigError: EMBED_DIM contradicts the CLIP model, or the channel order is not RGB.
     """
-    section = clip_section(cfg)
+    section = cfg.MODEL.CLIP
     if cfg.INPUT.FORMAT != "RGB":
         raise ConfigError(f"INPUT.FORMAT is {cfg.INPUT.FORMAT!r}; the model reads RGB only.")
     backbone = build_clip(section.CLIP_MODEL_NAME, section.CLIP_PRETRAINED_WEIGHTS, cfg.MODEL.BACKBONE.NAME)

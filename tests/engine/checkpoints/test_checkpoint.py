@@ -9,7 +9,7 @@ import torch
 from frozenseg.engine.checkpoints import checkpoint as module
 from frozenseg.engine.checkpoints.checkpoint import changed_keys, read_training_checkpoint, write_checkpoint
 from frozenseg.engine.training.hooks import SaveCheckpoints
-from frozenseg.engine.training.trainer import Hook, Trainer
+from frozenseg.engine.training.trainer import Hook, Step, Trainer
 from frozenseg.errors import CheckpointError
 from frozenseg.modeling.load_weights import load_trained
 from tests.engine.one_layer import OneLayer, adamw, checkpointer, recorder, trainer, with_checkpoints
@@ -52,7 +52,7 @@ def test_an_error_between_steps_saves_a_run_that_goes_on_the_same(tmp_path: Path
     class Fails(Hook):
         """Fails after the fourth step."""
 
-        def after_step(self, trainer: Trainer) -> None:
+        def after_step(self, trainer: Trainer, step: Step) -> None:
             if trainer.iteration == 4:
                 raise OSError("no room")
 

@@ -14,7 +14,7 @@ from frozenseg.engine.checkpoints.checkpoint_index import (
     forget_checkpoints,
 )
 from frozenseg.engine.training.hooks import SaveCheckpoints
-from frozenseg.engine.training.trainer import Hook, Trainer
+from frozenseg.engine.training.trainer import Hook, Step, Trainer
 from frozenseg.errors import CheckpointError, ConfigError
 from tests.engine.one_layer import checkpointer, trainer, with_checkpoints
 
@@ -49,7 +49,7 @@ class Score(Hook):
     def __init__(self, saves: SaveCheckpoints, scores: dict[int, float]) -> None:
         self.saves, self.scores = saves, scores
 
-    def after_step(self, trainer: Trainer) -> None:
+    def after_step(self, trainer: Trainer, step: Step) -> None:
         self.saves.checkpointer.record({"PQ": self.scores[trainer.iteration], "AP": float("nan")})
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from frozenseg.config import CfgNode, clip_section
+from frozenseg.config import CfgNode
 from frozenseg.modeling.build import build_model
 from frozenseg.modeling.meta_arch.base import MaskClassifier
 from frozenseg.modeling.types import MaskPredictions
@@ -150,7 +150,7 @@ def test_segmenting(case: Case) -> None:
     same_predictions(seen.outputs["sem_seg_head"], predictions)
     assert all(one.logits.std(axis=1).mean() > 0.3 for one in predictions)  # the queries have not become one
     ensemble = model.Ensemble(
-        np.array(words.seen(TEST.classes, TRAINING.classes)), ALPHA, BETA, clip_section(case.cfg).ENSEMBLE_ON_VALID_MASK
+        np.array(words.seen(TEST.classes, TRAINING.classes)), ALPHA, BETA, case.cfg.MODEL.CLIP.ENSEMBLE_ON_VALID_MASK
     )
 
     def project(dense: np.ndarray, masks: np.ndarray) -> np.ndarray:

@@ -6,6 +6,7 @@ from functools import partial
 import pytest
 import torch
 
+from frozenseg.errors import ShapeError
 from frozenseg.modeling.criterion import set_criterion as module
 from frozenseg.modeling.criterion.losses import class_loss, mask_losses, random_points, uncertain_points
 from frozenseg.modeling.criterion.matcher import HungarianMatcher
@@ -29,7 +30,7 @@ def halves(size: int = 8) -> torch.Tensor:
 
 
 def perfect(order: tuple[int, int]) -> tuple[Prediction, list[Target]]:
-    """Three queries; the first two say target ``order[0]`` and ``order[1]``, the third says void."""
+    """Three queries; the first two predict target ``order[0]`` and ``order[1]``, the third predicts void."""
     masks, labels = halves(), torch.tensor([0, 1])
     logits = torch.full((1, 3, 3), -20.0)
     for query, target in enumerate(order):
@@ -45,6 +46,26 @@ def perfect(order: tuple[int, int]) -> tuple[Prediction, list[Target]]:
 def test_the_right_queries_are_matched(order: tuple[int, int]) -> None:
     [match] = matcher()(*perfect(order))
     assert dict(zip(match.queries.tolist(), match.targets.tolist(), strict=True)) == dict(enumerate(order))
+
+
+def test_a_tensor_of_another_shape_is_named() -> None:
+    prediction, [target] = perfect((0, 1))
+    with pytest.raises(ShapeError, match=r"logits has shape \(1, 3, 3\), expected \(B=2, Q, C=3\)"):
+        criterion()(MaskPredictions(prediction, ()), [target, target])
+    with pytest.raises(ShapeError, match=r"logits has shape \(1, 3, 3\), expected \(B=1, Q, C=5\)"):
+        criterion(classes=4)(MaskPredictions(prediction, ()), [target])
+    with pytest.raises(ShapeError, match=r"target masks has shape \(1, 8, 8\), expected \(n=2, H, W\)"):
+        criterion()(MaskPredictions(prediction, ()), [target._replace(masks=target.masks[:1])])
+    with pytest.raises(ShapeError, match=r"masks has shape \(1, 2, 8, 8\), expected \(B=1, Q=3, H, W\)"):
+        matcher()(prediction._replace(masks=prediction.masks[:, :2]), [target])
+
+
+def test_statistics_are_of_the_final_prediction_alone() -> None:
+    prediction, targets = perfect((0, 1))
+    module = criterion()
+    module(MaskPredictions(prediction, (prediction, prediction)), targets)
+    assert module.statistics.take()["queries_matched"] == pytest.approx(2 / 3)
+    assert module.statistics.take() == {}
 
 
 def test_nan_costs_do_not_stop_the_matching() -> None:
@@ -83,14 +104,14 @@ def test_an_image_without_targets_trains_the_void_class_only() -> None:
 
 def test_class_loss_weighs_void_down() -> None:
     logits = torch.zeros(1, 2, 2)
-    logits[0, 1, 1] = math.log(3)  # says void with probability 3/4
+    logits[0, 1, 1] = math.log(3)  # predicts void with probability 3/4
     loss = class_loss(logits, torch.tensor([[0, 1]]), torch.tensor([1.0, 0.1]))
     assert loss.item() == pytest.approx((math.log(2) + 0.1 * math.log(4 / 3)) / 1.1)
 
 
 def test_mask_losses_by_hand() -> None:
-    logits, wanted = torch.zeros(1, 4), torch.tensor([[1.0, 1.0, 0.0, 0.0]])
-    cross_entropy, dice = mask_losses(logits, wanted, torch.tensor(2.0))
+    logits, target = torch.zeros(1, 4), torch.tensor([[1.0, 1.0, 0.0, 0.0]])
+    cross_entropy, dice = mask_losses(logits, target, torch.tensor(2.0))
     assert cross_entropy.item() == pytest.approx(math.log(2) / 2)
     assert dice.item() == pytest.approx((1 - (2 * 1 + 1) / (2 + 2 + 1)) / 2)
 
@@ -142,12 +163,12 @@ def test_losses_of_two_processes_average_to_those_of_one(monkeypatch: pytest.Mon
         criterion()(MaskPredictions(Prediction(*(part[[image]] for part in prediction)), ()), [targets[image]])
     monkeypatch.setattr(module, "sum_over_ranks", lambda tensor: sum(seen))
     _, targets = batch_of(counts)
-    own = [
+    parts = [
         criterion()(MaskPredictions(Prediction(*(part[[image]] for part in prediction)), ()), [targets[image]])
         for image in range(2)
     ]
     for name, loss in whole.items():
-        assert sum(part[name].item() for part in own) / 2 == pytest.approx(loss.item(), rel=1e-5), name
+        assert sum(part[name].item() for part in parts) / 2 == pytest.approx(loss.item(), rel=1e-5), name
 
 
 def test_points_of_an_image_do_not_depend_on_those_beside_it() -> None:

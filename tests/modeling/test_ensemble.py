@@ -1,7 +1,9 @@
 """The geometric ensemble on numbers that a hand can check."""
 
+import pytest
 import torch
 
+from frozenseg.errors import ShapeError
 from frozenseg.modeling.ensemble.geometric import EnsembleWeights, geometric_ensemble
 
 
@@ -31,3 +33,12 @@ def test_a_query_without_a_mask_is_left_to_the_decoder() -> None:
     scores = geometric_ensemble(inside, outside, seen, weights, valid)
     assert torch.equal(scores[:, 0], geometric_ensemble(inside, outside, seen, weights)[:, 0])
     assert torch.allclose(scores[0, 1].exp(), inside[0, 1].softmax(-1), atol=1e-6)
+
+
+def test_scores_of_another_shape_are_named() -> None:
+    inside, weights = torch.randn(1, 2, 4), EnsembleWeights(0.4, 0.8)
+    seen = torch.tensor([True, False, True])
+    with pytest.raises(ShapeError, match=r"in_vocabulary has shape \(1, 2, 4\), expected \(B, Q, C=3\)"):
+        geometric_ensemble(inside, inside, seen[:2], weights)
+    with pytest.raises(ShapeError, match=r"out_of_vocabulary has shape \(1, 2, 3\), expected \(B=1, Q=2, C=4\)"):
+        geometric_ensemble(inside, inside[..., :3], seen, weights)

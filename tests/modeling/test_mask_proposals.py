@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from frozenseg.errors import ShapeError
 from frozenseg.modeling.ensemble.mask_proposals import mask_proposal_ensemble
 
 SEEN = torch.tensor([True, False, False])
@@ -44,3 +45,10 @@ def test_nothing_changes_without_proposals_or_without_unseen_classes() -> None:
     assert torch.equal(mask_proposal_ensemble(SEMANTIC, *nothing, SEEN, 0.2), SEMANTIC)
     confident = logits([0.1, 0.6, 0.2, 0.1])
     assert torch.equal(mask_proposal_ensemble(SEMANTIC, confident, MASKS[:1], torch.ones(3).bool(), 0.2), SEMANTIC)
+
+
+def test_proposals_of_another_shape_are_named() -> None:
+    with pytest.raises(ShapeError, match=r"logits has shape \(1, 4\), expected \(M=2, C=4\)"):
+        mask_proposal_ensemble(SEMANTIC, logits([0.1, 0.6, 0.2, 0.1]), MASKS, SEEN, 0.2)
+    with pytest.raises(ShapeError, match=r"semantic has shape \(3, 1, 2\), expected \(C=2, H, W\)"):
+        mask_proposal_ensemble(SEMANTIC, logits([0.1, 0.6, 0.2, 0.1]), MASKS[:1], SEEN[:2], 0.2)

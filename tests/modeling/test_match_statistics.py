@@ -28,13 +28,13 @@ def match(queries: list[int], targets: list[int]) -> MatchedPairs:
 def test_by_hand() -> None:
     statistics = MatchStatistics()
     top, all_but_one, nothing = [[1, 1], [0, 0]], [[1, 1], [1, 0]], [[0, 0], [0, 0]]
-    truth = target(top, all_but_one, nothing, labels=(1, 0, 0))
-    statistics.add(prediction(), [truth], [match([0, 1, 3], [1, 0, 2])])
+    targets = target(top, all_but_one, nothing, labels=(1, 0, 0))
+    statistics.add(prediction(), [targets], [match([0, 1, 3], [1, 0, 2])])
     statistics.add(prediction(), [target(top, labels=(0,))], [match([0], [0])])
-    told = statistics.take()
-    assert told["queries_matched"] == 0.75  # 0, 1 and 3
-    assert told["matched_probability"] == pytest.approx((0.7 + 0.8 + 0.1 + 0.7) / 4)
-    assert told["matched_iou"] == pytest.approx((2 / 3 + 1 / 3 + 1) / 3)  # a target without a pixel has none
+    result = statistics.take()
+    assert result["queries_matched"] == 0.75  # 0, 1 and 3
+    assert result["matched_probability"] == pytest.approx((0.7 + 0.8 + 0.1 + 0.7) / 4)
+    assert result["matched_iou"] == pytest.approx((2 / 3 + 1 / 3 + 1) / 3)  # a target without a pixel has none
     assert statistics.take() == {}
 
 

@@ -1,4 +1,4 @@
-"""Semantic, panoptic and instance read-outs on maps of a few pixels."""
+"""Semantic, panoptic and instance post-processing on maps of a few pixels."""
 
 from dataclasses import replace
 
@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from frozenseg.errors import ConfigError
+from frozenseg.errors import ConfigError, ShapeError
 from frozenseg.modeling.ensemble.mask_proposals import ClassifiedProposals
 from frozenseg.modeling.postprocess import chunked_masks, semantic
 from frozenseg.modeling.postprocess import restore_size as restoring
@@ -45,7 +45,7 @@ def test_semantic_adds_votes_under_masks() -> None:
 
 @pytest.mark.parametrize("at_once", [1, 100, 10**9])
 def test_labels_are_the_best_class_of_every_pixel(at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(semantic, "SCORES_AT_ONCE", at_once)
+    monkeypatch.setattr(semantic, "SCORES_PER_STRIP", at_once)
     generator = torch.Generator().manual_seed(0)
     logits, masks = torch.randn(5, 8, generator=generator), torch.randn(5, 9, 11, generator=generator)
     labels = semantic_labels(logits, masks)
@@ -100,7 +100,7 @@ def test_panoptic_of_nothing() -> None:
     assert segments == []
 
 
-def test_pixels_below_one_half_belong_to_nobody() -> None:
+def test_pixels_below_one_half_belong_to_no_segment() -> None:
     ids, _ = panoptic_inference(
         MaskCandidates(says(0), torch.stack([row(IN, IN, IN, IN, -0.1)])), (THING, STUFF), 0.0, 0.8
     )
@@ -126,6 +126,20 @@ def test_instances_are_things_where_asked() -> None:
 def test_restore_size_crops_before_it_resizes() -> None:
     maps = torch.tensor([[[1.0, 1.0, 7.0], [1.0, 1.0, 7.0], [7.0, 7.0, 7.0]]])
     assert torch.equal(restore_size(maps, ImageSize(2, 2), ImageSize(4, 6)), torch.ones(1, 4, 6))
+    with pytest.raises(ShapeError, match="The image of 2×4 pixels does not fit into maps of 3×3"):
+        restore_size(maps, ImageSize(2, 4), ImageSize(4, 6))
+
+
+def test_a_tensor_of_another_shape_is_named() -> None:
+    sizes = {"true_size": ImageSize(4, 4), "target_size": ImageSize(4, 4)}
+    with pytest.raises(ShapeError, match=r"logits has shape \(2, 3\), expected \(Q, C=4\)"):
+        Postprocessor()(says(0, 1), torch.zeros(2, 4, 4), (THING,) * 3, **sizes)
+    with pytest.raises(ShapeError, match=r"masks has shape \(3, 4, 4\), expected \(Q=2, H, W\)"):
+        Postprocessor()(says(0, 1), torch.zeros(3, 4, 4), (THING, STUFF), **sizes)
+    with pytest.raises(ShapeError, match=r"masks has shape \(3, 4, 4\), expected \(Q=2, H, W\)"):
+        MaskCandidates(says(0, 1), torch.zeros(3, 4, 4))
+    with pytest.raises(ShapeError, match="isthing has 1 flags, expected one for each of the 2 classes"):
+        panoptic_inference(MaskCandidates(says(0, 1), torch.zeros(2, 4, 4)), (THING,), 0.0, 0.8)
 
 
 @settings(max_examples=50, deadline=None)
@@ -145,7 +159,7 @@ def test_rows_are_those_of_the_whole(
 
 @pytest.mark.parametrize("labels", [True, False])
 @pytest.mark.parametrize("masks_first", [True, False])
-def test_large_pictures_are_read_out_by_rows_to_the_same(
+def test_large_images_are_restored_lazily_with_the_same_result(
     masks_first: bool, labels: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     generator = torch.Generator().manual_seed(0)
@@ -155,9 +169,9 @@ def test_large_pictures_are_read_out_by_rows_to_the_same(
     if not masks_first:
         postprocessor = replace(postprocessor, panoptic=False, instance=False, recall=False)
     whole = postprocessor(logits, masks, (THING, STUFF) * 5 + (THING,), **sizes)
-    monkeypatch.setattr(restoring, "WHOLE", 0)
-    monkeypatch.setattr(chunked_masks, "VALUES_AT_ONCE", 9 * 29 * 4)
-    monkeypatch.setattr(semantic, "SCORES_AT_ONCE", 12 * 29 * 4)
+    monkeypatch.setattr(restoring, "MAX_VALUES", 0)
+    monkeypatch.setattr(chunked_masks, "VALUES_PER_STRIP", 9 * 29 * 4)
+    monkeypatch.setattr(semantic, "SCORES_PER_STRIP", 12 * 29 * 4)
     by_rows = postprocessor(logits, masks, (THING, STUFF) * 5 + (THING,), **sizes)
     torch.testing.assert_close(by_rows["sem_seg"], whole["sem_seg"])
     if masks_first:
@@ -168,7 +182,7 @@ def test_large_pictures_are_read_out_by_rows_to_the_same(
         assert torch.equal(by_rows["recall_seg"], whole["recall_seg"])
 
 
-def test_semantic_only_scores_are_restored_after_the_read_out() -> None:
+def test_semantic_only_scores_are_restored_after_the_voting() -> None:
     logits, masks = torch.randn(3, 3), torch.randn(3, 8, 8)
     size, target_size = ImageSize(6, 8), ImageSize(12, 16)
     after = Postprocessor(panoptic=False, instance=False, masks_first=False)
@@ -178,7 +192,7 @@ def test_semantic_only_scores_are_restored_after_the_read_out() -> None:
     assert torch.equal(output["sem_seg"], expected)
 
 
-def test_recall_gives_every_mask_at_the_wanted_size_and_nothing_else() -> None:
+def test_recall_gives_every_mask_at_the_target_size_and_nothing_else() -> None:
     masks = torch.stack([row(-0.5, 0.25, 9.0), row(0.0, -1.0, 9.0)])  # the last column is padding
     cfg = tiny_config("FCCLIP", *OFF, "MODEL.MASK_FORMER.TEST.RECALL_ON", True)
     output = Postprocessor.from_config(cfg)(
@@ -189,8 +203,8 @@ def test_recall_gives_every_mask_at_the_wanted_size_and_nothing_else() -> None:
     assert output["recall_seg"].tolist() == [[[False, False, True, True]], [[False] * 4]]
 
 
-def test_a_config_without_any_read_out_is_refused() -> None:
-    with pytest.raises(ConfigError, match="No read-out is on"):
+def test_a_config_without_any_output_is_refused() -> None:
+    with pytest.raises(ConfigError, match="No output is on: set one of"):
         Postprocessor.from_config(tiny_config("FCCLIP", *OFF))
 
 
@@ -200,13 +214,13 @@ def proposals(*labels: int, masks: torch.Tensor, certain: float = 1.0) -> Classi
     probabilities[range(len(labels)), labels] = certain
     probabilities[:, -1] = 1 - certain
     width = masks.shape[-1]
-    square = masks.expand(-1, width, -1)  # low resolution is square; the picture is its first row
+    square = masks.expand(-1, width, -1)  # low resolution is square; the image is its first row
     return ClassifiedProposals(probabilities, square, Placement((1, width), (1, width), width))
 
 
 @pytest.mark.parametrize("at_once", [1, 10**9])
 def test_proposals_compete_for_pixels(at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(chunked_masks, "VALUES_AT_ONCE", at_once)
+    monkeypatch.setattr(chunked_masks, "VALUES_PER_STRIP", at_once)
     masks = torch.stack([row(IN, IN, OUT, OUT)])
     proposal_votes = proposals(1, 1, masks=torch.stack([row(OUT, OUT, OUT, IN), row(OUT, OUT, IN, OUT)]))
     ids, segments = panoptic_inference(MaskCandidates(says(0), masks, proposal_votes), (THING, THING), 0.0, 0.8)
@@ -218,18 +232,18 @@ def test_proposals_compete_for_pixels(at_once: int, monkeypatch: pytest.MonkeyPa
     assert [segment["category_id"] for segment in segments] == [0]
 
 
-def test_proposals_are_instances_unless_a_query_has_found_the_same() -> None:
+def test_proposals_are_instances_unless_a_query_has_the_same_mask() -> None:
     masks = torch.stack([row(IN, IN, OUT, OUT)])
     proposal_votes = proposals(0, 1, masks=torch.stack([row(IN, IN, OUT, OUT), row(OUT, OUT, IN, IN)]), certain=0.75)
     instances = instance_inference(MaskCandidates(says(0), masks, proposal_votes), 4, (THING, THING))
-    found = instances[instances.scores > 0.1]
-    assert found.pred_classes.tolist() == [0, 1]
-    assert found.scores.tolist() == pytest.approx([1, 0.75], abs=1e-3)
-    assert found.pred_masks.tolist() == [[[True, True, False, False]], [[False, False, True, True]]]
-    assert found.pred_boxes.tolist() == [[0, 0, 2, 1], [2, 0, 4, 1]]
+    confident = instances[instances.scores > 0.1]
+    assert confident.pred_classes.tolist() == [0, 1]
+    assert confident.scores.tolist() == pytest.approx([1, 0.75], abs=1e-3)
+    assert confident.pred_masks.tolist() == [[[True, True, False, False]], [[False, False, True, True]]]
+    assert confident.pred_boxes.tolist() == [[0, 0, 2, 1], [2, 0, 4, 1]]
 
 
-def test_sam_masks_in_read_outs_need_sam_masks() -> None:
+def test_sam_masks_in_outputs_need_sam_masks() -> None:
     with pytest.raises(ConfigError, match=r"TEST\.SAM_MASKS_IN_PANOPTIC is True and TEST\.USE_SAM_MASKS False"):
         Postprocessor.from_config(tiny_config("FrozenSeg", "TEST.SAM_MASKS_IN_PANOPTIC", True))
     both = tiny_config("FrozenSeg", "TEST.SAM_MASKS_IN_INSTANCES", True, "TEST.USE_SAM_MASKS", True)

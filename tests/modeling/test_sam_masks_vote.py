@@ -70,7 +70,7 @@ def run(model, proposals_on=True, **postprocessor):
 
 @pytest.mark.parametrize("masks_first", [True, False])
 def test_scores_are_the_formula_and_labels_their_argmax(model, proposals, masks_first, monkeypatch):
-    monkeypatch.setattr(semantic, "SCORES_AT_ONCE", 4 * 48 * 7)  # strips of a few rows
+    monkeypatch.setattr(semantic, "SCORES_PER_STRIP", 4 * 48 * 7)  # strips of a few rows
     kept = []
     votes = model.proposal_votes
     monkeypatch.setattr(model, "proposal_votes", lambda *given: kept.append(votes(*given)) or kept[-1])
@@ -138,9 +138,9 @@ def test_votes_become_candidates_for_the_other_read_outs(model, proposals):
     assert torch.equal(named.probabilities[:, :-1][:, ~more.seen], probabilities[:, :-1][:, ~more.seen])
     assert not named.probabilities[:, :-1][:, more.seen].any()
     torch.testing.assert_close(named.probabilities.sum(dim=-1), torch.ones(5))
-    sure = replace(more, ensemble=more.ensemble._replace(confident=1.0)).voting_proposals()
+    sure = replace(more, ensemble=more.ensemble._replace(vote_threshold=1.0)).voting_proposals()
     assert len(sure.probabilities) == len(sure.masks) == 0
-    assert torch.equal(more.inside(), more.placement.at_image_size(more.masks) > 0)
+    assert torch.equal(more.binary_masks(), more.placement.at_image_size(more.masks) > 0)
 
 
 def test_all_outputs_take_them_where_asked(model, proposals):

@@ -1,1 +1,1 @@
-"""Which query answers for which target, and what its answer costs."""
+"""Training criterion: matching of queries to targets, and the losses on the matched pairs."""

@@ -1,6 +1,6 @@
-"""The Hungarian matching of queries to targets, on points (DETR; Mask2Former, section 3.3).
+"""Hungarian matcher on sampled points (DETR, Carion et al. 2020, sec. 3.1; Mask2Former, sec. 3.3).
 
-Letters: Q queries, C classes, n targets of one image, P points.
+Letters: B images, Q queries, C classes, n targets of one image, H×W the padded input, P points.
 """
 
 from typing import NamedTuple
@@ -12,19 +12,20 @@ from torch import Tensor
 
 from frozenseg.modeling.ops.point_sample import point_sample
 from frozenseg.modeling.types import Prediction, Target
+from frozenseg.structures.shapes import check_shape
 
 COST_OF_NAN = 1e6
 
 
 class MatchedPairs(NamedTuple):
-    """Pairs of one image."""
+    """Indices of the matched queries and targets of one image; entry i of both is one pair."""
 
     queries: Tensor  # (min(Q, n),) int64
     targets: Tensor  # (min(Q, n),) int64
 
 
 class HungarianMatcher:
-    """The cheapest one-to-one assignment.
+    """One-to-one assignment of queries to targets with the lowest total cost.
 
     Args:
         class_weight: weight of the class cost.
@@ -41,8 +42,17 @@ class HungarianMatcher:
     def __call__(self, prediction: Prediction, targets: list[Target]) -> list[MatchedPairs]:
         """Match every image.
 
-        All images' costs are computed before the first is brought to the CPU, so the device is waited for once.
+        The costs of all images are computed before the first is copied to the CPU: one synchronisation per call.
+
+        Args:
+            prediction: logits (B, Q, C + 1) and masks (B, Q, H/4, W/4).
+            targets: ground truth of each image.
+
+        Raises:
+            ShapeError: a tensor of another shape.
         """
+        check_shape("logits", prediction.logits, "B Q C", B=len(targets))
+        check_shape("masks", prediction.masks, "B Q H W", B=len(targets), Q=prediction.logits.shape[1])
         costs = [
             self._cost(logits, masks, target)
             for logits, masks, target in zip(prediction.logits, prediction.masks, targets, strict=True)
@@ -50,31 +60,32 @@ class HungarianMatcher:
         return [_assign(cost.cpu(), cost.device) for cost in costs]
 
     def _cost(self, logits: Tensor, masks: Tensor, target: Target) -> Tensor:
-        """Return (Q, n) float32: what each query would cost as the answer for each target."""
+        """Return the cost of each (query, target) pair, (Q, n) float32."""
+        check_shape("target masks", target.masks, "n H W", n=len(target.labels))
         points = torch.rand(1, self.points, 2, device=masks.device, generator=target.generator)
         with torch.autocast(masks.device.type, enabled=False):
             predicted = point_sample(masks[None].float(), points)[0]  # (Q, P)
-            wanted = point_sample(target.masks[None].float(), points)[0]  # (n, P)
+            actual = point_sample(target.masks[None].float(), points)[0]  # (n, P)
             class_cost = -logits.float().softmax(dim=-1)[:, target.labels]  # (Q, n)
             cost = (
                 self.class_weight * class_cost
-                + self.mask_weight * _cross_entropy_cost(predicted, wanted)
-                + self.dice_weight * _dice_cost(predicted, wanted)
+                + self.mask_weight * _cross_entropy_cost(predicted, actual)
+                + self.dice_weight * _dice_cost(predicted, actual)
             )
         return cost.nan_to_num(nan=COST_OF_NAN, posinf=COST_OF_NAN, neginf=-COST_OF_NAN)
 
 
-def _cross_entropy_cost(predicted: Tensor, wanted: Tensor) -> Tensor:
-    """Return the mean binary cross-entropy of every pair of rows: (Q, P), (n, P) → (Q, n)."""
-    inside, outside = F.softplus(-predicted), F.softplus(predicted)  # -log p, -log (1 - p)
-    return (inside @ wanted.T + outside @ (1 - wanted).T) / predicted.shape[1]
+def _cross_entropy_cost(predicted: Tensor, actual: Tensor) -> Tensor:
+    """Return the mean binary cross-entropy of every pair: logits (Q, P), targets (n, P) → (Q, n)."""
+    log_inside, log_outside = F.softplus(-predicted), F.softplus(predicted)  # -log p, -log (1 - p)
+    return (log_inside @ actual.T + log_outside @ (1 - actual).T) / predicted.shape[1]
 
 
-def _dice_cost(predicted: Tensor, wanted: Tensor) -> Tensor:
-    """Return the dice loss of every pair of rows: (Q, P), (n, P) → (Q, n)."""
+def _dice_cost(predicted: Tensor, actual: Tensor) -> Tensor:
+    """Return the dice loss of every pair: logits (Q, P), targets (n, P) → (Q, n)."""
     probabilities = predicted.sigmoid()
-    overlap = 2 * probabilities @ wanted.T
-    area = probabilities.sum(dim=1)[:, None] + wanted.sum(dim=1)
+    overlap = 2 * probabilities @ actual.T
+    area = probabilities.sum(dim=1)[:, None] + actual.sum(dim=1)
     return 1 - (overlap + 1) / (area + 1)
 
 

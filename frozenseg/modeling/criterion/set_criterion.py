@@ -1,6 +1,8 @@
-"""The training loss: match, compare, and do the same for every intermediate prediction.
+"""Training criterion of mask classification with deep supervision (DETR; Mask2Former, Cheng et al. 2022, sec. 3.3).
 
-Letters: B images, Q queries, C classes, n matched masks of the batch, P points.
+Each prediction is matched with the targets on its own, and its matched pairs are compared.
+
+Letters: B images, Q queries, C classes, n matched masks of the batch, H×W the padded input, P points.
 """
 
 from collections.abc import Sequence
@@ -17,16 +19,17 @@ from frozenseg.modeling.criterion.match_statistics import MatchStatistics
 from frozenseg.modeling.criterion.matcher import HungarianMatcher, MatchedPairs
 from frozenseg.modeling.ops.point_sample import point_sample
 from frozenseg.modeling.types import MaskPredictions, Prediction, Target
+from frozenseg.structures.shapes import check_shape
 
 
 class LossNormalisers(NamedTuple):
-    """What some images are of a training step, whose images all processes share and go through in parts.
+    """Loss normalisers of one micro-batch.
 
-    With it the losses of the parts add up, and average over the processes, to the loss of all images at once.
+    With them the losses, summed over micro-batches and averaged over ranks, equal the loss of the whole training step.
     """
 
-    class_weight: Tensor  # scalar: the weight of their mean class loss
-    mask_count: Tensor  # scalar: what the sums of their mask losses are divided by
+    class_weight: Tensor  # scalar that the mean class loss of the micro-batch is multiplied by
+    mask_count: Tensor  # scalar that the sums of its mask losses are divided by
 
 
 class SetCriterion(nn.Module):
@@ -34,17 +37,19 @@ class SetCriterion(nn.Module):
 
     Args:
         classes: C.
-        matcher: decides who answers for what.
+        matcher: assigns queries to targets.
         weights: of the class, mask and dice loss.
-        void_weight: of queries without a target in the class loss.
-        points: P for each mask.
+        void_weight: weight of queries without a target in the class loss.
+        points: P per mask.
         oversample: see :func:`uncertain_points`.
         importance: see :func:`uncertain_points`.
-        deep_supervision: whether intermediate predictions count.
+        deep_supervision: True to supervise the intermediate predictions too.
 
     Attributes:
-        statistics: of how the last predictions were matched.
+        statistics: of the matches of the final prediction.
     """
+
+    empty_weight: Tensor  # (C + 1,) class weights of the class loss, void last
 
     def __init__(
         self,
@@ -92,73 +97,90 @@ class SetCriterion(nn.Module):
     ) -> dict[str, Tensor]:
         """Return the weighted losses, scalars: ``loss_ce``, ``loss_mask``, ``loss_dice``.
 
-        Those of the intermediate predictions have ``_0``, ``_1``, … after their names.
+        The names of intermediate predictions end in ``_0``, ``_1``, …
 
         Args:
-            predictions: of all images.
-            targets: B of them; an image may have none.
-            masks_of_step: the number of target masks of every image that this process has in the training step; None
-                where these are all.
+            predictions: of B images.
+            targets: ground truth of each image; an image may have none.
+            masks_of_step: number of target masks of each image of this process in the training step, if these images
+                are a micro-batch of it; None if they are the whole step.
+
+        Raises:
+            ShapeError: a tensor of another shape.
         """
-        share = self._share(predictions.final, targets, masks_of_step)
-        losses = self._weighted(predictions.final, targets, share, suffix="")
+        self._check(predictions, targets)
+        normalisers = self._normalisers(predictions.final, targets, masks_of_step)
+        matches = self.matcher(predictions.final, targets)
+        self.statistics.add(predictions.final, targets, matches)
+        losses = self._losses(predictions.final, targets, matches, normalisers)
         if self.deep_supervision:
             for layer, prediction in enumerate(predictions.intermediate):
-                losses.update(self._weighted(prediction, targets, share, suffix=f"_{layer}"))
+                matches = self.matcher(prediction, targets)
+                layer_losses = self._losses(prediction, targets, matches, normalisers)
+                losses |= {f"{name}_{layer}": loss for name, loss in layer_losses.items()}
         return losses
 
-    def _share(
+    def _check(self, predictions: MaskPredictions, targets: list[Target]) -> None:
+        for prediction in (predictions.final, *predictions.intermediate):
+            check_shape("logits", prediction.logits, "B Q C", B=len(targets), C=self.classes + 1)
+            check_shape("masks", prediction.masks, "B Q H W", B=len(targets), Q=prediction.logits.shape[1])
+        for target in targets:
+            check_shape("target masks", target.masks, "n H W", n=len(target.labels))
+
+    def _normalisers(
         self, prediction: Prediction, targets: list[Target], masks_of_step: Sequence[int] | None
     ) -> LossNormalisers:
-        """Compare these images with those of the whole step; waits for no device."""
+        """Relate these images to those of the whole step, without a device synchronisation."""
         queries, device = prediction.logits.shape[1], prediction.logits.device
-        own = [len(target.labels) for target in targets]
-        step = own if masks_of_step is None else masks_of_step
-        numbers = (self._class_weights(own, queries), self._class_weights(step, queries), float(sum(step)))
-        own_weight, *of_step = [torch.full((), number, device=device) for number in numbers]
-        weight, masks = sum_over_ranks(torch.stack(of_step))
-        return LossNormalisers(own_weight / (weight / world_size()), masks.clamp(min=1) / world_size())
+        batch = [len(target.labels) for target in targets]
+        step = batch if masks_of_step is None else masks_of_step
+        numbers = (self._class_weights(batch, queries), self._class_weights(step, queries), float(sum(step)))
+        batch_weight, *of_step = [torch.full((), number, device=device) for number in numbers]
+        step_weight, masks = sum_over_ranks(torch.stack(of_step))
+        return LossNormalisers(batch_weight / (step_weight / world_size()), masks.clamp(min=1) / world_size())
 
-    def _class_weights(self, counts: Sequence[int], queries: int) -> float:
-        """Sum the class weights of all queries of some images; each target is matched while there are queries."""
-        matched = sum(min(count, queries) for count in counts)
-        return matched + self.void_weight * (queries * len(counts) - matched)
+    def _class_weights(self, mask_counts: Sequence[int], queries: int) -> float:
+        """Sum the class weights over all queries of some images; at most Q targets of an image are matched."""
+        matched = sum(min(count, queries) for count in mask_counts)
+        return matched + self.void_weight * (queries * len(mask_counts) - matched)
 
-    def _weighted(
-        self, prediction: Prediction, targets: list[Target], share: LossNormalisers, suffix: str
+    def _losses(
+        self,
+        prediction: Prediction,
+        targets: list[Target],
+        matches: list[MatchedPairs],
+        normalisers: LossNormalisers,
     ) -> dict[str, Tensor]:
-        matches = self.matcher(prediction, targets)
-        if not suffix:
-            self.statistics.add(prediction, targets, matches)
+        """Return the weighted losses of one prediction."""
         ce = class_loss(prediction.logits, self._labels(prediction, targets, matches), self.empty_weight)
-        mask, dice = self._mask_losses(prediction, targets, matches, share.mask_count)
-        losses = {"loss_ce": ce * share.class_weight, "loss_mask": mask, "loss_dice": dice}
-        return {f"{name}{suffix}": loss * self.weights[name] for name, loss in losses.items()}
+        mask, dice = self._mask_losses(prediction, targets, matches, normalisers.mask_count)
+        losses = {"loss_ce": ce * normalisers.class_weight, "loss_mask": mask, "loss_dice": dice}
+        return {name: loss * self.weights[name] for name, loss in losses.items()}
 
     def _labels(self, prediction: Prediction, targets: list[Target], matches: list[MatchedPairs]) -> Tensor:
-        """Return (B, Q) int64: the class that each query should say, C (void) where it has no target."""
+        """Return the target class of each query, (B, Q) int64; C (void) for a query without a target."""
         labels = torch.full(prediction.logits.shape[:2], self.classes, device=prediction.logits.device)
-        for row, target, match in zip(labels, targets, matches, strict=True):
-            row[match.queries] = target.labels[match.targets]
+        for image_labels, target, pairs in zip(labels, targets, matches, strict=True):
+            image_labels[pairs.queries] = target.labels[pairs.targets]
         return labels
 
     def _mask_losses(
         self, prediction: Prediction, targets: list[Target], matches: list[MatchedPairs], mask_count: Tensor
     ) -> tuple[Tensor, Tensor]:
         predicted = torch.cat(
-            [masks[match.queries] for masks, match in zip(prediction.masks, matches, strict=True)]
+            [masks[pairs.queries] for masks, pairs in zip(prediction.masks, matches, strict=True)]
         )  # (n, H/4, W/4)
-        wanted = torch.cat(
-            [target.masks[match.targets] for target, match in zip(targets, matches, strict=True)]
+        actual = torch.cat(
+            [target.masks[pairs.targets] for target, pairs in zip(targets, matches, strict=True)]
         )  # (n, H, W)
         if len(predicted) == 0:
-            nothing = prediction.masks.sum() * 0.0  # keeps every parameter in the graph
-            return nothing, nothing
+            zero = prediction.masks.sum() * 0.0  # keeps every parameter in the graph
+            return zero, zero
         with torch.autocast(predicted.device.type, enabled=False):
-            predicted, wanted = predicted[:, None].float(), wanted[:, None].float()
+            predicted, actual = predicted[:, None].float(), actual[:, None].float()  # (n, 1, …)
             with torch.no_grad():
-                counts, generators = [len(match.targets) for match in matches], [t.generator for t in targets]
+                counts, generators = [len(pairs.targets) for pairs in matches], [t.generator for t in targets]
                 draw = partial(random_points, counts=counts, generators=generators, like=predicted)
                 points = uncertain_points(predicted, self.points, self.oversample, self.importance, draw)
-                labels = point_sample(wanted, points)[:, 0]  # (n, P)
+                labels = point_sample(actual, points)[:, 0]  # (n, P)
             return mask_losses(point_sample(predicted, points)[:, 0], labels, mask_count)

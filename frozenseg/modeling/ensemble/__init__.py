@@ -1,1 +1,1 @@
-"""In-vocabulary knowledge of the decoder and out-of-vocabulary knowledge of the frozen models, combined at test."""
+"""Ensembles at test time: the decoder's class scores, CLIP's class scores under each mask, and SAM's mask proposals."""

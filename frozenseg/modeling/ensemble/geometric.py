@@ -1,4 +1,4 @@
-"""The geometric ensemble of the decoder's and CLIP's class scores (FC-CLIP, Yu et al. 2023, section 3.3).
+"""Geometric ensemble of the decoder's and CLIP's class scores (FC-CLIP, Yu et al. 2023, sec. 3.3).
 
 Letters: B images, Q queries, C classes.
 """
@@ -8,13 +8,15 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-EPSILON = 1e-8
+from frozenseg.structures.shapes import check_shape
+
+EPSILON = 1e-8  # keeps the logarithm finite
 
 
 class EnsembleWeights(NamedTuple):
-    """How much CLIP's own scores weigh."""
+    """Weights of CLIP's class scores, 0-1."""
 
-    seen: float  # α, for classes that training has shown
+    seen: float  # α, for classes seen in training
     unseen: float  # β, for all others
 
 
@@ -28,20 +30,27 @@ def geometric_ensemble(
     """Combine two sets of class scores: p_in^(1-w) · p_out^w, with w = α for seen and β for unseen classes.
 
     Args:
-        in_vocabulary: (B, Q, C + 1) the decoder's logits, void last.
-        out_of_vocabulary: (B, Q, C + 1) CLIP's logits under each mask; its void is dropped.
-        seen: (C,) bool.
+        in_vocabulary: (B, Q, C + 1) logits of the decoder, void last.
+        out_of_vocabulary: (B, Q, C + 1) logits of CLIP under each mask; its void is dropped.
+        seen: (C,) bool, True for classes seen in training.
         weights: α and β.
-        valid: (B, Q) bool; CLIP is not asked (w = 0) where it is false. None: valid everywhere.
+        valid: (B, Q) bool; CLIP's scores are not used (w = 0) where it is False. None: valid everywhere.
 
     Returns:
         (B, Q, C + 1) logarithms of class probabilities, void last.
+
+    Raises:
+        ShapeError: a tensor of another shape.
     """
+    check_shape("in_vocabulary", in_vocabulary, "B Q C", C=len(seen) + 1)
+    batch, queries, classes = in_vocabulary.shape
+    check_shape("out_of_vocabulary", out_of_vocabulary, "B Q C", B=batch, Q=queries, C=classes)
     void = in_vocabulary.softmax(dim=-1)[..., -1:]  # (B, Q, 1)
     weight = torch.where(seen, weights.seen, weights.unseen)  # (C,)
     if valid is not None:
+        check_shape("valid", valid, "B Q", B=batch, Q=queries)
         weight = weight * valid[..., None]  # (B, Q, C)
-    inside = in_vocabulary[..., :-1].log_softmax(dim=-1)
-    outside = out_of_vocabulary[..., :-1].log_softmax(dim=-1)
-    combined = ((1 - weight) * inside + weight * outside).softmax(dim=-1) * (1 - void)
+    log_in = in_vocabulary[..., :-1].log_softmax(dim=-1)
+    log_out = out_of_vocabulary[..., :-1].log_softmax(dim=-1)
+    combined = ((1 - weight) * log_in + weight * log_out).softmax(dim=-1) * (1 - void)
     return (torch.cat([combined, void], dim=-1) + EPSILON).log()

@@ -1,6 +1,6 @@
-"""The mask-proposal ensemble: SAM's own masks vote for unseen classes (paper, mask proposal ensemble).
+"""Mask-proposal ensemble: SAM's automatic masks vote for unseen classes (FrozenSeg, mask proposal ensemble).
 
-Letters: C classes, M proposals, h×w their low resolution, H×W the image.
+Letters: C classes, U unseen classes, M proposals, K selected proposals, h×w their low resolution, H×W the image.
 """
 
 from dataclasses import dataclass
@@ -13,24 +13,25 @@ from frozenseg.config import CfgNode
 from frozenseg.errors import ConfigError
 from frozenseg.modeling.sam.automatic_masks.placement import Placement, rows_at_a_time
 from frozenseg.modeling.sam.automatic_masks.proposal_settings import ProposalSettings
+from frozenseg.structures.shapes import check_shape
 
-CONFIDENT = 0.5
-VALUES_AT_ONCE = 2**24  # of masks at image size: 64 MiB
+VOTE_THRESHOLD = 0.5
+PROPOSAL_VALUES_PER_STRIP = 2**24  # of masks at image size: 64 MiB of float32
 
 
 class ProposalEnsemble(NamedTuple):
-    """How SAM's own masks enter at test time."""
+    """Use of SAM's automatic masks at test time."""
 
-    alpha: float = 0.2  # their weight in the scores of unseen classes, 0-1
-    confident: float = CONFIDENT  # probability of the best unseen class above which a mask votes
+    alpha: float = 0.2  # weight of the proposals in the scores of unseen classes, 0-1
+    vote_threshold: float = VOTE_THRESHOLD  # a proposal votes if the probability of its best unseen class is above
     masks: ProposalSettings = ProposalSettings()
 
     @classmethod
     def from_config(cls, cfg: CfgNode) -> "ProposalEnsemble | None":
-        """Build from the keys of TEST; None where the ensemble is off.
+        """Build from the keys of TEST; None if the ensemble is off.
 
         Raises:
-            ConfigError: a weight or a threshold is not from 0 to 1.
+            ConfigError: a weight or a threshold outside of 0 … 1.
         """
         keys = cfg.TEST
         if not keys.USE_SAM_MASKS:
@@ -46,14 +47,17 @@ class ProposalEnsemble(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class ProposalVotes:
-    """The votes of the proposals of one image, given a few rows at a time.
+    """Votes of the proposals of one image, computed a few rows at a time.
 
     Attributes:
         logits: (M, C + 1) CLIP's logits under each proposal, void last.
         masks: (M, h, w) logits of the proposals.
-        placement: of the image in them, at the size of the scores.
-        seen: (C,) bool.
+        placement: of the image in the masks, at the size of the scores.
+        seen: (C,) bool, True for classes seen in training.
         ensemble: weight and threshold.
+
+    Raises:
+        ShapeError: a tensor of another shape.
     """
 
     logits: Tensor
@@ -62,86 +66,95 @@ class ProposalVotes:
     seen: Tensor
     ensemble: ProposalEnsemble
 
+    def __post_init__(self) -> None:
+        check_shape("logits", self.logits, "M C", C=len(self.seen) + 1)
+        check_shape("masks", self.masks, "M h w", M=self.logits.shape[0])
+
     def mix(self, semantic: Tensor, rows: slice) -> Tensor:
-        """Mix the votes into some rows (C, rows, W) of the queries' scores."""
+        """Mix the votes into some rows (C, rows, W) of the semantic scores of the queries."""
         masks = self.placement.at_image_size(self.masks, rows)  # (M, rows, W)
         return mask_proposal_ensemble(
-            semantic, self.logits, masks, self.seen, self.ensemble.alpha, self.ensemble.confident
+            semantic, self.logits, masks, self.seen, self.ensemble.alpha, self.ensemble.vote_threshold
         )
 
     def voting_proposals(self) -> "ClassifiedProposals":
-        """Return those that vote as what a read-out can choose beside the queries; seen classes have no part in them.
+        """Return the voting proposals as extra candidates for panoptic and instance post-processing.
 
-        Beyond the paper, whose ensemble is for semantic outputs alone.
+        Their probability of seen classes is 0. This goes beyond the paper, which ensembles semantic scores only.
         """
-        unseen, votes = unseen_probabilities(self.logits, self.seen, self.ensemble.confident)
+        unseen, votes = unseen_probabilities(self.logits, self.seen, self.ensemble.vote_threshold)
         probabilities = self.logits.new_zeros(self.logits.shape)
         probabilities[:, :-1][:, ~self.seen] = unseen
         probabilities[:, -1] = 1 - unseen.sum(dim=-1)
         return ClassifiedProposals(probabilities[votes], self.masks[votes], self.placement)
 
-    def inside(self) -> Tensor:
-        """Return all masks at the size of the scores, (M, H, W) bool, whatever they are called."""
+    def binary_masks(self) -> Tensor:
+        """Return all M masks, voting or not, at the size of the scores: (M, H, W) bool."""
         height, width = self.placement.size
-        step = rows_at_a_time(VALUES_AT_ONCE, len(self.masks) * width)
+        step = rows_at_a_time(PROPOSAL_VALUES_PER_STRIP, len(self.masks) * width)
         strips = [slice(start, start + step) for start in range(0, height, step)]
         return torch.cat([self.placement.at_image_size(self.masks, rows) > 0 for rows in strips], dim=1)
 
 
 @dataclass(frozen=True, eq=False)
 class ClassifiedProposals:
-    """Proposals with their classes.
+    """Proposals with class probabilities.
 
     Attributes:
-        probabilities: (M, C + 1) of the classes, void last; 0 for seen classes.
+        probabilities: (M, C + 1), void last; 0 for seen classes.
         masks: (M, h, w) logits.
-        placement: of the image in them, at the size of the outputs.
+        placement: of the image in the masks, at the size of the outputs.
     """
 
     probabilities: Tensor
     masks: Tensor
     placement: Placement
 
-    def rows(self, chosen: Tensor, rows: slice) -> Tensor:
-        """Return some rows of the masks with the given (K,) indices: (K, rows, W) logits."""
-        return self.placement.at_image_size(self.masks[chosen], rows)
+    def rows(self, selected: Tensor, rows: slice) -> Tensor:
+        """Return some rows of the masks with the (K,) selected indices: (K, rows, W) logits."""
+        return self.placement.at_image_size(self.masks[selected], rows)
 
 
-def unseen_probabilities(logits: Tensor, seen: Tensor, confident: float) -> tuple[Tensor, Tensor]:
-    """Return the probabilities of unseen classes (M, unseen), and (M,) bool: which proposals vote.
+def unseen_probabilities(logits: Tensor, seen: Tensor, vote_threshold: float) -> tuple[Tensor, Tensor]:
+    """Return the probabilities of the unseen classes (M, U), and (M,) bool: True for proposals that vote.
 
     Args:
         logits: (M, C + 1) CLIP's logits under each proposal, void last.
-        seen: (C,) bool.
-        confident: probability of the best unseen class above which a proposal votes.
+        seen: (C,) bool, True for classes seen in training.
+        vote_threshold: a proposal votes if the probability of its best unseen class is above.
     """
     probabilities = logits.softmax(dim=-1)[:, :-1][:, ~seen]
-    return probabilities, (probabilities > confident).any(dim=-1)
+    return probabilities, (probabilities > vote_threshold).any(dim=-1)
 
 
 def mask_proposal_ensemble(
-    semantic: Tensor, logits: Tensor, masks: Tensor, seen: Tensor, alpha: float, confident: float = CONFIDENT
+    semantic: Tensor, logits: Tensor, masks: Tensor, seen: Tensor, alpha: float, vote_threshold: float = VOTE_THRESHOLD
 ) -> Tensor:
-    """Mix the votes of SAM's masks into the scores of unseen classes; seen classes keep theirs.
+    """Mix the votes of the proposals into the scores of unseen classes; seen classes keep theirs.
 
-    A proposal votes if its best unseen class has a probability above one half. Where there are proposals and none
-    votes, the scores of unseen classes shrink all the same, as in the released model.
+    If there are proposals and none votes, the scores of unseen classes shrink all the same, as in the released model.
 
     Args:
-        semantic: (C, H, W) scores of the queries.
-        logits: (M, C + 1) CLIP's logits under each proposal; void takes its share of the probability and has no vote.
+        semantic: (C, H, W) semantic scores of the queries.
+        logits: (M, C + 1) CLIP's logits under each proposal; void has its share of the probability and no vote.
         masks: (M, H, W) logits of the proposals.
-        seen: (C,) bool.
+        seen: (C,) bool, True for classes seen in training.
         alpha: weight of the proposals, 0-1.
-        confident: that probability.
+        vote_threshold: a proposal votes if the probability of its best unseen class is above.
 
     Returns:
-        (C, H, W) scores; ``semantic`` itself where there is no proposal.
+        (C, H, W) scores; ``semantic`` itself if there is no proposal.
+
+    Raises:
+        ShapeError: a tensor of another shape.
     """
     if len(masks) == 0:
         return semantic
-    probabilities, votes = unseen_probabilities(logits, seen, confident)  # (M, unseen), (M,)
-    proposed = torch.einsum("mc,mhw->chw", probabilities[votes], masks[votes].sigmoid())  # (unseen, H, W)
+    check_shape("semantic", semantic, "C H W", C=len(seen))
+    check_shape("logits", logits, "M C", M=len(masks), C=len(seen) + 1)
+    check_shape("masks", masks, "M H W", H=semantic.shape[1], W=semantic.shape[2])
+    probabilities, votes = unseen_probabilities(logits, seen, vote_threshold)  # (M, U), (M,)
+    voted = torch.einsum("mc,mhw->chw", probabilities[votes], masks[votes].sigmoid())  # (U, H, W)
     mixed = semantic.clone()
-    mixed[~seen] = (1 - alpha) * semantic[~seen] + alpha * proposed
+    mixed[~seen] = (1 - alpha) * semantic[~seen] + alpha * voted
     return mixed

@@ -1,8 +1,8 @@
 """Pixel decoder: mask features and three scales from CLIP's maps, and the SAM map from SAM's embedding.
 
 Multi-scale deformable attention over strides 32, 16 and 8 and one FPN step to stride 4, as in Mask2Former (Cheng et
-al. 2022, sec. 3.2.1), in float32. The SAM branch halves SAM's embedding and encodes it with a second deformable encoder, for
-the feature injector.
+al. 2022, sec. 3.2.1), in float32. The SAM branch halves SAM's embedding and encodes it with a second deformable
+encoder, for the feature injector.
 
 Letters: B images, H×W the padded input, d width, c and h×w channels and size of SAM's embedding.
 """

@@ -1,1 +1,1 @@
-"""From class scores and masks to semantic, panoptic and instance outputs: pure functions of one image."""
+"""Post-processing: from class logits and masks of one image to semantic, panoptic and instance outputs."""

@@ -1,6 +1,6 @@
-"""Masks at image size, a few rows at a time: those of queries, and behind them those that SAM has proposed.
+"""Masks of queries and of SAM proposals at image size, iterated a few rows at a time.
 
-Letters: Q queries, K masks that are wanted, H×W the image.
+Letters: Q queries, M proposals, C classes, K selected masks, H×W the image.
 """
 
 from collections.abc import Iterator
@@ -9,48 +9,58 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from frozenseg.errors import ShapeError
 from frozenseg.modeling.ensemble.mask_proposals import ClassifiedProposals
-from frozenseg.modeling.postprocess.restore_size import Masks, mask_rows
+from frozenseg.modeling.postprocess.restore_size import RestoredMasks, mask_rows
+from frozenseg.structures.shapes import check_shape
 
-VALUES_AT_ONCE = 2**24  # numbers of one strip: 64 MiB
+VALUES_PER_STRIP = 2**24  # 64 MiB of float32
 
 
 @dataclass(frozen=True, eq=False)
 class MaskCandidates:
-    """What a read-out chooses from: class scores and masks of queries, then of proposals.
+    """Candidates of panoptic and instance post-processing: the queries, then the SAM proposals.
 
     Attributes:
-        logits: (Q, C + 1) of the queries, void last.
-        masks: (Q, H, W) logits, of which any rows can be had.
-        proposed: proposals that stand behind the queries; None for none.
+        logits: (Q, C + 1) class logits of the queries, void last.
+        masks: (Q, H, W) mask logits of the queries.
+        proposals: M proposals that follow the queries; None for none.
+
+    Raises:
+        ShapeError: a tensor of another shape.
     """
 
     logits: Tensor
-    masks: Masks
-    proposed: ClassifiedProposals | None = None
+    masks: RestoredMasks
+    proposals: ClassifiedProposals | None = None
+
+    def __post_init__(self) -> None:
+        check_shape("logits", self.logits, "Q C")
+        if len(self.masks.shape) != 3 or self.masks.shape[0] != len(self.logits):
+            raise ShapeError(f"masks has shape {tuple(self.masks.shape)}, expected (Q={len(self.logits)}, H, W).")
 
     def probabilities(self) -> Tensor:
-        """Return the class probabilities of all, (Q + proposals, C + 1), void last."""
-        own = self.logits.softmax(dim=-1)
-        return own if self.proposed is None else torch.cat([own, self.proposed.probabilities])
+        """Return the class probabilities of all candidates, (Q + M, C + 1), void last."""
+        of_queries = self.logits.softmax(dim=-1)
+        return of_queries if self.proposals is None else torch.cat([of_queries, self.proposals.probabilities])
 
-    def is_proposed(self, chosen: Tensor) -> Tensor:
-        """Say of (K,) indices which are those of proposals."""
-        return chosen >= len(self.logits)
+    def is_proposal(self, selected: Tensor) -> Tensor:
+        """Return (K,) bool for (K,) indices: True for those of proposals."""
+        return selected >= len(self.logits)
 
-    def strips(self, chosen: Tensor) -> Iterator[Tensor]:
-        """Give the mask logits of the chosen (K,) candidates, (K, rows, W), from the top to the bottom."""
+    def strips(self, selected: Tensor) -> Iterator[Tensor]:
+        """Yield the mask logits of the (K,) selected candidates as strips (K, rows, W), from top to bottom."""
         height, width = self.masks.shape[1:]
-        step = max(1, VALUES_AT_ONCE // max(1, len(chosen) * width))
+        step = max(1, VALUES_PER_STRIP // max(1, len(selected) * width))
         for start in range(0, height, step):
-            yield self._rows(chosen, slice(start, start + step))
+            yield self._rows(selected, slice(start, start + step))
 
-    def _rows(self, chosen: Tensor, rows: slice) -> Tensor:
-        if self.proposed is None:
-            return mask_rows(self.masks, rows, chosen)
-        proposed = self.is_proposed(chosen)
-        own = mask_rows(self.masks, rows, chosen[~proposed])
-        strip = own.new_empty(len(chosen), *own.shape[1:])
-        strip[~proposed] = own
-        strip[proposed] = self.proposed.rows(chosen[proposed] - len(self.logits), rows)
+    def _rows(self, selected: Tensor, rows: slice) -> Tensor:
+        if self.proposals is None:
+            return mask_rows(self.masks, rows, selected)
+        is_proposal = self.is_proposal(selected)
+        of_queries = mask_rows(self.masks, rows, selected[~is_proposal])
+        strip = of_queries.new_empty(len(selected), *of_queries.shape[1:])
+        strip[~is_proposal] = of_queries
+        strip[is_proposal] = self.proposals.rows(selected[is_proposal] - len(self.logits), rows)
         return strip

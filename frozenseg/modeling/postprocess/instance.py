@@ -1,6 +1,6 @@
-"""The instance read-out: the best (query, class) pairs, each with its mask and a score.
+"""Instance post-processing: the best (query, class) pairs, each with its mask and score (Mask2Former).
 
-Letters: Q queries, C classes, H×W the image, n instances.
+Letters: Q candidates, C classes, H×W the image, n instances.
 """
 
 import torch
@@ -12,55 +12,56 @@ from frozenseg.structures.instances import Instances
 from frozenseg.structures.masks import boxes_around
 
 EPSILON = 1e-6
-REPEATED = 0.7  # IoU of boxes
+DUPLICATE_IOU = 0.7  # of boxes
 
 
 def instance_inference(candidates: MaskCandidates, count: int, isthing: tuple[bool, ...] | None) -> Instances:
-    """Take the pairs with the highest class scores.
+    """Select the (candidate, class) pairs with the highest class probabilities.
 
-    A proposal that repeats a query (same class, boxes with an IoU above 0.7) is dropped after the choice.
+    A proposal that duplicates a query (same class, boxes with an IoU above 0.7) is dropped after the selection.
 
     Args:
-        candidates: the queries, and proposals beside them.
-        count: the most pairs to take.
-        isthing: pairs of other classes are dropped after the choice; None keeps all.
+        candidates: the queries, and optionally SAM proposals.
+        count: maximum number of pairs.
+        isthing: C flags; pairs of stuff classes are dropped after the selection. None keeps all.
 
     Returns:
         Instances with ``pred_masks`` (n, H, W) bool, ``pred_boxes`` (n, 4) float32 x0, y0, x1, y1, ``scores`` (n,)
-        class score times mean mask probability inside the mask, ``pred_classes`` (n,) int64.
+        class probability times mean mask probability inside the mask, ``pred_classes`` (n,) int64.
     """
     scores = candidates.probabilities()[:, :-1]  # (Q, C)
     classes = scores.shape[1]
     scores, pairs = scores.flatten().topk(min(count, scores.numel()))
-    queries, labels = pairs // classes, pairs % classes
+    selected, labels = pairs // classes, pairs % classes  # (n,), (n,)
     if isthing is not None:
         things = torch.tensor(isthing, device=labels.device)[labels]
-        scores, queries, labels = scores[things], queries[things], labels[things]
-    inside, certainty = _masks(candidates, queries)
+        scores, selected, labels = scores[things], selected[things], labels[things]
+    masks, mask_scores = _binary_masks(candidates, selected)
+    height, width = candidates.masks.shape[-2:]
     instances = Instances(
-        tuple(candidates.masks.shape[-2:]),
-        pred_masks=inside,
-        pred_boxes=boxes_around(inside),
-        scores=scores * certainty,
+        (height, width),
+        pred_masks=masks,
+        pred_boxes=boxes_around(masks),
+        scores=scores * mask_scores,
         pred_classes=labels,
     )
-    return instances if candidates.proposed is None else _without_repeated(instances, candidates.is_proposed(queries))
+    return instances if candidates.proposals is None else _drop_duplicates(instances, candidates.is_proposal(selected))
 
 
-def _masks(candidates: MaskCandidates, queries: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the (n, H, W) bool masks of (n,) queries, and the mean probability inside each, (n,)."""
-    insides = []
-    area, certainty = torch.zeros(2, len(queries), device=queries.device)
-    for logits in candidates.strips(queries):  # (n, rows, W)
+def _binary_masks(candidates: MaskCandidates, selected: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the (n, H, W) bool masks of (n,) candidates, and the mean mask probability inside each, (n,)."""
+    strips = []
+    area, total = torch.zeros(2, len(selected), device=selected.device)
+    for logits in candidates.strips(selected):  # (n, rows, W)
         inside = logits > 0
-        insides.append(inside)
+        strips.append(inside)
         area += inside.sum(dim=(1, 2))
-        certainty += (logits.sigmoid() * inside).sum(dim=(1, 2))
-    return torch.cat(insides, dim=1), certainty / (area + EPSILON)
+        total += (logits.sigmoid() * inside).sum(dim=(1, 2))
+    return torch.cat(strips, dim=1), total / (area + EPSILON)
 
 
-def _without_repeated(instances: Instances, proposed: Tensor) -> Instances:
-    """Drop those of the (n,) proposed instances that a query has found as well."""
+def _drop_duplicates(instances: Instances, is_proposal: Tensor) -> Instances:
+    """Drop the proposals, (n,) bool, that overlap a query of the same class."""
     boxes, labels = instances.pred_boxes, instances.pred_classes
-    alike = (box_iou(boxes, boxes) > REPEATED) & (labels[:, None] == labels) & ~proposed  # (n, n)
-    return instances[~(proposed & alike.any(dim=1))]
+    same = (box_iou(boxes, boxes) > DUPLICATE_IOU) & (labels[:, None] == labels) & ~is_proposal  # (n, n)
+    return instances[~(is_proposal & same.any(dim=1))]

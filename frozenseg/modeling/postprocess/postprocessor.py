@@ -1,4 +1,7 @@
-"""All read-outs of one image that are switched on."""
+"""Post-processing of one image: the requested outputs and their thresholds.
+
+Letters: Q queries, M proposals, C classes, H×W the padded input, height×width the output.
+"""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -12,28 +15,29 @@ from frozenseg.modeling.ensemble.mask_proposals import ProposalVotes
 from frozenseg.modeling.postprocess.chunked_masks import MaskCandidates
 from frozenseg.modeling.postprocess.instance import instance_inference
 from frozenseg.modeling.postprocess.panoptic import panoptic_inference
-from frozenseg.modeling.postprocess.restore_size import Masks, restore_masks, restore_size
+from frozenseg.modeling.postprocess.restore_size import RestoredMasks, restore_masks, restore_size
 from frozenseg.modeling.postprocess.semantic import add_proposal_votes, semantic_inference, semantic_labels
 from frozenseg.structures.argmax import best_class
 from frozenseg.structures.image_list import ImageSize
+from frozenseg.structures.shapes import check_shape
 
 
 @dataclass(frozen=True)
 class Postprocessor:
-    """Which outputs are wanted, and their thresholds.
+    """Computes the requested outputs of an image from class logits and mask logits.
 
     Attributes:
-        semantic: give ``sem_seg``.
-        labels: ``sem_seg`` is the best class of each pixel instead of the scores of all.
-        panoptic: give ``panoptic_seg``.
-        instance: give ``instances``.
-        recall: give ``recall_seg``.
-        masks_first: restore masks to the wanted size before the read-outs; otherwise the semantic scores after.
+        semantic: return ``sem_seg``.
+        labels: ``sem_seg`` is the label map instead of the class scores.
+        panoptic: return ``panoptic_seg``.
+        instance: return ``instances``.
+        recall: return ``recall_seg``.
+        masks_first: resize the masks to the target size, then compute the outputs; False resizes the semantic scores.
         score_threshold: see :func:`panoptic_inference`.
         overlap_threshold: see :func:`panoptic_inference`.
-        detections: instances kept an image.
-        proposals_in_panoptic: let SAM's masks of unseen classes compete for pixels.
-        proposals_in_instances: let them be instances.
+        detections: maximum number of instances per image.
+        proposals_in_panoptic: SAM proposals of unseen classes compete for pixels of the panoptic map.
+        proposals_in_instances: SAM proposals of unseen classes compete as instances.
     """
 
     semantic: bool = True
@@ -53,18 +57,19 @@ class Postprocessor:
         """Build from the keys of ``MODEL.MASK_FORMER.TEST``.
 
         Raises:
-            ConfigError: no read-out is on, or one takes SAM's masks and there are none, or is no mean of several views.
+            ConfigError: no output is on, SAM proposals are used in an output but switched off, or TEST.AUG with an
+                output that cannot be averaged over views.
         """
         keys = cfg.MODEL.MASK_FORMER.TEST
-        of_masks = keys.PANOPTIC_ON or keys.INSTANCE_ON or keys.RECALL_ON
-        if not (keys.SEMANTIC_ON or of_masks):
+        any_masks = keys.PANOPTIC_ON or keys.INSTANCE_ON or keys.RECALL_ON
+        if not (keys.SEMANTIC_ON or any_masks):
             raise ConfigError(
-                "No read-out is on: set one of MODEL.MASK_FORMER.TEST.{SEMANTIC,PANOPTIC,INSTANCE,RECALL}_ON."
+                "No output is on: set one of MODEL.MASK_FORMER.TEST.{SEMANTIC,PANOPTIC,INSTANCE,RECALL}_ON to True."
             )
-        if cfg.TEST.AUG.ENABLED and of_masks:
+        if cfg.TEST.AUG.ENABLED and any_masks:
             raise ConfigError(
-                "TEST.AUG.ENABLED is True, but masks of different views do not belong together, only semantic scores "
-                "have a mean: set MODEL.MASK_FORMER.TEST.{PANOPTIC,INSTANCE,RECALL}_ON to False, or TEST.AUG.ENABLED."
+                "TEST.AUG.ENABLED is True, but only semantic scores can be averaged over several views, masks cannot: "
+                "set MODEL.MASK_FORMER.TEST.{PANOPTIC,INSTANCE,RECALL}_ON to False, or TEST.AUG.ENABLED."
             )
         for name in ("SAM_MASKS_IN_PANOPTIC", "SAM_MASKS_IN_INSTANCES"):
             if cfg.TEST[name] and not cfg.TEST.USE_SAM_MASKS:
@@ -74,7 +79,7 @@ class Postprocessor:
             panoptic=keys.PANOPTIC_ON,
             instance=keys.INSTANCE_ON,
             recall=keys.RECALL_ON,
-            masks_first=keys.SEM_SEG_POSTPROCESSING_BEFORE_INFERENCE or of_masks,
+            masks_first=keys.SEM_SEG_POSTPROCESSING_BEFORE_INFERENCE or any_masks,
             score_threshold=keys.OBJECT_MASK_THRESHOLD,
             overlap_threshold=keys.OVERLAP_THRESHOLD,
             detections=cfg.TEST.DETECTIONS_PER_IMAGE,
@@ -84,7 +89,7 @@ class Postprocessor:
 
     @property
     def uses_proposals(self) -> bool:
-        """Whether SAM's masks change anything."""
+        """True if SAM proposals affect a requested output."""
         in_panoptic, in_instances = self.proposals_in_panoptic, self.proposals_in_instances
         return self.semantic or self.recall or self.panoptic and in_panoptic or self.instance and in_instances
 
@@ -98,58 +103,65 @@ class Postprocessor:
         target_size: ImageSize,
         proposal_votes: ProposalVotes | None = None,
     ) -> dict[str, Any]:
-        """Read out one image.
+        """Compute the requested outputs.
 
         Args:
-            logits: (Q, C + 1) class scores as logits, void last.
+            logits: (Q, C + 1) class logits, void last.
             masks: (Q, H, W) mask logits at the padded input size.
-            isthing: one flag a class.
-            true_size: the image's size inside the padded input.
-            target_size: the size of the outputs.
-            proposal_votes: SAM's masks.
+            isthing: C flags, True for thing classes.
+            true_size: height and width of the image inside the padded input.
+            target_size: height and width of the outputs.
+            proposal_votes: the SAM proposals; None for none.
 
         Returns:
-            ``sem_seg`` (C, height, width), or (height, width) int64 with ``labels``; ``panoptic_seg`` (map, segments);
-            ``instances``; ``recall_seg`` (Q, height, width) bool: those switched on. With ``recall_seg`` and
-            ``proposal_votes`` also ``sam_masks``, (M, height, width) bool.
+            The requested ones of ``sem_seg`` (C, height, width), or (height, width) int64 with ``labels``;
+            ``panoptic_seg`` (map, segments); ``instances``; ``recall_seg`` (Q, height, width) bool, with
+            ``proposal_votes`` also ``sam_masks`` (M, height, width) bool.
+
+        Raises:
+            ShapeError: a tensor of another shape.
         """
-        full = restore_masks(masks, true_size, target_size) if self.masks_first else masks
+        check_shape("logits", logits, "Q C", C=len(isthing) + 1)
+        check_shape("masks", masks, "Q H W", Q=logits.shape[0])
+        restored = restore_masks(masks, true_size, target_size) if self.masks_first else masks
         output: dict[str, Any] = {}
         if self.semantic:
-            output["sem_seg"] = self._semantic(logits, full, true_size, target_size, proposal_votes)
-        plain = MaskCandidates(logits, full)
-        named = replace(plain, proposed=proposal_votes.voting_proposals()) if proposal_votes is not None else plain
+            output["sem_seg"] = self._semantic(logits, masks, restored, true_size, target_size, proposal_votes)
+        queries = MaskCandidates(logits, restored)
+        proposals = proposal_votes.voting_proposals() if proposal_votes is not None else None
+        all_candidates = replace(queries, proposals=proposals)
         if self.panoptic:
-            chosen_from = named if self.proposals_in_panoptic else plain
+            candidates = all_candidates if self.proposals_in_panoptic else queries
             output["panoptic_seg"] = panoptic_inference(
-                chosen_from, isthing, self.score_threshold, self.overlap_threshold
+                candidates, isthing, self.score_threshold, self.overlap_threshold
             )
         if self.instance:
-            chosen_from = named if self.proposals_in_instances else plain
-            output["instances"] = instance_inference(chosen_from, self.detections, isthing if self.panoptic else None)
+            candidates = all_candidates if self.proposals_in_instances else queries
+            output["instances"] = instance_inference(candidates, self.detections, isthing if self.panoptic else None)
         if self.recall:
-            every = torch.arange(len(logits), device=logits.device)
-            output["recall_seg"] = torch.cat([rows > 0 for rows in plain.strips(every)], dim=1)
+            all_queries = torch.arange(len(logits), device=logits.device)
+            output["recall_seg"] = torch.cat([strip > 0 for strip in queries.strips(all_queries)], dim=1)
             if proposal_votes is not None:
-                output["sam_masks"] = proposal_votes.inside()
+                output["sam_masks"] = proposal_votes.binary_masks()
         return output
 
     def _semantic(
         self,
         logits: Tensor,
-        masks: Masks,
+        masks: Tensor,
+        restored: RestoredMasks,
         true_size: ImageSize,
         target_size: ImageSize,
         proposal_votes: ProposalVotes | None,
     ) -> Tensor:
-        """Return scores or labels, by way of as few maps of the wanted size as can be."""
+        """Return class scores or labels, computed with as few maps at the target size as possible."""
         if self.labels and self.masks_first:
-            return semantic_labels(logits, masks, proposal_votes)
+            return semantic_labels(logits, restored, proposal_votes)
         if self.labels and logits.shape[-1] > len(logits):  # more classes than queries
-            # resizing and voting are both linear, so they may change places
-            inside = restore_masks(masks.sigmoid(), true_size, target_size)
-            return semantic_labels(logits, inside, proposal_votes, masks_are_probabilities=True)
-        scores = semantic_inference(logits, masks)
+            # resizing and voting are both linear: resizing the Q masks equals resizing the C scores
+            probabilities = restore_masks(masks.sigmoid(), true_size, target_size)
+            return semantic_labels(logits, probabilities, proposal_votes, masks_are_probabilities=True)
+        scores = semantic_inference(logits, restored)
         if not self.masks_first:
             scores = restore_size(scores, true_size, target_size)
         if proposal_votes is not None:

@@ -1,78 +1,111 @@
-"""Bring maps from the padded input back to the size that the caller wants: whole, or a few rows at a time.
+"""Resize of maps from the padded input back to the requested output size, whole or a few rows at a time.
 
-Letters: Q queries, K masks that are wanted, H×W the padded input, h×w the image inside it, height×width what is wanted.
+The padding is cropped before the resize::
+
+        padded input, H×W            image, h×w                output, height×width
+       ┌──────────────┬───┐        ┌──────────────┐        ┌────────────────────────┐
+       │              │   │        │              │        │                        │
+       │    image     │pad│  crop  │    image     │ resize │         image          │
+       │              │   │ ─────► │              │ ─────► │                        │
+       ├──────────────┘   │        └──────────────┘        │                        │
+       │      padding     │                                │                        │
+       └──────────────────┘                                └────────────────────────┘
+
+Resized before the crop, values of the padding would leak into the last rows and columns of the image.
+
+Letters: Q queries, K selected masks, H×W the padded input, h×w the image inside it, height×width the output.
 """
 
 import torch
 from torch import Tensor
 
+from frozenseg.errors import ShapeError
 from frozenseg.modeling.layers.resize import resize
 from frozenseg.structures.image_list import ImageSize
+from frozenseg.structures.shapes import check_shape
 
-WHOLE = 2**30  # numbers that are restored at once: 4 GiB
+MAX_VALUES = 2**30  # restored at once: 4 GiB of float32
 
 
 def restore_size(maps: Tensor, true_size: ImageSize, target_size: ImageSize) -> Tensor:
-    """Cut off the padding, then resize bilinearly.
+    """Crop the padding, then resize bilinearly.
 
     Args:
         maps: (c, H, W) at the padded size.
-        true_size: the image's height and width inside it.
-        target_size: height and width to return.
+        true_size: height and width of the image inside it.
+        target_size: height and width of the output.
 
     Returns:
         (c, height, width).
+
+    Raises:
+        ShapeError: another rank, or an image that is larger than the maps.
     """
-    cropped = maps[None, :, : true_size.height, : true_size.width]
+    _check(maps, true_size)
+    cropped = maps[None, :, : true_size.height, : true_size.width]  # (1, c, h, w)
     return resize(cropped, target_size)[0]
 
 
 class LazilyRestoredMasks:
-    """What :func:`restore_size` gives, to rounding, for any rows when they are asked for.
+    """Masks whose rows are restored on demand; equal to :func:`restore_size` up to rounding.
 
     Args:
         maps: (Q, H, W) at the padded size.
-        true_size: the image's height and width inside it.
-        target_size: height and width.
+        true_size: height and width of the image inside it.
+        target_size: height and width of the output.
 
     Attributes:
         shape: (Q, height, width).
+
+    Raises:
+        ShapeError: another rank, or an image that is larger than the maps.
     """
 
     def __init__(self, maps: Tensor, true_size: ImageSize, target_size: ImageSize) -> None:
+        _check(maps, true_size)
         self.shape = torch.Size((len(maps), *target_size))
         self._cropped = maps[:, : true_size.height, : true_size.width]  # (Q, h, w)
         scale = true_size.height / target_size.height
-        source = ((torch.arange(target_size.height, device=maps.device) + 0.5) * scale - 0.5).clamp(min=0)  # (height,)
+        # bilinear interpolation with half-pixel centres: row i lies between two source rows
+        source = (torch.arange(target_size.height, device=maps.device) + 0.5) * scale - 0.5
+        source = source.clamp(min=0)  # (height,)
         self._above = source.long().clamp(max=true_size.height - 1)
         self._below = (self._above + 1).clamp(max=true_size.height - 1)
-        self._share = (source - self._above).to(maps.dtype)[:, None]  # of the row below, (height, 1)
+        self._weight_below = (source - self._above).to(maps.dtype)[:, None]  # (height, 1)
 
-    def rows(self, rows: slice, chosen: Tensor | None = None) -> Tensor:
-        """Return some rows of all masks or of the (K,) chosen ones, (K, rows, width)."""
-        maps = self._cropped if chosen is None else self._cropped[chosen]
+    def rows(self, rows: slice, selected: Tensor | None = None) -> Tensor:
+        """Return some rows of all masks, or of the (K,) selected ones: (K, rows, width)."""
+        maps = self._cropped if selected is None else self._cropped[selected]
         above, below = maps[:, self._above[rows]], maps[:, self._below[rows]]  # (K, rows, w)
-        return resize(torch.lerp(above, below, self._share[rows])[None], (above.shape[1], self.shape[2]))[0]
+        blended = torch.lerp(above, below, self._weight_below[rows])
+        return resize(blended[None], (above.shape[1], self.shape[2]))[0]
 
 
-Masks = Tensor | LazilyRestoredMasks
+RestoredMasks = Tensor | LazilyRestoredMasks
 
 
-def restore_masks(maps: Tensor, true_size: ImageSize, target_size: ImageSize) -> Masks:
-    """Restore masks (Q, H, W) at once, or by rows where that would take too much memory.
+def restore_masks(maps: Tensor, true_size: ImageSize, target_size: ImageSize) -> RestoredMasks:
+    """Restore masks (Q, H, W) at once, or lazily if they would take more than 4 GiB.
 
-    A photograph has 12 million pixels, and each of 250 queries a number for every one.
+    250 masks of an image with 12 million pixels have 3 · 10⁹ values.
     """
     values = len(maps) * target_size.height * target_size.width
-    return (
-        restore_size(maps, true_size, target_size)
-        if values <= WHOLE
-        else LazilyRestoredMasks(maps, true_size, target_size)
-    )
+    if values <= MAX_VALUES:
+        return restore_size(maps, true_size, target_size)
+    return LazilyRestoredMasks(maps, true_size, target_size)
 
 
-def mask_rows(masks: Masks, rows: slice, chosen: Tensor | None = None) -> Tensor:
-    """Return some rows of all (Q, height, width) masks or of the (K,) chosen ones, (K, rows, width)."""
+def mask_rows(masks: RestoredMasks, rows: slice, selected: Tensor | None = None) -> Tensor:
+    """Return some rows of all (Q, height, width) masks, or of the (K,) selected ones: (K, rows, width)."""
     if isinstance(masks, LazilyRestoredMasks):
-        return masks.rows(rows, chosen)
-    return masks[:, rows] if chosen is None else masks[:, rows][chosen]
+        return masks.rows(rows, selected)
+    return masks[:, rows] if selected is None else masks[:, rows][selected]
+
+
+def _check(maps: Tensor, true_size: ImageSize) -> None:
+    check_shape("maps", maps, "c H W")
+    height, width = maps.shape[1:]
+    if true_size.height > height or true_size.width > width:
+        raise ShapeError(
+            f"The image of {true_size.height}×{true_size.width} pixels does not fit into maps of {height}×{width}."
+        )

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from frozenseg.modeling.postprocess.chunked_masks import MaskCandidates
-from frozenseg.modeling.postprocess.panoptic import INSIDE, panoptic_inference
+from frozenseg.modeling.postprocess.panoptic import MASK_THRESHOLD, panoptic_inference
 from frozenseg.modeling.postprocess.postprocessor import Postprocessor
 from frozenseg.structures.instances import Instances
 from lab.parity.compare import Array, Comparer, Row
@@ -163,7 +163,7 @@ def _panoptic_ties(scored: Scored, score_threshold: float, overlap_threshold: fl
     near = masks.abs() <= scored.mask_tolerance
     tied = tied | near.gather(0, winner[:1])[0]
     won = torch.bincount(winner[0].flatten(), minlength=len(votes))
-    own = (probabilities >= INSIDE).flatten(1).sum(dim=1)
+    own = (probabilities >= MASK_THRESHOLD).flatten(1).sum(dim=1)
     pixels = torch.bincount(winner[:, tied].flatten(), minlength=len(votes))  # tied ones that a query may win or lose
     overlap_tied = (won - overlap_threshold * own).abs() <= pixels + near.flatten(1).sum(dim=1)
     top = scored.logits[kept].topk(2, dim=-1).values

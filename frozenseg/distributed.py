@@ -1,55 +1,89 @@
-"""Who am I among the processes: rank, world size, gather, sum, barrier; right with and without a started group."""
+"""Collective operations of the process group: rank, world size, gather, sum, barrier; a single process needs no group.
 
-from typing import Any
+Tensors are moved to a device that the group's back end supports: an NCCL-only group, as Detectron2's launcher makes it,
+reduces no CPU tensors, a Gloo-only group of another build may reduce no GPU tensors. Objects need no such care:
+``all_gather_object`` chooses the device itself.
+"""
+
+from typing import TypeVar
 
 import torch
 import torch.distributed as dist
 
+T = TypeVar("T")
+
 
 def is_distributed() -> bool:
-    """Whether this process is one of a started group."""
+    """Return True if this process belongs to an initialised process group."""
     return dist.is_available() and dist.is_initialized()
 
 
 def rank() -> int:
-    """Return this process's number, 0 when alone."""
+    """Return the rank of this process; 0 without a group."""
     return dist.get_rank() if is_distributed() else 0
 
 
 def world_size() -> int:
-    """Return the number of processes, 1 when alone."""
+    """Return the number of processes; 1 without a group."""
     return dist.get_world_size() if is_distributed() else 1
 
 
 def is_main_process() -> bool:
-    """Whether this process is the one that writes files and speaks."""
+    """Return True on rank 0, the process that writes files and logs to the terminal."""
     return rank() == 0
 
 
 def barrier() -> None:
-    """Wait for all processes."""
-    if world_size() > 1:
+    """Wait until all processes have arrived."""
+    if world_size() == 1:
+        return
+    if _supports("cpu"):
         dist.barrier()
+    else:  # without the device, NCCL would guess it from the rank
+        dist.barrier(device_ids=[torch.cuda.current_device()])
 
 
-def gather(item: Any) -> list[Any]:
-    """Return every process's ``item``, in rank order, on every process."""
+def gather(item: T) -> list[T]:
+    """Return the ``item`` of every process, in rank order, on every process.
+
+    Args:
+        item: anything that can be pickled.
+    """
     if world_size() == 1:
         return [item]
-    items: list[Any] = [None] * world_size()
+    items = [item] * world_size()
     dist.all_gather_object(items, item)
     return items
 
 
 def on_any_rank(flag: bool) -> bool:
-    """Tell every process whether any of them has raised the flag; no GPU is waited for."""
+    """Return True on every process if the flag is True on any; waits for no GPU unless the group is NCCL-only."""
     return bool(sum_over_ranks(torch.tensor(float(flag))) > 0)
 
 
 def sum_over_ranks(tensor: torch.Tensor) -> torch.Tensor:
-    """Return the sum of every process's tensor (any shape, equal on all), on every process."""
+    """Return the sum of the tensors of all processes, on every process.
+
+    Args:
+        tensor: any shape, equal on all processes; any device.
+
+    Returns:
+        A new tensor on the device of ``tensor``; ``tensor`` itself if there is one process only.
+    """
     if world_size() == 1:
         return tensor
-    total = tensor.clone()
+    total = tensor.to(_reduction_device(tensor.device), copy=True)
     dist.all_reduce(total)
-    return total
+    return total.to(tensor.device)
+
+
+def _reduction_device(device: torch.device) -> torch.device:
+    """Return ``device`` if the group reduces tensors there, otherwise the nearest one where it does."""
+    if _supports(device.type):
+        return device
+    return torch.device("cuda", torch.cuda.current_device()) if device.type == "cpu" else torch.device("cpu")
+
+
+def _supports(device_type: str) -> bool:
+    """Return True if the group has a back end for a device type; the configuration is ``cpu:gloo,cuda:nccl``-like."""
+    return device_type in {part.partition(":")[0] for part in dist.get_backend_config().split(",")}

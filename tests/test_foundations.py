@@ -1,4 +1,4 @@
-"""The lowest level: errors, registry, cache, log, distributed."""
+"""The lowest level: errors, registry, cache, log."""
 
 import logging
 from pathlib import Path
@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 import torch
 
-from frozenseg import distributed
 from frozenseg.cache import TensorCache
 from frozenseg.errors import ConfigError, did_you_mean
 from frozenseg.log import get_logger, progress, setup_logging
@@ -59,11 +58,3 @@ def test_only_rank_zero_speaks_and_everyone_writes(tmp_path: Path, capsys: pytes
 def test_progress_passes_everything_through(capsys: pytest.CaptureFixture[str]) -> None:
     assert list(progress([1, 2, 3], "counting", quiet=True)) == [1, 2, 3]
     assert capsys.readouterr().err == ""
-
-
-def test_alone_we_are_rank_zero_of_one() -> None:
-    assert (distributed.rank(), distributed.world_size()) == (0, 1)
-    assert distributed.is_main_process()
-    assert distributed.gather("x") == ["x"]
-    assert distributed.sum_over_ranks(torch.tensor(2.0)) == 2
-    distributed.barrier()

@@ -27,7 +27,7 @@ from frozenseg.data.samplers import InferenceSampler, SampleKey, TrainingBatches
 from frozenseg.data.segments import source_of
 from frozenseg.errors import ConfigError, DataError
 from frozenseg.log import get_logger
-from frozenseg.structures.label_files import image_name
+from frozenseg.structures.record import image_name
 
 logger = get_logger(__name__)
 MODEL_STREAM = 1  # tells the model's random numbers from those of the augmentation

@@ -1,1 +1,1 @@
-"""Scores: one metric a file, fed image by image, merged over processes, one table out."""
+"""Metrics: one per file, computed image by image, merged over processes; result tables and prediction files."""

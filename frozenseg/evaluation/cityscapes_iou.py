@@ -1,15 +1,15 @@
-"""Semantic segmentation of Cityscapes: its own scores of pixels, computed by the package cityscapesscripts.
+"""Semantic segmentation of Cityscapes: its own IoU and iIoU, computed by the package cityscapesscripts.
 
-The package wants PNG files of labels, predicted and true. All that it reads from them is how often they meet, in each
-object and in all, which is counted here as the images pass: it is given its own tables, filled, and no file is written.
-The picture of instance ids tells the true labels too.
+The package reads PNG files of predicted and annotated labels, and uses only the pixels of each pair of labels, in total
+and per object. They are counted here image by image and passed to the package in its own tables, so that no file is
+written. Annotated labels are read from the image of instance ids.
 
 Letters: C classes, L label ids of Cityscapes, I instance ids in one image.
 """
 
 from collections.abc import Sequence
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 import torch
@@ -17,36 +17,53 @@ import torch
 from frozenseg import distributed
 from frozenseg.errors import DataError
 from frozenseg.evaluation.class_table import PERCENT, ClassTable
-from frozenseg.evaluation.evaluator import DatasetEvaluator, Results
+from frozenseg.evaluation.evaluator import DatasetEvaluator
 from frozenseg.evaluation.ground_truth import ground_truth_of
-from frozenseg.evaluation.official_packages import has_cityscapes_evaluation, import_cityscapes_evaluation
+from frozenseg.evaluation.official_packages import (
+    INSTANCE_DIVISOR,
+    has_cityscapes_evaluation,
+    import_cityscapes_evaluation,
+)
 from frozenseg.evaluation.predicted_labels import predicted_labels
+from frozenseg.evaluation.types import DatasetMetadata, TaskResults
 from frozenseg.registry import EVALUATOR
-from frozenseg.structures.label_files import image_name
 from frozenseg.structures.label_runs import count_pairs, overlay
+from frozenseg.structures.output_kinds import ModelOutput
+from frozenseg.structures.record import Record, image_name
 
-FIRST_OBJECT = 1000  # smaller instance ids are label ids: of groups of objects, or of what has no instances
+
+class CityscapesCounts(TypedDict):
+    """Contribution of one image.
+
+    ``true``, ``predicted`` and ``pixels``: number of pixels by annotated and predicted label id. ``objects``: for each
+    label with objects ``[label id, *sums]`` with the four weighted sums of pixels of :class:`CityscapesIoU`.
+    """
+
+    true: list[int]
+    predicted: list[int]
+    pixels: list[int]
+    objects: list[list[float]]
 
 
 @EVALUATOR.register()
-class CityscapesIoU(DatasetEvaluator):
+class CityscapesIoU(DatasetEvaluator[CityscapesCounts]):
     """IoU and iIoU, means over classes; IoU_sup and iIoU_sup, means over categories; IoU and iIoU over subsets.
 
-    In iIoU, of things only, the pixels of an object weigh as much as the mean size of its class is larger than the
-    object; those of groups do not count, false positives count as they are.
+    In iIoU, for things only, the pixels of an object are weighted by the mean size of its class divided by the size of
+    the object; pixels of groups do not count, false positives are not weighted.
 
     Args:
         table: the classes.
         label_ids: (C,) Cityscapes label id of each class.
 
     Raises:
-        DataError: a class has no label id, or one that Cityscapes does not know.
+        DataError: a class has no label id, or an unknown one.
         FrozenSegError: the package cityscapesscripts cannot be imported.
     """
 
     output_kind = "semantic"
     rule = "IoU and iIoU as cityscapesscripts computes them, over classes and, with _sup, over categories."
-    truth = "instance_ids"
+    ground_truth = "instance_ids"
     evaluator_types = frozenset({"cityscapes_panoptic_seg", "cityscapes_sem_seg"})
 
     def __init__(self, table: ClassTable, label_ids: Sequence[int]) -> None:
@@ -69,60 +86,56 @@ class CityscapesIoU(DatasetEvaluator):
         super().__init__()
 
     @classmethod
-    def from_metadata(cls, metadata: Any, seen: Sequence[bool]) -> "CityscapesIoU":
+    def from_metadata(cls, metadata: DatasetMetadata, seen: Sequence[bool]) -> "CityscapesIoU":
         """Build for a data set."""
         numbers = {index: number for number, index in metadata.stuff_dataset_id_to_contiguous_id.items()}
         return cls(ClassTable.from_metadata(metadata, seen), [numbers[index] for index in sorted(numbers)])
 
     @classmethod
-    def missing_data(cls, metadata: Any) -> str:
-        """Say that the package is not installed, or nothing: the read-out has another metric, which does without."""
+    def missing_data(cls, metadata: DatasetMetadata) -> str:
+        """Return that the package is missing; empty if it is installed. Without it :class:`SemanticIoU` remains."""
         del metadata
         return "" if has_cityscapes_evaluation() else 'package cityscapesscripts (pip install "frozenseg[eval]")'
 
     def reset(self) -> None:
-        """Forget all images."""
-        self._confusion = np.zeros((len(self._labels), len(self._labels)), dtype=np.int64)  # true × predicted
-        # weighted pixels of all objects of a label: of it, not of it, of its category, not of its category
+        """Remove the contributions of all images."""
+        self._confusion = np.zeros((len(self._labels), len(self._labels)), dtype=np.int64)  # annotated × predicted
+        # weighted pixels of the objects of a label by prediction: same or other label, same or other category
         self._objects = np.zeros((len(self._labels), 4))
 
-    def describe(self, record: dict[str, Any], output: dict[str, Any]) -> dict[str, list[Any]]:
+    def describe(self, record: Record, output: ModelOutput) -> CityscapesCounts:
         """Compare the best class of ``sem_seg`` with the record's ``instance_file_name``.
 
-        Returns:
-            ``true``, ``predicted`` and ``pixels``: how many pixels of a true label have which predicted one; and
-            ``objects``: for each label that has some, ``[label, pixels of it, …]``, the four weighted sums.
-
         Raises:
-            DataError: truth or prediction is missing or wrong.
+            DataError: ground truth or prediction is missing or invalid.
         """
-        truth = ground_truth_of(record, self.truth)
-        predicted = predicted_labels(record, output, len(self.table), truth.size)
-        ids, place = np.unique(truth.values.astype(np.int64), return_inverse=True)  # (I,)
-        run_of_truth, run_of_prediction, pixels = overlay(truth, predicted)
-        guessed = self.label_ids[predicted.values[run_of_prediction]]
-        overlaps = count_pairs(place[run_of_truth], guessed, pixels, (len(ids), len(self._labels)))  # (I, L)
-        labels = np.where(ids >= FIRST_OBJECT, ids // FIRST_OBJECT, ids)
+        ground_truth = ground_truth_of(record, "instance_ids")
+        predicted = predicted_labels(record, output, len(self.table), ground_truth.size)
+        ids, index = np.unique(ground_truth.values.astype(np.int64), return_inverse=True)  # (I,)
+        true_run, predicted_run, pixels = overlay(ground_truth, predicted)
+        predicted_ids = self.label_ids[predicted.values[predicted_run]]
+        overlaps = count_pairs(index[true_run], predicted_ids, pixels, (len(ids), len(self._labels)))  # (I, L)
+        labels = np.where(ids >= INSTANCE_DIVISOR, ids // INSTANCE_DIVISOR, ids)
         self._check(ids, labels, record)
         confusion = np.zeros_like(self._confusion)
         np.add.at(confusion, labels, overlaps)
-        true, met = confusion.nonzero()
-        counted = (ids >= FIRST_OBJECT) & ~np.isnan(self._mean_size[labels])
+        rows, columns = confusion.nonzero()
+        counted = (ids >= INSTANCE_DIVISOR) & ~np.isnan(self._mean_size[labels])
         return {
-            "true": true.tolist(),
-            "predicted": met.tolist(),
-            "pixels": confusion[true, met].tolist(),
+            "true": rows.tolist(),
+            "predicted": columns.tolist(),
+            "pixels": confusion[rows, columns].tolist(),
             "objects": self._weighted(labels[counted], overlaps[counted]),
         }
 
-    def add(self, contribution: dict[str, list[Any]]) -> None:
-        """Add the pixels and the objects of an image; each pair of labels stands once in a contribution."""
+    def add(self, contribution: CityscapesCounts) -> None:
+        """Add the pixels and the objects of an image; a contribution has each pair of labels once."""
         pixels = np.array(contribution["pixels"], dtype=np.int64)
         self._confusion[contribution["true"], contribution["predicted"]] += pixels
         for label, *sums in contribution["objects"]:
-            self._objects[label] += sums
+            self._objects[int(label)] += sums
 
-    def evaluate(self) -> Results:
+    def evaluate(self) -> TaskResults:
         """Return ``{"sem_seg": {"IoU": …, "iIoU": …, "IoU_sup": …, "iIoU_sup": …, "S_IoU": …, …}}``."""
         confusion = distributed.sum_over_ranks(torch.from_numpy(self._confusion)).numpy()
         statistics = self._statistics(distributed.sum_over_ranks(torch.from_numpy(self._objects)).numpy())
@@ -142,19 +155,27 @@ class CityscapesIoU(DatasetEvaluator):
             results |= self.table.subset_means(metric, of_classes)
         return {"sem_seg": results}
 
-    def _check(self, ids: np.ndarray, labels: np.ndarray, record: dict[str, Any]) -> None:
-        """Refuse (I,) instance ids whose labels are unknown, or known to have no instances."""
-        without = [not label.hasInstances for label in self._labels]
+    def _check(self, ids: np.ndarray, labels: np.ndarray, record: Record) -> None:
+        """Raise DataError for (I,) instance ids with unknown labels, or with labels that have no instances."""
+        stuff = np.array([not label.hasInstances for label in self._labels])  # (L,)
         unknown = (labels < 0) | (labels >= len(self._labels))
-        wrong = unknown | ((ids >= FIRST_OBJECT) & np.array(without)[labels.clip(0, len(without) - 1)])
+        wrong = unknown | ((ids >= INSTANCE_DIVISOR) & stuff[labels.clip(0, len(stuff) - 1)])
         if wrong.any():
             raise DataError(
-                f"The picture of instance ids of image {image_name(record)} holds the value {ids[wrong][0]}: expected "
+                f"The image of instance ids of image {image_name(record)} holds the value {ids[wrong][0]}: expected "
                 f"a label id, 0 to {len(self._labels) - 1}, or 1000 · a label that has instances + a number."
             )
 
     def _weighted(self, labels: np.ndarray, overlaps: np.ndarray) -> list[list[float]]:
-        """Add up objects of (n,) labels, which have (n, L) pixels of predicted labels, by label."""
+        """Sum the weighted pixels of n objects by label.
+
+        Args:
+            labels: (n,) label ids.
+            overlaps: (n, L) pixels by predicted label.
+
+        Returns:
+            ``[label id, *sums]`` for each label; see :class:`CityscapesCounts`.
+        """
         right = overlaps[np.arange(len(labels)), labels]  # (n,)
         related = (overlaps * self._same_category[labels]).sum(axis=1)
         pixels = overlaps.sum(axis=1)
@@ -163,7 +184,7 @@ class CityscapesIoU(DatasetEvaluator):
         return [[int(label), *weighted[labels == label].sum(axis=0).tolist()] for label in np.unique(labels)]
 
     def _statistics(self, objects: np.ndarray) -> dict[str, Any]:
-        """Return (L, 4) weighted sums as the package keeps them."""
+        """Return (L, 4) weighted sums in the package's format."""
         statistics: dict[str, Any] = self._official.generateInstanceStats(self._settings)
         for label, (right, wrong, related, unrelated) in zip(self._labels, objects.tolist(), strict=True):
             for kind, name, tp, fn in (

@@ -1,4 +1,4 @@
-"""The classes that are scored: their names in reports, things and stuff, and the subsets reported on their own.
+"""Table of the scored classes: names, things and stuff, and the subsets that are reported separately.
 
 Letters: C classes.
 """
@@ -6,23 +6,23 @@ Letters: C classes.
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from frozenseg.errors import DataError
+from frozenseg.evaluation.types import DatasetMetadata
 
 PERCENT = 100.0
 
 
 @dataclass(frozen=True)
 class ClassTable:
-    """Classes in contiguous order.
+    """Classes of a data set in contiguous order.
 
     Attributes:
-        names: one a class, all different.
+        names: one per class, all different.
         isthing: (C,) bool.
-        subsets: (C,) bool by name: ``S`` seen in training, ``U`` unseen, then the data set's own groups.
+        subsets: (C,) bool by name: ``S`` seen in training, ``U`` unseen, then the class groups of the data set.
     """
 
     names: tuple[str, ...]
@@ -30,16 +30,16 @@ class ClassTable:
     subsets: dict[str, np.ndarray]
 
     @classmethod
-    def from_metadata(cls, metadata: Any, seen: Sequence[bool]) -> "ClassTable":
+    def from_metadata(cls, metadata: DatasetMetadata, seen: Sequence[bool]) -> "ClassTable":
         """Build from a data set's metadata.
 
         Args:
             metadata: anything with ``stuff_classes`` (all classes, comma-separated synonyms),
                 ``thing_dataset_id_to_contiguous_id`` and, where there are subsets, ``category_groups``.
-            seen: one flag a class: whether training has shown it.
+            seen: one flag per class, True if the class was seen in training.
 
         Raises:
-            DataError: there are not as many flags as classes.
+            DataError: the numbers of flags and classes differ.
         """
         strings = metadata.stuff_classes
         if len(seen) != len(strings):
@@ -58,15 +58,15 @@ class ClassTable:
         """Return ``{"S_<metric>": mean over the seen classes, …}`` in percent.
 
         Args:
-            metric: name of what is averaged, such as ``PQ``.
-            values: (C,) float64 fractions, NaN for classes that have none.
+            metric: name of the averaged metric, such as ``PQ``.
+            values: (C,) float64 fractions, NaN for classes without a value.
         """
         return {
             f"{subset}_{metric}": PERCENT * mean_of_known(values[members]) for subset, members in self.subsets.items()
         }
 
     def by_name(self, values: np.ndarray) -> dict[str, float]:
-        """Return (C,) fractions as percent by class name, without the classes that have none (NaN)."""
+        """Return (C,) fractions as percent by class name, leaving out NaN."""
         return {
             name: PERCENT * float(value) for name, value in zip(self.names, values, strict=True) if not np.isnan(value)
         }
@@ -77,16 +77,16 @@ class ClassTable:
 
 
 def mean_of_known(values: np.ndarray) -> float:
-    """Return the mean of the values that are not NaN; NaN where there is none."""
+    """Return the mean of the values that are not NaN; NaN if there is none."""
     known = values[~np.isnan(values)]
     return float(known.mean()) if known.size else float("nan")
 
 
 def _distinct(names: list[str]) -> tuple[str, ...]:
-    """Tell classes of one name apart by their number."""
+    """Append the index to names that several classes have."""
     count = Counter(names)
     return tuple(name if count[name] == 1 else f"{name} ({index})" for index, name in enumerate(names))
 
 
-def _name_of(metadata: Any) -> str:
+def _name_of(metadata: DatasetMetadata) -> str:
     return getattr(metadata, "name", "the data set")

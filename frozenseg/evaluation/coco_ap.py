@@ -1,4 +1,4 @@
-"""COCO's average precision of masks, by faster-coco-eval where it is installed, by pycocotools elsewhere.
+"""COCO's average precision of masks, computed by faster-coco-eval if it is installed, otherwise by pycocotools.
 
 Letters: T IoU thresholds, R recall levels, K categories, A object sizes, M limits of detections.
 """
@@ -18,19 +18,20 @@ import numpy as np
 from pycocotools import mask as coco_mask
 
 from frozenseg.errors import DataError
+from frozenseg.evaluation.result_lines import ResultLine
+from frozenseg.structures.record import ImageId
 
-ResultLine = dict[str, Any]  # of a COCO or LVIS result file
-FAST, USUAL = "faster-coco-eval", "pycocotools"
-SIZES = {"": 0, "s": 1, "m": 2, "l": 3}  # of objects: any, up to 32², up to 96², above; pixels
-LIMITS = (1, 10, 100)  # detections of an image
-MEASURED_AT_ONCE = 255  # masks: pycocotools fails on more with NumPy 2
+FASTER_COCO_EVAL, PYCOCOTOOLS = "faster-coco-eval", "pycocotools"
+OBJECT_SIZES = {"": 0, "s": 1, "m": 2, "l": 3}  # index by suffix: any size, up to 32², up to 96², above; pixels
+DETECTION_LIMITS = (1, 10, 100)  # per image
+AREAS_PER_CALL = 255  # masks: pycocotools fails on more with NumPy 2
 
 
 class AveragePrecision(NamedTuple):
-    """What COCO's evaluation says.
+    """Result of COCO's evaluation.
 
     Attributes:
-        metrics: AP, AP50, AP75, APs, APm, APl, AR@1, AR@10, AR@100, ARs, ARm, ARl: fractions, NaN where nothing is.
+        metrics: AP, AP50, AP75, APs, APm, APl, AR@1, AR@10, AR@100, ARs, ARm, ARl: fractions, NaN without objects.
         precision: (T, R, K) for objects of any size and 100 detections; -1 for categories without objects.
         thresholds: (T,) of IoU.
     """
@@ -43,7 +44,7 @@ class AveragePrecision(NamedTuple):
 def coco_ap(
     json_file: str | Path,
     predictions: Sequence[ResultLine],
-    images: Sequence[Any],
+    images: Sequence[ImageId],
     categories: Sequence[int],
     package: str = "",
 ) -> AveragePrecision:
@@ -51,13 +52,13 @@ def coco_ap(
 
     Args:
         json_file: COCO's instance annotations.
-        predictions: lines of a result file: image_id, category_id, segmentation (run lengths), score.
-        images: ids of those that count.
-        categories: ids of those that count, ascending.
-        package: :data:`FAST` or :data:`USUAL`; by default :func:`ap_package`.
+        predictions: result lines with image_id, category_id, segmentation (run lengths) and score.
+        images: ids of the evaluated images.
+        categories: ids of the evaluated categories, ascending.
+        package: :data:`FASTER_COCO_EVAL` or :data:`PYCOCOTOOLS`; by default :func:`ap_package`.
 
     Raises:
-        DataError: the annotations are missing or wrong, or have not all the images.
+        DataError: the annotations are missing or invalid, or lack one of the images.
     """
     content = read_coco_annotations(json_file)
     if unknown := set(images) - {entry["id"] for entry in content["images"]}:
@@ -68,23 +69,23 @@ def coco_ap(
 def score_masks(
     content: Mapping[str, Any],
     predictions: Sequence[ResultLine],
-    images: Sequence[Any],
+    images: Sequence[ImageId],
     categories: Sequence[int],
     package: str = "",
 ) -> AveragePrecision:
-    """Score masks against annotations that are read; as :func:`coco_ap`."""
+    """Score masks against loaded annotations ``content``; see :func:`coco_ap`."""
     coco, evaluation_class = _classes(package or ap_package())
-    # image ids may be names, which faster-coco-eval does not take
+    # image ids may be strings, which faster-coco-eval does not accept
     number_of = {image: number for number, image in enumerate(sorted(entry["id"] for entry in content["images"]), 1)}
-    truth_lines = _numbered(content["annotations"], number_of)
-    guess_lines = _numbered(predictions, number_of)
+    annotations = _numbered(content["annotations"], number_of)
+    lines = _numbered(predictions, number_of)
     files = [{**entry, "id": number_of[entry["id"]]} for entry in content["images"]]
-    # the packages report their progress on stdout, which belongs to the caller
+    # the packages print their progress to stdout, which belongs to the caller
     with contextlib.redirect_stdout(io.StringIO()):
-        truth = coco()
-        truth.dataset = {"images": files, "categories": content["categories"], "annotations": truth_lines}
-        truth.createIndex()
-        evaluation = evaluation_class(truth, _results(coco, truth, guess_lines), "segm")
+        ground_truth = coco()
+        ground_truth.dataset = {"images": files, "categories": content["categories"], "annotations": annotations}
+        ground_truth.createIndex()
+        evaluation = evaluation_class(ground_truth, _results(coco, ground_truth, lines), "segm")
         evaluation.params.imgIds = sorted({number_of[image] for image in images})
         evaluation.params.catIds = list(categories)
         evaluation.evaluate()
@@ -95,51 +96,51 @@ def score_masks(
     of_limit = precision[..., -1]
     metrics = {"AP": of_limit[..., 0]}
     metrics |= {f"AP{percent}": of_limit[np.isclose(thresholds, percent / 100)][..., 0] for percent in (50, 75)}
-    metrics |= {f"AP{size}": of_limit[..., place] for size, place in SIZES.items() if size}
-    metrics |= {f"AR@{limit}": recall[:, :, 0, place] for place, limit in enumerate(LIMITS)}
-    metrics |= {f"AR{size}": recall[:, :, place, -1] for size, place in SIZES.items() if size}
+    metrics |= {f"AP{suffix}": of_limit[..., index] for suffix, index in OBJECT_SIZES.items() if suffix}
+    metrics |= {f"AR@{limit}": recall[:, :, 0, index] for index, limit in enumerate(DETECTION_LIMITS)}
+    metrics |= {f"AR{suffix}": recall[:, :, index, -1] for suffix, index in OBJECT_SIZES.items() if suffix}
     means = {name: _mean(values) for name, values in metrics.items()}
     return AveragePrecision(means, of_limit[..., 0], thresholds)
 
 
 def precision_by_category(precision: np.ndarray, thresholds: np.ndarray) -> dict[str, np.ndarray]:
-    """Average (T, R, K) precision, -1 for categories without objects, over T and R.
+    """Average precision over IoU thresholds and recall levels.
 
     Args:
-        precision: of K categories.
+        precision: (T, R, K), -1 for categories without objects.
         thresholds: (T,) of IoU.
 
     Returns:
-        AP, AP50, AP75: (K,) fractions, NaN where there is no object.
+        AP, AP50, AP75: (K,) fractions, NaN for categories without objects.
     """
-    chosen = {"AP": np.ones(len(thresholds), dtype=bool)}
-    chosen |= {f"AP{percent}": np.isclose(thresholds, percent / 100) for percent in (50, 75)}
+    selected = {"AP": np.ones(len(thresholds), dtype=bool)}
+    selected |= {f"AP{percent}": np.isclose(thresholds, percent / 100) for percent in (50, 75)}
     by_category = {}
-    for metric, which in chosen.items():
-        levels = precision[which].transpose(2, 0, 1).reshape(precision.shape[2], -1)  # (K, T·R)
+    for metric, rows in selected.items():
+        levels = precision[rows].transpose(2, 0, 1).reshape(precision.shape[2], -1)  # (K, T·R)
         # a category without objects is -1 at every level
         by_category[metric] = np.where(levels[:, 0] > -1, levels.mean(axis=1), np.nan)
     return by_category
 
 
 def ap_package() -> str:
-    """Return the package that scores, by what is installed."""
-    return FAST if importlib.util.find_spec("faster_coco_eval") else USUAL
+    """Return the package that computes AP: faster-coco-eval if it is installed."""
+    return FASTER_COCO_EVAL if importlib.util.find_spec("faster_coco_eval") else PYCOCOTOOLS
 
 
 def ap_package_version() -> str:
-    """Return the package that scores, and its version."""
+    """Return the name and version of the package that computes AP."""
     return f"{ap_package()} {importlib.metadata.version(ap_package())}"
 
 
 def _mean(values: np.ndarray) -> float:
-    known = values[values > -1]  # -1 stands where there is nothing
+    known = values[values > -1]  # -1: no object
     return float(np.mean(known)) if known.size else float("nan")
 
 
 @functools.cache
 def _classes(package: str) -> tuple[Any, Any]:
-    if package == FAST:
+    if package == FASTER_COCO_EVAL:
         core = importlib.import_module("faster_coco_eval.core")
         return core.COCO, core.COCOeval_faster
     return importlib.import_module("pycocotools.coco").COCO, importlib.import_module("pycocotools.cocoeval").COCOeval
@@ -152,38 +153,38 @@ def read_coco_annotations(json_file: str | Path) -> dict[str, Any]:
         DataError: they are missing, or not in COCO's format.
     """
     try:
-        content = json.loads(Path(json_file).read_text(encoding="utf-8"))
+        content: dict[str, Any] = json.loads(Path(json_file).read_text(encoding="utf-8"))
         if missing := {"images", "categories", "annotations"} - content.keys():
             raise DataError(f"The instance annotations {json_file} are not COCO's JSON format: no {min(missing)}.")
     except FileNotFoundError as error:
-        raise DataError(f"The instance annotations {json_file} do not exist: prepare the data set anew.") from error
+        raise DataError(f"The instance annotations {json_file} do not exist: prepare the data set again.") from error
     except (OSError, ValueError, AttributeError) as error:
         raise DataError(f"The instance annotations {json_file} are not COCO's JSON format ({error}).") from error
     return content
 
 
-def _numbered(lines: Sequence[ResultLine], number_of: dict[Any, int]) -> list[ResultLine]:
-    """Return copies, into which the packages may write, with the numbers of their images."""
+def _numbered(lines: Sequence[ResultLine], number_of: Mapping[ImageId, int]) -> list[ResultLine]:
+    """Copy lines, with the numbers of their images as ids; copies, because the packages write into them."""
     return [{**line, "image_id": number_of[line["image_id"]]} for line in lines if line["image_id"] in number_of]
 
 
-def _results(coco: Any, truth: Any, predictions: list[ResultLine]) -> Any:
-    """Return predictions as the packages want them.
+def _results(coco: Any, ground_truth: Any, predictions: list[ResultLine]) -> Any:
+    """Return predictions as an object of the package's class ``COCO``.
 
-    The same as their ``loadRes``, which measures masks one by one, and cannot load an empty list: areas are those of
-    the boxes where the first line has one.
+    Equal to the packages' ``loadRes``, which computes areas one by one and cannot load an empty list: areas are those
+    of the boxes if the first line has one.
     """
     if predictions and predictions[0].get("bbox"):
         areas = [line["bbox"][2] * line["bbox"][3] for line in predictions]
     else:
         masks = [line["segmentation"] for line in predictions]
-        parts = (masks[start : start + MEASURED_AT_ONCE] for start in range(0, len(masks), MEASURED_AT_ONCE))
+        parts = (masks[start : start + AREAS_PER_CALL] for start in range(0, len(masks), AREAS_PER_CALL))
         areas = [area for part in parts for area in coco_mask.area(part).tolist()]
     lines = [
         {**line, "id": number, "area": area, "iscrowd": 0}
         for number, (line, area) in enumerate(zip(predictions, areas, strict=True), 1)
     ]
     results = coco()
-    results.dataset = {**truth.dataset, "annotations": lines}
+    results.dataset = {**ground_truth.dataset, "annotations": lines}
     results.createIndex()
     return results

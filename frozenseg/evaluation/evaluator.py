@@ -1,4 +1,4 @@
-"""What every metric is (Detectron2's ``DatasetEvaluator``), and the loop that feeds it."""
+"""Interface of all metrics (after Detectron2's ``DatasetEvaluator``), and the evaluation loop."""
 
 import math
 import time
@@ -6,145 +6,161 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence, Sized
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 import torch
 from torch import nn
 
 from frozenseg import distributed
 from frozenseg.errors import DataError
+from frozenseg.evaluation.ground_truth import GroundTruthKind
+from frozenseg.evaluation.result_lines import ResultLine
+from frozenseg.evaluation.types import DatasetMetadata, ImageContributions, PerClassResults, TaskResults
 from frozenseg.log import get_logger, progress
-from frozenseg.structures.label_files import image_name
+from frozenseg.structures.output_kinds import ModelOutput, OutputKind
+from frozenseg.structures.record import Record, image_name
 
-Results = dict[str, dict[str, float]]
+C = TypeVar("C")  # the contribution of one image to a metric
+C_contra = TypeVar("C_contra", contravariant=True)
 logger = get_logger(__name__)
 
 
 @dataclass
 class Seconds:
-    """Where the time of an evaluation went, in one process."""
+    """Duration of the parts of an evaluation, in one process."""
 
     data: float = 0.0  # waiting for the loader
     model: float = 0.0
     metric: float = 0.0
 
 
-class DatasetEvaluator(ABC):
-    """A metric: fed image by image, it keeps little, and says its result when all have passed.
+class DatasetEvaluator(ABC, Generic[C]):
+    """A metric that processes a data set image by image and returns its scores at the end.
 
-    What an image contributes is described first, then added: a description is small and can be written as JSON, so
-    that an evaluation that was cut off can go on, and images can be compared with each other.
+    An image is processed in two steps: :meth:`describe` computes its contribution, :meth:`add` accumulates it. A
+    contribution is small and can be written as JSON, so that an interrupted evaluation can be resumed and images can be
+    ranked.
 
-    Subclasses that are registered in ``registry.EVALUATOR`` are found by :func:`build_evaluators` through their class
-    attributes; there is no list to add them to.
+    Subclasses that are registered in ``registry.EVALUATOR`` are selected by :func:`build_evaluators` through the class
+    attributes.
 
     Attributes:
-        output_kind: what it scores: ``semantic``, ``instance``, ``panoptic`` or ``recall``.
-        rule: the definition that it follows, one sentence for those who compare numbers.
-        truth: what it compares with, see :func:`ground_truth_of`; empty where that is in files of its own.
-        evaluator_types: the data sets that it serves, by their metadata's ``evaluator_type``.
-        per_class: after :meth:`evaluate`, ``{metric: {class name: percent}}``.
+        output_kind: the model output that is scored.
+        rule: definition of the metric in one sentence, for people who compare numbers.
+        ground_truth: the annotations that it reads, see :func:`ground_truth_of`; None if it reads files of its own.
+        evaluator_types: values of ``evaluator_type`` in the metadata of the data sets that it scores.
+        per_class: scores of the classes, set by :meth:`evaluate`.
     """
 
-    output_kind: ClassVar[str] = ""
+    output_kind: ClassVar[OutputKind]
     rule: str = ""
-    truth: ClassVar[str] = ""
+    ground_truth: ClassVar[GroundTruthKind | None] = None
     evaluator_types: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(self) -> None:
-        self.per_class: dict[str, dict[str, float]] = {}
+        self.per_class: PerClassResults = {}
         self.reset()
 
     @classmethod
-    def from_metadata(cls, metadata: Any, seen: Sequence[bool]) -> "DatasetEvaluator":
-        """Build for a data set.
+    def from_metadata(cls, metadata: DatasetMetadata, seen: Sequence[bool]) -> "DatasetEvaluator[C]":
+        """Build the metric for a data set.
 
         Args:
-            metadata: its attributes.
-            seen: one flag a class: whether training has shown it.
+            metadata: of the data set.
+            seen: one flag per class, True if the class was seen in training.
         """
         raise NotImplementedError(f"{cls.__name__} cannot be built from metadata.")
 
     @classmethod
-    def missing_data(cls, metadata: Any) -> str:
-        """Say what is not there to score the data set by this metric; empty where all is: it is left out otherwise."""
+    def missing_data(cls, metadata: DatasetMetadata) -> str:
+        """Return what a data set lacks for this metric, which is skipped then; empty if it lacks nothing."""
         return ""
 
     @abstractmethod
     def reset(self) -> None:
-        """Forget all images."""
+        """Remove the contributions of all images."""
 
     @abstractmethod
-    def describe(self, record: dict[str, Any], output: dict[str, Any]) -> Any:
-        """Compare one image with its ground truth.
+    def describe(self, record: Record, output: ModelOutput) -> C:
+        """Compare the output for one image with its ground truth.
 
         Args:
-            record: test batch element: the data set's record with ``image``.
-            output: the model's output for it.
+            record: of the image.
+            output: of the model.
 
         Returns:
-            What the image contributes: numbers, strings, lists and dictionaries with string keys only.
+            The contribution of the image: numbers, strings, lists, and dictionaries with string keys.
 
         Raises:
-            DataError: truth or prediction is missing or wrong.
+            DataError: ground truth or prediction is missing or invalid.
         """
 
     @abstractmethod
-    def add(self, contribution: Any) -> None:
-        """Add what an image contributes, from :meth:`describe` or read back from JSON."""
+    def add(self, contribution: C) -> None:
+        """Accumulate the contribution of an image, from :meth:`describe` or read from JSON."""
 
-    def image_score(self, contribution: Any) -> float:
-        """Return how well one image was done, from 0 to 1; NaN where that cannot be said."""
-        return float("nan")
+    def image_score(self, contribution: C) -> float:
+        """Return the score of one image, from 0 to 1; NaN if the metric has none for single images."""
+        return math.nan
 
-    def process(self, inputs: list[dict[str, Any]], outputs: list[dict[str, Any]]) -> None:
-        """Take images in: describe and add each."""
+    def result_lines(self, contribution: C) -> list[ResultLine] | None:
+        """Return the COCO result lines of one image if its contribution contains them, otherwise None."""
+        return None
+
+    def process(self, inputs: Sequence[Record], outputs: Sequence[ModelOutput]) -> None:
+        """Describe and add a batch of images."""
         for record, output in zip(inputs, outputs, strict=True):
             self.add(self.describe(record, output))
 
     @abstractmethod
-    def evaluate(self) -> Results:
-        """Merge all processes and return ``{task: {metric: percent}}``, the same on every process."""
+    def evaluate(self) -> TaskResults:
+        """Merge the contributions of all processes; return ``{task: {metric: percent}}``, equal on all processes."""
 
 
-class DatasetEvaluators(DatasetEvaluator):
-    """Several metrics as one.
+class DatasetEvaluators(DatasetEvaluator[ImageContributions]):
+    """Several metrics with the interface of one.
 
     Args:
-        evaluators: they are fed in this order, and their results stand in it.
+        evaluators: of different classes; images and results are processed in this order.
     """
 
-    def __init__(self, evaluators: Iterable[DatasetEvaluator]) -> None:
+    def __init__(self, evaluators: Iterable[DatasetEvaluator[Any]]) -> None:
         self.evaluators = list(evaluators)
         super().__init__()
 
     def reset(self) -> None:
-        """Forget all images."""
+        """Reset all metrics."""
         for evaluator in self.evaluators:
             evaluator.reset()
 
-    def describe(self, record: dict[str, Any], output: dict[str, Any]) -> dict[str, Any]:
-        """Return what an image contributes to each metric, by the metric's class."""
+    def describe(self, record: Record, output: ModelOutput) -> ImageContributions:
+        """Return the contribution of an image to each metric, by class name of the metric."""
         return {type(evaluator).__name__: evaluator.describe(record, output) for evaluator in self.evaluators}
 
-    def add(self, contribution: dict[str, Any]) -> None:
-        """Hand every metric its own."""
-        for evaluator in self.evaluators:
-            evaluator.add(contribution[type(evaluator).__name__])
+    def add(self, contribution: ImageContributions) -> None:
+        """Add its contribution to each metric."""
+        for evaluator, part in self._parts(contribution):
+            evaluator.add(part)
 
-    def image_score(self, contribution: dict[str, Any]) -> float:
-        """Return the score by the first metric that has one."""
-        scores = (evaluator.image_score(contribution[type(evaluator).__name__]) for evaluator in self.evaluators)
-        return next((score for score in scores if not math.isnan(score)), float("nan"))
+    def image_score(self, contribution: ImageContributions) -> float:
+        """Return the score of an image by the first metric that has one, otherwise NaN."""
+        scores = (evaluator.image_score(part) for evaluator, part in self._parts(contribution))
+        return next((score for score in scores if not math.isnan(score)), math.nan)
+
+    def result_lines(self, contribution: ImageContributions) -> list[ResultLine] | None:
+        """Return the COCO result lines of an image from the first metric that has them, otherwise None."""
+        lines = (evaluator.result_lines(part) for evaluator, part in self._parts(contribution))
+        return next((of_image for of_image in lines if of_image is not None), None)
 
     @property
-    def ground_truth_kinds(self) -> tuple[str, ...]:
-        """What the metrics compare with; a loader may read it ahead, see :func:`read_ground_truths`."""
-        return tuple(dict.fromkeys(evaluator.truth for evaluator in self.evaluators if evaluator.truth))
+    def ground_truth_kinds(self) -> tuple[GroundTruthKind, ...]:
+        """Kinds of ground truth that the metrics read; loader workers may read them, see :func:`read_ground_truths`."""
+        kinds = (evaluator.ground_truth for evaluator in self.evaluators)
+        return tuple(dict.fromkeys(kind for kind in kinds if kind is not None))
 
-    def evaluate(self) -> Results:
-        """Return all results; ``per_class`` holds those of all metrics."""
-        results: Results = {}
+    def evaluate(self) -> TaskResults:
+        """Return the results of all metrics, merged by task; ``per_class`` is merged as well."""
+        results: TaskResults = {}
         self.per_class = {}
         for evaluator in self.evaluators:
             for task, metrics in evaluator.evaluate().items():
@@ -152,37 +168,42 @@ class DatasetEvaluators(DatasetEvaluator):
             self.per_class.update(evaluator.per_class)
         return results
 
+    def _parts(self, contribution: ImageContributions) -> Iterator[tuple[DatasetEvaluator[Any], Any]]:
+        """Yield each metric with its part of a contribution."""
+        for evaluator in self.evaluators:
+            yield evaluator, contribution[type(evaluator).__name__]
 
-class Observer(Protocol):
-    """Somebody who sees every image of an evaluation as it passes."""
 
-    def observe(self, record: dict[str, Any], output: dict[str, Any], contribution: Any) -> None:
-        """Look at an image, what the model says of it, and what it contributes to the metrics."""
+class Observer(Protocol[C_contra]):
+    """Interface of objects that receive every image of an evaluation."""
+
+    def observe(self, record: Record, output: ModelOutput, contribution: C_contra) -> None:
+        """Receive an image, the model's output for it, and its contribution to the metrics."""
 
 
 def inference_on_dataset(
     model: nn.Module,
-    loader: Iterable[list[dict[str, Any]]],
-    evaluators: DatasetEvaluator,
-    observers: Sequence[Observer] = (),
-    earlier: Iterable[Any] = (),
-) -> tuple[Results, Seconds]:
+    loader: Iterable[list[Record]],
+    evaluators: DatasetEvaluator[C],
+    observers: Sequence[Observer[C]] = (),
+    earlier: Iterable[C] = (),
+) -> tuple[TaskResults, Seconds]:
     """Run a model over this process's share of a data set and score it.
 
-    The model is in eval mode meanwhile, and as it was before afterwards.
+    The model runs in eval mode; afterwards its mode is restored.
 
     Args:
         model: ``list[dict]`` → ``list[dict]``.
-        loader: batches of data set records with ``image``.
+        loader: batches of records with ``image``.
         evaluators: the metrics; they are reset first.
-        observers: are shown every image.
-        earlier: what images contributed that an evaluation has seen which was cut off.
+        observers: receive every image of this process.
+        earlier: contributions of the images that an interrupted evaluation has processed.
 
     Returns:
-        The merged results, the same on every process, and where this process's time went.
+        The merged results, equal on all processes, and the durations of this process.
 
     Raises:
-        DataError: there is no image on any process.
+        DataError: no process has an image.
     """
     evaluators.reset()
     images, seconds, started = 0, Seconds(), time.perf_counter()
@@ -207,16 +228,16 @@ def inference_on_dataset(
             seconds.metric += time.perf_counter() - between
             images += len(batch)
     if sum(distributed.gather(images)) == 0:
-        raise DataError("There was no image to evaluate on: the data set is empty, or no image of it can be decoded.")
+        raise DataError("There is no image to evaluate: the data set is empty, or none of its images can be decoded.")
     before = time.perf_counter()
     results = evaluators.evaluate()
     seconds.metric += time.perf_counter() - before
-    _report_seconds(images, time.perf_counter() - started, seconds)
+    _log_seconds(images, time.perf_counter() - started, seconds)
     return results, seconds
 
 
-def _timed(loader: Iterable[list[dict[str, Any]]], seconds: Seconds) -> Iterator[list[dict[str, Any]]]:
-    """Go through the loader; the seconds that it takes are added to ``seconds.data``."""
+def _timed(loader: Iterable[list[Record]], seconds: Seconds) -> Iterator[list[Record]]:
+    """Yield the batches of the loader and add the time that it takes to ``seconds.data``."""
     batches = iter(loader)
     while True:
         before = time.perf_counter()
@@ -238,20 +259,20 @@ def _eval_mode(model: nn.Module) -> Iterator[None]:
 
 
 def _wait_for_device() -> None:
-    # without it the model's seconds would be counted as the metric's, which waits for the outputs
+    # the metric waits for the outputs: without this, the time of the model would count as time of the metric
     if torch.cuda.is_available():
         torch.cuda.synchronize()
 
 
-def _check_count(batch: list[dict[str, Any]], outputs: list[dict[str, Any]]) -> None:
+def _check_count(batch: list[Record], outputs: list[ModelOutput]) -> None:
     if len(batch) != len(outputs):
-        names = ", ".join(image_name(element) for element in batch)
+        names = ", ".join(image_name(record) for record in batch)
         raise DataError(
             f"The model returned {len(outputs)} outputs for {len(batch)} images ({names}): expected one each."
         )
 
 
-def _report_seconds(images: int, wall: float, seconds: Seconds) -> None:
+def _log_seconds(images: int, wall: float, seconds: Seconds) -> None:
     split = ", ".join(f"{name} {value:.1f} s" for name, value in asdict(seconds).items())
     rate = 1000 * wall / max(images, 1)
-    logger.info("Evaluated %d images in %.1f s (%.0f ms an image): %s.", images, wall, rate, split)
+    logger.info("Evaluated %d images in %.1f s (%.0f ms per image): %s.", images, wall, rate, split)

@@ -1,36 +1,41 @@
-"""The ground truth that metrics compare with, read from the files that a record names.
+"""Ground truth of one image for the metrics, read from the annotation files of its record.
 
-The workers of a loader may read it together with the image (:func:`read_ground_truths` → ``record["ground_truth"]``);
-otherwise it is read when a metric needs it.
+Loader workers may read it together with the image: :func:`read_ground_truths` → ``record["ground_truth"]``. Otherwise
+it is read when a metric needs it.
 """
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Literal, overload
 
 from frozenseg.evaluation.panoptic_matching import PanopticMap
-from frozenseg.structures.label_files import ground_truth_file, read_labels, read_segment_runs
+from frozenseg.structures.label_files import read_labels, read_segment_runs
 from frozenseg.structures.label_runs import Runs
+from frozenseg.structures.record import Record, ground_truth_file
 
-Record = dict[str, Any]
+GroundTruthKind = Literal["segments", "labels", "instance_ids"]
 
 
-def ground_truth_of(record: Record, kind: str) -> Any:
+@overload
+def ground_truth_of(record: Record, kind: Literal["segments"]) -> PanopticMap: ...
+@overload
+def ground_truth_of(record: Record, kind: Literal["labels", "instance_ids"]) -> Runs: ...
+def ground_truth_of(record: Record, kind: GroundTruthKind) -> PanopticMap | Runs:
     """Return the ground truth of an image.
 
     Args:
         record: of the image.
-        kind: ``segments`` (:class:`PanopticMap`), ``labels`` (:class:`Runs` of the label picture's values),
-            ``instance_ids`` (:class:`Runs` of Cityscapes' instance ids).
+        kind: ``segments`` (panoptic PNG and ``segments_info``), ``labels`` (values of the label image), or
+            ``instance_ids`` (values of the image of Cityscapes' instance ids).
 
     Raises:
-        DataError: the record names no file for it, or the file is missing or damaged.
+        DataError: the record has no such file, or the file is missing or damaged.
     """
-    ahead = record.get("ground_truth", {})
-    return ahead[kind] if kind in ahead else READERS[kind](record)
+    loaded: dict[GroundTruthKind, PanopticMap | Runs] = record.get("ground_truth", {})
+    return loaded[kind] if kind in loaded else READERS[kind](record)
 
 
-def read_ground_truths(kinds: Iterable[str], record: Record) -> dict[str, Any]:
-    """Read several kinds of ground truth, as :func:`ground_truth_of` does."""
+def read_ground_truths(kinds: Iterable[GroundTruthKind], record: Record) -> dict[str, Any]:
+    """Read several kinds of ground truth, see :func:`ground_truth_of`."""
     return {kind: READERS[kind](record) for kind in kinds}
 
 
@@ -47,7 +52,7 @@ def _instance_ids(record: Record) -> Runs:
     return Runs.of(read_labels(ground_truth_file(record, "instance_file_name")))
 
 
-READERS: dict[str, Callable[[Record], Any]] = {
+READERS: dict[GroundTruthKind, Callable[[Record], PanopticMap | Runs]] = {
     "segments": _segments,
     "labels": _labels,
     "instance_ids": _instance_ids,

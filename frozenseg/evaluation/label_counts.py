@@ -1,17 +1,39 @@
-"""Labels compared pixel by pixel, as counts of pairs of classes. Letters: C classes, n pixels or runs."""
+"""Label images: meaning of their values, and pixels counted by annotated and predicted class.
 
-from typing import NamedTuple
+Letters: C classes, n pixels or runs.
+"""
+
+from typing import NamedTuple, TypedDict
 
 import numpy as np
 
 from frozenseg.errors import DataError
+from frozenseg.evaluation.types import DatasetMetadata
 
 IGNORED = -1
-LabelPairs = dict[str, list[int]]
+# evaluator_type of the data sets that have label images
+LABEL_IMAGE_TYPES = frozenset(
+    {
+        "sem_seg",
+        "coco_panoptic_seg",
+        "ade20k_panoptic_seg",
+        "cityscapes_panoptic_seg",
+        "cityscapes_sem_seg",
+        "mapillary_vistas_panoptic_seg",
+    }
+)
+
+
+class LabelPairs(TypedDict):
+    """Number of ``pixels`` by annotated class (``true``) and ``predicted`` class, one entry per pair of classes."""
+
+    true: list[int]
+    predicted: list[int]
+    pixels: list[int]
 
 
 class LabelValues(NamedTuple):
-    """What the values of label pictures mean.
+    """Meaning of the values of label images.
 
     Attributes:
         classes: C.
@@ -24,14 +46,17 @@ class LabelValues(NamedTuple):
     first: int = 0
 
     def true_classes(self, values: np.ndarray, name: str) -> np.ndarray:
-        """Return the contiguous classes of (n,) values of a true picture, int64, -1 for ignored ones.
+        """Convert values of an annotated label image to contiguous classes.
 
         Args:
-            values: integers.
-            name: what holds them, for the message.
+            values: (n,) integers.
+            name: of the image or file, for the message.
+
+        Returns:
+            (n,) int64, -1 for ignored pixels.
 
         Raises:
-            DataError: a value is none of them.
+            DataError: a value is neither a class nor ``ignore``.
         """
         classes = np.where(values == self.ignore, IGNORED, values.astype(np.int64) - self.first)
         wrong = values[(classes != IGNORED) & ((classes < 0) | (classes >= self.classes))]
@@ -43,22 +68,24 @@ class LabelValues(NamedTuple):
         return classes
 
 
+def missing_label_images(metadata: DatasetMetadata) -> str:
+    """Return that a data set lacks label images; empty if it has some."""
+    return "label images" if getattr(metadata, "sem_seg_root", "in the records") is None else ""
+
+
 def count_labels(true: np.ndarray, predicted: np.ndarray, pixels: np.ndarray, classes: int) -> LabelPairs:
     """Count the pixels of each pair of classes.
 
     Args:
-        true: (n,) int64 classes, -1 where pixels do not count.
-        predicted: (n,) int64 classes, C where there is no answer.
-        pixels: (n,) int64, how many pixels each pair has.
+        true: (n,) int64 annotated classes, -1 for ignored pixels.
+        predicted: (n,) int64 predicted classes, C for pixels without a prediction.
+        pixels: (n,) int64 number of pixels of each entry.
         classes: C.
-
-    Returns:
-        ``true``, ``predicted`` and ``pixels``: how many pixels of a true class are predicted as which.
     """
     width = classes + 1
     counted = (true != IGNORED) & (pixels > 0)
-    pairs, place = np.unique(true[counted] * width + predicted[counted], return_inverse=True)
-    amounts = np.bincount(place, weights=pixels[counted], minlength=len(pairs)).astype(np.int64)
+    pairs, index = np.unique(true[counted] * width + predicted[counted], return_inverse=True)
+    amounts = np.bincount(index, weights=pixels[counted], minlength=len(pairs)).astype(np.int64)
     return {
         "true": (pairs // width).tolist(),
         "predicted": (pairs % width).tolist(),

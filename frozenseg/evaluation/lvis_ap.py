@@ -1,29 +1,39 @@
 """Instance segmentation with LVIS's federated annotations: average precision of masks, computed by the package lvis."""
 
 import warnings
+from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 
 from frozenseg.errors import DataError
-from frozenseg.evaluation.annotated_instances import AnnotatedInstances
 from frozenseg.evaluation.class_table import PERCENT, ClassTable
-from frozenseg.evaluation.coco_ap import ResultLine
-from frozenseg.evaluation.instance_evaluator import Scores
+from frozenseg.evaluation.coco_ap import precision_by_category
+from frozenseg.evaluation.evaluator import DatasetEvaluator
+from frozenseg.evaluation.instance_scoring import (
+    InstanceScores,
+    ThingClasses,
+    missing_instance_annotations,
+    score_on_main_process,
+)
 from frozenseg.evaluation.official_packages import import_lvis
+from frozenseg.evaluation.result_lines import ImageLines, ResultLine
+from frozenseg.evaluation.types import DatasetMetadata, TaskResults
 from frozenseg.registry import EVALUATOR
+from frozenseg.structures.output_kinds import ModelOutput
+from frozenseg.structures.record import ImageId, Record
 
-METRICS = ("AP", "AP50", "AP75", "APs", "APm", "APl", "APr", "APc", "APf")
+LVIS_METRICS = ("AP", "AP50", "AP75", "APs", "APm", "APl", "APr", "APc", "APf")
 IMAGE_FIELDS = ("neg_category_ids", "not_exhaustive_category_ids")
 
 
 @EVALUATOR.register()
-class LvisAP(AnnotatedInstances):
+class LvisAP(DatasetEvaluator[ImageLines]):
     """AP, AP50, AP75, APs, APm, APl of masks, APr, APc, APf of rare, common and frequent classes; AP over subsets.
 
-    The 300 best instances of an image count. A class counts in an image where it is annotated or said to be absent;
-    where it is not annotated exhaustively, instances without a partner are no mistakes.
+    The 300 best instances of an image count. A class counts in an image if it is annotated there or listed as absent;
+    if it is not annotated exhaustively, unmatched instances are not false positives.
 
     Args:
         table: the classes.
@@ -34,53 +44,101 @@ class LvisAP(AnnotatedInstances):
         FrozenSegError: the package lvis cannot be imported.
     """
 
-    rule = "AP of masks as the package lvis computes it: federated annotations, 300 instances an image."
+    output_kind = "instance"
+    rule = "AP of masks as the package lvis computes it: federated annotations, 300 instances per image."
     evaluator_types = frozenset({"lvis"})
 
     def __init__(self, table: ClassTable, json_file: str, dataset_ids: dict[int, int]) -> None:
-        self._lvis = import_lvis()  # on every process, before the images: a missing package shall not be found last
-        super().__init__(table, json_file, dataset_ids)
+        self._lvis = import_lvis()  # on every process and before the images: a missing package is an error at once
+        self.things = ThingClasses(table, dataset_ids)
+        self.json_file = json_file
+        super().__init__()
 
-    def _compare(self, images: list[Any], predictions: list[ResultLine]) -> Scores:
-        truth = _load(self._lvis, self.json_file)
-        if unknown := set(images) - set(truth.imgs):
-            raise DataError(f"Image {min(map(str, unknown))} is not among the images of {self.json_file}.")
-        categories = sorted(self.dataset_ids.values())
-        if unknown := set(categories) - set(truth.cats):
+    @classmethod
+    def from_metadata(cls, metadata: DatasetMetadata, seen: Sequence[bool]) -> "LvisAP":
+        """Build for a data set."""
+        things = ThingClasses.from_metadata(metadata, seen)
+        return cls(things.table, metadata.json_file or "", things.dataset_ids)
+
+    @classmethod
+    def missing_data(cls, metadata: DatasetMetadata) -> str:
+        """Return that thing classes or instance annotations are missing; empty if neither is."""
+        return missing_instance_annotations(metadata)
+
+    def reset(self) -> None:
+        """Remove the contributions of all images."""
+        self.images: list[ImageLines] = []
+
+    def describe(self, record: Record, output: ModelOutput) -> ImageLines:
+        """Encode the instances of an image; see :meth:`ThingClasses.instances`."""
+        return self.things.image_lines(record, output)
+
+    def add(self, contribution: ImageLines) -> None:
+        """Store the result lines of an image."""
+        self.images.append(contribution)
+
+    def result_lines(self, contribution: ImageLines) -> list[ResultLine]:
+        """Return the result lines of an image."""
+        return contribution["lines"]
+
+    def evaluate(self) -> TaskResults:
+        """Return ``{"segm": {"AP": …, "APr": …, …, "S_AP": …}}``; computed on the main process."""
+        results, self.per_class = score_on_main_process(self.images, self._score, self.things.table)
+        return results
+
+    def _score(self, images: list[ImageLines]) -> InstanceScores:
+        lines = [line for image in images for line in image["lines"]]
+        evaluation = self._evaluation(sorted({image["image_id"] for image in images}), lines)
+        values = {metric: float(evaluation.results[metric]) for metric in LVIS_METRICS}
+        # LVISEval returns -1 if there is no object
+        metrics = {metric: PERCENT * value if value >= 0 else float("nan") for metric, value in values.items()}
+        precision = evaluation.eval["precision"][:, :, :, 0]  # for objects of any size
+        by_category = precision_by_category(precision, np.asarray(evaluation.params.iou_thrs))
+        categories = evaluation.params.cat_ids
+        return InstanceScores(
+            metrics, {metric: self.things.by_class(values, categories) for metric, values in by_category.items()}
+        )
+
+    def _evaluation(self, images: list[ImageId], predictions: list[ResultLine]) -> Any:
+        """Return the package's ``LVISEval`` after its run."""
+        ground_truth = _load(self._lvis, self.json_file)
+        if unknown_images := set(images) - set(ground_truth.imgs):
+            raise DataError(f"Image {min(map(str, unknown_images))} is not among the images of {self.json_file}.")
+        categories = sorted(self.things.dataset_ids.values())
+        if unknown := set(categories) - set(ground_truth.cats):
             raise DataError(f"Category {min(unknown)} is not among the categories of {self.json_file}.")
-        evaluation = self._lvis.LVISEval(truth, _results(self._lvis, truth, predictions), "segm")
+        results = _results(self._lvis, ground_truth, predictions)
+        evaluation = self._lvis.LVISEval(ground_truth, results, "segm")
         evaluation.params.img_ids = images
         evaluation.params.cat_ids = categories
         evaluation.run()
-        values = {metric: float(evaluation.results[metric]) for metric in METRICS}
-        # LVISEval says -1 where there is nothing
-        results = {metric: PERCENT * value if value >= 0 else float("nan") for metric, value in values.items()}
-        precision = evaluation.eval["precision"][:, :, :, 0]  # for any size
-        return results, self._by_class(precision, np.asarray(evaluation.params.iou_thrs), categories)
+        return evaluation
 
 
 def _load(lvis: ModuleType, json_file: str) -> Any:
+    """Return the package's ``LVIS`` of an annotation file; see :class:`DataError` for what it refuses."""
     try:
-        truth = lvis.LVIS(json_file)
-        lacking = [field for field in IMAGE_FIELDS for image in truth.imgs.values() if field not in image]
-        lacking += ["frequency" for category in truth.cats.values() if category.get("frequency") not in ("r", "c", "f")]
+        ground_truth = lvis.LVIS(json_file)
+        missing = [field for field in IMAGE_FIELDS for image in ground_truth.imgs.values() if field not in image]
+        frequencies = [category.get("frequency") for category in ground_truth.cats.values()]
+        missing += ["frequency"] * (not set(frequencies) <= {"r", "c", "f"})
     except FileNotFoundError as error:
-        raise DataError(f"The instance annotations {json_file} do not exist: prepare the data set anew.") from error
+        raise DataError(f"The instance annotations {json_file} do not exist: prepare the data set again.") from error
     except (ValueError, KeyError, TypeError, AssertionError) as error:
         raise DataError(f"The instance annotations {json_file} are not LVIS's JSON format ({error}).") from error
-    if lacking:
-        raise DataError(f"The instance annotations {json_file} are not LVIS's JSON format: they lack {lacking[0]}.")
-    return truth
+    if missing:
+        raise DataError(f"The instance annotations {json_file} are not LVIS's JSON format: they lack {missing[0]}.")
+    return ground_truth
 
 
-def _results(lvis: ModuleType, truth: Any, predictions: list[ResultLine]) -> Any:
-    """Return predictions as the package wants them; it cannot load an empty list itself."""
+def _results(lvis: ModuleType, ground_truth: Any, predictions: list[ResultLine]) -> Any:
+    """Return the package's ``LVISResults``, whose constructor cannot load an empty list."""
     if predictions:
-        with warnings.catch_warnings():  # of the package's own use of logging
+        with warnings.catch_warnings():  # the package calls a deprecated function of logging
             warnings.filterwarnings("ignore", "The 'warn' method is deprecated", DeprecationWarning)
-            return lvis.LVISResults(truth, [dict(line) for line in predictions])  # it writes into what it is given
-    nothing = lvis.LVISResults.__new__(lvis.LVISResults)
-    nothing.logger = truth.logger
-    nothing.dataset = {**truth.dataset, "annotations": []}
-    nothing._create_index()
-    return nothing
+            return lvis.LVISResults(ground_truth, [dict(line) for line in predictions])  # copies: it writes into them
+    empty = lvis.LVISResults.__new__(lvis.LVISResults)
+    empty.logger = ground_truth.logger
+    empty.dataset = {**ground_truth.dataset, "annotations": []}
+    empty._create_index()
+    return empty

@@ -1,4 +1,4 @@
-"""The benchmarks' own evaluation packages: optional, imported here alone, and made to run with today's NumPy."""
+"""Official evaluation packages of benchmarks: optional, imported here only, and patched for current NumPy versions."""
 
 import importlib
 import importlib.util
@@ -13,9 +13,11 @@ import numpy as np
 
 from frozenseg.errors import FrozenSegError
 
+INSTANCE_DIVISOR = 1000  # Cityscapes: instance id // 1000 is the label id; smaller ids are label ids of groups or stuff
+
 
 class CityscapesEvaluation(NamedTuple):
-    """The modules of ``cityscapesscripts`` that score.
+    """Evaluation modules of ``cityscapesscripts``.
 
     Attributes:
         instance: ``cityscapesscripts.evaluation.evalInstanceLevelSemanticLabeling``.
@@ -29,43 +31,43 @@ class CityscapesEvaluation(NamedTuple):
 
 
 def import_lvis() -> ModuleType:
-    """Return the package ``lvis``: it has ``LVIS``, ``LVISResults``, ``LVISEval``.
+    """Import the package ``lvis`` with ``LVIS``, ``LVISResults`` and ``LVISEval``.
 
-    It uses ``np.float``, which NumPy 1.24 took away. It logs errors only.
+    It uses ``np.float``, which NumPy 1.24 removed. Only its errors are logged.
 
     Raises:
-        FrozenSegError: it cannot be imported.
+        FrozenSegError: the package cannot be imported.
     """
     package = _import("lvis", "lvis")
     evaluation = _import("lvis.eval", "lvis")
-    _give_numpy(evaluation, float=float)
-    logging.getLogger("lvis").setLevel(logging.ERROR)  # it warns of every list of results
+    _patch_numpy(evaluation, float=float)
+    logging.getLogger("lvis").setLevel(logging.ERROR)  # it logs a warning for every list of results
     return package
 
 
 def has_cityscapes_evaluation() -> bool:
-    """Say whether ``cityscapesscripts`` is installed."""
+    """Return True if ``cityscapesscripts`` is installed."""
     return importlib.util.find_spec("cityscapesscripts") is not None
 
 
 def import_cityscapes_evaluation() -> CityscapesEvaluation:
-    """Return the scoring modules of ``cityscapesscripts``.
+    """Import the evaluation modules of ``cityscapesscripts``.
 
-    They use ``np.in1d``, which NumPy 2.4 took away. On wrong input they end the program (SystemExit).
+    They use ``np.in1d``, which NumPy 2.4 removed. On invalid input they raise SystemExit.
 
     Raises:
-        FrozenSegError: they cannot be imported.
+        FrozenSegError: the package cannot be imported.
     """
     names = ("evaluation.evalInstanceLevelSemanticLabeling", "evaluation.evalPixelLevelSemanticLabeling")
     instance, pixel = (_import(f"cityscapesscripts.{name}", "cityscapesscripts") for name in names)
     for module in (instance, pixel):
-        _give_numpy(module, in1d=_in1d)
+        _patch_numpy(module, in1d=_in1d)
     return CityscapesEvaluation(instance, pixel, _import("cityscapesscripts.helpers.labels", "cityscapesscripts"))
 
 
 def _import(name: str, package: str) -> ModuleType:
     try:
-        with _own_warnings_and_log():
+        with _isolated_warnings_and_log():
             return importlib.import_module(name)
     except ImportError as error:
         raise FrozenSegError(
@@ -74,8 +76,8 @@ def _import(name: str, package: str) -> ModuleType:
 
 
 @contextmanager
-def _own_warnings_and_log() -> Iterator[None]:
-    """Keep away what concerns the package's authors only: warnings of old syntax, handlers of the root logger."""
+def _isolated_warnings_and_log() -> Iterator[None]:
+    """Ignore warnings about the package's syntax, and undo its changes of the root logger."""
     root = logging.getLogger()
     handlers, level = list(root.handlers), root.level
     try:
@@ -88,8 +90,8 @@ def _own_warnings_and_log() -> Iterator[None]:
         root.setLevel(level)
 
 
-def _give_numpy(module: ModuleType, **aliases: type | Callable[..., Any]) -> None:
-    """Give ``module`` a NumPy of its own with these names, where NumPy lacks them; everybody else's stays as it is."""
+def _patch_numpy(module: ModuleType, **aliases: type | Callable[..., Any]) -> None:
+    """Replace ``np`` of a module by a copy with the names that NumPy lacks; NumPy itself is not changed."""
     missing = {name: value for name, value in aliases.items() if name not in vars(np)}
     if missing:
         numpy = ModuleType("numpy", np.__doc__)
@@ -98,5 +100,5 @@ def _give_numpy(module: ModuleType, **aliases: type | Callable[..., Any]) -> Non
 
 
 def _in1d(values: np.ndarray, among: Any, invert: bool = False) -> np.ndarray:
-    """Say which of the values (any shape, flattened) are among others: (N,) bool."""
+    """Return (N,) bool, True for values (any shape, flattened) that are among others."""
     return np.isin(np.ravel(values), among, invert=invert)

@@ -1,8 +1,8 @@
-"""Which segments of two panoptic maps match, as panopticapi defines it: the four counts that PQ is made of.
+"""Matching of the segments of two panoptic maps, and the four counts of PQ, as panopticapi computes them.
 
-A predicted and a true segment of the same class match where their IoU is above one half.
+A predicted and an annotated segment of the same class match if their IoU is above one half.
 
-Letters: C classes, G true segments, P predicted segments, H×W the image.
+Letters: C classes, G annotated segments, P predicted segments, H×W the image.
 """
 
 from collections.abc import Sequence
@@ -15,9 +15,9 @@ from frozenseg.errors import DataError
 from frozenseg.structures.label_runs import Runs, count_pairs, overlay
 from frozenseg.structures.panoptic import VOID_ID
 
-MATCH_ABOVE = 0.5  # IoU; strictly above, so that a segment has one match at most
+MATCH_IOU = 0.5  # a match is strictly above, so that a segment has at most one
 LARGEST_ID = 256**3 - 1
-IGNORE_ABOVE = 0.5  # share of an unmatched prediction in void or crowd
+IGNORED_SHARE = 0.5  # above this share of pixels in void or crowd, an unmatched prediction is ignored
 
 
 @dataclass(frozen=True)
@@ -25,11 +25,11 @@ class PanopticMap:
     """Segments of one image.
 
     Attributes:
-        ids: the segment of each pixel, (H, W); 0 is void.
+        ids: segment id of each pixel, (H, W); 0 is void.
         segment_ids: (n,) int64, all different.
         classes: (n,) int64 contiguous ids.
-        iscrowd: (n,) bool; regions of many objects that are not told apart. Read of the truth only.
-        areas: (n,) int64 pixels as annotated, which may differ from those in ``ids``. Read of the truth only.
+        iscrowd: (n,) bool, True for regions of several objects; used of the ground truth only.
+        areas: (n,) int64 annotated pixels, which may differ from those in ``ids``; used of the ground truth only.
     """
 
     ids: Runs
@@ -44,7 +44,7 @@ class PanopticMap:
 
         Args:
             ids: (H, W) integers, or their runs.
-            segments: each with ``id`` and ``category_id`` (contiguous); of the truth also ``area`` and ``iscrowd``.
+            segments: each with ``id`` and ``category_id`` (contiguous); in ground truth also ``area`` and ``iscrowd``.
         """
         return cls(
             ids if isinstance(ids, Runs) else Runs.of(ids),
@@ -55,14 +55,14 @@ class PanopticMap:
         )
 
     def check(self, name: str, classes: int) -> None:
-        """Refuse what cannot be scored.
+        """Check that the segments can be scored.
 
         Args:
-            name: what it is, for the message.
+            name: of the map, for the message.
             classes: C.
 
         Raises:
-            DataError: two segments share an id, or a class is unknown.
+            DataError: two segments have the same id, or a class or an id is out of range.
         """
         values, counts = np.unique(self.segment_ids, return_counts=True)
         if (counts > 1).any():
@@ -75,11 +75,11 @@ class PanopticMap:
             )
         every = (self.ids.values.min(initial=0), self.ids.values.max(initial=0), *self.segment_ids)
         if min(every) < 0 or max(every) > LARGEST_ID:
-            raise DataError(f"{name} has segment ids outside 0 (void) to {LARGEST_ID}, what an RGB picture can hold.")
+            raise DataError(f"{name} has segment ids outside 0 (void) to {LARGEST_ID}, the range of an RGB image.")
 
 
 class PanopticCounts(NamedTuple):
-    """What PQ is made of, for each class."""
+    """Counts of PQ by class."""
 
     tp: np.ndarray  # (C,) int64
     fp: np.ndarray  # (C,) int64
@@ -92,61 +92,67 @@ class PanopticCounts(NamedTuple):
         return [[int(label), *counts[:, label].tolist()] for label in np.flatnonzero(counts[:3].any(axis=0))]
 
 
-def count_matches(truth: PanopticMap, predicted: PanopticMap, classes: int, name: str = "the image") -> PanopticCounts:
+def count_matches(
+    ground_truth: PanopticMap, predicted: PanopticMap, classes: int, name: str = "the image"
+) -> PanopticCounts:
     """Match the segments of one image.
 
     Args:
-        truth: the ground truth. A true segment's area is the annotated one; crowds never match.
+        ground_truth: the annotation. The area of a segment is the annotated one; crowds never match.
         predicted: the prediction, of the same size.
         classes: C.
-        name: what the image is called in messages.
+        name: of the image, for messages.
 
     Returns:
-        The counts of this image. An unmatched prediction is no false positive where more than half of it lies in void
-        and in the crowd of its class (the last one listed).
+        The counts of this image. An unmatched prediction is not a false positive if more than half of its pixels are
+        void or in the crowd of its class (the last one listed).
 
     Raises:
-        DataError: the two cannot be compared.
+        DataError: the maps are invalid or have different sizes.
     """
-    truth.check(f"The ground truth of {name}", classes)
+    ground_truth.check(f"The ground truth of {name}", classes)
     predicted.check(f"The prediction for {name}", classes)
-    shared = _overlaps(truth, predicted, name)
-    candidates = (truth.classes[:, None] == predicted.classes) & ~truth.iscrowd[:, None] & (shared.pixels > 0)
-    union = shared.areas + truth.areas[:, None] - shared.pixels - shared.void  # (G, P)
+    overlaps = _overlaps(ground_truth, predicted, name)
+    same_class = ground_truth.classes[:, None] == predicted.classes  # (G, P)
+    candidates = same_class & ~ground_truth.iscrowd[:, None] & (overlaps.pixels > 0)
+    union = overlaps.areas + ground_truth.areas[:, None] - overlaps.pixels - overlaps.void  # (G, P)
     if (union[candidates] <= 0).any():
         raise DataError(f"The ground truth of {name} has a segment whose annotated area is 0 although it has pixels.")
-    iou = np.divide(shared.pixels, union, out=np.zeros(union.shape), where=candidates)
-    matched = iou > MATCH_ABOVE
-    ignored = (shared.void + _overlap_with_crowd(truth, predicted, shared.pixels)) / shared.areas > IGNORE_ABOVE
-    true_classes = truth.classes[np.nonzero(matched)[0]]
-    missed = ~matched.any(axis=1) & ~truth.iscrowd
-    invented = ~matched.any(axis=0) & ~ignored
+    iou = np.divide(overlaps.pixels, union, out=np.zeros(union.shape), where=candidates)
+    matched = iou > MATCH_IOU
+    unscored = overlaps.void + _overlap_with_crowd(ground_truth, predicted, overlaps.pixels)  # (P,) pixels
+    ignored = unscored / overlaps.areas > IGNORED_SHARE
+    true_classes = ground_truth.classes[np.nonzero(matched)[0]]
+    missed = ~matched.any(axis=1) & ~ground_truth.iscrowd
+    spurious = ~matched.any(axis=0) & ~ignored
     return PanopticCounts(
         tp=np.bincount(true_classes, minlength=classes),
-        fp=np.bincount(predicted.classes[invented], minlength=classes),
-        fn=np.bincount(truth.classes[missed], minlength=classes),
+        fp=np.bincount(predicted.classes[spurious], minlength=classes),
+        fn=np.bincount(ground_truth.classes[missed], minlength=classes),
         iou=np.bincount(true_classes, weights=iou[matched], minlength=classes),
     )
 
 
 class _Overlaps(NamedTuple):
-    pixels: np.ndarray  # (G, P) int64, shared by each two segments
+    """Pixels of pairs of segments."""
+
+    pixels: np.ndarray  # (G, P) int64, shared by two segments
     void: np.ndarray  # (P,) int64, of each prediction in void
     areas: np.ndarray  # (P,) int64, of each prediction
 
 
-def _overlaps(truth: PanopticMap, predicted: PanopticMap, name: str) -> _Overlaps:
+def _overlaps(ground_truth: PanopticMap, predicted: PanopticMap, name: str) -> _Overlaps:
     """Count the pixels of every pair of segments."""
-    if truth.ids.size != predicted.ids.size:
+    if ground_truth.ids.size != predicted.ids.size:
         raise DataError(
             f"The prediction for {name} is {predicted.ids.size[0]}×{predicted.ids.size[1]} pixels, its ground truth "
-            f"{truth.ids.size[0]}×{truth.ids.size[1]}: predict at the size of the original image."
+            f"{ground_truth.ids.size[0]}×{ground_truth.ids.size[1]}: predict at the size of the original image."
         )
-    rows, columns = _with_void(truth.segment_ids), _with_void(predicted.segment_ids)
-    true_places, predicted_places = _places(truth.ids.values, rows), _places(predicted.ids.values, columns)
-    run_of_truth, run_of_prediction, lengths = overlay(truth.ids, predicted.ids)
-    shape = (len(rows) + 1, len(columns) + 1)  # the last place is for ids that are not listed
-    pixels = count_pairs(true_places[run_of_truth], predicted_places[run_of_prediction], lengths, shape)
+    rows, columns = _with_void(ground_truth.segment_ids), _with_void(predicted.segment_ids)
+    true_rows, predicted_columns = _indices(ground_truth.ids.values, rows), _indices(predicted.ids.values, columns)
+    true_run, predicted_run, lengths = overlay(ground_truth.ids, predicted.ids)
+    shape = (len(rows) + 1, len(columns) + 1)  # the last row and column are for ids that are not listed
+    pixels = count_pairs(true_rows[true_run], predicted_columns[predicted_run], lengths, shape)
     areas = pixels.sum(axis=0)
     if areas[-1]:
         stray = np.setdiff1d(predicted.ids.values, columns)[0]
@@ -156,23 +162,26 @@ def _overlaps(truth: PanopticMap, predicted: PanopticMap, name: str) -> _Overlap
         empty = predicted.segment_ids[areas[listed] == 0][0]
         raise DataError(f"The prediction for {name} lists segment {empty}, which has no pixel.")
     void_row = np.flatnonzero(rows == VOID_ID)[0]
-    return _Overlaps(pixels[: len(truth.segment_ids), listed], pixels[void_row, listed], areas[listed])
+    return _Overlaps(pixels[: len(ground_truth.segment_ids), listed], pixels[void_row, listed], areas[listed])
 
 
 def _with_void(segment_ids: np.ndarray) -> np.ndarray:
-    """Return the ids that pixels may have: those listed, then void unless it is listed itself."""
+    """Return the ids that pixels may have: those listed, then void unless it is listed."""
     return segment_ids if (segment_ids == VOID_ID).any() else np.append(segment_ids, VOID_ID)
 
 
-def _places(values: np.ndarray, listed: np.ndarray) -> np.ndarray:
-    """Return each value's place among the listed ids, or behind the last where it is not listed; (n,) int64."""
+def _indices(values: np.ndarray, listed: np.ndarray) -> np.ndarray:
+    """Return the index of each value in the listed ids, or their number if it is not listed; (n,) int64."""
     order = np.argsort(listed)
-    found = np.searchsorted(listed, values, sorter=order).clip(max=len(listed) - 1)
-    return np.where(listed[order[found]] == values, order[found], len(listed))
+    candidates = order[np.searchsorted(listed, values, sorter=order).clip(max=len(listed) - 1)]
+    return np.where(listed[candidates] == values, candidates, len(listed))
 
 
-def _overlap_with_crowd(truth: PanopticMap, predicted: PanopticMap, overlap: np.ndarray) -> np.ndarray:
-    """Return how many pixels each prediction shares with the crowd of its own class, (P,)."""
-    crowd_of_class = dict(zip(truth.classes[truth.iscrowd], np.flatnonzero(truth.iscrowd), strict=True))  # last wins
+def _overlap_with_crowd(ground_truth: PanopticMap, predicted: PanopticMap, overlap: np.ndarray) -> np.ndarray:
+    """Return the number of pixels that each prediction shares with the crowd of its class, (P,)."""
+    iscrowd = ground_truth.iscrowd
+    crowd_of_class = dict(
+        zip(ground_truth.classes[iscrowd], np.flatnonzero(iscrowd), strict=True)
+    )  # the last one counts
     crowds = [crowd_of_class.get(label) for label in predicted.classes]
     return np.array([0 if row is None else overlap[row, column] for column, row in enumerate(crowds)], dtype=np.int64)

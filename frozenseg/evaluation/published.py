@@ -1,4 +1,4 @@
-"""Results that others have published, to stand beside ours: the README of FrozenSeg, and both projects' test logs."""
+"""Published scores of FrozenSeg and FC-CLIP, from FrozenSeg's README and the test logs of both projects."""
 
 import csv
 from importlib import resources
@@ -6,14 +6,14 @@ from typing import NamedTuple
 
 
 class PublishedScore(NamedTuple):
-    """One number.
+    """One published score.
 
     Attributes:
         model: such as ``FC-CLIP ConvNeXt-L``.
-        source: README, or log (of the authors' own test run).
+        source: ``README``, or ``log`` for the authors' test log.
         benchmark: name of the data set.
         task: ``panoptic_seg``, ``sem_seg`` or ``segm``.
-        metric: as in our results.
+        metric: with the name in our results.
         value: percent.
     """
 
@@ -26,7 +26,7 @@ class PublishedScore(NamedTuple):
 
 
 def published_results() -> tuple[PublishedScore, ...]:
-    """Return all that ``published_results.tsv`` holds."""
+    """Read ``published_results.tsv``."""
     text = resources.files("frozenseg.evaluation").joinpath("published_results.tsv").read_text(encoding="utf-8")
     rows = csv.DictReader(text.splitlines(), delimiter="\t")
     return tuple(

@@ -1,4 +1,4 @@
-"""Results for people (tables) and for programs (JSON, CSV)."""
+"""Result tables as text, JSON and CSV."""
 
 import csv
 import io
@@ -12,6 +12,7 @@ from tabulate import tabulate
 from frozenseg.atomic import write_json, write_text
 from frozenseg.evaluation.class_table import ClassTable
 from frozenseg.evaluation.published import PublishedScore
+from frozenseg.evaluation.types import BenchmarkResults
 
 TITLES = {
     "panoptic_seg": "Panoptic",
@@ -22,7 +23,7 @@ TITLES = {
 }
 HEADLINES = {"panoptic_seg": "PQ", "sem_seg": "mIoU", "segm": "AP"}
 RECALLS = (*(f"Recall@IoU=0.{share}" for share in (50, 75, 90)), "S_Recall@IoU=0.50", "U_Recall@IoU=0.50")
-# what the tables show; all the rest is in the file alone
+# metrics in the tables; results.json has all
 COLUMNS = {
     "panoptic_seg": ("PQ", "SQ", "RQ", "PQ_th", "PQ_st", "S_PQ", "U_PQ"),
     "sem_seg": ("mIoU", "fwIoU", "mACC", "pACC", "S_mIoU", "U_mIoU", "IoU", "iIoU", "IoU_sup", "iIoU_sup"),
@@ -31,16 +32,14 @@ COLUMNS = {
     "recall_seg_with_sam_masks": RECALLS,
 }
 NO_SCORE = "–"
-BenchmarkResults = Mapping[str, Mapping[str, Mapping[str, float]]]
 
 
 def results_table(results: BenchmarkResults, published: Sequence[PublishedScore] = ()) -> str:
-    """Lay out the main results as text, in percent: first all benchmarks where there are several, then a block a task.
+    """Format the main results as text tables in percent: an overview of several benchmarks, then one table per task.
 
     Args:
-        results: ``{benchmark: {task: {metric: percent}}}``; a dash stands for NaN and for metrics that a benchmark
-            does not have.
-        published: results of others; those of the same benchmark and task follow its line, a line each.
+        results: ``{benchmark: {task: {metric: percent}}}``; NaN and missing metrics are printed as a dash.
+        published: published scores; those of a benchmark and task are printed below its line, one line per model.
     """
     tasks = list(dict.fromkeys(task for of_benchmark in results.values() for task in of_benchmark))
     blocks = [_overview(results, tasks)] if len(results) > 1 else []
@@ -48,7 +47,7 @@ def results_table(results: BenchmarkResults, published: Sequence[PublishedScore]
 
 
 def main_columns(task: str, metrics: Sequence[str]) -> list[str]:
-    """Return which metrics of a task are shown: the main ones, and the headline of the data set's own groups."""
+    """Select the metrics of a task for a table: the main ones, and the headline metric of all groups of classes."""
     if task not in COLUMNS:
         return list(metrics)
     main = [metric for metric in COLUMNS[task] if metric in metrics]
@@ -63,14 +62,14 @@ def write_results(
     per_class: Mapping[str, Mapping[str, Any]] | None = None,
     about: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> None:
-    """Write ``results.json``, whole or not at all.
+    """Write ``results.json`` atomically.
 
     Args:
-        path: the file; its folder is made.
+        path: the file; its folder is created.
         results: ``{benchmark: {task: {metric: percent}}}``; NaN becomes null.
-        per_class: ``{benchmark: {metric: {class name: percent}}}``, the evaluators' ``per_class``; it is written into
-            each benchmark under that name.
-        about: what was run and how, by benchmark; likewise.
+        per_class: ``{benchmark: {metric: {class name: percent}}}``, the evaluators' ``per_class``; written into each
+            benchmark under that name.
+        about: description of the run by benchmark; likewise.
     """
     content: dict[str, dict[str, Any]] = {benchmark: dict(tasks) for benchmark, tasks in results.items()}
     for name, values in (("per_class", per_class), ("about", about)):
@@ -80,20 +79,22 @@ def write_results(
 
 
 def write_per_class(path: str | Path, classes: ClassTable, per_class: Mapping[str, Mapping[str, float]]) -> None:
-    """Write a table of all classes as CSV, whole or not at all.
+    """Write a table of all classes as CSV, atomically.
 
     Args:
-        path: the file; its folder is made.
-        classes: a line each.
-        per_class: ``{metric: {class name: percent}}``, a column each; empty where a class has no value.
+        path: the file; its folder is created.
+        classes: one line per class.
+        per_class: ``{metric: {class name: percent}}``, one column per metric; empty if a class has no value.
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["class", "kind", "seen", *per_class])
-    for place, name in enumerate(classes.names):
-        kind, seen = "thing" if classes.isthing[place] else "stuff", "yes" if classes.subsets["S"][place] else "no"
+    for index, name in enumerate(classes.names):
+        kind, seen = "thing" if classes.isthing[index] else "stuff", "yes" if classes.subsets["S"][index] else "no"
         values = [of_class.get(name) for of_class in per_class.values()]
-        writer.writerow([name, kind, seen, *("" if _unknown(value) else repr(value) for value in values)])
+        writer.writerow(
+            [name, kind, seen, *("" if value is None or math.isnan(value) else repr(value) for value in values)]
+        )
     write_text(path, text.getvalue())
 
 
@@ -111,7 +112,7 @@ def _task_table(task: str, results: BenchmarkResults, published: Sequence[Publis
     for benchmark, tasks in results.items():
         if task in tasks:
             rows.append((benchmark, tasks[task]))
-            rows += _rows_of_others([row for row in published if (row.benchmark, row.task) == (benchmark, task)])
+            rows += _published_rows([row for row in published if (row.benchmark, row.task) == (benchmark, task)])
     metrics = main_columns(task, list(dict.fromkeys(metric for _, values in rows for metric in values)))
     lines = [[name, *(format_score(values.get(metric)) for metric in metrics)] for name, values in rows]
     return _table([TITLES.get(task, task), *metrics], lines)
@@ -119,10 +120,11 @@ def _task_table(task: str, results: BenchmarkResults, published: Sequence[Publis
 
 def _table(headers: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
     align = ("left", *["right"] * (len(headers) - 1))
-    return tabulate(lines, headers, tablefmt="simple", disable_numparse=True, colalign=align)
+    table: str = tabulate(lines, headers, tablefmt="simple", disable_numparse=True, colalign=align)
+    return table
 
 
-def _rows_of_others(published: Sequence[PublishedScore]) -> list[tuple[str, Mapping[str, float]]]:
+def _published_rows(published: Sequence[PublishedScore]) -> list[tuple[str, Mapping[str, float]]]:
     rows: dict[str, dict[str, float]] = {}
     for row in published:
         rows.setdefault(f"· {row.model}, published ({row.source})", {})[row.metric] = row.value
@@ -130,12 +132,8 @@ def _rows_of_others(published: Sequence[PublishedScore]) -> list[tuple[str, Mapp
 
 
 def format_score(value: float | None) -> str:
-    """Return a score as text; a dash where there is none."""
-    return NO_SCORE if _unknown(value) else f"{value:.1f}"
-
-
-def _unknown(value: float | None) -> bool:
-    return value is None or math.isnan(value)
+    """Format a score; a dash for None and NaN."""
+    return NO_SCORE if value is None or math.isnan(value) else f"{value:.1f}"
 
 
 def _without_nan(value: Any) -> Any:

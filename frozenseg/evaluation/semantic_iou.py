@@ -3,117 +3,142 @@
 Letters: C classes, H×W the image.
 """
 
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
 
 from frozenseg import distributed
-from frozenseg.evaluation.class_table import PERCENT, mean_of_known
-from frozenseg.evaluation.evaluator import Results
+from frozenseg.evaluation.class_table import PERCENT, ClassTable, mean_of_known
+from frozenseg.evaluation.evaluator import DatasetEvaluator
 from frozenseg.evaluation.ground_truth import ground_truth_of
-from frozenseg.evaluation.label_counts import LabelPairs, count_labels
-from frozenseg.evaluation.label_evaluator import LabelEvaluator
+from frozenseg.evaluation.label_counts import (
+    LABEL_IMAGE_TYPES,
+    LabelPairs,
+    LabelValues,
+    count_labels,
+    missing_label_images,
+)
 from frozenseg.evaluation.predicted_labels import predicted_labels
+from frozenseg.evaluation.types import DatasetMetadata, TaskResults
 from frozenseg.registry import EVALUATOR
 from frozenseg.structures.label_runs import overlay
+from frozenseg.structures.output_kinds import ModelOutput
+from frozenseg.structures.record import Record, image_name
 
 
 @EVALUATOR.register()
-class SemanticIoU(LabelEvaluator):
+class SemanticIoU(DatasetEvaluator[LabelPairs]):
     """mIoU, fwIoU, mACC, pACC; all also over subsets.
 
-    Ignored pixels count nowhere. A class without a true pixel counts in no mean, even where it is predicted; its false
-    pixels count against the classes that they lie on (Detectron2 since July 2022). In ``mIoU_occurring``, the older
-    rule, such a class is one more to divide by: as if its IoU were 0.
+    Ignored pixels do not count. A class without an annotated pixel is in no mean, even if it is predicted; its false
+    positives count against the annotated classes of these pixels (Detectron2 since July 2022). ``mIoU_occurring`` is
+    the older rule: the mean over classes that are annotated or predicted, with an IoU of 0 for those only predicted.
 
     Args:
         table: the classes.
-        ignore_label: value of unlabelled pixels in the label pictures.
-        first_label: value of the first class in them.
+        ignore_label: value of unlabelled pixels in the label images.
+        first_label: value of the first class in the label images.
     """
 
     output_kind = "semantic"
     rule = (
-        "mIoU over the classes that have a true pixel (Detectron2 since July 2022); mIoU_occurring, the older rule, "
-        "divides by those that are predicted alone too."
+        "mIoU over the classes that have an annotated pixel (Detectron2 since July 2022); mIoU_occurring, the older "
+        "rule, is the mean over the classes that are annotated or predicted."
     )
+    ground_truth = "labels"
+    evaluator_types = LABEL_IMAGE_TYPES
+
+    def __init__(self, table: ClassTable, ignore_label: int = 255, first_label: int = 0) -> None:
+        self.table = table
+        self.values = LabelValues(len(table), ignore_label, first_label)
+        super().__init__()
+
+    @classmethod
+    def from_metadata(cls, metadata: DatasetMetadata, seen: Sequence[bool]) -> "SemanticIoU":
+        """Build for a data set."""
+        first_label = getattr(metadata, "first_label", 0)
+        return cls(ClassTable.from_metadata(metadata, seen), metadata.ignore_label, first_label)
+
+    @classmethod
+    def missing_data(cls, metadata: DatasetMetadata) -> str:
+        """Return that label images are missing; empty if there are some."""
+        return missing_label_images(metadata)
 
     def reset(self) -> None:
-        """Forget all images."""
-        # true class by predicted class; in the last column pixels without an answer, which files may have
+        """Remove the contributions of all images."""
+        # annotated × predicted class; the last column counts pixels without a prediction, which files may have
         self._confusion = np.zeros((len(self.table), len(self.table) + 1), dtype=np.int64)
 
-    def describe(self, record: dict[str, Any], output: dict[str, Any]) -> LabelPairs:
+    def describe(self, record: Record, output: ModelOutput) -> LabelPairs:
         """Compare the best class of ``sem_seg`` with the record's ``sem_seg_file_name``.
 
-        Returns:
-            ``true``, ``predicted`` and ``pixels``: how many pixels of a true class are predicted as which.
-
         Raises:
-            DataError: truth or prediction is missing or wrong.
+            DataError: ground truth or prediction is missing or invalid.
         """
-        truth = ground_truth_of(record, self.truth)
-        predicted = predicted_labels(record, output, len(self.table), truth.size)
-        true_classes = self._classes(truth.values, record)
-        run_of_truth, run_of_prediction, pixels = overlay(truth, predicted)
-        guessed = predicted.values[run_of_prediction].astype(np.int64)
-        return count_labels(true_classes[run_of_truth], guessed, pixels, len(self.table))
+        ground_truth = ground_truth_of(record, "labels")
+        predicted = predicted_labels(record, output, len(self.table), ground_truth.size)
+        true_classes = self.values.true_classes(ground_truth.values, f"The label image of image {image_name(record)}")
+        true_run, predicted_run, pixels = overlay(ground_truth, predicted)
+        predicted_classes = predicted.values[predicted_run].astype(np.int64)
+        return count_labels(true_classes[true_run], predicted_classes, pixels, len(self.table))
 
     def add(self, contribution: LabelPairs) -> None:
-        """Add the pixels of an image; each pair of classes stands once in a contribution."""
+        """Add the pixels of an image; a contribution has each pair of classes once."""
         pixels = np.array(contribution["pixels"], dtype=np.int64)
         self._confusion[contribution["true"], contribution["predicted"]] += pixels
 
     def image_score(self, contribution: LabelPairs) -> float:
-        """Return the mIoU of one image; NaN where nothing is annotated."""
-        places = np.array([contribution["true"], contribution["predicted"]], dtype=np.int64)
-        classes, places = np.unique(places, return_inverse=True)
+        """Return the mIoU of one image; NaN if no pixel is annotated."""
+        labels = np.array([contribution["true"], contribution["predicted"]], dtype=np.int64)
+        classes, indices = np.unique(labels, return_inverse=True)
         confusion = np.zeros((len(classes), len(classes)), dtype=np.int64)
-        confusion[tuple(places.reshape(2, -1))] = contribution["pixels"]
-        return mean_of_known(_figures(confusion).iou)
+        confusion[tuple(indices.reshape(2, -1))] = contribution["pixels"]
+        return mean_of_known(_statistics(confusion).iou)
 
-    def evaluate(self) -> Results:
+    def evaluate(self) -> TaskResults:
         """Return ``{"sem_seg": {"mIoU": …, "fwIoU": …, "mACC": …, "pACC": …, "S_mIoU": …, …}}``."""
-        figures = _figures(distributed.sum_over_ranks(torch.from_numpy(self._confusion)).numpy())
-        self.per_class = {"IoU": self.table.by_name(figures.iou), "ACC": self.table.by_name(figures.accuracy)}
-        results = self._means(figures, np.ones(len(self.table), dtype=bool))
+        statistics = _statistics(distributed.sum_over_ranks(torch.from_numpy(self._confusion)).numpy())
+        self.per_class = {"IoU": self.table.by_name(statistics.iou), "ACC": self.table.by_name(statistics.accuracy)}
+        results = _means(statistics, np.ones(len(self.table), dtype=bool))
         for subset, members in self.table.subsets.items():
-            of_subset = self._means(figures, members)
-            results |= {f"{subset}_{metric}": value for metric, value in of_subset.items()}
+            results |= {f"{subset}_{metric}": value for metric, value in _means(statistics, members).items()}
         return {"sem_seg": results}
 
-    @staticmethod
-    def _means(figures: "_Figures", members: np.ndarray) -> dict[str, float]:
-        """Return the metrics over some classes, in percent."""
-        iou, accuracy = figures.iou[members], figures.accuracy[members]
-        annotated, right = figures.annotated[members], figures.right[members]
-        occurs, pixels = annotated > 0, annotated.sum()
-        occurring = (occurs | (figures.predicted[members] > 0)).sum()
-        nothing = float("nan")
-        means = {
-            "mIoU": mean_of_known(iou),
-            "mIoU_occurring": float(np.nansum(iou) / occurring) if occurring else nothing,
-            "fwIoU": float(np.sum(iou[occurs] * annotated[occurs]) / pixels) if pixels else nothing,
-            "mACC": mean_of_known(accuracy),
-            "pACC": float(right.sum() / pixels) if pixels else nothing,
-        }
-        return {metric: PERCENT * value for metric, value in means.items()}
 
+class _Statistics(NamedTuple):
+    """Pixels and scores of C classes."""
 
-class _Figures(NamedTuple):
-    right: np.ndarray  # (C,) int64 pixels
+    correct: np.ndarray  # (C,) int64 pixels
     annotated: np.ndarray  # (C,) int64 pixels
     predicted: np.ndarray  # (C,) int64 pixels that are not ignored
     iou: np.ndarray  # (C,) float64 fractions, NaN for classes that are not annotated
     accuracy: np.ndarray  # (C,) likewise
 
 
-def _figures(confusion: np.ndarray) -> _Figures:
-    """Return what follows from (C, C) pixels, true class by predicted class; or (C, C + 1), the last for no answer."""
-    right, annotated = np.diag(confusion), confusion.sum(axis=1)
+def _statistics(confusion: np.ndarray) -> _Statistics:
+    """Compute statistics from (C, C) pixels by annotated and predicted class, or (C, C + 1) with unpredicted pixels."""
+    correct, annotated = np.diag(confusion), confusion.sum(axis=1)
     predicted = confusion[:, : len(confusion)].sum(axis=0)
-    iou, accuracy = np.full((2, len(right)), np.nan)
-    np.divide(right, annotated + predicted - right, out=iou, where=annotated > 0)
-    np.divide(right, annotated, out=accuracy, where=annotated > 0)
-    return _Figures(right, annotated, predicted, iou, accuracy)
+    iou, accuracy = np.full((2, len(correct)), np.nan)
+    np.divide(correct, annotated + predicted - correct, out=iou, where=annotated > 0)
+    np.divide(correct, annotated, out=accuracy, where=annotated > 0)
+    return _Statistics(correct, annotated, predicted, iou, accuracy)
+
+
+def _means(statistics: _Statistics, members: np.ndarray) -> dict[str, float]:
+    """Return the metrics over some classes in percent; ``members``: (C,) bool."""
+    iou, accuracy = statistics.iou[members], statistics.accuracy[members]
+    annotated, correct = statistics.annotated[members], statistics.correct[members]
+    occurs, pixels = annotated > 0, annotated.sum()
+    occurring = (occurs | (statistics.predicted[members] > 0)).sum()
+    unknown = float("nan")
+    means = {
+        "mIoU": mean_of_known(iou),
+        "mIoU_occurring": float(np.nansum(iou) / occurring) if occurring else unknown,
+        "fwIoU": float(np.sum(iou[occurs] * annotated[occurs]) / pixels) if pixels else unknown,
+        "mACC": mean_of_known(accuracy),
+        "pACC": float(correct.sum() / pixels) if pixels else unknown,
+    }
+    return {metric: PERCENT * value for metric, value in means.items()}

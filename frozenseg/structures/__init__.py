@@ -1,1 +1,1 @@
-"""What flows between the boxes: instances, image batches, masks, panoptic ids, shape checks."""
+"""Data structures of all parts: instances, image batches, masks, label maps, records, output kinds, shape checks."""

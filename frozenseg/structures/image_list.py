@@ -1,4 +1,4 @@
-"""Images of different sizes as one batch: padded right and bottom, true sizes kept."""
+"""Batch of images of different sizes: padded on the right and bottom, with the original sizes."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -21,7 +21,7 @@ class ImageList:
 
     Attributes:
         tensor: (B, C, H, W) float32.
-        sizes: each image's true height and width inside it.
+        sizes: height and width of each image before padding.
     """
 
     tensor: Tensor
@@ -29,11 +29,11 @@ class ImageList:
 
     @classmethod
     def from_images(cls, images: list[Tensor], divisibility: int) -> "ImageList":
-        """Pad images with zeros, right and bottom, to the largest size rounded up.
+        """Pad images with zeros on the right and bottom to the largest height and width, rounded up.
 
         Args:
-            images: each (C, h, w), normalised already, so that zero is the mean colour.
-            divisibility: H and W become multiples of it.
+            images: each (C, h, w), already normalised, so that zero is the mean colour.
+            divisibility: H and W are multiples of it.
         """
         sizes = tuple(ImageSize(*image.shape[-2:]) for image in images)
         height = _round_up(max(size.height for size in sizes), divisibility)
@@ -46,7 +46,7 @@ class ImageList:
 
     @property
     def padded_size(self) -> ImageSize:
-        """Height and width of the batch."""
+        """Height and width of the padded batch."""
         return ImageSize(*self.tensor.shape[-2:])
 
 

@@ -1,4 +1,4 @@
-"""Everything known of the instances of one image: fields of equal length (Detectron2's ``Instances`` in its names)."""
+"""Instances of one image: fields of equal length, with the interface of Detectron2's ``Instances``."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -9,7 +9,7 @@ from frozenseg.errors import ShapeError
 
 
 class Instances:
-    """Fields of equal length for one image; indexing picks the same rows of all of them.
+    """Instances of one image as fields of equal length; indexing selects the same rows of every field.
 
     Example::
 
@@ -19,7 +19,7 @@ class Instances:
 
     Args:
         image_size: (height, width) of the image in pixels.
-        **fields: tensors or sequences, each with one row an instance.
+        **fields: tensors or sequences with one row per instance.
     """
 
     def __init__(self, image_size: tuple[int, int], **fields: Any) -> None:
@@ -30,33 +30,39 @@ class Instances:
 
     @property
     def image_size(self) -> tuple[int, int]:
-        """(height, width) in pixels."""
-        return self._image_size
+        """Height and width of the image in pixels."""
+        size: tuple[int, int] = self._image_size
+        return size
 
     def set(self, name: str, value: Any) -> None:
         """Set a field.
 
         Raises:
-            ShapeError: its length differs from that of the fields already there.
+            ShapeError: its length differs from that of the other fields.
         """
         if self._fields and len(value) != len(self):
-            raise ShapeError(f"Instances field {name!r} has {len(value)} rows, the fields before it {len(self)}.")
+            raise ShapeError(f"Instances field {name!r} has {len(value)} rows, the other fields have {len(self)}.")
         self._fields[name] = value
 
     def get(self, name: str) -> Any:
-        """Return a field; KeyError where it is not set."""
+        """Return a field.
+
+        Raises:
+            KeyError: the field is not set.
+        """
         return self._fields[name]
 
     def has(self, name: str) -> bool:
-        """Whether a field is set."""
+        """Return True if a field is set."""
         return name in self._fields
 
     def get_fields(self) -> dict[str, Any]:
         """Return all fields by name."""
-        return self._fields
+        fields: dict[str, Any] = self._fields
+        return fields
 
     def to(self, *args: Any, **kwargs: Any) -> "Instances":
-        """Return a copy whose tensors are moved as by ``Tensor.to``."""
+        """Return a copy with all tensors converted by ``Tensor.to``."""
         moved = {
             name: value.to(*args, **kwargs) if hasattr(value, "to") else value for name, value in self._fields.items()
         }
@@ -74,10 +80,10 @@ class Instances:
         return fields[name]
 
     def __getitem__(self, rows: int | slice | torch.Tensor) -> "Instances":
-        """Return the chosen rows of every field."""
+        """Return the selected rows of every field."""
         if isinstance(rows, int):
             if not -len(self) <= rows < len(self):
-                raise IndexError(f"Row {rows} of {len(self)} instances.")
+                raise IndexError(f"Row {rows} is out of range for {len(self)} instances.")
             rows = slice(rows, None if rows == -1 else rows + 1)
         return Instances(self.image_size, **{name: value[rows] for name, value in self._fields.items()})
 
@@ -88,10 +94,10 @@ class Instances:
         return 0
 
     def __iter__(self) -> Iterator["Instances"]:
-        """Go through the instances one by one."""
+        """Iterate over the instances, each as an ``Instances`` of length 1."""
         return (self[row] for row in range(len(self)))
 
     def __repr__(self) -> str:
-        """Describe size, length and field names."""
+        """Return length, image size and field names."""
         height, width = self.image_size
         return f"Instances({len(self)} on {height}×{width}: {', '.join(self._fields) or 'no fields'})"

@@ -1,9 +1,8 @@
-"""Pictures whose pixels are numbers: segment ids (panoptic PNG) and class labels (semantic PNG or TIFF)."""
+"""Annotation and prediction images: segment ids (panoptic PNG) and class labels (semantic PNG or TIFF)."""
 
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -21,19 +20,19 @@ def read_segment_ids(path: str | Path) -> np.ndarray:
     """Read a panoptic PNG.
 
     Args:
-        path: an RGB picture, ``id = R + 256·G + 65536·B``.
+        path: an RGB image, ``id = R + 256·G + 65536·B``.
 
     Returns:
         (H, W) int32 segment ids, 0 is void.
 
     Raises:
-        DataError: missing or not a picture.
+        DataError: the file is missing or is not an image.
     """
     return _read_pixels(path) & THREE_BYTES
 
 
 def read_segment_runs(path: str | Path) -> Runs:
-    """Read a panoptic PNG as runs of segment ids; as :func:`read_segment_ids`, faster."""
+    """Read a panoptic PNG as runs of segment ids: :func:`read_segment_ids` and :meth:`Runs.of`, but faster."""
     runs = Runs.of(_read_pixels(path))
     return runs._replace(values=runs.values & THREE_BYTES)
 
@@ -42,24 +41,24 @@ def read_labels(path: str | Path) -> np.ndarray:
     """Read a semantic PNG or TIFF.
 
     Args:
-        path: a picture of one channel whose values are contiguous class ids, 8 or 16 bits.
+        path: an image of one channel with class ids as values, 8 or 16 bits.
 
     Returns:
         (H, W) integers.
 
     Raises:
-        DataError: missing, not a picture, or of several channels.
+        DataError: the file is missing, is not an image, or has several channels.
     """
     labels = _read(path)
     if labels.ndim != 2:
         raise DataError(
-            f"The label picture {path} has {labels.shape[-1]} channels; expected one, whose values are class ids."
+            f"The label image {path} has {labels.shape[-1]} channels; expected one channel with class ids as values."
         )
     return labels
 
 
 def write_segment_ids(path: str | Path, ids: np.ndarray) -> None:
-    """Write a panoptic PNG, whole or not at all.
+    """Write a panoptic PNG atomically.
 
     Args:
         path: the file.
@@ -70,72 +69,60 @@ def write_segment_ids(path: str | Path, ids: np.ndarray) -> None:
 
 
 def write_labels(path: str | Path, labels: np.ndarray) -> None:
-    """Write a semantic PNG (8 bits) or TIFF (16 bits), whole or not at all.
+    """Write a semantic PNG (8 bits) or TIFF (16 bits) atomically.
 
     Args:
-        path: the file; its ending tells the format.
+        path: the file; its suffix is the format.
         labels: (H, W) uint8 or uint16.
     """
     with replacing(path) as temporary:
         Image.fromarray(labels).save(temporary)
 
 
-def ground_truth_file(record: dict[str, Any], field: str) -> str:
-    """Return the file that a record names in ``field``.
-
-    Raises:
-        DataError: the record names none.
-    """
-    if not record.get(field):
-        raise DataError(
-            f"The record of image {image_name(record)} has no {field}: the data set lacks the ground truth that this "
-            "metric needs; switch its read-out off."
-        )
-    return record[field]
-
-
 def files_by_name(folder: str | Path, suffixes: Collection[str]) -> dict[str, Path]:
-    """Return all files below a folder that have one of the endings, by their path in it without the ending.
+    """Find files by suffix, recursively.
+
+    Args:
+        folder: searched with its subfolders; hidden files are ignored.
+        suffixes: in lower case, with the dot.
+
+    Returns:
+        Paths by name: the path relative to ``folder`` without the suffix, in alphabetical order.
 
     Raises:
-        DataError: two of them differ in the ending alone.
+        DataError: two files differ only in their suffix.
     """
     folder = Path(folder)
-    found: dict[str, Path] = {}
+    files: dict[str, Path] = {}
     for path in sorted(folder.rglob("*")):
         if path.suffix.lower() in suffixes and not path.name.startswith("."):
             name = path.relative_to(folder).with_suffix("").as_posix()
-            if name in found:
-                raise DataError(f"{found[name]} and {path} have the same name: remove one of them.")
-            found[name] = path
-    return found
-
-
-def image_name(record: dict[str, Any]) -> str:
-    """Return what to call a record's image in messages."""
-    return str(record.get("image_id", record.get("file_name", "without id")))
+            if name in files:
+                raise DataError(f"{files[name]} and {path} have the same name: remove one of them.")
+            files[name] = path
+    return files
 
 
 def _read_pixels(path: str | Path) -> np.ndarray:
     """Return (H, W) int32 whose lower three bytes are R, G, B."""
-    with _opened(path) as picture:
-        colours = picture if picture.mode == "RGB" else picture.convert("RGB")
-        # Pillow keeps the three channels in four bytes: taken as they are, they are the numbers
+    with _opened(path) as image:
+        colours = image if image.mode == "RGB" else image.convert("RGB")
+        # Pillow stores the three channels in four bytes, which are the little-endian ids (and an unused fourth byte)
         pixels = np.frombuffer(colours.tobytes("raw", "RGBX"), dtype="<i4")
-        return pixels.reshape(picture.height, picture.width)
+        return pixels.reshape(image.height, image.width)
 
 
 def _read(path: str | Path) -> np.ndarray:
-    with _opened(path) as picture:
-        return np.asarray(picture)
+    with _opened(path) as image:
+        return np.asarray(image)
 
 
 @contextmanager
 def _opened(path: str | Path) -> Iterator[Image.Image]:
     try:
-        with Image.open(path) as picture:
-            yield picture
+        with Image.open(path) as image:
+            yield image
     except FileNotFoundError as error:
-        raise DataError(f"The picture {path} does not exist.") from error
+        raise DataError(f"The image {path} does not exist.") from error
     except (OSError, SyntaxError, ValueError) as error:
-        raise DataError(f"The picture {path} cannot be decoded: {error}.") from error
+        raise DataError(f"The image {path} cannot be decoded: {error}.") from error

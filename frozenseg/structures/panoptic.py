@@ -1,4 +1,4 @@
-"""Panoptic ids as colours: ``id = R + 256·G + 65536·B`` of an 8-bit RGB PNG, id 0 = void (COCO panoptic format)."""
+"""Segment ids as RGB colours (COCO panoptic format): ``id = R + 256·G + 65536·B`` in 8 bits, id 0 is void."""
 
 import numpy as np
 

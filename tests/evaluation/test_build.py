@@ -1,10 +1,11 @@
-"""Metadata and read-outs choose the metrics."""
+"""Metadata and requested outputs select the metrics."""
 
 import pytest
 
 from frozenseg.errors import DataError
-from frozenseg.evaluation.build import OUTPUT_KINDS, build_evaluators
+from frozenseg.evaluation.build import build_evaluators
 from frozenseg.registry import EVALUATOR
+from frozenseg.structures.output_kinds import OUTPUT_KINDS
 
 ALL = set(OUTPUT_KINDS)
 SEEN = [True, True, True]
@@ -14,7 +15,7 @@ def chosen(evaluators):
     return [type(evaluator).__name__ for evaluator in evaluators.evaluators]
 
 
-def test_read_outs_and_type_choose(metadata):
+def test_outputs_and_evaluator_type_select(metadata):
     metadata.json_file = "instances.json"
     assert chosen(build_evaluators(metadata, ALL, SEEN)) == [
         "PanopticQuality",
@@ -31,23 +32,23 @@ def test_read_outs_and_type_choose(metadata):
     assert chosen(build_evaluators(metadata, ALL, SEEN)) == ["CityscapesIoU", "SemanticIoU", "MaskRecall"]
 
 
-def test_a_metric_without_ground_truth_is_left_out_and_told(metadata, caplog):
+def test_a_metric_without_ground_truth_is_skipped_and_logged(metadata, caplog):
     caplog.set_level("INFO", logger="frozenseg")
     assert chosen(build_evaluators(metadata, ALL, SEEN)) == ["PanopticQuality", "SemanticIoU", "MaskRecall"]
-    assert "InstanceAP is left out for little_world: no instance annotations (json_file)." in caplog.text
+    assert "InstanceAP is skipped for little_world: no instance annotations (json_file)." in caplog.text
 
 
-def test_label_pictures_may_be_missing_too(metadata, caplog):
+def test_label_images_may_be_missing_too(metadata, caplog):
     caplog.set_level("INFO", logger="frozenseg")
     metadata.sem_seg_root = None
     assert chosen(build_evaluators(metadata, ALL, SEEN)) == ["PanopticQuality"]
-    assert "SemanticIoU is left out for little_world: no label pictures." in caplog.text
+    assert "SemanticIoU is skipped for little_world: no label images." in caplog.text
 
 
 def test_mistakes_are_answered(metadata):
     with pytest.raises(DataError, match="Unknown output kind 'boxes'"):
         build_evaluators(metadata, {"boxes"}, SEEN)
-    with pytest.raises(DataError, match=r"Nothing of little_world \(coco_panoptic_seg\) can be scored .* instance"):
+    with pytest.raises(DataError, match=r"No metric of little_world \(coco_panoptic_seg\) can be computed .* instance"):
         build_evaluators(metadata, {"instance"}, SEEN)
     metadata.evaluator_type = "coco_panoptic"
     with pytest.raises(DataError, match="Unknown evaluator_type 'coco_panoptic' .* Did you mean 'coco_panoptic_seg'"):
@@ -55,7 +56,7 @@ def test_mistakes_are_answered(metadata):
 
 
 @pytest.mark.parametrize("name", EVALUATOR.names())
-def test_every_registered_metric_says_what_it_scores(name):
+def test_every_registered_metric_has_an_output_and_data_sets(name):
     evaluator = EVALUATOR.look_up(name)
     assert evaluator.output_kind in OUTPUT_KINDS
     assert evaluator.evaluator_types

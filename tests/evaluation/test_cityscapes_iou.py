@@ -125,7 +125,7 @@ def test_without_the_package_the_other_metric_remains(street, monkeypatch, caplo
     monkeypatch.setitem(sys.modules, "cityscapesscripts", None)
     chosen = build_evaluators(street, {"semantic"}, [True] * 3).evaluators
     assert [type(evaluator).__name__ for evaluator in chosen] == ["SemanticIoU"]
-    assert "CityscapesIoU is left out for little_world: no package cityscapesscripts (pip install" in caplog.text
+    assert "CityscapesIoU is skipped for little_world: no package cityscapesscripts (pip install" in caplog.text
 
 
 def random_street(rng):

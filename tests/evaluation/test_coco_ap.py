@@ -11,13 +11,18 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from frozenseg.evaluation import coco_ap as module
-from frozenseg.evaluation.coco_ap import FAST, USUAL, ap_package, ap_package_version, coco_ap
+from frozenseg.evaluation.coco_ap import FASTER_COCO_EVAL, PYCOCOTOOLS, ap_package, ap_package_version, coco_ap
 from frozenseg.structures.masks import encode_rle
 from tests.evaluation.squares import SIZE, annotation, square
 
 CATEGORIES, IMAGES = [3, 7, 8, 90], [11, 4, 5, 9, 30]
 ORDER = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR@1", "AR@10", "AR@100", "ARs", "ARm", "ARl")  # of COCOeval.stats
-PACKAGES = [USUAL, pytest.param(FAST, marks=pytest.mark.skipif(ap_package() != FAST, reason=f"needs {FAST}"))]
+PACKAGES = [
+    PYCOCOTOOLS,
+    pytest.param(
+        FASTER_COCO_EVAL, marks=pytest.mark.skipif(ap_package() != FASTER_COCO_EVAL, reason=f"needs {FASTER_COCO_EVAL}")
+    ),
+]
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +68,7 @@ def test_it_is_pycocotools_to_the_last_digit(world, package, images):
     found = coco_ap(path, lines, images, CATEGORIES, package)
     expected = np.where(theirs.stats < 0, np.nan, theirs.stats)
     # faster-coco-eval divides by tp + fp, pycocotools by tp + fp + 2.2e-16
-    rounding = 0 if package == USUAL else 1e-15
+    rounding = 0 if package == PYCOCOTOOLS else 1e-15
     assert [found.metrics[name] for name in ORDER] == pytest.approx(expected.tolist(), abs=rounding, rel=0, nan_ok=True)
     np.testing.assert_allclose(found.precision, theirs.eval["precision"][:, :, :, 0, -1], rtol=0, atol=rounding)
     assert 0.05 < found.metrics["AP"] < 0.95
@@ -90,7 +95,7 @@ def test_images_may_have_names(world, package, tmp_path):
         line["image_id"] = f"street_{line['image_id']}"
     (tmp_path / "named.json").write_text(json.dumps(content))
     named = coco_ap(tmp_path / "named.json", lines, ["street_4", "street_30"], CATEGORIES, package)
-    assert named.metrics == pytest.approx(coco_ap(*world, [4, 30], CATEGORIES, USUAL).metrics, nan_ok=True)
+    assert named.metrics == pytest.approx(coco_ap(*world, [4, 30], CATEGORIES, PYCOCOTOOLS).metrics, nan_ok=True)
 
 
 @pytest.mark.parametrize("package", PACKAGES)
@@ -104,4 +109,4 @@ def test_the_fast_package_is_taken_where_it_is_installed(monkeypatch):
     assert ap_package_version().split()[0] == ap_package()
     monkeypatch.setattr(module, "importlib", importlib)
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    assert ap_package() == USUAL
+    assert ap_package() == PYCOCOTOOLS

@@ -1,4 +1,4 @@
-"""Hints: told where a whole benchmark scores nothing, and only there."""
+"""Diagnoses: logged if the headline score of a benchmark is 0 or NaN, and only then."""
 
 import logging
 
@@ -7,21 +7,21 @@ from frozenseg.evaluation.diagnosis import diagnose, warn_about_zero_scores
 NAN = float("nan")
 
 
-def test_nothing_is_said_of_scores_above_nothing():
+def test_scores_above_zero_have_no_diagnosis():
     assert diagnose("pets", {"panoptic_seg": {"PQ": 0.01, "U_PQ": 0.0, "PQ_th": NAN}, "recall": {"R": 0.0}}) == ""
 
 
 def test_a_zero_has_likely_causes():
     hint = diagnose("pets", {"panoptic_seg": {"PQ": 0.0}, "sem_seg": {"mIoU": 1.0}, "segm": {"AP": 0.0}})
     assert hint.startswith("PQ and AP on pets: 0 for all classes. Likely causes: (1) the weights")
-    for cause in ("words stand in another order", "category ids", "OBJECT_MASK_THRESHOLD", "another size"):
+    for cause in ("class names are in another order", "category ids", "OBJECT_MASK_THRESHOLD", "another size"):
         assert cause in hint
-    assert "label pictures" not in hint
+    assert "label images" not in hint
 
 
-def test_what_is_not_annotated_is_no_number():
+def test_what_is_not_annotated_is_nan():
     assert diagnose("pets", {"sem_seg": {"mIoU": NAN}}) == (
-        "mIoU on pets: not a number, because no class is annotated in the evaluated images."
+        "mIoU on pets: NaN, because no class is annotated in the evaluated images."
     )
 
 

@@ -80,7 +80,7 @@ def test_a_loader_without_length_is_enough():
 
 
 def test_an_empty_share_is_fine_an_empty_data_set_is_not(monkeypatch):
-    with pytest.raises(DataError, match="no image to evaluate on"):
+    with pytest.raises(DataError, match="no image to evaluate"):
         inference_on_dataset(Doubler(), [], Mean("a", "x"))
     monkeypatch.setattr(distributed, "gather", lambda count: [count, 5])
     monkeypatch.setattr(Mean, "evaluate", lambda self: {"a": {"x": len(self.values)}})

@@ -18,7 +18,7 @@ def test_a_row_is_about_the_one_benchmark_or_names_its_own():
 @pytest.mark.parametrize(
     ("row", "benchmarks", "message"),
     [
-        (ROW, ["pets", "zoo"], "but 2 benchmarks are run: say which one is meant"),
+        (ROW, ["pets", "zoo"], "but 2 benchmarks are run: name one"),
         (ROW[:3], ["pets"], r"has the row \['panoptic_seg', 'PQ', 30\]: expected \[task, metric, value, tolerance\]"),
         ("PQ", ["pets"], r"has the row 'PQ': expected \[task"),
         (["panoptic_seg", "PQ", "30", 1], ["pets"], "the last two finite numbers"),
@@ -52,7 +52,7 @@ def test_every_value_that_is_off_is_named():
             ["panoptic_seg", "PG", 1, 1],
         )
     assert str(error.value) == (
-        "4 of 5 results are not those of TEST.EXPECTED_RESULTS: "
+        "4 of 5 results differ from TEST.EXPECTED_RESULTS: "
         "pets/panoptic_seg/PQ: expected 31 ± 0.5, got 30.4000; "
         "pets/sem_seg/mIoU: expected 20 ± 100, got nan; "
         "pets/segm/AP: there is no task 'segm', only panoptic_seg, sem_seg; "

@@ -120,5 +120,5 @@ def test_a_layer_of_any_numbers_comes_back():
 def test_processes_are_merged(monkeypatch):
     first = show(Gallery(evaluators(), METADATA, count=2), {"a": 0.1, "c": 0.3, "e": 0.5})
     second = show(Gallery(evaluators(), METADATA, count=2), {"b": 0.2, "d": 0.5, "f": 0.6})
-    monkeypatch.setattr(distributed, "gather", lambda mine: [mine, second._everything()])
+    monkeypatch.setattr(distributed, "gather", lambda mine: [mine, second._all()])
     assert names(first) == (["f", "d"], ["a", "b"])

@@ -7,7 +7,7 @@ import pytest
 
 from frozenseg import distributed
 from frozenseg.errors import DataError
-from frozenseg.evaluation.instance_ap import InstanceAP
+from frozenseg.evaluation.coco_ap_evaluator import InstanceAP
 from tests.evaluation.squares import SIZE, annotation, predict, square
 
 
@@ -86,7 +86,7 @@ def test_classes_keep_their_own_ap_when_dataset_ids_run_the_other_way(metadata, 
 
 
 def test_processes_are_merged_and_all_get_the_result(evaluator, monkeypatch):
-    other = InstanceAP(evaluator.table, evaluator.json_file, evaluator.dataset_ids)
+    other = InstanceAP(evaluator.things.table, evaluator.json_file, evaluator.things.dataset_ids)
     evaluator.process([{"image_id": 1}], predict((square(0, 0, 20), 0, 0.9), (square(60, 0, 50), 1, 0.8)))
     other.process([{"image_id": 2}], predict((square(0, 0, 20), 0, 0.7)))
     shares = iter([[evaluator.images, other.images]])

@@ -9,7 +9,8 @@ from frozenseg import distributed
 from frozenseg.errors import DataError, FrozenSegError
 from frozenseg.evaluation import lvis_ap
 from frozenseg.evaluation.build import build_evaluators
-from frozenseg.evaluation.lvis_ap import METRICS, LvisAP
+from frozenseg.evaluation.instance_scoring import ThingClasses
+from frozenseg.evaluation.lvis_ap import LVIS_METRICS, LvisAP
 from frozenseg.evaluation.official_packages import import_lvis
 from tests.evaluation.squares import SIZE, annotation, predict, square
 
@@ -144,8 +145,8 @@ def test_a_random_world_scores_as_the_package_says(metadata, tmp_path):
     )
     official = import_lvis().LVISEval(json_file, str(tmp_path / "results.json"), "segm")
     official.run()
-    theirs = {metric: 100 * official.results[metric] for metric in METRICS}
-    assert {metric: ours[metric] for metric in METRICS if theirs[metric] >= 0} == pytest.approx(
+    theirs = {metric: 100 * official.results[metric] for metric in LVIS_METRICS}
+    assert {metric: ours[metric] for metric in LVIS_METRICS if theirs[metric] >= 0} == pytest.approx(
         {metric: value for metric, value in theirs.items() if value >= 0}
     )
     assert 0 < theirs["AP"] < 100
@@ -171,7 +172,7 @@ def test_bad_predictions_and_files_are_named(build, tmp_path):
     with pytest.raises(DataError, match=r"Image 404 is not among the images of .*lvis\.json"):
         evaluator.evaluate()
     evaluator.reset()
-    evaluator.dataset_ids = {0: 17, 1: 1203}
+    evaluator.things = ThingClasses(evaluator.things.table, {0: 17, 1: 1203})
     with pytest.raises(DataError, match=r"Category 1203 is not among the categories of .*lvis\.json"):
         evaluator.evaluate()
     evaluator.json_file = str(tmp_path / "nowhere.json")

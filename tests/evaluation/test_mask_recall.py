@@ -63,7 +63,7 @@ def test_every_region_of_every_process_counts_alike(metadata, write_labels, monk
     first.process([write_labels([[0, 1]], image_id=1)], [proposes([[1, 0]])])
     second.process([write_labels([[0, 0]], image_id=2)], [proposes([[1, 1]])])
     second.process([write_labels([[0, 2]], image_id=3)], [{"recall_seg": torch.zeros(0, 1, 2)}])
-    shares = iter([torch.from_numpy(second._regions), torch.from_numpy(second._found)])
+    shares = iter([torch.from_numpy(second._regions), torch.from_numpy(second._matched)])
     monkeypatch.setattr(distributed, "sum_over_ranks", lambda mine: mine + next(shares))
     results = first.evaluate()["recall_seg"]
     assert results["Recall@IoU=0.50"] == pytest.approx(100 * 2 / 5)
@@ -119,7 +119,7 @@ def test_both_ways_of_counting_agree(truth, masks):
 
 def test_bad_truth_and_proposals_are_named(evaluator, write_labels):
     record = write_labels([[0, 9]], image_id="street_7")
-    with pytest.raises(DataError, match="picture of image street_7 holds the value 9: expected 0 to 2, or 255"):
+    with pytest.raises(DataError, match="image of image street_7 holds the value 9: expected 0 to 2, or 255"):
         evaluator.describe(record, proposes([[1, 1]]))
     good = write_labels([[0, 1]], image_id="street_8")
     with pytest.raises(DataError, match=r"recall_seg for image street_8 has shape \(1, 1, 1\), expected .*, 1, 2\)"):

@@ -13,7 +13,7 @@ from frozenseg import distributed
 from frozenseg.data.catalog import DatasetCatalog, MetadataCatalog
 from frozenseg.errors import DataError
 from frozenseg.evaluation.build import build_evaluators
-from frozenseg.evaluation.evaluator import inference_on_dataset
+from frozenseg.evaluation.evaluator import DatasetEvaluators, inference_on_dataset
 from frozenseg.evaluation.label_counts import LabelValues
 from frozenseg.evaluation.prediction_file_metrics.instances import score_instance_files
 from frozenseg.evaluation.prediction_file_metrics.panoptic import score_panoptic_files
@@ -25,6 +25,7 @@ from frozenseg.toyworld.export import Recipe, export_split
 from tests.evaluation.squares import SIZE, annotation, predict, square
 
 OUTPUT_KINDS = {"panoptic", "semantic", "instance"}
+NO_METRICS = DatasetEvaluators([])
 PERSON, CAR, ROAD = 24, 26, 7
 
 
@@ -65,7 +66,7 @@ class NoisyTruth(nn.Module):
 
 def evaluate(metadata, records, folder, **options):
     evaluators = build_evaluators(metadata, OUTPUT_KINDS, [True] * len(metadata.stuff_classes))
-    writers = build_prediction_writers(metadata, OUTPUT_KINDS, folder, **options)
+    writers = build_prediction_writers(metadata, evaluators, OUTPUT_KINDS, folder, **options)
     results, _ = inference_on_dataset(NoisyTruth(), [[record] for record in records], evaluators, writers)
     for writer in writers:
         writer.close()
@@ -109,7 +110,7 @@ def test_an_evaluation_that_was_cut_off_ends_with_whole_files(toyworld, tmp_path
     evaluate(metadata, records, tmp_path / "whole")
     folder = tmp_path / "parts"
     for record in records[:2]:  # killed: nothing is closed
-        for writer in build_prediction_writers(metadata, OUTPUT_KINDS, folder, resume=True):
+        for writer in build_prediction_writers(metadata, NO_METRICS, OUTPUT_KINDS, folder, resume=True):
             writer.observe(record, *NoisyTruth()([record]), {})
     assert not (folder / "panoptic.json").exists()
     evaluate(metadata, records[1:3], folder, resume=True)
@@ -122,9 +123,9 @@ def test_an_evaluation_that_was_cut_off_ends_with_whole_files(toyworld, tmp_path
 
 def test_other_processes_leave_the_json_to_the_first(toyworld, tmp_path, monkeypatch):
     metadata, records = toyworld
-    first = build_prediction_writers(metadata, {"panoptic"}, tmp_path / "files")[0]
+    first = build_prediction_writers(metadata, NO_METRICS, {"panoptic"}, tmp_path / "files")[0]
     monkeypatch.setattr(distributed, "is_main_process", lambda: False)
-    [writer] = build_prediction_writers(metadata, {"panoptic"}, tmp_path / "files")
+    [writer] = build_prediction_writers(metadata, NO_METRICS, {"panoptic"}, tmp_path / "files")
     writer.observe(records[0], *NoisyTruth()(records[:1]), {})
     writer.close()
     assert not (tmp_path / "files/panoptic.json").exists()
@@ -134,11 +135,12 @@ def test_other_processes_leave_the_json_to_the_first(toyworld, tmp_path, monkeyp
 
 
 def test_lines_that_a_metric_has_made_are_taken_over(metadata, tmp_path):
-    [writer] = build_prediction_writers(metadata, {"instance"}, tmp_path)
-    record = {"image_id": "a/b", "file_name": "a/b.jpg"}
-    writer.observe(
-        record, {}, {"SemanticIoU": {"true": []}, "InstanceAP": {"lines": [{"image_id": "a/b", "score": 1}]}}
-    )
+    metadata.json_file = "instances.json"
+    evaluators = build_evaluators(metadata, {"semantic", "instance"}, [True] * 3)
+    [writer] = build_prediction_writers(metadata, evaluators, {"instance"}, tmp_path)
+    lines = [{"image_id": "a/b", "score": 1}]
+    contribution = {"SemanticIoU": {"true": []}, "InstanceAP": {"image_id": "a/b", "lines": lines}}
+    writer.observe({"image_id": "a/b", "file_name": "a/b.jpg"}, {}, contribution)
     writer.close()
     assert json.loads((tmp_path / "instances.json").read_text()) == [{"image_id": "a/b", "score": 1}]
 
@@ -167,7 +169,7 @@ def test_label_pictures_are_as_each_benchmark_wants_them(
 ):
     metadata = SimpleNamespace(**{**vars(metadata), "evaluator_type": evaluator_type, **extra})
     metadata.image_root, metadata.sem_seg_root = str(tmp_path / "images"), str(tmp_path / "labels")
-    [writer] = build_prediction_writers(metadata, {"semantic"}, tmp_path / "files")
+    [writer] = build_prediction_writers(metadata, NO_METRICS, {"semantic"}, tmp_path / "files")
     scores = torch.eye(3)[[0, 2, 1]][:, None]  # (C, 1, 3), the classes 0, 2, 1
     writer.observe(record, {"sem_seg": scores}, {})
     assert read_labels(tmp_path / "files/semantic" / path).tolist() == expected
@@ -179,17 +181,17 @@ def test_label_pictures_are_as_each_benchmark_wants_them(
 
 def test_what_is_not_scored_is_not_written(metadata, tmp_path):
     metadata.evaluator_type = "sem_seg"
-    assert [type(writer).__name__ for writer in build_prediction_writers(metadata, OUTPUT_KINDS, tmp_path)] == [
-        "LabelWriter"
-    ]
-    assert build_prediction_writers(metadata, {"recall"}, tmp_path) == []
+    assert [
+        type(writer).__name__ for writer in build_prediction_writers(metadata, NO_METRICS, OUTPUT_KINDS, tmp_path)
+    ] == ["LabelWriter"]
+    assert build_prediction_writers(metadata, NO_METRICS, {"recall"}, tmp_path) == []
     metadata.evaluator_type, metadata.thing_dataset_id_to_contiguous_id = "coco", {}
-    assert build_prediction_writers(metadata, OUTPUT_KINDS, tmp_path) == []
+    assert build_prediction_writers(metadata, NO_METRICS, OUTPUT_KINDS, tmp_path) == []
 
 
 @pytest.mark.parametrize("output_kind", sorted(OUTPUT_KINDS))
 def test_an_output_that_is_missing_is_named(metadata, record, tmp_path, output_kind):
-    [writer] = build_prediction_writers(metadata, {output_kind}, tmp_path)
+    [writer] = build_prediction_writers(metadata, NO_METRICS, {output_kind}, tmp_path)
     with pytest.raises(DataError, match=rf"image 7 has no \w+: set .*{output_kind.upper()}_ON to True"):
         writer.observe(record, {}, {})
 
@@ -232,7 +234,7 @@ def test_cityscapes_files_score_as_the_package_says(street, tmp_path, monkeypatc
 
     metadata, records, outputs = street
     evaluators = [cls.from_metadata(metadata, [True] * 3) for cls in (CityscapesAP, CityscapesIoU)]
-    writers = build_prediction_writers(metadata, {"instance", "semantic"}, tmp_path / "files")
+    writers = build_prediction_writers(metadata, NO_METRICS, {"instance", "semantic"}, tmp_path / "files")
     for record, output in zip(records, outputs, strict=True):
         for evaluator in evaluators:
             evaluator.process([record], [output])
@@ -264,7 +266,7 @@ def test_cityscapes_files_score_as_the_package_says(street, tmp_path, monkeypatc
 
 def test_lvis_and_coco_want_the_same_lines(metadata, tmp_path):
     metadata.evaluator_type = "lvis"
-    [writer] = build_prediction_writers(metadata, {"instance"}, tmp_path)
+    [writer] = build_prediction_writers(metadata, NO_METRICS, {"instance"}, tmp_path)
     writer.observe({"image_id": 1, "file_name": "1.jpg"}, predict((square(0, 0, 20), 1, 0.5))[0], {})
     writer.close()
     [line] = json.loads((tmp_path / "instances.json").read_text())

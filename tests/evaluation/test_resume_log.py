@@ -46,7 +46,7 @@ def test_an_image_is_in_the_file_before_the_next_one_comes(tmp_path):
 
 def test_the_journal_of_another_evaluation_is_refused(tmp_path):
     note(tmp_path, 0, {1: [1]})
-    with pytest.raises(DataError, match=r"journal_0\.jsonl is of another evaluation: SEED, words differ"):
+    with pytest.raises(DataError, match=r"journal_0\.jsonl belongs to another evaluation: SEED, words differ"):
         read_resume_logs(tmp_path, {"weights": "abc", "SEED": 2, "words": ("cat",)})
 
 

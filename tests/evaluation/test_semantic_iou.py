@@ -105,7 +105,7 @@ def test_labels_that_begin_at_one(evaluator, write_labels):
 
 def test_bad_truth_and_prediction_are_named(evaluator, write_labels):
     record = write_labels([[0, 9]], image_id="street_7")
-    with pytest.raises(DataError, match="picture of image street_7 holds the value 9: expected 0 to 2, or 255"):
+    with pytest.raises(DataError, match="image of image street_7 holds the value 9: expected 0 to 2, or 255"):
         evaluator.process([record], scores([[0, 0]]))
     with pytest.raises(DataError, match=r"sem_seg for image street_7 has shape \(3, 1, 1\), expected \(3, 1, 2\)"):
         evaluator.process([record], scores([[0]]))

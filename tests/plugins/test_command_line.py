@@ -72,4 +72,4 @@ def test_results_are_compared_with_what_is_expected(plugin, config: str, options
     for more in (["--eval-only"], []):
         assert "expected 99" in said(capsys, *command, *more, *one, "TEST.EXPECTED_RESULTS", repr([wrong]))
         assert main([*command, *more, "TEST.EXPECTED_RESULTS", repr([right])]) == 0
-    assert "say which one is meant" in said(capsys, *command, "TEST.EXPECTED_RESULTS", repr([wrong]))
+    assert "name one, [benchmark, task" in said(capsys, *command, "TEST.EXPECTED_RESULTS", repr([wrong]))

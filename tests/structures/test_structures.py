@@ -28,7 +28,7 @@ def test_instances_index_all_fields_alike() -> None:
 
 def test_instances_refuse_another_length_and_name_unknown_fields() -> None:
     instances = Instances((4, 6), scores=torch.rand(2))
-    with pytest.raises(ShapeError, match="'pred_classes' has 3 rows, the fields before it 2"):
+    with pytest.raises(ShapeError, match="'pred_classes' has 3 rows, the other fields have 2"):
         instances.pred_classes = torch.rand(3)
     with pytest.raises(AttributeError, match="no field 'boxes'; it has scores"):
         _ = instances.boxes

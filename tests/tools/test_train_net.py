@@ -221,7 +221,7 @@ def test_results_that_are_off_fail_the_run(trained: Path, tmp_path: Path, capsys
     assert "expected [task, metric, value, tolerance]" in capsys.readouterr().err
     assert not (tmp_path / "inference").exists()  # it was refused before any work
     assert train_net(*options, [["panoptic_seg", "PQ", pq, 1e-9], ["panoptic_seg", "PQ", pq + 1, 0.5]]) == 2
-    assert "1 of 2 results are not those of TEST.EXPECTED_RESULTS: toyworld_val_seen/" in capsys.readouterr().err
+    assert "1 of 2 results differ from TEST.EXPECTED_RESULTS: toyworld_val_seen/" in capsys.readouterr().err
     assert drawings(tmp_path)
 
 

@@ -25,16 +25,16 @@ from frozenseg.evaluation.gallery import Gallery
 from frozenseg.evaluation.ground_truth import read_ground_truths
 from frozenseg.evaluation.prediction_files import PredictionWriter, build_prediction_writers
 from frozenseg.evaluation.resume_log import ResumeLog, delete_resume_logs, read_kept_images, read_resume_logs
+from frozenseg.evaluation.types import BenchmarkResults, TaskResults
 from frozenseg.log import get_logger
 from frozenseg.modeling.augmentation import augmented
 from frozenseg.modeling.inference_settings import EnsembleSettings, InferenceSettings
 from frozenseg.modeling.postprocess.postprocessor import Postprocessor
 from frozenseg.modeling.segmentation_model import SegmentationModel
+from frozenseg.structures.output_kinds import OUTPUT_KINDS, OutputKind, switch_of
 from frozenseg.vocabulary import Vocabulary
 
 logger = get_logger(__name__)
-Tasks = dict[str, dict[str, float]]  # task → metric → percent
-Results = dict[str, Tasks]  # by benchmark
 CONTROL_SEED = 0
 
 
@@ -132,7 +132,7 @@ def evaluate(
     compare: bool = False,
     resume: bool | None = None,
     weights: str = "",
-) -> Results:
+) -> dict[str, TaskResults]:
     """Run a model over benchmarks; write the results under ``inference/`` and log the tables.
 
     Args:
@@ -228,7 +228,9 @@ def _writers(benchmark: Benchmark, folder: Path, resume: bool) -> list[Predictio
     if not benchmark.cfg.TEST.SAVE_PREDICTIONS:
         return []
     logger.info("Predictions are written to %s", folder)
-    return build_prediction_writers(benchmark.metadata, requested_outputs(benchmark.cfg), folder, resume)
+    return build_prediction_writers(
+        benchmark.metadata, benchmark.evaluators, requested_outputs(benchmark.cfg), folder, resume
+    )
 
 
 def _earlier(place: Path, about: dict[str, Any], resume: bool) -> dict[str, Any]:
@@ -253,7 +255,7 @@ def _what_counts(benchmark: Benchmark, weights: dict[str, Any]) -> dict[str, Any
     }
 
 
-def flat_results(results: Results) -> dict[str, float]:
+def flat_results(results: BenchmarkResults) -> dict[str, float]:
     """Return results under ``benchmark/task/metric``, for curves."""
     return {
         f"{benchmark}/{task}/{metric}": value
@@ -263,23 +265,14 @@ def flat_results(results: Results) -> dict[str, float]:
     }
 
 
-def requested_outputs(cfg: Any) -> set[str]:
-    """Return the outputs that a config switches on.
+def requested_outputs(cfg: CfgNode) -> set[OutputKind]:
+    """Return the kinds of output that a config switches on.
 
     Raises:
         ConfigError: none is on.
     """
-    test = cfg.MODEL.MASK_FORMER.TEST
-    switches = {
-        "semantic": test.SEMANTIC_ON,
-        "instance": test.INSTANCE_ON,
-        "panoptic": test.PANOPTIC_ON,
-        "recall": test.RECALL_ON,
-    }
-    chosen = {name for name, on in switches.items() if on}
-    if not chosen:
-        raise ConfigError(
-            "Nothing to evaluate: MODEL.MASK_FORMER.TEST.SEMANTIC_ON, INSTANCE_ON, PANOPTIC_ON and RECALL_ON are all "
-            "False."
-        )
-    return chosen
+    switches = cfg.MODEL.MASK_FORMER.TEST
+    kinds = {kind for kind in OUTPUT_KINDS if switches[f"{kind.upper()}_ON"]}
+    if not kinds:
+        raise ConfigError(f"Nothing to evaluate: {', '.join(map(switch_of, OUTPUT_KINDS))} are all False.")
+    return kinds

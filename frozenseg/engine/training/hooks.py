@@ -19,7 +19,7 @@ from frozenseg.engine.training.lr_schedule import LearningRateSchedule
 from frozenseg.engine.training.trainer import Hook, Step, Trainer, is_due
 from frozenseg.engine.training.writers import MetricWriter, Scalars, max_memory_mib, summed_by_kind
 from frozenseg.errors import CheckpointError
-from frozenseg.evaluation.evaluator import Results
+from frozenseg.evaluation.types import TaskResults
 from frozenseg.log import get_logger
 
 logger = get_logger(__name__)
@@ -90,9 +90,9 @@ class Evaluate(Hook):
         results: of the last evaluation, by benchmark; empty before the first.
     """
 
-    def __init__(self, evaluate: Callable[[int], dict[str, Results]], period: int, missed: bool = False) -> None:
+    def __init__(self, evaluate: Callable[[int], dict[str, TaskResults]], period: int, missed: bool = False) -> None:
         self.evaluate, self.period, self.missed = evaluate, period, missed
-        self.results: dict[str, Results] = {}
+        self.results: dict[str, TaskResults] = {}
 
     def before_train(self, trainer: Trainer) -> None:
         """Evaluate if the resumed run has missed it."""

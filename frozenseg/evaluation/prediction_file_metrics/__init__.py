@@ -1,1 +1,1 @@
-"""Files of predictions, written by any program, against files of ground truth; no data set needs to be known."""
+"""Metrics of prediction files: COCO panoptic format, COCO result files, folders of label images."""

@@ -1,4 +1,4 @@
-"""One image of two sets of files compared; other processes run this, so it imports little.
+"""Comparison of the ground truth and prediction files of one image; runs in worker processes and imports little.
 
 Letters: C classes.
 """
@@ -13,14 +13,15 @@ from frozenseg.evaluation.label_counts import IGNORED, LabelPairs, LabelValues, 
 from frozenseg.evaluation.panoptic_matching import PanopticMap, count_matches
 from frozenseg.structures.label_files import read_labels, read_segment_runs
 from frozenseg.structures.label_runs import Runs, overlay
+from frozenseg.structures.record import ImageId
 
 
 class PanopticFile(NamedTuple):
-    """What is said of an image.
+    """Panoptic segmentation of one image in COCO's format.
 
     Attributes:
         path: of the PNG of segment ids.
-        segments: ``id`` and ``category_id`` (contiguous); of the truth also ``area`` and ``iscrowd``.
+        segments: ``id`` and ``category_id`` (contiguous); in ground truth also ``area`` and ``iscrowd``.
     """
 
     path: Path
@@ -31,56 +32,57 @@ class PanopticFile(NamedTuple):
         return PanopticMap.from_segments(read_segment_runs(self.path), self.segments)
 
 
-def match_panoptic_files(image: Any, truth: PanopticFile, guess: PanopticFile, classes: int) -> list[list[float]]:
+def match_panoptic_files(
+    image: ImageId, ground_truth: PanopticFile, predicted: PanopticFile, classes: int
+) -> list[list[float]]:
     """Match the segments of an image.
 
     Args:
-        image: its id, for messages.
-        truth: the ground truth.
-        guess: the prediction.
+        image: id of the image, for messages.
+        ground_truth: the annotation.
+        predicted: the prediction.
         classes: C.
 
     Returns:
         ``[class, tp, fp, fn, sum of IoU]`` for each class that occurs.
 
     Raises:
-        DataError: a PNG cannot be read, or the two cannot be compared.
+        DataError: a PNG cannot be read, or the maps do not match.
     """
-    return count_matches(truth.read(), guess.read(), classes, f"image {image}").occurring()
+    return count_matches(ground_truth.read(), predicted.read(), classes, f"image {image}").occurring()
 
 
-def compare_label_files(name: str, truth: Path, guess: Path, values: LabelValues) -> LabelPairs:
-    """Compare two label pictures.
+def compare_label_files(name: str, annotation: Path, prediction: Path, values: LabelValues) -> LabelPairs:
+    """Compare two label images.
 
     Args:
-        name: what the image is called in messages.
-        truth: the true one.
-        guess: the predicted one.
-        values: what the values mean, in both.
+        name: of the image, for messages.
+        annotation: file of the ground truth.
+        prediction: file of the prediction.
+        values: meaning of the values of both images.
 
     Returns:
-        ``true``, ``predicted`` and ``pixels``, see :func:`count_labels`; a labelled pixel whose prediction is the value
-        of unlabelled pixels has no answer.
+        Pixels by pair of classes; class C is predicted for labelled pixels that have the value of unlabelled pixels.
 
     Raises:
-        DataError: a picture cannot be read, their sizes differ, or one holds a value that is no class.
+        DataError: an image cannot be read, the sizes differ, or a value is not a class.
     """
-    true, guessed = (Runs.of(read_labels(path)) for path in (truth, guess))
-    if true.size != guessed.size:
+    annotated, predicted = (Runs.of(read_labels(path)) for path in (annotation, prediction))
+    if annotated.size != predicted.size:
         raise DataError(
-            f"The prediction for image {name} is {guessed.size[0]}×{guessed.size[1]} pixels, its ground truth "
-            f"{true.size[0]}×{true.size[1]}: predict at the size of the original image."
+            f"The prediction for image {name} is {predicted.size[0]}×{predicted.size[1]} pixels, its ground truth "
+            f"{annotated.size[0]}×{annotated.size[1]}: predict at the size of the original image."
         )
-    run_of_truth, run_of_guess, pixels = overlay(true, guessed)
-    true_classes = values.true_classes(true.values, f"The ground truth {truth}")[run_of_truth]
-    answers = guessed.values.astype(np.int64) - values.first
-    known = (answers >= 0) & (answers < values.classes)
-    answered = guessed.values != values.ignore
-    wrong = (true_classes != IGNORED) & (pixels > 0) & (answered & ~known)[run_of_guess]
+    true_run, predicted_run, pixels = overlay(annotated, predicted)
+    true_classes = values.true_classes(annotated.values, f"The ground truth {annotation}")[true_run]
+    classes = predicted.values.astype(np.int64) - values.first
+    known = (classes >= 0) & (classes < values.classes)
+    labelled = predicted.values != values.ignore
+    wrong = (true_classes != IGNORED) & (pixels > 0) & (labelled & ~known)[predicted_run]
     if wrong.any():
         raise DataError(
-            f"The prediction {guess} holds the value {guessed.values[run_of_guess[wrong][0]]} on labelled pixels: "
-            f"expected {values.first} to {values.first + values.classes - 1}."
+            f"The prediction {prediction} holds the value {predicted.values[predicted_run[wrong][0]]} on labelled "
+            f"pixels: expected {values.first} to {values.first + values.classes - 1}."
         )
-    answers = np.where(answered, answers, values.classes)[run_of_guess]
-    return count_labels(true_classes, answers, pixels, values.classes)
+    predicted_classes = np.where(labelled, classes, values.classes)[predicted_run]
+    return count_labels(true_classes, predicted_classes, pixels, values.classes)

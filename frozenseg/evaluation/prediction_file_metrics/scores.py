@@ -1,21 +1,24 @@
-"""What the scoring of files gives, and what it is read from."""
+"""Scores of prediction files: result type, parallel comparison, and checks of the input files."""
 
 import json
 import math
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from frozenseg.atomic import write_json
 from frozenseg.errors import DataError
-from frozenseg.evaluation.evaluator import Results
+from frozenseg.evaluation.types import TaskResults
 from frozenseg.log import progress
 from frozenseg.parallel import outcomes
+from frozenseg.structures.record import ImageId
 
-IMAGES_A_PROCESS = 200  # fewer are done sooner than a process has started
+T = TypeVar("T")
+H = TypeVar("H", bound=Hashable)
+IMAGES_PER_PROCESS = 200  # fewer take less time than the start of a process
 PER_CATEGORY = "per_category"
 
 
@@ -25,12 +28,12 @@ class FileScores:
 
     Attributes:
         results: task → metric → percent.
-        per_category: category id → metric → percent, or what it is made of; None where there is nothing.
-        images: how many were compared.
-        notes: sentences on what the numbers do not show.
+        per_category: category id → metric → percent, or counts; None if a category has no value.
+        images: number of compared images.
+        notes: sentences about the input that explain the scores.
     """
 
-    results: Results
+    results: TaskResults
     per_category: dict[str, dict[str, float | int | None]]
     images: int
     notes: list[str] = field(default_factory=list)
@@ -44,22 +47,27 @@ class FileScores:
         write_json(path, {**tasks, PER_CATEGORY: self.per_category}, indent=2)
 
 
-def compare_all(function: Callable[..., Any], tasks: Sequence[tuple[Any, ...]], workers: int, quiet: bool) -> list[Any]:
-    """Compare images, in the order of ``tasks`` whatever the number of processes.
+def compare_all(function: Callable[..., T], tasks: Sequence[tuple[Any, ...]], workers: int, quiet: bool) -> list[T]:
+    """Compare all images, in several processes if there are many.
 
     Args:
-        function: see :func:`outcomes`.
-        tasks: its arguments.
-        workers: processes; 0: one for every 200 images, at most one a processor.
-        quiet: no progress bar.
+        function: compares one image, see :func:`outcomes`.
+        tasks: arguments of ``function`` for each image.
+        workers: number of processes; 0: one per 200 images, at most one per CPU.
+        quiet: show no progress bar.
+
+    Returns:
+        Results in the order of ``tasks``.
     """
-    workers = workers or max(1, min(os.cpu_count() or 1, len(tasks) // IMAGES_A_PROCESS))
-    found = dict(progress(outcomes(function, tasks, workers), "comparing images", len(tasks), quiet))
-    return [found[place] for place in range(len(tasks))]
+    workers = workers or max(1, min(os.cpu_count() or 1, len(tasks) // IMAGES_PER_PROCESS))
+    results = dict(progress(outcomes(function, tasks, workers), "comparing images", len(tasks), quiet))
+    return [results[index] for index in range(len(tasks))]
 
 
-def by_category(categories: Sequence[Any], per_class: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str, Any]]:
-    """Turn ``{metric: {category id: percent}}`` round; None where a category has none."""
+def by_category(
+    categories: Sequence[int], per_class: Mapping[str, Mapping[str, float]]
+) -> dict[str, dict[str, float | int | None]]:
+    """Transpose ``{metric: {category id: percent}}``; None if a category has no value."""
     return {
         str(category): {metric: values.get(str(category)) for metric, values in per_class.items()}
         for category in categories
@@ -71,10 +79,10 @@ def read_json(path: str | Path, kind: str) -> Any:
 
     Args:
         path: the file.
-        kind: what it is, for messages: ``ground truth`` or ``predictions``.
+        kind: ``ground truth`` or ``predictions``, for messages.
 
     Raises:
-        DataError: it is missing or not JSON.
+        DataError: the file is missing or not JSON.
     """
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
@@ -83,39 +91,42 @@ def read_json(path: str | Path, kind: str) -> Any:
 
 
 def check_folder(path: str | Path, kind: str) -> Path:
-    """Return a folder that must be there.
+    """Return a folder after checking that it exists.
+
+    Args:
+        path: of the folder.
+        kind: ``ground truth`` or ``predictions``, for messages.
 
     Raises:
-        DataError: it is not.
+        DataError: it does not exist.
     """
     if not Path(path).is_dir():
         raise DataError(f"The folder {path} of the {kind} does not exist.")
     return Path(path)
 
 
-def first_double(values: Iterable[Any]) -> Any:
-    """Return the first value that comes more than once; None where there is none."""
+def first_duplicate(values: Iterable[H]) -> H | None:
+    """Return the first value that occurs more than once; None if there is none."""
     return next((value for value, count in Counter(values).items() if count > 1), None)
 
 
-def check_same_images(truth: Iterable[Any], predicted: Iterable[Any], where: str | Path) -> None:
+def check_same_images(annotated: Collection[ImageId], predicted: Collection[ImageId], source: str | Path) -> None:
     """Check that the predictions are for the images of the ground truth.
 
     Args:
-        truth: names or ids of the images that are annotated.
-        predicted: of those that have a prediction.
-        where: the predictions, for messages.
+        annotated: names or ids of the images with ground truth.
+        predicted: names or ids of the images with a prediction.
+        source: file or folder of the predictions, for messages.
 
     Raises:
         DataError: a prediction is missing, or is for another image.
     """
-    true, guessed = dict.fromkeys(truth), dict.fromkeys(predicted)
-    if missing := [image for image in true if image not in guessed]:
+    if missing := [image for image in annotated if image not in predicted]:
         raise DataError(
-            f"{where} has no prediction for image {missing[0]} ({len(missing)} of {len(true)} are missing)."
+            f"{source} has no prediction for image {missing[0]} ({len(missing)} of {len(annotated)} are missing)."
         )
-    if unknown := [image for image in guessed if image not in true]:
+    if unknown := [image for image in predicted if image not in annotated]:
         raise DataError(
-            f"{where} has a prediction for image {unknown[0]}, which the ground truth does not have "
-            f"({len(unknown)} of {len(guessed)} are unknown)."
+            f"{source} has a prediction for image {unknown[0]}, which the ground truth does not have "
+            f"({len(unknown)} of {len(predicted)} are unknown)."
         )

@@ -1,4 +1,4 @@
-"""Semantic scores of two folders of label pictures, which go by the same names."""
+"""Semantic scores of two folders of label images with the same names."""
 
 from pathlib import Path
 
@@ -18,62 +18,64 @@ from frozenseg.evaluation.prediction_file_metrics.scores import (
 from frozenseg.evaluation.semantic_iou import SemanticIoU
 from frozenseg.structures.label_files import LABEL_SUFFIXES, files_by_name
 
-NO_MATCH = (
-    "mIoU is 0: no labelled pixel is predicted right. Likely causes: another value of the first class, classes in "
-    "another order, pictures that belong to other images."
+ZERO_MIOU = (
+    "mIoU is 0: no labelled pixel is predicted correctly. Likely causes: another value of the first class, classes in "
+    "another order, label images that belong to other images."
 )
 
 
 def score_semantic_files(
-    truth_folder: str | Path, folder: str | Path, values: LabelValues, workers: int = 0, quiet: bool = False
+    annotation_folder: str | Path, folder: str | Path, values: LabelValues, workers: int = 0, quiet: bool = False
 ) -> FileScores:
     """Score semantic predictions.
 
-    Two pictures belong together when their paths inside the folders are equal but for the ending. A labelled pixel
-    whose prediction is the value of unlabelled pixels is wrong: it counts against its true class and no other.
+    Two label images belong together if their paths below the folders are equal up to the suffix. A labelled pixel whose
+    prediction is the value of unlabelled pixels is wrong: it counts against its annotated class only.
 
     Args:
-        truth_folder: true label pictures.
-        folder: predicted label pictures: one channel, 8 or 16 bits.
-        values: what the values mean, in both.
-        workers: processes; 0 chooses.
-        quiet: no progress bar.
+        annotation_folder: annotated label images.
+        folder: predicted label images: one channel, 8 or 16 bits.
+        values: meaning of the values of both.
+        workers: number of processes; 0 is automatic.
+        quiet: show no progress bar.
 
     Returns:
-        mIoU, fwIoU, mACC, pACC; for each class IoU and ACC, under the value that it has in the pictures.
+        mIoU, fwIoU, mACC, pACC; for each class IoU and ACC, with the class's value in the label images as id.
 
     Raises:
-        DataError: something is missing, wrong, or does not fit.
+        DataError: a file is missing, invalid, or does not match the other.
     """
-    truth = files_by_name(check_folder(truth_folder, "ground truth"), LABEL_SUFFIXES)
-    guesses = files_by_name(check_folder(folder, "predictions"), LABEL_SUFFIXES)
-    if not truth:
-        raise DataError(f"There is no label picture ({', '.join(sorted(LABEL_SUFFIXES))}) in {truth_folder}.")
-    check_same_images(truth, guesses, folder)
-    tasks = [(name, path, guesses[name], values) for name, path in truth.items()]
+    annotated = files_by_name(check_folder(annotation_folder, "ground truth"), LABEL_SUFFIXES)
+    predicted = files_by_name(check_folder(folder, "predictions"), LABEL_SUFFIXES)
+    if not annotated:
+        raise DataError(f"There is no label image ({', '.join(sorted(LABEL_SUFFIXES))}) in {annotation_folder}.")
+    check_same_images(annotated, predicted, folder)
+    tasks = [(name, path, predicted[name], values) for name, path in annotated.items()]
     categories = range(values.first, values.first + values.classes)
-    everything = np.ones(values.classes, dtype=bool)
-    evaluator = SemanticIoU(ClassTable(tuple(map(str, categories)), everything, {}), values.ignore, values.first)
-    compared: list[LabelPairs] = compare_all(compare_label_files, tasks, workers, quiet)
+    table = ClassTable(tuple(map(str, categories)), np.ones(values.classes, dtype=bool), {})
+    evaluator = SemanticIoU(table, values.ignore, values.first)
+    compared = compare_all(compare_label_files, tasks, workers, quiet)
     for contribution in compared:
         evaluator.add(contribution)
     labelled = sum(sum(pairs["pixels"]) for pairs in compared)
     if not labelled:
-        raise DataError(f"The ground truth {truth_folder} has no labelled pixel: check --ignore, {values.ignore} now.")
+        raise DataError(
+            f"The ground truth {annotation_folder} has no labelled pixel: check --ignore, which is {values.ignore}."
+        )
     results = evaluator.evaluate()
-    notes = _unanswered(compared, values, labelled)
-    notes += [NO_MATCH] * (results["sem_seg"]["mIoU"] == 0)
+    notes = _unpredicted(compared, values, labelled)
+    notes += [ZERO_MIOU] * (results["sem_seg"]["mIoU"] == 0)
     return FileScores(results, by_category(categories, evaluator.per_class), len(tasks), notes)
 
 
-def _unanswered(compared: list[LabelPairs], values: LabelValues, labelled: int) -> list[str]:
-    """Say how many labelled pixels have no answer."""
+def _unpredicted(compared: list[LabelPairs], values: LabelValues, labelled: int) -> list[str]:
+    """Return a note with the number of labelled pixels without a predicted class; empty if there are none."""
     count = sum(
         amount
         for pairs in compared
         for label, amount in zip(pairs["predicted"], pairs["pixels"], strict=True)
         if label == values.classes
     )
-    share = PERCENT * count / labelled
-    note = f"{count} labelled pixels ({share:.2f} %) are predicted as {values.ignore}, no class: they count as wrong."
+    share = f"{PERCENT * count / labelled:.2f} %"
+    note = f"{count} labelled pixels ({share}) are predicted as {values.ignore}, no class: they count as wrong."
     return [note] if count else []

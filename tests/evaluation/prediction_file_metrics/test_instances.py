@@ -91,8 +91,8 @@ def test_an_empty_file_and_useless_lines_score_0_and_say_so(truth, score):
 BAD_LINES = {
     "Prediction 1 of .*lines.json is for image 404": {"image_id": 404},
     "Prediction 1 of .*lines.json has category 5": {"category_id": 5},
-    "has the score nan: a finite number": {"score": float("nan")},
-    "has the score high: a finite number": {"score": "high"},
+    "has the score nan: expected a finite number": {"score": float("nan")},
+    "has the score high: expected a finite number": {"score": "high"},
     r"mask of size \[5, 120\], but its image is 120×120": {"segmentation": {"size": [5, SIZE], "counts": "1"}},
     "not compressed run lengths": {"segmentation": [[0, 0, 9, 0, 9, 9]]},
 }
@@ -109,7 +109,7 @@ def test_files_of_another_form_are_named(truth, lines, score, tmp_path):
         score(truth, [{key: value for key, value in lines[0].items() if key != "score"}])
     with pytest.raises(DataError, match="has no image_id"):
         score(truth, [3])
-    with pytest.raises(DataError, match="a list is expected at the top"):
+    with pytest.raises(DataError, match="not a COCO result file: expected a list"):
         score(truth, {"annotations": lines})
     with pytest.raises(DataError, match="no 'height'"):
         score({**truth, "images": [{"id": 1}]}, lines)

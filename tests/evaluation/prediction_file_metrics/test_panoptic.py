@@ -187,7 +187,7 @@ BAD_PREDICTIONS = {
     "image a is 1×8 pixels, its ground truth 2×8": lambda guess: write_segment_ids(
         guess.folder / "a.png", np.array([[1, 2, 3, 4, 6, 7, 7, 7]])
     ),
-    "a.png, which the JSON names, does not exist": lambda guess: (guess.folder / "a.png").unlink(),
+    "a.png, which the JSON file names, does not exist": lambda guess: (guess.folder / "a.png").unlink(),
     "a.png cannot be decoded": lambda guess: (guess.folder / "a.png").write_bytes(b"no picture"),
     "not in COCO panoptic format: 'segments_info'": lambda guess: guess.entries[0].pop("segments_info"),
 }
@@ -206,7 +206,7 @@ BAD_TRUTH = {
     "'isthing' in its categories": lambda truth: setattr(truth, "categories", [{"id": 90}]),
     "category 90 twice": lambda truth: setattr(truth, "categories", [*CATEGORIES, CATEGORIES[0]]),
     "has no category: nothing can be scored": lambda truth: setattr(truth, "categories", []),
-    "annotates no segment: there is nothing to score": lambda truth: truth.entries[0]["segments_info"].clear(),
+    "has no segment: there is nothing to score": lambda truth: truth.entries[0]["segments_info"].clear(),
 }
 
 

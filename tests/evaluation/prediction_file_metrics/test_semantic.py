@@ -74,7 +74,7 @@ def test_bad_files_are_named(folders, tmp_path):
     refused("a.png holds the value 1: expected 0 to 0, or 255", LabelValues(1))
     refused("nowhere of the ground truth does not exist", folders=(tmp_path / "nowhere", folders[1]))
     (tmp_path / "empty").mkdir()
-    refused("There is no label picture", folders=(tmp_path / "empty", folders[1]))
+    refused("There is no label image", folders=(tmp_path / "empty", folders[1]))
     write_labels(folders[1] / "c.png", np.zeros((1, 1), dtype=np.uint8))
     refused("a prediction for image c, which the ground truth does not have")
     (folders[1] / "c.png").unlink()
@@ -90,5 +90,5 @@ def test_truth_without_a_label_is_named(folders):
     (folders[0] / "a.png").unlink()
     (folders[1] / "a.tif").unlink()
     write_labels(folders[0] / "more/b.tif", np.array([[255, 255]], dtype=np.uint16))
-    with pytest.raises(DataError, match="has no labelled pixel: check --ignore, 255 now"):
+    with pytest.raises(DataError, match="has no labelled pixel: check --ignore, which is 255"):
         score_semantic_files(*folders, THREE, workers=1, quiet=True)

@@ -1,16 +1,16 @@
-r"""Turn a raw download into what FrozenSeg reads, and say whether all is there. Nothing is downloaded.
+r"""Convert a download into the files that FrozenSeg reads, and check the result. Nothing is downloaded.
 
 Examples:
-  where to get what:
+  list where to get each data set:
     python datasets/prepare.py --list
 
-  convert ADE20K with four processes; run it again to go on after an interruption:
+  convert ADE20K with four processes; run the command again to resume after an interruption:
     python datasets/prepare.py ade20k --workers 4
 
-  look at what an earlier run has made:
+  check the files of an earlier run:
     python datasets/prepare.py ade20k --check
 
-The exit code is 0 when all is as it should be, 1 when something is missing or wrong, 2 when nothing could be done.
+Exit code: 0 if the data sets are complete and valid, 1 if something is missing or invalid, 2 if the conversion failed.
 """
 
 import argparse
@@ -21,22 +21,22 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from frozenseg.data.metadata import ROOT_VARIABLE, datasets_root
-from frozenseg.data.prepare.converter import FOLDER, Converter, converter_named, converters
+from frozenseg.data.prepare.converter import STATE_FOLDER, Converter, converters, get_converter
 from frozenseg.errors import DataError, FrozenSegError, MissingDataError
 from frozenseg.log import setup_logging
 
 
 def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    """Read the command line."""
+    """Parse the command line."""
     description, _, epilog = (__doc__ or "").partition("\n\n")
     formatter = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=description, epilog=epilog, formatter_class=formatter)
     parser.add_argument("name", nargs="?", metavar="NAME", help=", ".join(converters()))
-    parser.add_argument("--list", action="store_true", help="say for every data set where to get it, and stop")
+    parser.add_argument("--list", action="store_true", help="print where to get each data set, and exit")
     parser.add_argument("--root", type=Path, help=f"folder of the data sets (default: ${ROOT_VARIABLE}, or datasets)")
-    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, metavar="N", help="processes")
-    parser.add_argument("--check", action="store_true", help="convert nothing, look at what is there")
-    parser.add_argument("--skip-bad", action="store_true", help="go on without pictures that cannot be converted")
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, metavar="N", help="number of processes")
+    parser.add_argument("--check", action="store_true", help="check existing files, convert nothing")
+    parser.add_argument("--skip-bad", action="store_true", help="skip images that cannot be converted")
     arguments = parser.parse_args(argv)
     if arguments.workers < 1:
         parser.error(f"--workers is {arguments.workers}: at least 1 process is needed")
@@ -54,20 +54,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments.list:
         return print_sources()
     try:
-        converter = converter_named(arguments.name)
+        converter = get_converter(arguments.name)
         complete = arguments.check or convert(converter, arguments)
-        right = look_at(converter, arguments.workers)
+        valid = check(converter, arguments.workers)
     except FrozenSegError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except OSError as error:
-        print(f"error: {error}; make room or choose another --root, and run this again.", file=sys.stderr)
+        print(f"error: {error}; free disk space or choose another --root, then run this again.", file=sys.stderr)
         return 2
-    return 0 if complete and right else 1
+    return 0 if complete and valid else 1
 
 
 def print_sources() -> int:
-    """Print where each data set comes from."""
+    """Print where to get each data set; returns the exit code 0."""
     for name, converter in converters().items():
         print(f"{name}: {converter.title}")
         print(textwrap.indent(textwrap.fill(converter.source, 100), "    "))
@@ -77,37 +77,37 @@ def print_sources() -> int:
 
 
 def convert(converter: Converter, arguments: argparse.Namespace) -> bool:
-    """Convert; returns whether nothing was left out."""
+    """Convert a download; returns True if no image was skipped."""
     from frozenseg.data.prepare.runner import prepare
 
     report = prepare(converter, datasets_root(), arguments.workers, arguments.skip_bad)
-    print(f"{converter.title}: {report.done} done, {report.kept} were there, {len(report.bad)} left out.")
-    for name, problem in report.bad.items():
-        print(f"  left out: {name}: {problem}")
+    print(f"{converter.title}: {report.done} done, {report.kept} done before, {len(report.bad)} skipped.")
+    for name, reason in report.bad.items():
+        print(f"  skipped: {name}: {reason}")
     return not report.bad
 
 
-def look_at(converter: Converter, workers: int) -> bool:
-    """Look at the data sets that a converter makes; returns whether those that are there are as they should be."""
+def check(converter: Converter, workers: int) -> bool:
+    """Check the data sets of a converter; returns True if at least one exists and all existing ones are valid."""
     from frozenseg.data.checks.inspect import inspect
 
-    found, missing = [], []
+    valid, missing = [], []
     for name in converter.datasets:
         try:
-            survey, sheet = inspect(name, datasets_root() / FOLDER / converter.name, workers)
+            survey, sheet = inspect(name, datasets_root() / STATE_FOLDER / converter.name, workers)
         except MissingDataError as error:
-            missing.append(f"{name}: not there. {error}")
+            missing.append(f"{name}: does not exist. {error}")
             continue
         except DataError as error:
             print(f"{name}: cannot be read. {error}")
-            found.append(False)
+            valid.append(False)
             continue
         print(survey.verdict())
-        print(f"  a few pictures beside their annotations: {sheet}")
-        found.append(not survey.problems and survey.complete)
+        print(f"  contact sheet with images and annotations: {sheet}")
+        valid.append(not survey.problems and survey.complete)
     for line in missing:
         print(line)
-    return bool(found) and all(found)
+    return bool(valid) and all(valid)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from frozenseg.data.loader import (
     TrainDataset,
     drop_without_instances,
 )
-from frozenseg.data.prepare.converter import converter_named
+from frozenseg.data.prepare.converter import get_converter
 from frozenseg.data.prepare.runner import prepare
 from frozenseg.errors import ConfigError, DataError
 from tests.miniatures import cityscapes
@@ -176,7 +176,7 @@ def test_missing_files_are_told_before_anything_runs(damaged, cfg):
 def test_cityscapes_pixels_need_the_instance_ids_too(cfg, tmp_path, monkeypatch):
     monkeypatch.setenv("DETECTRON2_DATASETS", str(tmp_path))
     cityscapes.make(tmp_path)
-    prepare(converter_named("cityscapes"), tmp_path)
+    prepare(get_converter("cityscapes"), tmp_path)
     next(tmp_path.rglob("frankfurt_*_instanceIds.png")).unlink()
     with pytest.raises(DataError, match="instance_file_name of image frankfurt_000000_000294"):
         build_test_loader(cfg, "cityscapes_fine_sem_seg_val")

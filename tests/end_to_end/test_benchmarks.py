@@ -9,7 +9,7 @@ import pytest
 from frozenseg.config import CfgNode, find_config, with_protocol
 from frozenseg.data import MetadataCatalog, resolve, vocabulary_of
 from frozenseg.data.checks.inspect import inspect
-from frozenseg.data.prepare.converter import converter_named, converters
+from frozenseg.data.prepare.converter import converters, get_converter
 from frozenseg.data.prepare.runner import prepare
 from frozenseg.engine.evaluation.runner import build_benchmarks, evaluate
 from frozenseg.modeling.build import build_model
@@ -69,7 +69,7 @@ def test_several_benchmarks_in_one_run(
     names = ["bdd10k_40_panoptic_val", "openvocab_pascal21_sem_seg_val", "bdd10k_val_sem_seg"]
     for name in ("bdd100k", "pascal_voc"):
         importlib.import_module(f"tests.miniatures.{name}").make(tmp_path)
-        prepare(converter_named(name), tmp_path)
+        prepare(get_converter(name), tmp_path)
     settings = ["OUTPUT_DIR", str(tmp_path / "output"), "DATASETS.TRAIN", [COCO], "DATASETS.TEST", names]
     cfg = tiny_config("FCCLIP", *settings, "DATASETS.SEEN_RULE", "published", "MODEL.DEVICE", "cpu", *SMALL)
     model = build_model(cfg, vocabulary_of(COCO))

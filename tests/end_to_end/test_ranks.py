@@ -14,7 +14,7 @@ from frozenseg import distributed
 from frozenseg.config import find_config, with_protocol
 from frozenseg.data import MetadataCatalog, resolve
 from frozenseg.data.loader import EvalDataset
-from frozenseg.data.prepare.converter import converter_named
+from frozenseg.data.prepare.converter import get_converter
 from frozenseg.data.prepare.runner import prepare
 from frozenseg.engine.evaluation.runner import requested_outputs
 from frozenseg.engine.processes.launch import Processes, launch
@@ -94,7 +94,7 @@ def test_two_processes_come_to_the_results_of_one(
 ) -> None:
     monkeypatch.setenv("DETECTRON2_DATASETS", str(tmp_path))
     importlib.import_module(f"tests.miniatures.{converter}").make(tmp_path)
-    prepare(converter_named(converter), tmp_path)
+    prepare(get_converter(converter), tmp_path)
     arguments = (DATA[converter], str(tmp_path))
     evaluate_shifted(*arguments)
     assert launch(evaluate_shifted, arguments, Processes(per_machine=2)) == 0

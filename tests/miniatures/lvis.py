@@ -6,10 +6,10 @@ from pathlib import Path
 
 from PIL import Image
 
-from frozenseg.data.prepare.images import read_table
+from frozenseg.data.prepare.images import read_category_table
 
 WIDTH, HEIGHT = 32, 16
-CATEGORIES = [(int(row["id"]), row["name"], row["frequency"]) for row in read_table("lvis.tsv")]
+CATEGORIES = [(int(row["id"]), row["name"], row["frequency"]) for row in read_category_table("lvis.tsv")]
 PICTURES = {"val": (("val2017", 397133), ("train2017", 222564)), "train": (("train2017", 391895), ("train2017", 9))}
 
 

@@ -1,1 +1,1 @@
-"""Raw downloads → the files that the data sets read: one converter a file, run by ``runner.py``."""
+"""Conversion of downloads into the files that the data sets read: one converter per file, run by ``runner.py``."""

@@ -1,7 +1,7 @@
-"""ADE20K with 150 classes: class maps, panoptic files, and objects.
+"""Converter of ADE20K with 150 classes: class maps, panoptic files and instance annotations.
 
-Classes come from one picture (value - 1), objects from another: R is the kind of thing, 1 … 100, G its number in the
-picture. Kinds of things stand in the order of the 150 classes.
+Classes come from one label image (value - 1), objects from another: R is the thing class, 1 … 100, G the number of the
+object in the image. Thing classes are numbered in the order of the 150 classes.
 """
 
 import functools
@@ -13,8 +13,8 @@ import numpy as np
 from PIL import Image
 
 from frozenseg.atomic import write_json
-from frozenseg.data.prepare.converter import Converter, Job, Step
-from frozenseg.data.prepare.images import available_splits, check_image_size, read_table
+from frozenseg.data.prepare.converter import ConversionStep, Converter, Job
+from frozenseg.data.prepare.images import available_splits, check_image_size, read_category_table
 from frozenseg.data.prepare.panoptic_json import measure_segments, panoptic_entry, write_panoptic_json
 from frozenseg.errors import DataError
 from frozenseg.log import get_logger
@@ -27,73 +27,74 @@ HOME = "ADEChallengeData2016"
 FOLDERS = {"train": "training", "val": "validation"}
 SOURCE = (
     "Get http://data.csail.mit.edu/places/ADEchallenge/ADEChallengeData2016.zip and unpack it in the data sets' "
-    "folder; for panoptic and instance segmentation get "
-    "http://sceneparsing.csail.mit.edu/data/ChallengeData2017/annotations_instance.tar too and unpack it in "
+    "folder; for panoptic and instance segmentation also get "
+    "http://sceneparsing.csail.mit.edu/data/ChallengeData2017/annotations_instance.tar and unpack it in "
     f"{HOME}."
 )
 CLASSES, UNLABELLED = 150, 255
-# The panoptic ids of stuff are colours of classes, so no two may be alike; the palette gives 6 and 48 the same grey.
-OWN_COLOURS = {48: (140, 140, 200)}
+# The panoptic ids of stuff are class colours, which must differ; the palette has the same grey for classes 6 and 48.
+CHANGED_COLOURS = {48: (140, 140, 200)}
 
 
-def class_map(labels: np.ndarray, source: Path) -> np.ndarray:
-    """Count classes from 0.
+def _class_map(labels: np.ndarray, source: Path) -> np.ndarray:
+    """Renumber the classes from 0.
 
     Args:
         labels: (H, W) integers, 0 for unlabelled, 1 … 150.
-        source: their file, for the message.
+        source: file of the labels, for the message.
 
     Returns:
         (H, W) uint8, 0 … 149, 255 for unlabelled.
 
     Raises:
-        DataError: another value.
+        DataError: a value above 150.
     """
     if (largest := int(labels.max())) > CLASSES:
         raise DataError(f"{source} has the value {largest}; expected 0 … {CLASSES}.")
     return labels.astype(np.uint8) - np.uint8(1)  # 0 wraps to 255
 
 
-def objects_in(picture: np.ndarray, source: Path) -> tuple[np.ndarray, dict[int, int]]:
-    """Decode an instance picture.
+def decode_objects(labels: np.ndarray, source: Path) -> tuple[np.ndarray, dict[int, int]]:
+    """Decode an instance label image.
 
     Args:
-        picture: (H, W, 3) uint8.
-        source: its file, for the message.
+        labels: (H, W, 3) uint8: R the thing class, 1 … 100, G the object number.
+        source: file of the labels, for the message.
 
     Returns:
-        (H, W) uint8 numbers of the objects, 0 for none; and the class of each, by ascending number.
+        (H, W) uint8 object numbers, 0 for none; and object number, ascending → class, 0 … 149.
 
     Raises:
-        DataError: an unknown kind of thing, or an object of two kinds.
+        DataError: an unknown thing class, or an object with two of them.
     """
-    kinds, numbers = picture[..., 0].astype(np.int32), picture[..., 1]
+    thing_classes, numbers = labels[..., 0].astype(np.int32), labels[..., 1]
     classes = _things()
-    found: dict[int, int] = {}
-    for number, kind in (divmod(pair, 256) for pair in np.unique(numbers.astype(np.int32) * 256 + kinds).tolist()):
+    objects: dict[int, int] = {}
+    pairs = np.unique(numbers.astype(np.int32) * 256 + thing_classes)
+    for number, thing_class in (divmod(pair, 256) for pair in pairs.tolist()):
         if number == 0:
             continue
-        if kind not in classes:
-            raise DataError(f"{source} has an object of kind {kind}; expected 1 … {len(classes)}.")
-        if number in found:
-            raise DataError(f"{source}: object {number} is of two kinds.")
-        found[number] = classes[kind]
-    return numbers, found
+        if thing_class not in classes:
+            raise DataError(f"{source} has an object of thing class {thing_class}; expected 1 … {len(classes)}.")
+        if number in objects:
+            raise DataError(f"{source}: object {number} has two thing classes; expected one.")
+        objects[number] = classes[thing_class]
+    return numbers, objects
 
 
-def panoptic_segments(
+def _panoptic_segments(
     classes: np.ndarray, numbers: np.ndarray, objects: dict[int, int]
 ) -> tuple[np.ndarray, list[dict[str, Any]]]:
-    """Lay objects on stuff.
+    """Paint objects over stuff.
 
-    The area of a segment counts what later ones cover, as published scores do. A pixel of a thing's class that belongs
-    to no object is void. The first object of a class and all stuff have the class's colour as id; the ids of the others
-    are free, they only have to differ.
+    The area of a segment includes pixels that later segments cover, as in the published ground truth. A pixel of a
+    thing class that belongs to no object is void. The id of stuff and of the first object of a class is the class
+    colour; the ids of other objects are arbitrary, but unique.
 
     Args:
-        classes: (H, W) uint8 of :func:`class_map`.
-        numbers: (H, W) of :func:`objects_in`.
-        objects: class of each.
+        classes: (H, W) uint8, see :func:`_class_map`.
+        numbers: (H, W) object numbers, see :func:`decode_objects`.
+        objects: object number → class.
 
     Returns:
         (H, W) int32 segment ids, 0 for void; and the segments_info.
@@ -105,35 +106,35 @@ def panoptic_segments(
     parts += [(label, numbers == number, measures[number]) for number, label in objects.items()]
     ids = np.zeros(classes.shape, np.int32)
     segments: list[dict[str, Any]] = []
-    taken = {0}
+    used = {0}
     for label, mask, measure in parts:
-        number = colours[label]
-        while number in taken:
-            number += 1
-        taken.add(number)
-        ids[mask] = number
-        segments.append({"id": number, "category_id": label, **measure, "iscrowd": 0})
+        segment_id = colours[label]
+        while segment_id in used:
+            segment_id += 1
+        used.add(segment_id)
+        ids[mask] = segment_id
+        segments.append({"id": segment_id, "category_id": label, **measure, "iscrowd": 0})
     return ids, segments
 
 
-def convert_classes(home: Path, folder: str, name: str) -> None:
-    """Convert the class map of one picture."""
+def _convert_classes(home: Path, folder: str, name: str) -> None:
+    """Write the class map of one image."""
     source = home / f"annotations/{folder}/{name}.png"
     labels = read_labels(source)
     check_image_size(home / f"images/{folder}/{name}.jpg", source, labels.shape)
-    write_labels(home / f"annotations_detectron2/{folder}/{name}.png", class_map(labels, source))
+    write_labels(home / f"annotations_detectron2/{folder}/{name}.png", _class_map(labels, source))
 
 
-def convert_objects(home: Path, split: str, name: str) -> dict[str, Any]:
-    """Convert one picture; returns what the two JSON files say of it."""
+def _convert_objects(home: Path, split: str, name: str) -> dict[str, Any]:
+    """Write the panoptic PNG of one image; returns its entries of the two JSON files."""
     folder = FOLDERS[split]
     source = home / f"annotations_instance/{folder}/{name}.png"
-    picture = _read_objects(source)
+    object_labels = _read_objects(source)
     labels = home / f"annotations/{folder}/{name}.png"
-    check_image_size(labels, source, picture.shape)
-    check_image_size(home / f"images/{folder}/{name}.jpg", source, picture.shape)
-    numbers, objects = objects_in(picture, source)
-    ids, segments = panoptic_segments(class_map(read_labels(labels), labels), numbers, objects)
+    check_image_size(labels, source, object_labels.shape)
+    check_image_size(home / f"images/{folder}/{name}.jpg", source, object_labels.shape)
+    numbers, objects = decode_objects(object_labels, source)
+    ids, segments = _panoptic_segments(_class_map(read_labels(labels), labels), numbers, objects)
     write_segment_ids(home / f"ade20k_panoptic_{split}/{name}.png", ids)
     measures = measure_segments(numbers)
     masks = encode_rle(np.stack([numbers == number for number in objects])) if objects else []
@@ -148,35 +149,35 @@ def convert_objects(home: Path, split: str, name: str) -> dict[str, Any]:
 
 def _read_objects(path: Path) -> np.ndarray:
     try:
-        with Image.open(path) as picture:
-            return np.asarray(picture.convert("RGB"))
+        with Image.open(path) as image:
+            return np.asarray(image.convert("RGB"))
     except FileNotFoundError as error:
-        raise DataError(f"The objects {path} do not exist.") from error
+        raise DataError(f"The instance labels {path} do not exist.") from error
     except (OSError, SyntaxError, ValueError) as error:
-        raise DataError(f"The objects {path} cannot be decoded: {error}.") from error
+        raise DataError(f"The instance labels {path} cannot be decoded: {error}.") from error
 
 
 @functools.cache
 def _things() -> dict[int, int]:
-    """Return kind of thing → class."""
-    rows = read_table("ade20k_150.tsv")
+    """Return thing class, 1 … 100 → class, 0 … 149."""
+    rows = read_category_table("ade20k_150.tsv")
     return {int(row["instance_id"]): int(row["id"]) for row in rows if row["instance_id"] != "0"}
 
 
 def _rgb(row: dict[str, str]) -> tuple[int, ...]:
-    return OWN_COLOURS.get(int(row["id"]), tuple(int(row[channel]) for channel in "rgb"))
+    return CHANGED_COLOURS.get(int(row["id"]), tuple(int(row[channel]) for channel in "rgb"))
 
 
 @functools.cache
 def _colours() -> list[int]:
-    """Return the segment id that is the colour of each class."""
-    return rgb_to_id(np.array([[_rgb(row) for row in read_table("ade20k_150.tsv")]], np.uint8))[0].tolist()
+    """Return the segment id of the colour of each class."""
+    return rgb_to_id(np.array([[_rgb(row) for row in read_category_table("ade20k_150.tsv")]], np.uint8))[0].tolist()
 
 
 def _categories() -> list[dict[str, Any]]:
     return [
         {"id": int(row["id"]), "name": row["name"], "isthing": int(row["isthing"]), "color": list(_rgb(row))}
-        for row in read_table("ade20k_150.tsv")
+        for row in read_category_table("ade20k_150.tsv")
     ]
 
 
@@ -191,21 +192,23 @@ def _write_json(home: Path, split: str, results: list[dict[str, Any]]) -> None:
     write_json(home / f"ade20k_instance_{split}.json", content)
 
 
-def _classes_step(home: Path, split: str, names: Sequence[str]) -> Step:
+def _classes_step(home: Path, split: str, names: Sequence[str]) -> ConversionStep:
     folder = FOLDERS[split]
     target = home / f"annotations_detectron2/{folder}"
     jobs = [Job(name, (home, folder, name), (target / f"{name}.png",)) for name in names]
-    return Step(f"ADE20K classes {split}", jobs, convert_classes)
+    return ConversionStep(f"ADE20K classes {split}", jobs, _convert_classes)
 
 
-def _objects_step(home: Path, split: str, names: Sequence[str]) -> Step:
+def _objects_step(home: Path, split: str, names: Sequence[str]) -> ConversionStep:
     target = home / f"ade20k_panoptic_{split}"
     jobs = [Job(name, (home, split, name), (target / f"{name}.png",)) for name in names]
     outputs = (home / f"ade20k_panoptic_{split}.json", home / f"ade20k_instance_{split}.json")
-    return Step(f"ADE20K panoptic {split}", jobs, convert_objects, functools.partial(_write_json, home, split), outputs)
+    return ConversionStep(
+        f"ADE20K panoptic {split}", jobs, _convert_objects, functools.partial(_write_json, home, split), outputs
+    )
 
 
-def _steps(root: Path) -> list[Callable[[], Step]]:
+def _steps(root: Path) -> list[Callable[[], ConversionStep]]:
     home = root / HOME
     names = {
         split: sorted(
@@ -213,12 +216,16 @@ def _steps(root: Path) -> list[Callable[[], Step]]:
         )
         for split, folder in FOLDERS.items()
     }
-    found = available_splits("ADE20K", names, SOURCE)
-    steps: list[Callable[[], Step]] = [functools.partial(_classes_step, home, *item) for item in found.items()]
+    splits = available_splits("ADE20K", names, SOURCE)
+    steps: list[Callable[[], ConversionStep]] = [
+        functools.partial(_classes_step, home, *item) for item in splits.items()
+    ]
     if (home / "annotations_instance").is_dir():
-        return steps + [functools.partial(_objects_step, home, *item) for item in found.items()]
+        return steps + [functools.partial(_objects_step, home, *item) for item in splits.items()]
     logger.warning(
-        "ADE20K: no %s, so nothing is made for panoptic and instance. %s", home / "annotations_instance", SOURCE
+        "ADE20K: %s does not exist: panoptic and instance annotations are skipped. %s",
+        home / "annotations_instance",
+        SOURCE,
     )
     return steps
 

@@ -1,4 +1,4 @@
-"""Cityscapes fine annotations: label pictures with train ids, and panoptic ones; both as the official scripts do."""
+"""Converter of Cityscapes fine annotations: train-id label images and panoptic files, as the official scripts."""
 
 import functools
 from collections.abc import Callable, Sequence
@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from frozenseg.data.prepare.converter import Converter, Job, Step
-from frozenseg.data.prepare.images import available_splits, check_image_size, read_table
+from frozenseg.data.prepare.converter import ConversionStep, Converter, Job
+from frozenseg.data.prepare.images import available_splits, check_image_size, read_category_table
 from frozenseg.data.prepare.panoptic_json import measure_segments, panoptic_entry, write_panoptic_json
 from frozenseg.errors import DataError
 from frozenseg.structures.label_files import read_labels, write_labels, write_segment_ids
@@ -19,25 +19,25 @@ SOURCE = (
 )
 SPLITS = ("train", "val")
 IGNORED = 255
-LABELS = 34  # ids 0 … 33; those outside the table of 19 are not evaluated
+LABELS = 34  # ids 0 … 33; 19 of them are evaluated
 FIRST_INSTANCE = 1000  # value of an instance: 1000 · label id + number
-SUPERCATEGORIES = {  # first label id → the group that begins there
+SUPERCATEGORIES = {  # first label id of each group
     7: "flat", 11: "construction", 17: "object", 21: "nature", 23: "sky", 24: "human", 26: "vehicle",
 }  # fmt: skip
 
 
 def train_ids(labels: np.ndarray, source: Path) -> np.ndarray:
-    """Turn label ids to train ids.
+    """Map label ids to train ids.
 
     Args:
         labels: (H, W) integers.
-        source: their file, for the message.
+        source: file of the labels, for the message.
 
     Returns:
-        (H, W) uint8, 0 … 18, and 255 for what is not evaluated.
+        (H, W) uint8, 0 … 18, and 255 for classes that are not evaluated.
 
     Raises:
-        DataError: a value is no label id.
+        DataError: a value that is not a label id.
     """
     if unknown := sorted(set(np.unique(labels).tolist()) - set(range(LABELS))):
         raise DataError(f"{source} has the value {unknown[0]}; expected label ids, 0 … {LABELS - 1}.")
@@ -47,20 +47,21 @@ def train_ids(labels: np.ndarray, source: Path) -> np.ndarray:
     return table[labels]
 
 
-def panoptic_segments(instances: np.ndarray, source: Path) -> tuple[np.ndarray, list[dict[str, Any]]]:
-    """Turn instance ids to segments.
+def cityscapes_segments(instances: np.ndarray, source: Path) -> tuple[np.ndarray, list[dict[str, Any]]]:
+    """Return the segments of an instance label image.
 
-    A value of 1000 and more is an instance, one below a label: of stuff, or of a group of things, which is a crowd.
+    A value from 1000 is an instance; a smaller value is a label id: of stuff, or of a group of things, which is a
+    crowd.
 
     Args:
         instances: (H, W) integers.
-        source: their file, for the message.
+        source: file of the instances, for the message.
 
     Returns:
-        (H, W) segment ids, equal to the values, 0 where nothing is evaluated; and the segments_info.
+        (H, W) segment ids, equal to the values, 0 where no class is evaluated; and the segments_info.
 
     Raises:
-        DataError: a value belongs to no label.
+        DataError: a value without a label id.
     """
     things = {category["id"]: category["isthing"] for category in _categories()}
     segments = []
@@ -75,14 +76,14 @@ def panoptic_segments(instances: np.ndarray, source: Path) -> tuple[np.ndarray, 
     return np.where(kept, instances, 0), segments
 
 
-def convert(home: Path, split: str, city: str, name: str) -> dict[str, Any]:
-    """Convert the labels of one picture; returns what the JSON says of it."""
+def _convert(home: Path, split: str, city: str, name: str) -> dict[str, Any]:
+    """Convert the labels of one image; returns its JSON entry."""
     labels_file, instances_file = (home / _file(split, city, name, kind) for kind in ("labelIds", "instanceIds"))
     labels, instances = read_labels(labels_file), read_labels(instances_file)
     for file, shape in ((labels_file, labels.shape), (instances_file, instances.shape)):
         check_image_size(home / f"leftImg8bit/{split}/{city}/{name}_leftImg8bit.png", file, shape)
     classes = train_ids(labels, labels_file)
-    ids, segments = panoptic_segments(instances, instances_file)
+    ids, segments = cityscapes_segments(instances, instances_file)
     write_labels(home / _file(split, city, name, "labelTrainIds"), classes)
     png = _panoptic_file(split, name)
     write_segment_ids(home / png, ids)
@@ -99,7 +100,7 @@ def _panoptic_file(split: str, name: str) -> str:
 
 @functools.cache
 def _categories() -> list[dict[str, Any]]:
-    """Return the categories of the JSON, in the order of their train ids."""
+    """Return the categories of the JSON file, in the order of their train ids."""
     return [
         {
             "id": int(row["id"]),
@@ -108,34 +109,34 @@ def _categories() -> list[dict[str, Any]]:
             "supercategory": SUPERCATEGORIES[max(first for first in SUPERCATEGORIES if first <= int(row["id"]))],
             "isthing": int(row["isthing"]),
         }
-        for row in read_table("cityscapes.tsv")
+        for row in read_category_table("cityscapes.tsv")
     ]
 
 
-def _find(home: Path, split: str) -> list[tuple[str, str]]:
-    """Return city and name of all pictures that have an image or labels."""
-    found = set()
+def _list_images(home: Path, split: str) -> list[tuple[str, str]]:
+    """Return city and name of every image with an image file or labels."""
+    images = set()
     for folder, ending in (("leftImg8bit", "_leftImg8bit.png"), ("gtFine", "_gtFine_instanceIds.png")):
         for path in home.glob(f"{folder}/{split}/*/*{ending}"):
-            found.add((path.parent.name, path.name.removesuffix(ending)))
-    return sorted(found)
+            images.add((path.parent.name, path.name.removesuffix(ending)))
+    return sorted(images)
 
 
-def _step(home: Path, split: str, pictures: Sequence[tuple[str, str]]) -> Step:
+def _step(home: Path, split: str, images: Sequence[tuple[str, str]]) -> ConversionStep:
     jobs = [
         Job(name, (home, split, city, name),
             (home / _file(split, city, name, "labelTrainIds"), home / _panoptic_file(split, name)))
-        for city, name in pictures
+        for city, name in images
     ]  # fmt: skip
     target = home / f"gtFine/cityscapes_panoptic_{split}.json"
     finish = functools.partial(write_panoptic_json, target, _categories())
-    return Step(f"Cityscapes {split}", jobs, convert, finish, (target,))
+    return ConversionStep(f"Cityscapes {split}", jobs, _convert, finish, (target,))
 
 
-def _steps(root: Path) -> list[Callable[[], Step]]:
+def _steps(root: Path) -> list[Callable[[], ConversionStep]]:
     home = root / "cityscapes"
-    found = available_splits("Cityscapes", {split: _find(home, split) for split in SPLITS}, SOURCE)
-    return [functools.partial(_step, home, split, pictures) for split, pictures in found.items()]
+    splits = available_splits("Cityscapes", {split: _list_images(home, split) for split in SPLITS}, SOURCE)
+    return [functools.partial(_step, home, split, images) for split, images in splits.items()]
 
 
 CONVERTER = Converter(

@@ -1,6 +1,6 @@
-"""What must be said to prepare a download: a :class:`Converter`, its steps and their jobs.
+"""Description of a conversion: :class:`Converter`, its steps and their jobs, and the look-up of converters by name.
 
-Each file of this folder that has a ``CONVERTER`` is found by its name.
+A file of this folder with a ``CONVERTER`` is a converter.
 """
 
 import importlib
@@ -13,17 +13,17 @@ from typing import Any, NamedTuple
 from frozenseg.data import prepare
 from frozenseg.errors import DataError, did_you_mean
 
-FOLDER = ".prepare"  # under the data sets' folder, for what is to be remembered of a run
-Result = Any  # of one job: what JSON can say
+STATE_FOLDER = ".prepare"  # state of conversions, in the data sets' folder
+JobResult = Any  # serialisable as JSON
 
 
 class Job(NamedTuple):
-    """The work on one picture.
+    """Conversion of one image.
 
     Attributes:
-        name: what it is called in messages and in the journal, unique in its step.
-        arguments: of the step's ``work``; they travel to another process.
-        outputs: the files it writes, each whole or not at all.
+        name: in messages and in the job log; unique in its step.
+        arguments: of the step's ``work``; they are pickled for another process.
+        outputs: files that the job writes, each complete or not at all.
     """
 
     name: str
@@ -32,72 +32,75 @@ class Job(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Step:
-    """Many jobs of one kind, done in any order by several processes.
+class ConversionStep:
+    """Jobs of one kind, run in any order by several processes.
 
     Attributes:
         title: for the progress bar, such as ``panoptic val``.
-        jobs: what there is to do, in the order in which ``finish`` gets the results.
-        work: does one job; a function of a module. It raises DataError for a picture that is not as it should be.
-        finish: makes what needs all results, such as one JSON file of a split.
-        outputs: the files that ``finish`` writes.
-        setting: what the files depend on beside the raw ones, such as a version; with another one all is made anew.
+        jobs: in the order in which ``finish`` gets the results.
+        work: runs one job; a module-level function. It raises DataError for an invalid image.
+        finish: writes the files that need all results, such as the JSON file of a split.
+        outputs: files that ``finish`` writes.
+        setting: parameters of the outputs other than the raw files, such as a version; all jobs run again if it
+            changes.
     """
 
     title: str
     jobs: Sequence[Job]
-    work: Callable[..., Result]
-    finish: Callable[[list[Result]], None] | None = None
+    work: Callable[..., JobResult]
+    finish: Callable[[list[JobResult]], None] | None = None
     outputs: tuple[Path, ...] = ()
     setting: str = "1"
 
 
 @dataclass(frozen=True)
 class Converter:
-    """How one download becomes what the data sets read.
+    """Conversion of one download into the files of its data sets.
 
     Attributes:
         name: on the command line.
-        title: the data set's own name.
-        source: where to get the raw files, and what for; full sentences.
-        needs: paths under the data sets' folder without which nothing can be done, each with what to get for it.
-        steps: data sets' folder → functions that make what is to be done, in order; each is called when those before it
-            are complete, so that it may list their files.
-        datasets: the data sets that it makes ready; they are looked at in the end.
+        title: official name of the data set.
+        source: where to get the raw files and where to unpack them; full sentences.
+        needs: required path under the data sets' folder → the download that contains it.
+        steps: data sets' folder → functions that return the steps, in order; each is called after the steps before it
+            are complete, so that it can list their files.
+        datasets: names of the data sets that the conversion makes; they are checked afterwards.
     """
 
     name: str
     title: str
     source: str
     needs: dict[str, str] = field(default_factory=dict)
-    steps: Callable[[Path], Sequence[Callable[[], Step]]] = lambda _: ()
+    steps: Callable[[Path], Sequence[Callable[[], ConversionStep]]] = lambda _: ()
     datasets: tuple[str, ...] = ()
 
     def check(self, root: Path) -> None:
-        """Refuse to begin where raw files are missing.
+        """Check that the raw files exist.
 
         Raises:
-            DataError: names all that is missing and where to get it.
+            DataError: files are missing; the message lists all of them and where to get them.
         """
         if missing := [f"{root / path} ({what})" for path, what in self.needs.items() if not (root / path).exists()]:
             raise DataError(f"{self.title}: missing {'; '.join(missing)}. {self.source}")
 
 
 def converters() -> dict[str, Converter]:
-    """Return all converters by name."""
+    """Return all converters by name, sorted."""
     prefix = f"{prepare.__name__}."
-    modules = (importlib.import_module(info.name) for info in pkgutil.iter_modules(prepare.__path__, prefix))
-    found = [module.CONVERTER for module in modules if hasattr(module, "CONVERTER")]
-    return {converter.name: converter for converter in sorted(found, key=lambda converter: converter.name)}
+    modules = [importlib.import_module(info.name) for info in pkgutil.iter_modules(prepare.__path__, prefix)]
+    all_converters: list[Converter] = [module.CONVERTER for module in modules if hasattr(module, "CONVERTER")]
+    return {converter.name: converter for converter in sorted(all_converters, key=lambda converter: converter.name)}
 
 
-def converter_named(name: str) -> Converter:
-    """Return one converter.
+def get_converter(name: str) -> Converter:
+    """Return the converter of that name.
 
     Raises:
-        DataError: there is none of that name; the message has the nearest and all.
+        DataError: unknown name; the message has the nearest name and all names.
     """
-    known = converters()
-    if name not in known:
-        raise DataError(f"Nothing is called {name!r}.{did_you_mean(name, known)} Known: {', '.join(known)}.")
-    return known[name]
+    available = converters()
+    if name not in available:
+        raise DataError(
+            f"Unknown converter {name!r}.{did_you_mean(name, available)} Available: {', '.join(available)}."
+        )
+    return available[name]

@@ -1,8 +1,8 @@
-"""What converters of picture files share: splits that are not there, sizes, copies, and tables of classes."""
+"""Image files of downloads: available splits, lists of images, size checks and copies; and the category tables."""
 
 import csv
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import TypeVar
@@ -14,72 +14,73 @@ from frozenseg.errors import DataError
 from frozenseg.log import get_logger
 
 logger = get_logger(__name__)
-Item = TypeVar("Item")
+_Items = TypeVar("_Items", bound=Sequence[object])
 
 
-def available_splits(title: str, found: dict[str, Sequence[Item]], source: str) -> dict[str, Sequence[Item]]:
-    """Leave out splits without pictures, and say so in the log.
+def available_splits(title: str, splits: Mapping[str, _Items], source: str) -> dict[str, _Items]:
+    """Return the splits that have images; log the others.
 
     Args:
-        title: the data set's name.
-        found: split → its pictures.
+        title: official name of the data set.
+        splits: split → its images.
         source: where to get the raw files; a sentence.
 
     Raises:
-        DataError: no split has any.
+        DataError: no split has images.
     """
-    there = {split: pictures for split, pictures in found.items() if pictures}
-    if not there:
-        raise DataError(f"{title}: nothing is there of the splits {', '.join(found)}. {source}")
-    for split in (split for split in found if split not in there):
-        logger.info("%s: the split %s is not there and left out.", title, split)
-    return there
+    available = {split: images for split, images in splits.items() if images}
+    if not available:
+        raise DataError(f"{title}: no images of the splits {', '.join(splits)} exist. {source}")
+    for split in splits:
+        if split not in available:
+            logger.info("%s: the split %s does not exist and is skipped.", title, split)
+    return available
 
 
-def check_image_size(picture: Path, labels: Path, shape: tuple[int, ...]) -> None:
-    """Check that a picture is of the size of its labels.
+def check_image_size(image: Path, labels: Path, shape: tuple[int, ...]) -> None:
+    """Check that an image has the size of its labels.
 
     Args:
-        picture: the file; only its header is read.
-        labels: the file of the labels, for the message.
-        shape: their height and width.
+        image: the file; only its header is read.
+        labels: file of the labels, for the message.
+        shape: height and width of the labels.
 
     Raises:
-        DataError: the picture is missing, cannot be decoded or has another size.
+        DataError: the image is missing, cannot be decoded or has another size.
     """
     try:
-        with Image.open(picture) as image:
-            width, height = image.size
+        with Image.open(image) as opened:
+            width, height = opened.size
     except FileNotFoundError as error:
-        raise DataError(f"The picture {picture}, which {labels} belongs to, does not exist.") from error
+        raise DataError(f"The image {image} of the labels {labels} does not exist.") from error
     except (OSError, SyntaxError, ValueError) as error:
-        raise DataError(f"The picture {picture} cannot be decoded: {error}.") from error
+        raise DataError(f"The image {image} cannot be decoded: {error}.") from error
     if (height, width) != tuple(shape[:2]):
         raise DataError(
-            f"{labels} is {shape[1]} × {shape[0]} pixels, its picture {picture} {width} × {height}; expected one size."
+            f"{labels} has {shape[1]} × {shape[0]} pixels, its image {image} {width} × {height}; expected equal sizes."
         )
 
 
 def copy_file(source: Path, target: Path) -> None:
-    """Copy a file, whole or not at all."""
+    """Copy a file atomically."""
     with replacing(target) as temporary:
         shutil.copyfile(source, temporary)
 
 
 def read_image_list(path: Path) -> list[str]:
-    """Read a list of pictures: the first word of each line; empty where there is no such file.
+    """Read a list of image names, the first column of each line; empty if the file does not exist.
 
     Raises:
-        DataError: it is no text.
+        DataError: the file is not text.
     """
     try:
         lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
     except UnicodeDecodeError as error:
-        raise DataError(f"The list of pictures {path} is no text ({error}): unpack it anew.") from error
+        raise DataError(f"The image list {path} is not a text file ({error}): unpack it again.") from error
     return [line.split()[0] for line in lines if line.strip()]
 
 
-def read_table(file_name: str) -> list[dict[str, str]]:
-    """Read a table of ``frozenseg/data/categories`` as it stands there, a dictionary a row."""
-    text = resources.files("frozenseg.data").joinpath("categories", file_name).read_text(encoding="utf-8")
-    return list(csv.DictReader(text.splitlines(), delimiter="\t"))
+def read_category_table(file_name: str) -> list[dict[str, str]]:
+    """Read a table of ``frozenseg/data/categories``, one dictionary per row."""
+    table = resources.files("frozenseg.data") / "categories" / file_name
+    return list(csv.DictReader(table.read_text(encoding="utf-8").splitlines(), delimiter="\t"))

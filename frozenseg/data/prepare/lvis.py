@@ -1,4 +1,4 @@
-"""LVIS v1: nothing is converted; its files are unpacked and looked through. Its pictures are COCO's."""
+"""Converter of LVIS v1: unpacks and checks the annotation files; nothing is converted. The images are COCO's."""
 
 import functools
 import shutil
@@ -10,23 +10,24 @@ from typing import Any
 
 from frozenseg.atomic import replacing
 from frozenseg.data.formats.annotation_file import read_annotations
-from frozenseg.data.prepare.converter import Converter, Job, Step
+from frozenseg.data.prepare.converter import ConversionStep, Converter, Job
 from frozenseg.data.prepare.images import available_splits
 from frozenseg.errors import DataError
 
 SPLITS = ("val", "train")
 SOURCE = (
-    "Get lvis_v1_val.json.zip from https://www.lvisdataset.org/dataset and put it in the folder lvis; the pictures "
-    "are COCO's, train2017 and val2017, of http://images.cocodataset.org/zips/, and belong in the folder coco."
+    "Get lvis_v1_val.json.zip from https://www.lvisdataset.org/dataset and put it in the folder lvis; the images "
+    "are COCO's: get train2017.zip and val2017.zip from http://images.cocodataset.org/zips/ and unpack them in the "
+    "folder coco."
 )
-NEEDED = ("id", "coco_url", "height", "width", "neg_category_ids", "not_exhaustive_category_ids")
+REQUIRED_KEYS = ("id", "coco_url", "height", "width", "neg_category_ids", "not_exhaustive_category_ids")
 
 
-def unpack(archive: Path, target: Path) -> None:
-    """Unpack the one annotation file of an archive.
+def _unpack(archive: Path, target: Path) -> None:
+    """Unpack the annotation file of an archive.
 
     Raises:
-        DataError: the archive is broken or does not have it.
+        DataError: the archive is damaged or does not contain the file.
     """
     try:
         with (
@@ -40,7 +41,7 @@ def unpack(archive: Path, target: Path) -> None:
         raise DataError(f"{archive} cannot be unpacked: {error}. {SOURCE}") from error
 
 
-def look_through(path: Path, images: Path) -> int:
+def _check_annotations(path: Path, images: Path) -> int:
     """Check an annotation file.
 
     Args:
@@ -48,63 +49,68 @@ def look_through(path: Path, images: Path) -> int:
         images: COCO's folder.
 
     Returns:
-        How many pictures it has.
+        The number of images.
 
     Raises:
-        DataError: something is missing or wrong in it, or a picture is not there.
+        DataError: a missing or invalid entry, or a missing image.
     """
     content = read_annotations(path)
     try:
-        pictures, categories = content["images"], {category["id"] for category in content["categories"]}
-        numbers: set[int] = set()
-        for picture in pictures:
-            _check_picture(path, images, picture, categories)
-            if picture["id"] in numbers:
-                raise DataError(f"{path}: image {picture['id']} stands there twice. {SOURCE}")
-            numbers.add(picture["id"])
-        for part in content["annotations"]:
-            _require_category(path, part["category_id"], categories)
-            if part["image_id"] not in numbers:
-                raise DataError(f"{path}: annotation {part['id']} is of image {part['image_id']}, which it lacks.")
+        entries, categories = content["images"], {category["id"] for category in content["categories"]}
+        image_ids: set[int] = set()
+        for entry in entries:
+            _check_image(path, images, entry, categories)
+            if entry["id"] in image_ids:
+                raise DataError(f"{path} lists the image {entry['id']} twice. {SOURCE}")
+            image_ids.add(entry["id"])
+        for annotation in content["annotations"]:
+            _check_category(path, annotation["category_id"], categories)
+            if annotation["image_id"] not in image_ids:
+                raise DataError(
+                    f"{path}: annotation {annotation['id']} refers to the image {annotation['image_id']}, which is not "
+                    "listed."
+                )
     except (KeyError, TypeError, AttributeError) as error:
-        raise DataError(f"{path} is not in LVIS' format: {error} is missing or wrong. {SOURCE}") from error
-    return len(pictures)
+        raise DataError(f"{path} is not in the format of LVIS: {error} is missing or invalid. {SOURCE}") from error
+    return len(entries)
 
 
-def _check_picture(path: Path, images: Path, picture: dict[str, Any], categories: set[int]) -> None:
-    if missing := [key for key in NEEDED if key not in picture]:
-        raise DataError(f"{path}: image {picture.get('id')} lacks {', '.join(missing)}. {SOURCE}")
-    for category in (*picture["neg_category_ids"], *picture["not_exhaustive_category_ids"]):
-        _require_category(path, category, categories)
-    file = images.joinpath(*picture["coco_url"].split("/")[-2:])
+def _check_image(path: Path, images: Path, entry: dict[str, Any], categories: set[int]) -> None:
+    if missing := [key for key in REQUIRED_KEYS if key not in entry]:
+        raise DataError(f"{path}: image {entry.get('id')} has no {', '.join(missing)}. {SOURCE}")
+    for category in (*entry["neg_category_ids"], *entry["not_exhaustive_category_ids"]):
+        _check_category(path, category, categories)
+    file = images.joinpath(*entry["coco_url"].split("/")[-2:])
     if not file.exists():
-        raise DataError(f"{path}: its picture {file} does not exist. {SOURCE}")
+        raise DataError(f"{path}: the image {file} does not exist. {SOURCE}")
 
 
-def _require_category(path: Path, category: int, categories: set[int]) -> None:
+def _check_category(path: Path, category: int, categories: set[int]) -> None:
     if category not in categories:
-        raise DataError(f"{path} uses the category {category}, which is not in its list.")
+        raise DataError(f"{path} uses the category {category}, which is not one of its categories.")
 
 
-def _unpacking(archive: Path, target: Path) -> Step:
-    return Step(f"LVIS unpack {target.stem}", [Job(target.stem, (archive, target), (target,))], unpack)
+def _unpack_step(archive: Path, target: Path) -> ConversionStep:
+    return ConversionStep(f"LVIS unpack {target.stem}", [Job(target.stem, (archive, target), (target,))], _unpack)
 
 
-def _checking(path: Path, images: Path) -> Step:
+def _check_step(path: Path, images: Path) -> ConversionStep:
     state = path.stat()
-    setting = f"{state.st_size} bytes of {state.st_mtime_ns}"  # another file is looked through again
-    return Step(f"LVIS check {path.stem}", [Job(path.stem, (path, images))], look_through, setting=setting)
+    setting = f"{state.st_size} bytes of {state.st_mtime_ns}"  # a changed file is checked again
+    return ConversionStep(
+        f"LVIS check {path.stem}", [Job(path.stem, (path, images))], _check_annotations, setting=setting
+    )
 
 
-def _steps(root: Path) -> list[Callable[[], Step]]:
+def _steps(root: Path) -> list[Callable[[], ConversionStep]]:
     files = {split: root / f"lvis/lvis_v1_{split}.json" for split in SPLITS}
     archives = {split: path.with_name(f"{path.name}.zip") for split, path in files.items()}
-    there = {split: [path for path in (files[split], archives[split]) if path.exists()] for split in SPLITS}
-    steps: list[Callable[[], Step]] = []
-    for split, (first, *_) in available_splits("LVIS", there, SOURCE).items():
+    existing = {split: [path for path in (files[split], archives[split]) if path.exists()] for split in SPLITS}
+    steps: list[Callable[[], ConversionStep]] = []
+    for split, (first, *_) in available_splits("LVIS", existing, SOURCE).items():
         if first == archives[split]:
-            steps.append(functools.partial(_unpacking, first, files[split]))
-        steps.append(functools.partial(_checking, files[split], root / "coco"))
+            steps.append(functools.partial(_unpack_step, first, files[split]))
+        steps.append(functools.partial(_check_step, files[split], root / "coco"))
     return steps
 
 
@@ -112,7 +118,7 @@ CONVERTER = Converter(
     name="lvis",
     title="LVIS",
     source=SOURCE,
-    needs={"coco/val2017": "COCO's pictures", "coco/train2017": "COCO's pictures, which LVIS' val has too"},
+    needs={"coco/val2017": "images of COCO", "coco/train2017": "images of COCO, also used by the val split of LVIS"},
     steps=_steps,
     datasets=tuple(f"openvocab_lvis_v1_{split}" for split in SPLITS),
 )

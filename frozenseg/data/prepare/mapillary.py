@@ -1,11 +1,11 @@
-"""Mapillary Vistas: the labels of v1.2, which the archive of v2.0 keeps in a folder of their own, belong further up."""
+"""Converter of Mapillary Vistas: links the labels of v1.2 from their folder in the v2.0 archive to the v1.2 layout."""
 
 import functools
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from frozenseg.data.prepare.converter import Converter, Job, Step
+from frozenseg.data.prepare.converter import ConversionStep, Converter, Job
 from frozenseg.data.prepare.images import available_splits
 from frozenseg.errors import DataError
 from frozenseg.log import get_logger
@@ -22,13 +22,13 @@ SOURCE = (
 )
 
 
-def link(source: Path, target: Path) -> None:
-    """Make a folder appear in a second place: by a link, or where the system has none, by a copy."""
-    target.unlink(missing_ok=True)  # a link to nowhere
+def _link(source: Path, target: Path) -> None:
+    """Link a folder to a second path; copy it if the file system has no symbolic links."""
+    target.unlink(missing_ok=True)  # a dangling link
     try:
         target.symlink_to(source.relative_to(target.parent), target_is_directory=True)
     except OSError as error:
-        logger.info("%s is copied, as it cannot be linked (%s).", source, error)
+        logger.info("%s cannot be linked (%s) and is copied.", source, error)
         temporary = target.with_name(f".{target.name}.tmp")
         shutil.rmtree(temporary, ignore_errors=True)
         shutil.copytree(source, temporary)
@@ -36,30 +36,30 @@ def link(source: Path, target: Path) -> None:
 
 
 def _job(folder: Path, name: str) -> Job | None:
-    """Return what is to be done for one kind of labels of a split.
+    """Return the job for one kind of labels of a split; None if they are in the v1.2 layout already.
 
     Raises:
-        DataError: they are neither in their place nor where v2.0 has them.
+        DataError: the labels exist in neither layout.
     """
-    place, nested = folder / name, folder / NESTED / name
-    found = nested if nested.is_dir() and not place.exists() else place
-    wanted = PANOPTIC_JSON if name == "panoptic" else ""
-    if not (found / wanted).exists():
+    flat, nested = folder / name, folder / NESTED / name
+    needs_link = nested.is_dir() and not flat.exists()
+    required = PANOPTIC_JSON if name == "panoptic" else ""
+    if not ((nested if needs_link else flat) / required).exists():
         raise DataError(
-            f"Mapillary Vistas: there is neither {place / wanted} (as in v1.2) nor {nested / wanted} (as in v2.0). "
-            f"{SOURCE}"
+            f"Mapillary Vistas: neither {flat / required} (layout of v1.2) nor {nested / required} (layout of v2.0) "
+            f"exists. {SOURCE}"
         )
-    return None if found == place else Job(f"{folder.name} {name}", (nested, place), (place,))
+    return Job(f"{folder.name} {name}", (nested, flat), (flat,)) if needs_link else None
 
 
-def _steps(root: Path) -> list[Callable[[], Step]]:
+def _steps(root: Path) -> list[Callable[[], ConversionStep]]:
     images = {split: list((root / HOME / split).glob("images")) for split in SPLITS}
-    folders = [found[0].parent for found in available_splits("Mapillary Vistas", images, SOURCE).values()]
+    folders = [paths[0].parent for paths in available_splits("Mapillary Vistas", images, SOURCE).values()]
     jobs = [job for folder in folders for name in LABELS if (job := _job(folder, name)) is not None]
     if not jobs:
-        logger.info("Mapillary Vistas: the labels are where they belong; there is nothing to do.")
+        logger.info("Mapillary Vistas: the labels have the layout of v1.2; no conversion is necessary.")
         return []
-    return [functools.partial(Step, "Mapillary Vistas labels", jobs, link)]
+    return [functools.partial(ConversionStep, "Mapillary Vistas labels", jobs, _link)]
 
 
 CONVERTER = Converter(

@@ -1,4 +1,4 @@
-"""The JSON beside panoptic PNGs (COCO panoptic format): what is known of each segment, and of all pictures."""
+"""JSON file of a split in COCO panoptic format, with the areas and boxes of its segments."""
 
 from pathlib import Path
 from typing import Any
@@ -10,18 +10,18 @@ from frozenseg.atomic import write_json
 
 
 def measure_segments(ids: np.ndarray) -> dict[int, dict[str, Any]]:
-    """Measure the segments of a picture.
+    """Measure the segments of an image.
 
     Args:
-        ids: (H, W) integers ≥ 0; 0 counts like any other.
+        ids: (H, W) integers ≥ 0; 0 is a segment like any other.
 
     Returns:
-        Id → ``area`` in pixels and ``bbox``, the tight box x, y, width, height in pixels; by ascending id.
+        Segment id, ascending → ``area`` in pixels and ``bbox``, the tight box x, y, width, height in pixels.
     """
-    numbers, places, areas = np.unique(ids, return_inverse=True, return_counts=True)
-    boxes = ndimage.find_objects(places.reshape(ids.shape) + 1)
+    unique_ids, indices, areas = np.unique(ids, return_inverse=True, return_counts=True)
+    boxes = ndimage.find_objects(indices.reshape(ids.shape) + 1)
     return {
-        int(number): {
+        int(segment_id): {
             "area": int(area),
             "bbox": [
                 int(columns.start),
@@ -30,39 +30,39 @@ def measure_segments(ids: np.ndarray) -> dict[int, dict[str, Any]]:
                 int(rows.stop - rows.start),
             ],
         }
-        for number, area, (rows, columns) in zip(numbers, areas, boxes, strict=True)
+        for segment_id, area, (rows, columns) in zip(unique_ids, areas, boxes, strict=True)
     }
 
 
 def panoptic_entry(
-    image_id: str | int, picture: str, png: str, shape: tuple[int, ...], segments: list[dict[str, Any]]
+    image_id: str | int, file_name: str, png: str, shape: tuple[int, ...], segments: list[dict[str, Any]]
 ) -> dict[str, Any]:
-    """Return what the JSON says of one picture.
+    """Return the ``image`` and the ``annotation`` of one image.
 
     Args:
-        image_id: of the picture.
-        picture: its file's name.
-        png: the name of its panoptic PNG.
+        image_id: id of the image.
+        file_name: of the image.
+        png: name of its panoptic PNG.
         shape: height and width.
         segments: its segments_info.
     """
     return {
-        "image": {"id": image_id, "file_name": picture, "width": shape[1], "height": shape[0]},
+        "image": {"id": image_id, "file_name": file_name, "width": shape[1], "height": shape[0]},
         "annotation": {"image_id": image_id, "file_name": png, "segments_info": segments},
     }
 
 
-def write_panoptic_json(path: Path, categories: list[dict[str, Any]], pictures: list[dict[str, Any]]) -> None:
-    """Write the JSON of a split.
+def write_panoptic_json(path: Path, categories: list[dict[str, Any]], entries: list[dict[str, Any]]) -> None:
+    """Write the JSON file of a split.
 
     Args:
         path: the file.
-        categories: its classes.
-        pictures: of :func:`panoptic_entry`.
+        categories: its categories.
+        entries: one per image, see :func:`panoptic_entry`.
     """
     content = {
-        "images": [picture["image"] for picture in pictures],
-        "annotations": [picture["annotation"] for picture in pictures],
+        "images": [entry["image"] for entry in entries],
+        "annotations": [entry["annotation"] for entry in entries],
         "categories": categories,
     }
     write_json(path, content)

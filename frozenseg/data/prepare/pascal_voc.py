@@ -1,4 +1,4 @@
-"""PASCAL VOC 2012: label pictures with and without background, and the pictures that have them."""
+"""Converter of PASCAL VOC 2012: labels with and without the background class, and copies of the labelled images."""
 
 import functools
 from collections.abc import Callable, Sequence
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from frozenseg.data.prepare.converter import Converter, Job, Step
+from frozenseg.data.prepare.converter import ConversionStep, Converter, Job
 from frozenseg.data.prepare.images import available_splits, check_image_size, copy_file, read_image_list
 from frozenseg.errors import DataError
 from frozenseg.structures.label_files import read_labels, write_labels
@@ -19,35 +19,38 @@ SOURCE = (
     f"folder, so that there is {RAW}."
 )
 BOUNDARY = 255
-CLASSES = 21  # background and 20
+CLASSES = 21  # the background and 20 classes
 
 
 def without_background(labels: np.ndarray) -> np.ndarray:
-    """Return labels of the 20 classes: background becomes 255, and each class one less.
+    """Remove the background class: background becomes 255, and class numbers decrease by one.
 
     Args:
         labels: (H, W) uint8, 0 … 20 and 255.
+
+    Returns:
+        (H, W) uint8, 0 … 19 and 255.
     """
     table = np.arange(256, dtype=np.uint8) - np.uint8(1)  # 0 wraps to 255
     table[BOUNDARY] = BOUNDARY
     return table[labels]
 
 
-def convert(root: Path, name: str, folder: str) -> None:
-    """Convert the labels of one picture and copy it.
+def _convert(root: Path, name: str, folder: str) -> None:
+    """Convert the labels of one image and copy the image.
 
     Raises:
-        DataError: picture or labels are missing, cannot be decoded, differ in size, or have an unknown value.
+        DataError: a file is missing, cannot be decoded, has another size, or has an unknown value.
     """
-    picture, source = root / RAW / f"JPEGImages/{name}.jpg", root / RAW / f"SegmentationClass/{name}.png"
+    jpeg, source = root / RAW / f"JPEGImages/{name}.jpg", root / RAW / f"SegmentationClass/{name}.png"
     labels = read_labels(source)
-    check_image_size(picture, source, labels.shape)
+    check_image_size(jpeg, source, labels.shape)
     if unknown := sorted(set(np.unique(labels).tolist()) - {*range(CLASSES), BOUNDARY}):
         raise DataError(f"{source} has the value {unknown[0]}; expected classes, 0 … {CLASSES - 1}, or {BOUNDARY}.")
-    image, with_background, without = _outputs(root, name, folder)
+    copy, with_background, without = _outputs(root, name, folder)
     write_labels(with_background, labels)
     write_labels(without, without_background(labels))
-    copy_file(picture, image)
+    copy_file(jpeg, copy)
 
 
 def _outputs(root: Path, name: str, folder: str) -> tuple[Path, Path, Path]:
@@ -59,23 +62,23 @@ def _outputs(root: Path, name: str, folder: str) -> tuple[Path, Path, Path]:
     )
 
 
-def _step(root: Path, split: str, names: Sequence[str]) -> Step:
+def _step(root: Path, split: str, names: Sequence[str]) -> ConversionStep:
     folder = FOLDERS[split]
     jobs = [Job(name, (root, name, folder), _outputs(root, name, folder)) for name in names]
-    return Step(f"PASCAL VOC {split}", jobs, convert)
+    return ConversionStep(f"PASCAL VOC {split}", jobs, _convert)
 
 
-def _steps(root: Path) -> list[Callable[[], Step]]:
+def _steps(root: Path) -> list[Callable[[], ConversionStep]]:
     lists = {split: read_image_list(root / RAW / f"ImageSets/Segmentation/{split}.txt") for split in FOLDERS}
-    found = available_splits("PASCAL VOC 2012", lists, SOURCE)
-    return [functools.partial(_step, root, split, names) for split, names in found.items()]
+    splits = available_splits("PASCAL VOC 2012", lists, SOURCE)
+    return [functools.partial(_step, root, split, names) for split, names in splits.items()]
 
 
 CONVERTER = Converter(
     name="pascal_voc",
     title="PASCAL VOC 2012",
     source=SOURCE,
-    needs={f"{RAW}/{name}": "in that archive" for name in ("JPEGImages", "SegmentationClass", "ImageSets")},
+    needs={f"{RAW}/{name}": "in the archive" for name in ("JPEGImages", "SegmentationClass", "ImageSets")},
     steps=_steps,
     datasets=tuple(f"openvocab_pascal{classes}_sem_seg_{split}" for classes in (20, 21) for split in FOLDERS),
 )

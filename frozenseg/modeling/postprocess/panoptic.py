@@ -24,7 +24,7 @@ def panoptic_inference(
         candidates: the queries, and optionally SAM proposals that compete with them.
         isthing: C flags; all segments of a stuff class are merged into one.
         score_threshold: candidates with a class probability up to this value are dropped.
-        overlap_threshold: a segment that wins less than this share of its own mask is dropped.
+        overlap_threshold: a segment that wins less than this share of its mask is dropped.
 
     Returns:
         (H, W) int32 map of segment ids, 0 where there is no segment, and for each id from 1

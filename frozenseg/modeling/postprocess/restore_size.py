@@ -66,7 +66,7 @@ class LazilyRestoredMasks:
         self.shape = torch.Size((len(maps), *target_size))
         self._cropped = maps[:, : true_size.height, : true_size.width]  # (Q, h, w)
         scale = true_size.height / target_size.height
-        # bilinear interpolation with half-pixel centres: row i lies between two source rows
+        # bilinear interpolation with half-pixel centres: row i is between two source rows
         source = (torch.arange(target_size.height, device=maps.device) + 0.5) * scale - 0.5
         source = source.clamp(min=0)  # (height,)
         self._above = source.long().clamp(max=true_size.height - 1)

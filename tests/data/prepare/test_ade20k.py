@@ -1,4 +1,4 @@
-"""ADE20K becomes class maps, panoptic files and objects, and what is wrong in a download is named."""
+"""Converter of ADE20K: class maps, panoptic files and objects; errors name the invalid files."""
 
 import json
 import shutil
@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from frozenseg.data.prepare.ade20k import CONVERTER, objects_in
+from frozenseg.data.prepare.ade20k import CONVERTER, decode_objects
 from frozenseg.data.prepare.runner import prepare
 from frozenseg.errors import DataError
 from frozenseg.structures.label_files import read_labels, read_segment_ids
@@ -49,7 +49,7 @@ def test_panoptic_by_hand(root: Path) -> None:
     assert content["images"] == [{"id": NAME, "file_name": f"{NAME}.jpg", "width": 43, "height": 25}]
     [entry] = content["annotations"]
     wall, bed, second_bed, flag = entry["segments_info"]
-    assert (wall["id"], wall["category_id"], wall["area"]) == (WALL_ID, 0, 1075)  # what objects cover counts
+    assert (wall["id"], wall["category_id"], wall["area"]) == (WALL_ID, 0, 1075)  # includes pixels under objects
     assert (bed["category_id"], bed["area"], bed["bbox"]) == (BED, 20, [3, 2, 5, 4])
     assert (second_bed["category_id"], second_bed["area"], second_bed["bbox"]) == (BED, 20, [30, 20, 4, 5])
     assert (flag["category_id"], flag["area"]) == (FLAG, 6)
@@ -86,21 +86,21 @@ def test_objects_by_hand(root: Path) -> None:
 
 
 @given(st.dictionaries(st.integers(1, 255), st.integers(1, 100), min_size=1))
-def test_objects_survive_their_colours(kinds: dict[int, int]) -> None:
-    picture = np.array([[(kind, number, 0) for number, kind in kinds.items()]], np.uint8)
-    numbers, found = objects_in(picture, Path("x"))
-    assert numbers.tolist() == [list(kinds)]
-    assert list(found) == sorted(kinds)
-    order = sorted({*kinds.values()})
-    assert [found[number] for number in found] == [
-        sorted({*found.values()})[order.index(kinds[number])] for number in found
-    ]  # the order of kinds is that of classes
+def test_objects_are_decoded_from_their_colours(thing_classes: dict[int, int]) -> None:
+    colours = np.array([[(thing, number, 0) for number, thing in thing_classes.items()]], np.uint8)
+    numbers, objects = decode_objects(colours, Path("x"))
+    assert numbers.tolist() == [list(thing_classes)]
+    assert list(objects) == sorted(thing_classes)
+    order = sorted({*thing_classes.values()})
+    assert [objects[number] for number in objects] == [
+        sorted({*objects.values()})[order.index(thing_classes[number])] for number in objects
+    ]  # thing classes have the order of the 150 classes
 
 
 def test_without_objects_the_class_maps_are_made(root: Path, caplog: pytest.LogCaptureFixture) -> None:
     shutil.rmtree(root / HOME / "annotations_instance")
     assert prepare(CONVERTER, root).done == 3
-    assert "nothing is made for panoptic and instance. Get" in caplog.text
+    assert "panoptic and instance annotations are skipped. Get" in caplog.text
     assert not (root / HOME / "ade20k_panoptic_val.json").exists()
 
 
@@ -108,26 +108,26 @@ def spoil(root: Path, kind: str) -> Path:
     return root / HOME / kind / "validation" / f"{NAME}.{'jpg' if kind == 'images' else 'png'}"
 
 
-def test_what_does_not_fit_is_named(root: Path) -> None:
+def test_contradictions_are_named(root: Path) -> None:
     objects = spoil(root, "annotations_instance")
-    labels, picture = miniature.draw()
+    labels, object_labels = miniature.draw()
     for wrong, message in (
-        ((101, 1), "has an object of kind 101; expected 1 … 100"),
-        ((2, 1), "object 1 is of two kinds"),
+        ((101, 1), "has an object of thing class 101; expected 1 … 100"),
+        ((2, 1), "object 1 has two thing classes"),
     ):
-        changed = picture.copy()
+        changed = object_labels.copy()
         changed[24, 42, :2] = wrong
         Image.fromarray(changed).save(objects)
         with pytest.raises(DataError, match=message):
             prepare(CONVERTER, root)
-    Image.fromarray(picture[:-1]).save(objects)
-    with pytest.raises(DataError, match=rf"{NAME}\.png is 43 × 24 pixels, its picture .* 43 × 25"):
+    Image.fromarray(object_labels[:-1]).save(objects)
+    with pytest.raises(DataError, match=rf"{NAME}\.png has 43 × 24 pixels, its image .* 43 × 25"):
         prepare(CONVERTER, root)
     objects.unlink()
     with pytest.raises(DataError, match=rf"{NAME}\.png do not exist"):
         prepare(CONVERTER, root)
     assert not (root / HOME / "ade20k_panoptic_val.json").exists()
-    Image.fromarray(picture).save(objects)
+    Image.fromarray(object_labels).save(objects)
     labels[0, 0] = 151
     Image.fromarray(labels).save(spoil(root, "annotations"))
     (root / HOME / f"annotations_detectron2/validation/{NAME}.png").unlink()

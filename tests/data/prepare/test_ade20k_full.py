@@ -1,4 +1,4 @@
-"""ADE20K-Full becomes smaller pictures and 16-bit labels, and what is wrong in a download is named."""
+"""Converter of ADE20K-Full: resized images and 16-bit labels; errors name the invalid files."""
 
 import pickle
 from pathlib import Path
@@ -9,14 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from frozenseg.data.prepare.ade20k_full import CONVERTER, class_map, full_ids, new_size
+from frozenseg.data.prepare.ade20k_full import CONVERTER, full_class_ids, full_class_map, reduced_size
 from frozenseg.data.prepare.runner import prepare
 from frozenseg.errors import DataError
 from frozenseg.structures.label_files import read_labels
 from tests.miniatures import ade20k_full as miniature
 
 HOME = "ADE20K_2021_17_01"
-LARGE, SMALL, VAL = (Path(name).stem for name in miniature.PLACES)
+LARGE, SMALL, VAL = (Path(name).stem for name in miniature.IMAGES)
 
 
 @pytest.fixture
@@ -25,11 +25,11 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def place(root: Path, stem: str, ending: str = ".jpg") -> Path:
-    return root / miniature.PLACES[f"{stem}.jpg"][0] / f"{stem}{ending}"
+def path_of(root: Path, stem: str, ending: str = ".jpg") -> Path:
+    return root / miniature.IMAGES[f"{stem}.jpg"][0] / f"{stem}{ending}"
 
 
-def test_pictures_by_hand(root: Path) -> None:
+def test_images_by_hand(root: Path) -> None:
     assert prepare(CONVERTER, root).done == 3
     with Image.open(root / HOME / f"images_detectron2/training/{LARGE}.jpg") as image:
         assert (image.format, image.size) == ("JPEG", (580, 512))  # 600 · 512 / 530 = 579.6
@@ -42,35 +42,35 @@ def test_pictures_by_hand(root: Path) -> None:
 
 
 @given(st.integers(0, 25 * 256 + 255))
-def test_classes_survive_their_colours(number: int) -> None:
-    for tens in range(10):  # the last digit of R says nothing of the class
+def test_classes_are_decoded_from_their_colours(number: int) -> None:
+    for tens in range(10):  # the last digit of R does not encode the class
         red = number // 256 * 10 + tens
         if red < 256:
-            assert full_ids(np.array([[(red, number % 256, 9)]], np.uint8)).tolist() == [[number]]
+            assert full_class_ids(np.array([[(red, number % 256, 9)]], np.uint8)).tolist() == [[number]]
 
 
 def test_classes_that_are_not_used_are_unlabelled() -> None:
-    assert class_map(np.array([[0, 1, miniature.WALL, miniature.LAST, 6000]])).tolist() == [
+    assert full_class_map(np.array([[0, 1, miniature.WALL, miniature.LAST, 6000]])).tolist() == [
         [65535, 65535, 0, 846, 65535]
     ]
 
 
 @given(st.integers(1, 4000), st.integers(1, 4000))
 def test_the_shorter_edge_is_512_at_most(width: int, height: int) -> None:
-    new = new_size(width, height)
+    new = reduced_size(width, height)
     assert min(new) == min(512, width, height)
     assert abs(new[0] * height / (new[1] * width) - 1) < 0.01 or min(width, height) <= 512
     assert (new[0] >= new[1]) == (width >= height)
 
 
-def test_what_is_wrong_is_named(root: Path) -> None:
-    segmentation = place(root, VAL, "_seg.png")
+def test_invalid_files_are_named(root: Path) -> None:
+    segmentation = path_of(root, VAL, "_seg.png")
     whole = segmentation.read_bytes()
     segmentation.write_bytes(whole[:50])
     with pytest.raises(DataError, match=r"ADE_val_00000001_seg\.png cannot be decoded"):
         prepare(CONVERTER, root)
     Image.new("RGB", (40, 31)).save(segmentation)
-    with pytest.raises(DataError, match="is 40 × 30 pixels, its labels are 40 × 31"):
+    with pytest.raises(DataError, match="has 40 × 30 pixels, its labels 40 × 31"):
         prepare(CONVERTER, root)
     segmentation.unlink()
     with pytest.raises(DataError, match=r"ADE_val_00000001_seg\.png does not exist"):
@@ -81,7 +81,7 @@ def test_what_is_wrong_is_named(root: Path) -> None:
 
 
 class Foreign:
-    """What an index must not hold."""
+    """Object that an index must not contain."""
 
     def __reduce__(self) -> tuple:
         return print, ("run",)
@@ -98,8 +98,8 @@ def test_an_index_that_cannot_be_read(root: Path, content: bytes, capsys: pytest
     assert capsys.readouterr().out == ""
 
 
-def test_a_picture_that_the_index_names_twice(root: Path) -> None:
-    names = [*miniature.PLACES, next(iter(miniature.PLACES))]
-    miniature.write_index(root, names, [miniature.PLACES[name][0] for name in names])
-    with pytest.raises(DataError, match="1 of the pictures bear the name of another one"):
+def test_an_image_that_the_index_lists_twice(root: Path) -> None:
+    names = [*miniature.IMAGES, next(iter(miniature.IMAGES))]
+    miniature.write_index(root, names, [miniature.IMAGES[name][0] for name in names])
+    with pytest.raises(DataError, match="1 images have the name of another image"):
         prepare(CONVERTER, root)

@@ -1,4 +1,4 @@
-"""BDD100K's bitmasks become COCO panoptic files, and what is wrong in a download is named."""
+"""Converter of BDD100K: bitmasks to COCO panoptic files; errors name the invalid files."""
 
 import json
 import shutil
@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from frozenseg.data.prepare.bdd100k import CONVERTER, segments_of
+from frozenseg.data.prepare.bdd100k import CONVERTER, bitmask_segments
 from frozenseg.data.prepare.runner import prepare
 from frozenseg.errors import DataError
 from frozenseg.structures.label_files import read_segment_ids
@@ -59,24 +59,24 @@ def test_categories_are_the_40(root: Path) -> None:
 
 
 @given(st.dictionaries(st.integers(1, 65535), st.tuples(st.integers(1, 40), st.integers(0, 15)), min_size=1))
-def test_ids_survive_the_colours(instances: dict[int, tuple[int, int]]) -> None:
+def test_ids_are_decoded_from_the_colours(instances: dict[int, tuple[int, int]]) -> None:
     values = [(category, bits, number // 256, number % 256) for number, (category, bits) in instances.items()]
-    ids, segments = segments_of(np.array([values], np.uint8), Path("x"))
+    ids, segments = bitmask_segments(np.array([values], np.uint8), Path("x"))
     assert ids.tolist() == [list(instances)]
-    found = {part["id"]: (part["category_id"], part["iscrowd"], part["area"]) for part in segments}
-    assert found == {number: (kind, int(bits & 3 > 0), 1) for number, (kind, bits) in instances.items()}
+    actual = {part["id"]: (part["category_id"], part["iscrowd"], part["area"]) for part in segments}
+    assert actual == {number: (kind, int(bits & 3 > 0), 1) for number, (kind, bits) in instances.items()}
 
 
-def test_converted_labels_need_nothing(root: Path, caplog) -> None:
+def test_converted_labels_need_no_conversion(root: Path, caplog) -> None:
     prepare(CONVERTER, root)
     shutil.rmtree(root / BITMASKS)
     with caplog.at_level("INFO"):
         report = prepare(CONVERTER, root)
     assert (report.done, report.kept) == (0, 0)
-    assert "converted already" in caplog.text
+    assert "exists already and is kept" in caplog.text
 
 
-def test_released_labels_are_not_written_over(root: Path) -> None:
+def test_released_labels_are_not_overwritten(root: Path) -> None:
     prepare(CONVERTER, root)
     shutil.rmtree(root / ".prepare")  # as if the files were FrozenSeg's own release
     (root / JSON).write_text("released")
@@ -85,18 +85,18 @@ def test_released_labels_are_not_written_over(root: Path) -> None:
     (root / JSON).unlink()
     assert prepare(CONVERTER, root).done == 2
     (root / MASKS / f"{FIRST}.png").unlink()
-    assert prepare(CONVERTER, root).done == 2  # ours are made again
+    assert prepare(CONVERTER, root).done == 2  # files converted here are made again
 
 
 def test_half_of_the_converted_labels_is_not_enough(root: Path) -> None:
     prepare(CONVERTER, root)
     shutil.rmtree(root / BITMASKS)
     shutil.rmtree(root / MASKS)
-    with pytest.raises(DataError, match=r"no bitmasks in .*, nor .*masks/val\. Get the 10K images"):
+    with pytest.raises(DataError, match=r"neither bitmasks in .* nor .*masks/val exist\. Get the 10K images"):
         prepare(CONVERTER, root)
 
 
-def test_nothing_there_is_told_with_where_to_get_it(tmp_path: Path) -> None:
+def test_a_missing_download_is_named_with_its_source(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"missing .*images/10k/val.*https://doc\.bdd100k\.com"):
         prepare(CONVERTER, tmp_path)
 
@@ -122,12 +122,12 @@ def test_wrong_files_are_named(root: Path) -> None:
     path.write_bytes(content[:60])
     refused(root, r"7d06fefd-f7be05a6\.png cannot be decoded")
     Image.new("RGB", (32, 16)).save(path)
-    refused(root, r"7d06fefd-f7be05a6\.png is of mode RGB; expected RGBA")
+    refused(root, r"7d06fefd-f7be05a6\.png has the mode RGB; expected RGBA")
     path.write_bytes(content)
     Image.new("RGB", (32, 15)).save(image)
-    refused(root, r"7d06fefd-f7be05a6\.png is 32 × 16 pixels, its picture .*\.jpg 32 × 15")
+    refused(root, r"7d06fefd-f7be05a6\.png has 32 × 16 pixels, its image .*\.jpg 32 × 15")
     image.unlink()
-    refused(root, r"7d06fefd-f7be05a6\.jpg, which .* does not exist")
+    refused(root, r"7d06fefd-f7be05a6\.jpg of the labels .* does not exist")
 
 
 def refused(root: Path, message: str) -> None:

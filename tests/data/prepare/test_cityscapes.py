@@ -1,4 +1,4 @@
-"""Cityscapes comes out as the official scripts make it, and what is wrong in a download is named."""
+"""Converter of Cityscapes: equal to the official scripts; errors name the invalid files."""
 
 import json
 import shutil
@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from frozenseg.data.prepare.cityscapes import CONVERTER, panoptic_segments, train_ids
+from frozenseg.data.prepare.cityscapes import CONVERTER, cityscapes_segments, train_ids
 from frozenseg.data.prepare.runner import prepare
 from frozenseg.errors import DataError
 from frozenseg.structures.label_files import read_labels, read_segment_ids
@@ -50,19 +50,19 @@ def change(path: Path, row: int, column: int, value: int) -> None:
 
 def test_a_street_by_hand(root: Path) -> None:
     prepare(CONVERTER, root)
-    truth = root / "cityscapes/gtFine"
-    content = json.loads((truth / "cityscapes_panoptic_train.json").read_text())
+    ground_truth = root / "cityscapes/gtFine"
+    content = json.loads((ground_truth / "cityscapes_panoptic_train.json").read_text())
     assert [image["id"] for image in content["images"]] == ["aachen_000000_000019", "bochum_000000_000313"]
-    found = [tuple(part.values()) for part in content["annotations"][0]["segments_info"]]
-    assert found == SEGMENTS
-    ids = read_segment_ids(truth / "cityscapes_panoptic_train/aachen_000000_000019_gtFine_panoptic.png")
+    actual = [tuple(part.values()) for part in content["annotations"][0]["segments_info"]]
+    assert actual == SEGMENTS
+    ids = read_segment_ids(ground_truth / "cityscapes_panoptic_train/aachen_000000_000019_gtFine_panoptic.png")
     # ground, the first car, unlabelled, the group, a caravan (not evaluated)
     assert ids[[15, 7, 5, 7, 7], [0, 0, 0, 22, 30]].tolist() == [7, 26000, 0, 26, 0]
-    classes = read_labels(truth / f"train/{STREET}_gtFine_labelTrainIds.png")
+    classes = read_labels(ground_truth / f"train/{STREET}_gtFine_labelTrainIds.png")
     assert classes[[15, 7, 5, 7, 7, 8], [0, 0, 0, 22, 30, 2]].tolist() == [0, 13, 255, 13, 255, 13]
 
 
-def test_a_picture_of_a_crowd_alone_stays(root: Path) -> None:
+def test_an_image_with_only_a_crowd_is_kept(root: Path) -> None:
     prepare(CONVERTER, root)
     content = json.loads((root / "cityscapes/gtFine/cityscapes_panoptic_val.json").read_text())
     [segment] = content["annotations"][1]["segments_info"]
@@ -72,16 +72,18 @@ def test_a_picture_of_a_crowd_alone_stays(root: Path) -> None:
 def test_panoptic_equals_the_official_script(root: Path, capsys) -> None:
     script = official("createPanopticImgs")
     prepare(CONVERTER, root)
-    truth, expected = root / "cityscapes/gtFine", root / "official"
+    ground_truth, expected = root / "cityscapes/gtFine", root / "official"
     expected.mkdir()
-    script.convert2panoptic(str(truth), str(expected), setNames=["train", "val"])
+    script.convert2panoptic(str(ground_truth), str(expected), setNames=["train", "val"])
     for split in ("train", "val"):
         name = f"cityscapes_panoptic_{split}"
-        assert json.loads((truth / f"{name}.json").read_text()) == json.loads((expected / f"{name}.json").read_text())
-        pictures = sorted((expected / name).iterdir())
-        assert [path.name for path in pictures] == sorted(path.name for path in (truth / name).iterdir())
-        for path in pictures:
-            assert np.array_equal(read_segment_ids(path), read_segment_ids(truth / name / path.name))
+        assert json.loads((ground_truth / f"{name}.json").read_text()) == json.loads(
+            (expected / f"{name}.json").read_text()
+        )
+        paths = sorted((expected / name).iterdir())
+        assert [path.name for path in paths] == sorted(path.name for path in (ground_truth / name).iterdir())
+        for path in paths:
+            assert np.array_equal(read_segment_ids(path), read_segment_ids(ground_truth / name / path.name))
 
 
 def test_train_ids_equal_the_official_polygons(root: Path) -> None:
@@ -95,11 +97,11 @@ def test_train_ids_equal_the_official_polygons(root: Path) -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 33), st.none() | st.integers(0, 999)), min_size=1, max_size=20))
-def test_ids_are_kept_whatever_they_are(codes: list[tuple[int, int | None]]) -> None:
-    # a number with label 0 cannot be told from a label: 0 · 1000 + n is below 1000
+def test_all_ids_are_kept(codes: list[tuple[int, int | None]]) -> None:
+    # an instance of label 0 cannot be distinguished from a label: 0 · 1000 + n is below 1000
     codes = [(label, None if label == 0 else number) for label, number in codes]
     values = np.array([[label if number is None else 1000 * label + number for label, number in codes]], np.uint16)
-    ids, segments = panoptic_segments(values, Path("x"))
+    ids, segments = cityscapes_segments(values, Path("x"))
     classes = train_ids(np.array([[label for label, _ in codes]]), Path("x"))
     assert np.array_equal(ids, np.where(classes == 255, 0, values))
     known = {segment["id"]: segment for segment in segments}
@@ -134,20 +136,20 @@ def test_an_unknown_value_is_named(root: Path, file: str, value: int, message: s
 def test_sizes_must_agree(root: Path, file: str) -> None:
     path = root / "cityscapes" / file.format(STREET)
     Image.fromarray(read_labels(path)[:, :30].copy()).save(path)
-    with pytest.raises(DataError, match=r"Ids\.png is 30 × 16 pixels, its picture .*leftImg8bit\.png 32 × 16"):
+    with pytest.raises(DataError, match=r"Ids\.png has 30 × 16 pixels, its image .*leftImg8bit\.png 32 × 16"):
         prepare(CONVERTER, root)
     assert_nothing_half_done(root)
 
 
 @pytest.mark.parametrize("file", ["gtFine/train/{}_gtFine_labelIds.png", "leftImg8bit/train/{}_leftImg8bit.png"])
-def test_a_missing_picture_is_named(root: Path, file: str) -> None:
+def test_a_missing_image_is_named(root: Path, file: str) -> None:
     (root / "cityscapes" / file.format(STREET)).unlink()
     with pytest.raises(DataError, match=r"aachen_000000_000019_\w+\.png.* does not exist"):
         prepare(CONVERTER, root)
     assert_nothing_half_done(root)
 
 
-def test_a_cut_off_picture_is_named(root: Path) -> None:
+def test_a_truncated_image_is_named(root: Path) -> None:
     path = root / f"cityscapes/gtFine/train/{STREET}_gtFine_instanceIds.png"
     path.write_bytes(path.read_bytes()[:60])
     with pytest.raises(DataError, match=r"aachen_000000_000019_gtFine_instanceIds\.png cannot be decoded"):
@@ -157,20 +159,20 @@ def test_a_cut_off_picture_is_named(root: Path) -> None:
     assert list(report.bad) == ["aachen_000000_000019"]
 
 
-def test_a_picture_in_two_cities_is_refused(root: Path) -> None:
+def test_an_image_in_two_cities_is_refused(root: Path) -> None:
     for folder in ("gtFine", "leftImg8bit"):
         home = root / "cityscapes" / folder / "train"
         shutil.copytree(home / "aachen", home / "zurich")
-    with pytest.raises(DataError, match="1 of the pictures bear the name of another one"):
+    with pytest.raises(DataError, match="1 images have the name of another image"):
         prepare(CONVERTER, root)
 
 
-def test_a_split_that_is_not_there_is_left_out(root: Path, caplog) -> None:
+def test_a_missing_split_is_skipped(root: Path, caplog) -> None:
     shutil.rmtree(root / "cityscapes/gtFine/train")
     shutil.rmtree(root / "cityscapes/leftImg8bit/train")
     with caplog.at_level("INFO"):
         prepare(CONVERTER, root)
-    assert "the split train is not there and left out" in caplog.text
+    assert "the split train does not exist and is skipped" in caplog.text
     assert (root / "cityscapes/gtFine/cityscapes_panoptic_val.json").exists()
 
 
@@ -179,12 +181,12 @@ def test_no_split_at_all_is_an_error(tmp_path: Path) -> None:
         prepare(CONVERTER, tmp_path)
     for folder in ("gtFine", "leftImg8bit"):
         (tmp_path / "cityscapes" / folder).mkdir(parents=True)
-    with pytest.raises(DataError, match="nothing is there of the splits train, val"):
+    with pytest.raises(DataError, match="no images of the splits train, val exist"):
         prepare(CONVERTER, tmp_path)
 
 
 def assert_nothing_half_done(root: Path) -> None:
-    truth = root / "cityscapes/gtFine"
-    assert not list(truth.glob("cityscapes_panoptic_train*/aachen*"))
-    assert not list(truth.glob("*.json"))
-    assert not list(truth.rglob("aachen*_labelTrainIds.png"))
+    ground_truth = root / "cityscapes/gtFine"
+    assert not list(ground_truth.glob("cityscapes_panoptic_train*/aachen*"))
+    assert not list(ground_truth.glob("*.json"))
+    assert not list(ground_truth.rglob("aachen*_labelTrainIds.png"))

@@ -1,4 +1,4 @@
-"""COCO's panoptic PNGs become class maps, and what is wrong in a download is named."""
+"""Converter of COCO: panoptic PNGs to class maps; errors name the invalid files."""
 
 import json
 from collections.abc import Callable
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from frozenseg.data.prepare.coco import CONVERTER, class_map
+from frozenseg.data.prepare.coco import CONVERTER, coco_class_map
 from frozenseg.data.prepare.runner import prepare
 from frozenseg.data.spec import read_categories
 from frozenseg.errors import DataError
@@ -27,9 +27,9 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_a_picture_by_hand(root: Path) -> None:
+def test_an_image_by_hand(root: Path) -> None:
     report = prepare(CONVERTER, root)
-    assert (report.done, report.bad) == (6, {})  # two archives, four pictures
+    assert (report.done, report.bad) == (6, {})  # two archives, four images
     labels = read_labels(root / MAP)
     assert labels.dtype == np.uint8
     sky = [row.id for row in read_categories("coco_panoptic.tsv")].index(miniature.SKY)
@@ -46,11 +46,11 @@ def test_one_split_is_enough(root: Path) -> None:
 
 
 @given(st.permutations(range(133)), st.integers(1, 16_000_000))
-def test_every_category_has_its_place(order: list[int], first: int) -> None:
+def test_every_category_has_its_index(order: list[int], first: int) -> None:
     rows = read_categories("coco_panoptic.tsv")
     segments = [(first + index, rows[index].id) for index in range(133)]
     ids = first + np.array([order])
-    assert class_map(ids, segments, Path("x")).tolist() == [order]
+    assert coco_class_map(ids, segments, Path("x")).tolist() == [order]
 
 
 def edit(root: Path, change: Callable[[dict], object]) -> None:
@@ -62,21 +62,24 @@ def edit(root: Path, change: Callable[[dict], object]) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda c: c["annotations"][0]["segments_info"][0].update(category_id=999), "the category 999, which is none"),
+        (
+            lambda c: c["annotations"][0]["segments_info"][0].update(category_id=999),
+            "the category 999, which is not one of",
+        ),
         (lambda c: c["annotations"][0]["segments_info"].pop(1), "has pixels of segment 300, which"),
-        (lambda c: c["images"][0].update(height=17), "is 32 × 16 pixels, the annotation file says 32 × 17"),
+        (lambda c: c["images"][0].update(height=17), "has 32 × 16 pixels; expected 32 × 17, as in the annotation file"),
         (lambda c: c["images"].pop(0), "is not in COCO panoptic format: 139 is missing"),
-        (lambda c: c["annotations"].append(c["annotations"][0]), "1 of the pictures bear the name of another"),
+        (lambda c: c["annotations"].append(c["annotations"][0]), "1 images have the name of another"),
     ],
 )
-def test_what_does_not_fit_is_named(root: Path, change: Callable[[dict], object], message: str) -> None:
+def test_contradictions_are_named(root: Path, change: Callable[[dict], object], message: str) -> None:
     edit(root, change)
     with pytest.raises(DataError, match=message):
         prepare(CONVERTER, root)
     assert not (root / MAP).exists()
 
 
-def test_damaged_files_are_named_and_mended(root: Path) -> None:
+def test_damaged_files_are_named_and_converted_after_repair(root: Path) -> None:
     archive = root / "coco/annotations/panoptic_val2017.zip"
     whole = archive.read_bytes()
     archive.write_bytes(whole[:100])
@@ -95,7 +98,7 @@ def test_damaged_files_are_named_and_mended(root: Path) -> None:
     assert (root / MAP).exists()
 
 
-def test_what_is_not_there_is_told(root: Path) -> None:
+def test_a_missing_archive_is_named(root: Path) -> None:
     (root / "coco/annotations/panoptic_val2017.zip").unlink()
     with pytest.raises(DataError, match="neither the folder .*panoptic_val2017 nor panoptic_val2017.zip"):
         prepare(CONVERTER, root)

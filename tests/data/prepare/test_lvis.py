@@ -1,4 +1,4 @@
-"""LVIS is unpacked and looked through; what is wrong in it is named."""
+"""Converter of LVIS: annotation files are unpacked and checked; errors name the invalid entries."""
 
 import json
 import shutil
@@ -21,7 +21,7 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_what_is_there_is_looked_through_once(root: Path) -> None:
+def test_annotations_are_checked_once(root: Path) -> None:
     before = (root / VAL).read_bytes()
     assert prepare(CONVERTER, root).done == 2
     assert (root / VAL).read_bytes() == before
@@ -29,7 +29,7 @@ def test_what_is_there_is_looked_through_once(root: Path) -> None:
     assert (report.done, report.kept) == (0, 2)
 
 
-def test_another_file_is_looked_through_again(root: Path) -> None:
+def test_a_changed_file_is_checked_again(root: Path) -> None:
     prepare(CONVERTER, root)
     (root / VAL).write_text(json.dumps(miniature.annotations("val"), indent=1))
     assert prepare(CONVERTER, root).done == 1
@@ -43,7 +43,7 @@ def test_an_archive_is_unpacked(root: Path) -> None:
     assert prepare(CONVERTER, root).done == 0
 
 
-def test_a_broken_archive_is_named(root: Path) -> None:
+def test_a_damaged_archive_is_named(root: Path) -> None:
     archive = miniature.pack(root, "val")
     content = archive.read_bytes()
     archive.write_bytes(content[:-30])
@@ -57,27 +57,33 @@ def test_a_broken_archive_is_named(root: Path) -> None:
     assert sorted(path.name for path in (root / "lvis").iterdir()) == ["lvis_v1_train.json", archive.name]
 
 
-def test_a_split_that_is_not_there_is_left_out(root: Path, caplog) -> None:
+def test_a_missing_split_is_skipped(root: Path, caplog) -> None:
     (root / "lvis/lvis_v1_train.json").unlink()
     with caplog.at_level("INFO"):
         assert prepare(CONVERTER, root).done == 1
-    assert "the split train is not there and left out" in caplog.text
+    assert "the split train does not exist and is skipped" in caplog.text
     (root / VAL).unlink()
-    refused(root, r"nothing is there of the splits val, train\. .*https://www\.lvisdataset\.org")
+    refused(root, r"no images of the splits val, train exist\. .*https://www\.lvisdataset\.org")
     shutil.rmtree(root / "coco/train2017")
-    refused(root, r"missing .*train2017 \(COCO's pictures, which LVIS' val has too\)")
+    refused(root, r"missing .*train2017 \(images of COCO, also used by the val split of LVIS\)")
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda content: content["images"][0].pop("neg_category_ids"), "image 397133 lacks neg_category_ids"),
-        (lambda content: content["images"].append(content["images"][0]), "image 397133 stands there twice"),
+        (lambda content: content["images"][0].pop("neg_category_ids"), "image 397133 has no neg_category_ids"),
+        (lambda content: content["images"].append(content["images"][0]), "lists the image 397133 twice"),
         (lambda content: content["annotations"][0].update(category_id=1204), "uses the category 1204"),
         (lambda content: content["images"][1]["neg_category_ids"].append(0), "uses the category 0, which is not"),
-        (lambda content: content["annotations"][2].update(image_id=5), "annotation 3 is of image 5, which it lacks"),
-        (lambda content: content["images"][0].update(coco_url=None), "is not in LVIS' format: .* is missing or wrong"),
-        (lambda content: content.pop("categories"), "is not in LVIS' format: 'categories' is missing"),
+        (
+            lambda content: content["annotations"][2].update(image_id=5),
+            "annotation 3 refers to the image 5, which is not listed",
+        ),
+        (
+            lambda content: content["images"][0].update(coco_url=None),
+            "is not in the format of LVIS: .* is missing or invalid",
+        ),
+        (lambda content: content.pop("categories"), "is not in the format of LVIS: 'categories' is missing"),
     ],
 )
 def test_wrong_annotations_are_named(root: Path, change: Callable[[dict], object], message: str) -> None:
@@ -89,7 +95,7 @@ def test_wrong_annotations_are_named(root: Path, change: Callable[[dict], object
 
 def test_wrong_files_are_named(root: Path) -> None:
     (root / "coco/train2017/000000222564.jpg").unlink()
-    refused(root, r"its picture .*train2017/000000222564\.jpg does not exist")
+    refused(root, r"the image .*train2017/000000222564\.jpg does not exist")
     (root / VAL).write_text((root / VAL).read_text()[:-9])
     refused(root, r"lvis_v1_val\.json cannot be read as JSON")
 

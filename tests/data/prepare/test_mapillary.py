@@ -1,4 +1,4 @@
-"""Mapillary Vistas' labels of v1.2 are found in both archives."""
+"""Converter of Mapillary Vistas: the labels of v1.2 are linked from both archives."""
 
 import json
 import shutil
@@ -42,12 +42,12 @@ def assert_readable(root: Path) -> None:
         assert [image["id"] for image in content["images"]] == list(miniature.SPLITS[split])
 
 
-def test_the_flat_archive_needs_nothing(flat: Path, caplog) -> None:
+def test_the_flat_archive_needs_no_conversion(flat: Path, caplog) -> None:
     before = files(flat)
     with caplog.at_level("INFO"):
         report = prepare(CONVERTER, flat)
     assert (report.done, files(flat)) == (0, before)
-    assert "there is nothing to do" in caplog.text
+    assert "no conversion is necessary" in caplog.text
     assert_readable(flat)
 
 
@@ -58,7 +58,7 @@ def test_the_nested_archive_is_linked(nested: Path) -> None:
     assert prepare(CONVERTER, nested).done == 0
 
 
-def test_where_links_are_refused_there_are_copies(nested: Path, monkeypatch) -> None:
+def test_folders_are_copied_without_symbolic_links(nested: Path, monkeypatch) -> None:
     def refuse(*_args: object, **_options: object) -> None:
         raise OSError("not here")
 
@@ -68,17 +68,17 @@ def test_where_links_are_refused_there_are_copies(nested: Path, monkeypatch) -> 
     assert_readable(nested)
 
 
-def test_a_link_to_nowhere_is_mended(nested: Path) -> None:
+def test_a_dangling_link_is_replaced(nested: Path) -> None:
     (nested / VALIDATION / "labels").symlink_to("elsewhere")
     prepare(CONVERTER, nested)
     assert_readable(nested)
 
 
-def test_a_split_that_is_not_there_is_left_out(nested: Path, caplog) -> None:
+def test_a_missing_split_is_skipped(nested: Path, caplog) -> None:
     shutil.rmtree(nested / "mapillary_vistas/training")
     with caplog.at_level("INFO"):
         assert prepare(CONVERTER, nested).done == 2
-    assert "the split training is not there and left out" in caplog.text
+    assert "the split training does not exist and is skipped" in caplog.text
 
 
 @pytest.mark.parametrize("gone", ["labels", "panoptic", "panoptic/panoptic_2018.json"])
@@ -86,14 +86,14 @@ def test_missing_labels_are_named(flat: Path, gone: str) -> None:
     path = flat / VALIDATION / gone
     shutil.rmtree(path) if path.is_dir() else path.unlink()
     with pytest.raises(
-        DataError, match=rf"neither .*validation/{gone}.* \(as in v1\.2\) nor .*validation/v1\.2/{gone}"
+        DataError, match=rf"neither .*validation/{gone}.* \(layout of v1\.2\) nor .*validation/v1\.2/{gone}"
     ):
         prepare(CONVERTER, flat)
 
 
-def test_nothing_there_is_told_with_where_to_get_it(tmp_path: Path) -> None:
+def test_a_missing_download_is_named_with_its_source(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"missing .*mapillary_vistas.*https://www\.mapillary\.com"):
         prepare(CONVERTER, tmp_path)
     (tmp_path / "mapillary_vistas").mkdir()
-    with pytest.raises(DataError, match="nothing is there of the splits training, validation"):
+    with pytest.raises(DataError, match="no images of the splits training, validation exist"):
         prepare(CONVERTER, tmp_path)

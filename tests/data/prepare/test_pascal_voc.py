@@ -1,4 +1,4 @@
-"""VOC's palette pictures become labels of 21 and of 20 classes, and what is wrong in a download is named."""
+"""Converter of PASCAL VOC: palette images to labels of 21 and of 20 classes; errors name the invalid files."""
 
 import shutil
 from pathlib import Path
@@ -23,9 +23,9 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_the_miniature_is_of_vocs_palette(root: Path) -> None:
-    with Image.open(root / RAW / f"SegmentationClass/{NAME}.png") as picture:
-        assert picture.mode == "P"
+def test_the_miniature_has_the_palette_of_voc(root: Path) -> None:
+    with Image.open(root / RAW / f"SegmentationClass/{NAME}.png") as image:
+        assert image.mode == "P"
     assert [miniature.voc_colour(index) for index in (1, 15, 20, 255)] == [
         (128, 0, 0),
         (192, 128, 128),
@@ -37,11 +37,11 @@ def test_the_miniature_is_of_vocs_palette(root: Path) -> None:
 def test_labels_by_hand(root: Path) -> None:
     assert prepare(CONVERTER, root).done == 4
     home = root / "pascal_voc_d2"
-    places = ([0, 3, 5, 12, 12], [0, 3, 5, 1, 30])  # background, boundary, aeroplane, person, monitor
-    assert read_labels(home / f"annotations_pascal21/validation/{NAME}.png")[places].tolist() == [0, 255, 1, 15, 20]
-    assert read_labels(home / f"annotations_pascal20/validation/{NAME}.png")[places].tolist() == [255, 255, 0, 14, 19]
-    with Image.open(home / f"annotations_pascal21/training/{miniature.NAMES['train'][0]}.png") as picture:
-        assert picture.mode == "L"
+    pixels = ([0, 3, 5, 12, 12], [0, 3, 5, 1, 30])  # background, boundary, aeroplane, person, monitor
+    assert read_labels(home / f"annotations_pascal21/validation/{NAME}.png")[pixels].tolist() == [0, 255, 1, 15, 20]
+    assert read_labels(home / f"annotations_pascal20/validation/{NAME}.png")[pixels].tolist() == [255, 255, 0, 14, 19]
+    with Image.open(home / f"annotations_pascal21/training/{miniature.NAMES['train'][0]}.png") as image:
+        assert image.mode == "L"
     for folder, split in (("training", "train"), ("validation", "val")):
         for path in (f"images/{folder}", f"annotations_pascal21/{folder}", f"annotations_pascal20/{folder}"):
             assert {file.stem for file in (home / path).iterdir()} == set(miniature.NAMES[split])
@@ -49,7 +49,7 @@ def test_labels_by_hand(root: Path) -> None:
     assert (home / "images/validation" / image).read_bytes() == (root / RAW / "JPEGImages" / image).read_bytes()
 
 
-def test_every_class_moves_by_one() -> None:
+def test_every_class_decreases_by_one() -> None:
     labels = np.array([[*range(21), 255]], np.uint8)
     assert without_background(labels).tolist() == [[255, *range(20), 255]]
 
@@ -69,37 +69,37 @@ def test_wrong_files_are_named(root: Path) -> None:
     Image.new("RGB", (32, 16)).save(path)
     refused(root, rf"{NAME}\.png has 3 channels")
     miniature.save_with_palette(path, miniature.labels_of()[:, :31].copy())
-    refused(root, rf"{NAME}\.png is 31 × 16 pixels, its picture .*{NAME}\.jpg 32 × 16")
+    refused(root, rf"{NAME}\.png has 31 × 16 pixels, its image .*{NAME}\.jpg 32 × 16")
     path.unlink()
     refused(root, rf"{NAME}\.png does not exist")
     path.write_bytes(content)
     image.write_bytes(b"")
     refused(root, rf"{NAME}\.jpg cannot be decoded")
     image.unlink()
-    refused(root, rf"{NAME}\.jpg, which .* does not exist")
+    refused(root, rf"{NAME}\.jpg of the labels .* does not exist")
 
 
 def test_a_name_twice_in_the_list_is_refused(root: Path) -> None:
     (root / RAW / "ImageSets/Segmentation/val.txt").write_text(f"{NAME}\n{NAME}\n")
-    refused(root, "1 of the pictures bear the name of another one")
+    refused(root, "1 images have the name of another image")
 
 
-def test_a_list_that_is_no_text_is_named(root: Path) -> None:
+def test_a_list_that_is_not_text_is_named(root: Path) -> None:
     (root / RAW / "ImageSets/Segmentation/val.txt").write_bytes(b"\xfb\xce\x00")
-    refused(root, r"The list of pictures .*Segmentation/val\.txt is no text")
+    refused(root, r"The image list .*Segmentation/val\.txt is not a text file")
 
 
-def test_a_split_that_is_not_there_is_left_out(root: Path, caplog) -> None:
+def test_a_missing_split_is_skipped(root: Path, caplog) -> None:
     (root / RAW / "ImageSets/Segmentation/train.txt").unlink()
     with caplog.at_level("INFO"):
         assert prepare(CONVERTER, root).done == 2
-    assert "the split train is not there and left out" in caplog.text
+    assert "the split train does not exist and is skipped" in caplog.text
     (root / RAW / "ImageSets/Segmentation/val.txt").unlink()
-    with pytest.raises(DataError, match="nothing is there of the splits train, val"):
+    with pytest.raises(DataError, match="no images of the splits train, val exist"):
         prepare(CONVERTER, root)
 
 
-def test_missing_folders_are_named_with_where_to_get_them(root: Path) -> None:
+def test_missing_folders_are_named_with_their_source(root: Path) -> None:
     shutil.rmtree(root / RAW / "SegmentationClass")
     with pytest.raises(DataError, match=r"missing .*SegmentationClass .*http://host\.robots\.ox\.ac\.uk"):
         prepare(CONVERTER, root)

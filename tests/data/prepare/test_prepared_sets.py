@@ -1,4 +1,4 @@
-"""What converters make is what the data sets read, with several processes as with one."""
+"""Data sets read the files of their converters; several processes write the same files as one."""
 
 from pathlib import Path
 from types import ModuleType
@@ -6,7 +6,7 @@ from types import ModuleType
 import pytest
 
 from frozenseg.data.catalog import DatasetCatalog, MetadataCatalog
-from frozenseg.data.prepare.converter import converter_named
+from frozenseg.data.prepare.converter import get_converter
 from frozenseg.data.prepare.runner import prepare
 from frozenseg.structures.label_files import read_labels, read_segment_ids
 from tests.miniatures import bdd100k, cityscapes, lvis, mapillary, pascal_context, pascal_voc
@@ -20,9 +20,9 @@ RECORDS = 2  # of a split of each miniature
     [bdd100k, cityscapes, lvis, mapillary, pascal_context, pascal_voc],
     ids=lambda module: module.__name__.split(".")[-1],
 )
-def test_data_sets_read_what_is_made(tmp_path: Path, monkeypatch, miniature: ModuleType) -> None:
+def test_data_sets_read_the_converted_files(tmp_path: Path, monkeypatch, miniature: ModuleType) -> None:
     monkeypatch.setenv("DETECTRON2_DATASETS", str(tmp_path))
-    converter = converter_named(miniature.__name__.split(".")[-1])
+    converter = get_converter(miniature.__name__.split(".")[-1])
     miniature.make(tmp_path)
     prepare(converter, tmp_path)
     assert converter.datasets
@@ -40,12 +40,12 @@ def test_data_sets_read_what_is_made(tmp_path: Path, monkeypatch, miniature: Mod
                 assert ids - {0} == {segment["id"] for segment in record["segments_info"]}
 
 
-def test_several_processes_make_the_same(tmp_path: Path) -> None:
+def test_several_processes_write_the_same_files(tmp_path: Path) -> None:
     made = []
     for workers in (1, 2):
         root = tmp_path / str(workers)
         cityscapes.make(root)
-        prepare(converter_named("cityscapes"), root, workers)
+        prepare(get_converter("cityscapes"), root, workers)
         home = root / "cityscapes/gtFine"
         made.append({path.relative_to(home): path.read_bytes() for path in home.rglob("*.*")})
     assert made[0] == made[1]

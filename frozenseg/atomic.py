@@ -1,4 +1,4 @@
-"""Files that are whole or absent: written under another name, then renamed."""
+"""Atomic file writing: files are written under a temporary name and renamed, so that they are complete or absent."""
 
 import contextlib
 import json
@@ -9,8 +9,8 @@ from typing import Any
 
 
 @contextlib.contextmanager
-def replacing(path: str | Path, through_power_cuts: bool = False) -> Iterator[Path]:
-    """Give the path to write to instead; it takes the place of ``path`` when the block ends, and goes if it fails.
+def replacing(path: str | Path, durable: bool = False) -> Iterator[Path]:
+    """Yield a temporary path to write to; it replaces ``path`` at the end of the block and is deleted if that fails.
 
     Example::
 
@@ -18,18 +18,18 @@ def replacing(path: str | Path, through_power_cuts: bool = False) -> Iterator[Pa
             image.save(temporary)
 
     Args:
-        path: the file; its folder is made. The other name has the same ending and is hidden.
-        through_power_cuts: wait until the disk has it all, before it takes the place of what was there.
+        path: target file; its folder is created. The temporary file is hidden and has the same suffix.
+        durable: True to flush the content to the disk before the rename, so that it survives a power failure.
 
     Raises:
-        OSError: the disk refuses.
+        OSError: the file cannot be written.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
     try:
         yield temporary
-        if through_power_cuts:
+        if durable:
             with temporary.open("rb") as file:
                 os.fsync(file.fileno())
         temporary.replace(path)
@@ -38,24 +38,38 @@ def replacing(path: str | Path, through_power_cuts: bool = False) -> Iterator[Pa
 
 
 def write_tensors(path: str | Path, tensors: Mapping[str, Any], metadata: dict[str, str] | None = None) -> None:
-    """Write tensors as safetensors, readable by whom the umask lets: safetensors' own writer lets their owner alone."""
+    """Write tensors as safetensors, with file permissions that follow the umask.
+
+    The writer of safetensors makes files that only their owner can read.
+
+    Args:
+        path: target file.
+        tensors: ``torch.Tensor`` by name, of any shape, dtype and device.
+        metadata: text by name, for the header of the file.
+    """
     from safetensors.torch import save
 
     contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    with replacing(path, through_power_cuts=True) as temporary:
+    with replacing(path, durable=True) as temporary:
         temporary.write_bytes(save(contiguous, metadata))
 
 
-def write_text(path: str | Path, text: str, through_power_cuts: bool = False) -> None:
-    """Write a text file as UTF-8, with a line's end at its end."""
-    with replacing(path, through_power_cuts) as temporary:
+def write_text(path: str | Path, text: str, durable: bool = False) -> None:
+    """Write a text file as UTF-8, with a newline at its end; see :func:`replacing`."""
+    with replacing(path, durable) as temporary:
         temporary.write_text(text if text.endswith("\n") else text + "\n", encoding="utf-8")
 
 
-def write_json(path: str | Path, content: Any, indent: int | None = None, through_power_cuts: bool = False) -> None:
-    """Write JSON.
+def write_json(path: str | Path, content: Any, indent: int | None = None, durable: bool = False) -> None:
+    """Write a JSON file; see :func:`replacing`.
+
+    Args:
+        path: target file.
+        content: value that JSON can represent.
+        indent: spaces for each level; None for a single line.
+        durable: see :func:`replacing`.
 
     Raises:
         ValueError: a number is not finite.
     """
-    write_text(path, json.dumps(content, indent=indent, allow_nan=False), through_power_cuts)
+    write_text(path, json.dumps(content, indent=indent, allow_nan=False), durable)

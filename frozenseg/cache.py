@@ -1,4 +1,4 @@
-"""A store of tensors keyed by what they were computed from: safe to read, written at once or not at all."""
+"""Disk cache of tensors, with keys made from the inputs that they were computed from."""
 
 import hashlib
 import json
@@ -11,27 +11,27 @@ from frozenseg.atomic import write_tensors
 
 
 class TensorCache:
-    """Tensors on disk under a hash of everything that they depend on.
+    """Disk cache of tensors under the hash of all values that they depend on.
 
     Files are safetensors. They are written under a temporary name and renamed, so that processes can share a folder
-    and a killed one leaves nothing half written.
+    and a killed process leaves no incomplete file.
 
     Args:
-        folder: where the files lie; made when first needed.
+        folder: folder of the files; created by the first write.
     """
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
 
     def load(self, **content: Any) -> Tensor | None:
-        """Return the tensor computed from ``content`` (JSON-able values), or None where there is none yet."""
+        """Return the tensor that was computed from ``content`` (values for JSON), or None if it is not cached."""
         from safetensors.torch import load_file
 
         path = self._path(content)
         return load_file(path)["value"] if path.exists() else None
 
     def save(self, value: Tensor, **content: Any) -> Path:
-        """Keep a tensor (any shape and dtype) under what it was computed from; returns its file."""
+        """Store a tensor (any shape and dtype) that was computed from ``content``; return its file."""
         path = self._path(content)
         write_tensors(path, {"value": value})
         return path

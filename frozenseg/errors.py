@@ -1,6 +1,6 @@
-"""Mistakes of the user, told so that they can be mended: what came, what was expected, what to do.
+"""Exceptions for mistakes of the user, with messages that state the received value, the expected one and the fix.
 
-Every tool turns a :class:`FrozenSegError` into one sentence on stderr and exit code 2. Bugs of our own stay
+Every tool prints a :class:`FrozenSegError` as one sentence on stderr and exits with code 2. Bugs of this project raise
 assertions and ordinary exceptions, with their traceback.
 """
 
@@ -9,39 +9,39 @@ from collections.abc import Iterable
 
 
 class FrozenSegError(ValueError):
-    """Base of all errors that the user can mend."""
+    """Base class of all errors that the user can correct."""
 
 
 class ConfigError(FrozenSegError):
-    """A config key, value or file is wrong."""
+    """Wrong config key, value or file."""
 
 
 class DataError(FrozenSegError):
-    """A data set, an image or an annotation is missing or wrong."""
+    """Missing or wrong data set, image or annotation."""
 
 
 class MissingDataError(DataError):
-    """A data set, or a part of it, is not there at all."""
+    """Missing files of a data set, or of a part of it."""
 
 
 class CheckpointError(FrozenSegError):
-    """Weights cannot be read or belong to another model."""
+    """Weights that cannot be read or that belong to another model."""
 
 
 class ShapeError(FrozenSegError):
-    """A tensor has another shape than its reader needs."""
+    """Tensor of another shape than expected."""
 
 
 def did_you_mean(name: str, valid: Iterable[str], limit: int = 3) -> str:
-    """Say which valid names are nearest to a wrong one.
+    """Return a hint with the valid names that are nearest to a wrong one.
 
     Args:
-        name: what was given.
-        valid: all names that would have been right.
-        limit: the most names to offer.
+        name: wrong name.
+        valid: all valid names.
+        limit: largest number of names in the hint.
 
     Returns:
-        ``" Did you mean 'a' or 'b'?"``, or an empty string where nothing is near.
+        ``" Did you mean 'a' or 'b'?"``, or an empty string if no name is similar.
     """
     matches = difflib.get_close_matches(name, list(valid), n=limit, cutoff=0.5)
     if not matches:

@@ -1,4 +1,4 @@
-"""One logger for the package, a voice for rank 0 only, and a progress bar that degrades to lines in a log file."""
+"""Logging set-up of the package (console on rank 0, one log file per process) and progress bars."""
 
 import logging
 import sys
@@ -18,11 +18,11 @@ def get_logger(name: str) -> logging.Logger:
 
 
 def setup_logging(output_dir: str | Path | None = None, process_rank: int = 0) -> None:
-    """Send the package's log to the console (rank 0) and to a file.
+    """Log the messages of the package to the console (rank 0 only) and to a file.
 
     Args:
-        output_dir: folder for ``log.txt`` (``log.txt.rank1`` and so on for the others); None for console only.
-        process_rank: this process's number; only 0 speaks on the console.
+        output_dir: folder for ``log.txt`` (``log.txt.rank1`` and so on for other ranks); None for the console only.
+        process_rank: rank of this process.
     """
     logger = logging.getLogger(ROOT_LOGGER)
     logger.setLevel(logging.INFO)
@@ -43,13 +43,13 @@ def setup_logging(output_dir: str | Path | None = None, process_rank: int = 0) -
 
 
 def progress(items: Iterable[Item], description: str, total: int | None = None, quiet: bool = False) -> Iterator[Item]:
-    """Iterate with a progress bar: drawn on a terminal, a line now and then elsewhere.
+    """Iterate with a progress bar: redrawn on a terminal, one line every 15 seconds in a log file.
 
     Args:
-        items: what to go through.
-        description: what is being done, a few words.
-        total: how many there are, where ``items`` cannot say.
-        quiet: show nothing (other ranks).
+        items: items to iterate over.
+        description: short description of the work.
+        total: number of items, if ``items`` has no length.
+        quiet: True to show nothing, as on ranks other than 0.
 
     Yields:
         The items.
@@ -59,14 +59,14 @@ def progress(items: Iterable[Item], description: str, total: int | None = None, 
 
 
 class _LogFile(logging.FileHandler):
-    """Says once that the file cannot be written, a full disk for example, where logging would say it at every line."""
+    """Log file that reports a failed write once, as on a full disk; logging would report it for every line."""
 
-    _told = False
+    _reported = False
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 (logging's name)
-        if not self._told:
-            self._told = True
-            tqdm.write(f"{self.baseFilename} cannot be written: {sys.exc_info()[1]}", file=sys.stderr)
+        if not self._reported:
+            self._reported = True
+            tqdm.write(f"The log file {self.baseFilename} cannot be written: {sys.exc_info()[1]}", file=sys.stderr)
 
 
 class _TqdmHandler(logging.Handler):

@@ -1,39 +1,41 @@
-"""Many like tasks, done in this process or in several."""
+"""Execution of one function on many tasks, in this process or in a pool of processes."""
 
 import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from typing import Any
+from typing import Any, TypeVar
 
-WAITING = 8  # tasks handed out ahead for each process
+Result = TypeVar("Result")
+QUEUED = 8  # tasks submitted ahead for each process
 
 
-def outcomes(
-    function: Callable[..., Any], tasks: Sequence[tuple[Any, ...]], workers: int = 1
-) -> Iterator[tuple[int, Any]]:
-    """Call a function with each task's arguments.
+def run_tasks(
+    function: Callable[..., Result], tasks: Sequence[tuple[Any, ...]], workers: int = 1
+) -> Iterator[tuple[int, Result]]:
+    """Call a function with the arguments of each task.
 
     Args:
-        function: of a module, so that other processes find it.
-        tasks: arguments that pickle.
-        workers: processes; 1 works in this one.
+        function: function of a module, so that it can be pickled.
+        tasks: positional arguments of each call, which can be pickled.
+        workers: number of processes; 1 runs the tasks in this process.
 
     Yields:
-        Place of a task and its result, as they come. An exception of the function is raised here, and ends the rest.
+        Index of a task and its result, in order of completion. An exception of the function is raised here and cancels
+        the remaining tasks.
     """
     if workers <= 1 or len(tasks) < 2:
-        for place, arguments in enumerate(tasks):
-            yield place, function(*arguments)
+        for index, arguments in enumerate(tasks):
+            yield index, function(*arguments)
         return
     # spawned, not forked: safe with threads, and the same on every system
     with ProcessPoolExecutor(min(workers, len(tasks)), multiprocessing.get_context("spawn")) as pool:
         waiting = iter(enumerate(tasks))
-        running: dict[Future, int] = {}
+        running: dict[Future[Result], int] = {}
         try:
             while True:
-                for place, arguments in waiting:
-                    running[pool.submit(function, *arguments)] = place
-                    if len(running) >= WAITING * workers:
+                for index, arguments in waiting:
+                    running[pool.submit(function, *arguments)] = index
+                    if len(running) >= QUEUED * workers:
                         break
                 if not running:
                     return

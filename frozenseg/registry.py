@@ -1,7 +1,7 @@
-"""The six registries: names in a config become classes, and a wrong name is answered with the right ones.
+"""Registries: classes and functions by the names that a config uses for them.
 
-Each registry knows its home package. Its modules are imported when a name is first looked up, so that a new file in
-the folder is enough to add an entry and importing ``frozenseg`` registers nothing.
+Each registry knows the package of its entries. The modules of that package are imported when a name is first looked
+up, so that a new file in the folder adds an entry, and ``import frozenseg`` registers nothing.
 """
 
 import importlib
@@ -14,23 +14,24 @@ from frozenseg.errors import ConfigError, did_you_mean
 
 
 class Registry(FvcoreRegistry):
-    """A fvcore registry of one kind of thing that finds its own entries.
+    """Registry of fvcore for entries of one kind, which imports the modules that register them.
 
     Args:
-        name: what it holds, as it is called in error messages.
-        home: dotted name of the package whose modules register the entries.
+        name: kind of the entries, for error messages.
+        home: dotted name of the package with the modules that register the entries.
     """
 
     def __init__(self, name: str, home: str) -> None:
         super().__init__(name)
         self._home = home
-        self._scanned = False
+        self._imported = False
 
     def look_up(self, name: str) -> Any:
-        """Return the entry called ``name``.
+        """Return the entry with a name.
 
         Raises:
-            ConfigError: no such entry; names the nearest and all there are.
+            ConfigError: there is no such entry; the message has the nearest names and all names.
+            ImportError: a module of the package cannot be imported.
         """
         if name not in self.names():
             raise ConfigError(
@@ -39,17 +40,21 @@ class Registry(FvcoreRegistry):
         return self.get(name)
 
     def names(self) -> list[str]:
-        """Return the names of all entries, sorted."""
-        self._scan_home()
+        """Return the names of all entries, sorted.
+
+        Raises:
+            ImportError: a module of the package cannot be imported.
+        """
+        self._import_home()
         return sorted(name for name, _ in self)
 
-    def _scan_home(self) -> None:
-        if self._scanned:
+    def _import_home(self) -> None:
+        if self._imported:
             return
-        self._scanned = True
         package = importlib.import_module(self._home)
         for module in pkgutil.iter_modules(package.__path__, prefix=f"{self._home}."):
             importlib.import_module(module.name)
+        self._imported = True  # only now: a failed import is tried, and fails with its reason, at every look-up
 
 
 META_ARCH = Registry("meta-architecture", home="frozenseg.modeling.meta_arch")

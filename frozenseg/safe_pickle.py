@@ -1,7 +1,7 @@
-"""Pickles read without running what they ask for: containers, numbers, text, arrays and tensors, nothing else.
+"""Safe reader of pickles: containers, numbers, text, arrays and tensors; any other class or function is refused.
 
-Numpy's own way back from a pickle trusts the file; here stand-ins take its place, which look at the bytes only. They
-serve torch's reader too, so that numpy 1 and 2 and every version of torch read the same file alike.
+Numpy's unpickling functions trust the file. Here stand-ins replace them that only interpret bytes. Torch's reader uses
+the same stand-ins, so that a file reads the same with numpy 1 and 2 and every version of torch.
 """
 
 import io
@@ -9,19 +9,20 @@ import pickle
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Literal
 
 import numpy as np
 import torch
 
-KINDS = "biufcSU"  # truth values, numbers and text; no objects, no records
+ARRAY_KINDS = "biufcSU"  # dtype kinds: booleans, numbers and text; no objects, no records
+Order = Literal["C", "F"]
 
 
 class ForeignClassError(pickle.UnpicklingError):
-    """A pickle asks for something else than containers, arrays and tensors.
+    """Pickle with a class or function other than containers, arrays and tensors.
 
     Args:
-        name: what it asks for, with its module.
+        name: the class or function, with its module.
     """
 
     def __init__(self, name: str) -> None:
@@ -30,16 +31,16 @@ class ForeignClassError(pickle.UnpicklingError):
 
 
 class PickledDtype:
-    """Stands in for ``numpy.dtype``.
+    """Stand-in for ``numpy.dtype``.
 
     Args:
-        code: numpy's code, such as ``f4``.
-        _: its other arguments, which are always the same.
+        code: numpy's type code, such as ``f4``.
+        _: the other arguments of ``numpy.dtype``, which are always the same.
     """
 
     def __init__(self, code: str, *_: Any) -> None:
         self.dtype = np.dtype(code)
-        if self.dtype.kind not in KINDS:
+        if self.dtype.kind not in ARRAY_KINDS:
             raise ForeignClassError(f"numpy array of dtype {self.dtype}")
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
@@ -48,10 +49,10 @@ class PickledDtype:
 
 
 class PickledArray:
-    """Stands in for ``numpy.ndarray``; :attr:`value` is the array.
+    """Stand-in for ``numpy.ndarray``; :attr:`value` is the array.
 
     Args:
-        _: what numpy would begin with, an empty array's class and shape.
+        _: class and shape of the empty array that numpy would start from.
     """
 
     def __init__(self, *_: Any) -> None:
@@ -62,24 +63,24 @@ class PickledArray:
         self.value = _array(data, kind, shape, "F" if fortran else "C")
 
 
-def _array(data: bytes | str, kind: PickledDtype, shape: tuple[int, ...], order: str) -> np.ndarray:
+def _array(data: bytes | str, kind: PickledDtype, shape: tuple[int, ...], order: Order) -> np.ndarray:
     raw = data.encode("latin1") if isinstance(data, str) else data  # Python 2 had one type for text and bytes
     return np.frombuffer(raw, kind.dtype).reshape(shape, order=order)
 
 
 def _scalar(kind: PickledDtype, data: bytes | str) -> PickledArray:
-    made = PickledArray()
-    made.value = _array(data, kind, (), "C")
-    return made
+    scalar = PickledArray()
+    scalar.value = _array(data, kind, (), "C")
+    return scalar
 
 
 def _from_buffer(
     data: bytes, kind: PickledDtype, shape: tuple[int, ...], order: str, axes: tuple[int, ...] | None = None
 ) -> PickledArray:
-    made = PickledArray()
-    made.value = _array(data, kind, shape, "C" if order == "K" else order)
-    made.value = made.value if axes is None else made.value.transpose(axes)
-    return made
+    array = PickledArray()
+    array.value = _array(data, kind, shape, "F" if order == "F" else "C")
+    array.value = array.value if axes is None else array.value.transpose(axes)
+    return array
 
 
 def _latin1(text: str, encoding: str) -> bytes:
@@ -93,7 +94,7 @@ def _storage(data: bytes) -> Any:
 
 
 class _Call:
-    """A function that a pickle may call and cannot change."""
+    """Function that a pickle may call but not change."""
 
     __slots__ = ("_function",)
 
@@ -103,7 +104,7 @@ class _Call:
     def __call__(self, *arguments: Any) -> Any:
         return self._function(*arguments)
 
-    def __setstate__(self, state: Any) -> None:
+    def __setstate__(self, state: object) -> None:
         raise ForeignClassError("change to a function")
 
 
@@ -132,7 +133,7 @@ ADMITTED: dict[str, Any] = {
 
 class _Unpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
-        """Return what stands in for a class or function of the pickle."""
+        """Return the stand-in for a class or function of the pickle."""
         full = f"{module}.{name}"
         if full not in ADMITTED:
             raise ForeignClassError(full)
@@ -140,29 +141,29 @@ class _Unpickler(pickle.Unpickler):
 
 
 def load_pickle(file: BinaryIO) -> Any:
-    """Read a plain pickle, written by Python 2 or 3.
+    """Read a pickle that was written by Python 2 or 3.
 
     Args:
-        file: open for reading, in bytes.
+        file: binary file, open for reading.
 
     Returns:
-        What was pickled, with :class:`PickledArray` for every numpy array and number.
+        The pickled value, with a :class:`PickledArray` for every numpy array and number.
 
     Raises:
-        ForeignClassError: it asks for something else than containers, arrays and tensors.
-        pickle.UnpicklingError: it is damaged; Python's other errors mean the same.
+        ForeignClassError: the pickle has a class or function other than containers, arrays and tensors.
+        pickle.UnpicklingError: the pickle is damaged; any other error of Python means the same.
     """
     return _Unpickler(file, encoding="latin1").load()
 
 
 def load_torch(path: Path) -> Any:
-    """Read a file of ``torch.save``, as :func:`load_pickle` does, by torch's own safe reader.
+    """Read a file of ``torch.save`` like :func:`load_pickle`, with torch's safe reader.
 
     Args:
-        path: the file.
+        path: file to read; tensors are loaded to the CPU.
 
     Raises:
-        pickle.UnpicklingError: it holds something else, or is damaged; other errors mean the latter.
+        pickle.UnpicklingError: the file has another class or function, or is damaged; any other error means damage.
     """
     with torch.serialization.safe_globals([(stand_in, name) for name, stand_in in NUMPY.items()]):
         return torch.load(path, map_location="cpu", weights_only=True)

@@ -1,6 +1,8 @@
 """The lowest level: errors, registry, cache, log."""
 
+import importlib
 import logging
+import sys
 from pathlib import Path
 
 import pytest
@@ -26,6 +28,29 @@ def test_registries_fill_themselves_and_name_what_they_hold(registry: object) ->
     assert "Did you mean '" in str(caught.value)
     assert all(name in str(caught.value) for name in names)
     assert registry.look_up(names[0]) is registry.get(names[0])
+
+
+def test_a_failed_import_is_reported_at_every_look_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = tmp_path / "toy_parts"
+    package.mkdir()
+    (package / "__init__.py").write_text(
+        "from frozenseg.registry import Registry\nPARTS = Registry('part', 'toy_parts')\n"
+    )
+    (package / "wheel.py").write_text("from toy_parts import PARTS\n@PARTS.register()\nclass Wheel: ...\n")
+    (package / "zipper.py").write_text("import not_installed\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    parts = importlib.import_module("toy_parts").PARTS
+    try:
+        for _ in range(2):
+            with pytest.raises(ImportError, match="not_installed"):
+                parts.look_up("Wheel")
+        (package / "zipper.py").write_text("")
+        importlib.invalidate_caches()
+        assert parts.look_up("Wheel").__name__ == "Wheel"
+        assert parts.names() == ["Wheel"]
+    finally:
+        for name in [name for name in sys.modules if name.partition(".")[0] == "toy_parts"]:
+            del sys.modules[name]
 
 
 def test_the_cache_keeps_what_depends_on_its_key(tmp_path: Path) -> None:

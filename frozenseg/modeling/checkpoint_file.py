@@ -103,7 +103,7 @@ def write_checkpoint(path: Path, content: Mapping[str, Any]) -> None:
             metadata = {METADATA: json.dumps({"format": FORMAT, **description}, sort_keys=True, ensure_ascii=False)}
             write_tensors(path, content["model"], metadata if description else None)
         else:
-            with replacing(path, through_power_cuts=True) as temporary:
+            with replacing(path, durable=True) as temporary:
                 torch.save(dict(content), temporary)
     except (OSError, RuntimeError, SafetensorError) as error:
         raise CheckpointError(f"{path} cannot be written ({error}): make room, or choose another folder.") from error

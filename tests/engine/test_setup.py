@@ -37,9 +37,9 @@ def test_device(monkeypatch: pytest.MonkeyPatch, name: str, gpus: int, local_ran
 @pytest.mark.parametrize(
     ("name", "gpus", "message"),
     [
-        ("cuda", 0, "torch finds no GPU here; set it to cpu or auto"),
-        ("cuda:3", 2, "GPU 3 is asked for, but this machine has 2"),
-        ("gpu", 1, "MODEL.DEVICE is 'gpu'; it is one of auto, cpu, cuda"),
+        ("cuda", 0, "torch has no CUDA device here: set it to cpu or auto"),
+        ("cuda:3", 2, "GPU 3 for this process, but this machine has 2: use fewer"),
+        ("gpu", 1, "MODEL.DEVICE is 'gpu', expected auto, cpu, cuda or cuda:N"),
         ("cuda:x", 1, "MODEL.DEVICE is 'cuda:x'"),
     ],
 )

@@ -126,7 +126,7 @@ def test_bad_input_is_named(segmenter: Segmenter, picture: Image.Image, weights:
 
 
 def test_a_device_that_is_not_there_is_refused_before_the_model_is_built(weights: Path) -> None:
-    with pytest.raises(ConfigError, match="MODEL.DEVICE is 'gpu'; it is one of auto, cpu, cuda"):
+    with pytest.raises(ConfigError, match="MODEL.DEVICE is 'gpu', expected auto, cpu, cuda or cuda:N"):
         Segmenter.from_config(CONFIG, weights=weights, device="gpu", options=NARROW)
     with pytest.raises(ConfigError, match="MODEL.DEVICE is 'tpu'"):
         Segmenter.from_config(CONFIG, weights=weights, options=[*NARROW, "MODEL.DEVICE", "tpu"])

@@ -11,7 +11,7 @@ from frozenseg.data.images import read_image
 from frozenseg.data.metadata import Metadata, Record
 from frozenseg.errors import DataError
 from frozenseg.log import progress
-from frozenseg.parallel import outcomes
+from frozenseg.parallel import run_tasks
 
 PERCENT = 100
 SHOWN = 10  # names in a line
@@ -111,7 +111,7 @@ def survey(
     found = Survey(metadata, len(chosen), len(records), np.zeros(rules.classes, dtype=np.int64))
     found.without_objects = sum(_without_objects(record) for record in chosen)
     problems: dict[int, str] = {}
-    findings = outcomes(examine, [(record, rules) for record in chosen], workers)
+    findings = run_tasks(examine, [(record, rules) for record in chosen], workers)
     for place, finding in progress(findings, f"looking at {metadata.name}", len(chosen), quiet):
         if finding.problem:
             problems[place] = finding.problem

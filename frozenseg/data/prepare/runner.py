@@ -16,7 +16,7 @@ from frozenseg.atomic import write_text
 from frozenseg.data.prepare.converter import STATE_FOLDER, ConversionStep, Converter, Job, JobResult
 from frozenseg.errors import DataError
 from frozenseg.log import get_logger, progress
-from frozenseg.parallel import outcomes
+from frozenseg.parallel import run_tasks
 
 logger = get_logger(__name__)
 DONE = ".done"
@@ -88,7 +88,7 @@ def _run_jobs(
     bad: dict[str, str] = {}
     write_text(job_log, "\n".join(json.dumps(line) for line in (step.setting, *results.items())))
     with job_log.open("a", encoding="utf-8") as file:
-        finished = outcomes(_attempt, [(step.work, job.arguments) for job in jobs], workers)
+        finished = run_tasks(_attempt, [(step.work, job.arguments) for job in jobs], workers)
         for index, result in progress(finished, step.title, total=len(jobs)):
             job = jobs[index]
             if not isinstance(result, DataError):

@@ -147,10 +147,10 @@ class CheckpointIndex:
         return names or on_disk or [last]
 
     def _point_to(self, name: str) -> None:
-        write_text(self.folder / LAST, name, through_power_cuts=True)
+        write_text(self.folder / LAST, name, durable=True)
 
     def _write(self) -> None:
-        write_json(self.folder / INDEX, self.entries, indent=1, through_power_cuts=True)
+        write_json(self.folder / INDEX, self.entries, indent=1, durable=True)
 
 
 def forget_checkpoints(folder: Path) -> None:

@@ -13,7 +13,7 @@ from frozenseg.atomic import write_json
 from frozenseg.errors import DataError
 from frozenseg.evaluation.types import TaskResults
 from frozenseg.log import progress
-from frozenseg.parallel import outcomes
+from frozenseg.parallel import run_tasks
 from frozenseg.structures.record import ImageId
 
 T = TypeVar("T")
@@ -51,7 +51,7 @@ def compare_all(function: Callable[..., T], tasks: Sequence[tuple[Any, ...]], wo
     """Compare all images, in several processes if there are many.
 
     Args:
-        function: compares one image, see :func:`outcomes`.
+        function: compares one image, see :func:`run_tasks`.
         tasks: arguments of ``function`` for each image.
         workers: number of processes; 0: one per 200 images, at most one per CPU.
         quiet: show no progress bar.
@@ -60,7 +60,7 @@ def compare_all(function: Callable[..., T], tasks: Sequence[tuple[Any, ...]], wo
         Results in the order of ``tasks``.
     """
     workers = workers or max(1, min(os.cpu_count() or 1, len(tasks) // IMAGES_PER_PROCESS))
-    results = dict(progress(outcomes(function, tasks, workers), "comparing images", len(tasks), quiet))
+    results = dict(progress(run_tasks(function, tasks, workers), "comparing images", len(tasks), quiet))
     return [results[index] for index in range(len(tasks))]
 
 

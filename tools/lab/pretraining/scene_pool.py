@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from frozenseg.log import progress
-from frozenseg.parallel import outcomes
+from frozenseg.parallel import run_tasks
 from frozenseg.toyworld.categories import COLOURS, Category, wide_categories
 from frozenseg.toyworld.scenes import draw_cast, render
 
@@ -63,7 +63,7 @@ def paint_pool(seed: int, count: int, workers: int = 1) -> ScenePool:
         workers: processes.
     """
     tasks = [(seed, first, min(first + CHUNK, count)) for first in range(0, count, CHUNK)]
-    painted = dict(progress(outcomes(_paint, tasks, workers), "painting scenes (64 each)", len(tasks)))
+    painted = dict(progress(run_tasks(_paint, tasks, workers), "painting scenes (64 each)", len(tasks)))
     parts = [painted[place] for place in range(len(tasks))]
     views = [view for part in parts for view in part.views]
     things: dict[str, list[View]] = {}

@@ -119,7 +119,7 @@ def resolve(name: str) -> ResolvedDataset:
         DataError: no such data set.
     """
     metadata = MetadataCatalog.get(name)
-    return ResolvedDataset(name, metadata, _vocabulary(metadata), lambda: DatasetCatalog.get(name))
+    return ResolvedDataset(name, metadata, metadata.vocabulary, lambda: DatasetCatalog.get(name))
 
 
 def vocabulary_of(name: str) -> Vocabulary:
@@ -128,13 +128,7 @@ def vocabulary_of(name: str) -> Vocabulary:
     Raises:
         DataError: no such data set.
     """
-    return _vocabulary(MetadataCatalog.get(name))
-
-
-def _vocabulary(metadata: Metadata) -> Vocabulary:
-    things = set(metadata.thing_dataset_id_to_contiguous_id.values())
-    classes = metadata.stuff_classes
-    return Vocabulary.from_strings(classes, isthing=[index in things for index in range(len(classes))])
+    return MetadataCatalog.get(name).vocabulary
 
 
 def register(spec: DatasetSpec) -> None:

@@ -37,8 +37,7 @@ class Rules(NamedTuple):
     @classmethod
     def of(cls, metadata: Metadata) -> "Rules":
         """Return the rules of a data set."""
-        of_ids = metadata.thing_dataset_id_to_contiguous_id
-        return cls(len(metadata.stuff_classes), metadata.ignore_label, of_ids, metadata.get("first_label", 0))
+        return cls(len(metadata.vocabulary), metadata.ignore_label, metadata.thing_contiguous_ids, metadata.first_label)
 
 
 def class_map(record: Record, rules: Rules, size: tuple[int, int]) -> np.ndarray:

@@ -32,8 +32,7 @@ def resolve_for_run(cfg: CfgNode, name: str) -> ResolvedDataset:
     path = vocabulary_files(cfg.DATASETS.VOCABULARIES, cfg.DATASETS.TRAIN, cfg.DATASETS.TEST).get(name)
     if path is None:
         return dataset
-    ids = dataset.metadata.get("stuff_dataset_id_to_contiguous_id") or range(len(dataset.vocabulary))
-    classes = match_to(read_vocabulary_lines(path), list(ids), path, name)
+    classes = match_to(read_vocabulary_lines(path), list(dataset.metadata.category_ids), path, name)
     vocabulary = replace(dataset.vocabulary, classes=tuple(classes))
     logger.info(
         "%s: prompted with the class names of %s, %d classes, %d names.",

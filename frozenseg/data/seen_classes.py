@@ -56,9 +56,9 @@ def seen_classes(dataset: ResolvedDataset, training: ResolvedDataset, rule: str 
 
 def published_flags(metadata: Metadata, training: Metadata) -> tuple[bool, ...] | None:
     """Return the published flags of a data set for a model trained on another one, or None if there are none."""
-    if training.get("published_seen") != PUBLISHED_TRAINING:
+    if training.published_seen != PUBLISHED_TRAINING:
         return None
-    return _published().get(metadata.get("published_seen") or "")
+    return _published().get(metadata.published_seen)
 
 
 @functools.cache

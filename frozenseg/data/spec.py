@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from frozenseg.data.metadata import Metadata, Record, datasets_root
 from frozenseg.errors import DataError
+from frozenseg.vocabulary import Vocabulary
 
 COLUMNS = ("id", "name", "synonyms", "isthing", "r", "g", "b")
 
@@ -66,7 +67,6 @@ class DatasetSpec:
     def metadata_fields(self) -> dict[str, Any]:
         """Return the attributes of the data set's metadata; paths are under the present data sets' folder."""
         rows = self.categories()
-        things = {row.id: index for index, row in enumerate(rows) if row.isthing}
         groups: dict[str, list[int]] = {}
         for index, row in enumerate(rows):
             if row.group:
@@ -76,18 +76,14 @@ class DatasetSpec:
         return {
             "name": self.name,
             "evaluator_type": self.evaluator_type,
-            "stuff_classes": [",".join(row.names) for row in rows],
-            "thing_classes": [",".join(row.names) for row in rows if row.isthing],
-            "thing_dataset_id_to_contiguous_id": things,
-            "stuff_dataset_id_to_contiguous_id": {row.id: index for index, row in enumerate(rows)},
-            "stuff_colors": [list(row.rgb) for row in rows],
-            "thing_colors": [list(row.rgb) for row in rows if row.isthing],
+            "vocabulary": Vocabulary(tuple(row.names for row in rows), tuple(row.isthing for row in rows)),
+            "category_ids": tuple(row.id for row in rows),
+            "colors": tuple(row.rgb for row in rows),
             "ignore_label": self.ignore_label,
             "protocol": self.protocol,
             "known_images": self.images,
             "known_occurring": self.occurring,
             "published_seen": self.published_seen,
-            "label_divisor": 1000,
             "category_groups": groups,
             "prepare_command": self.prepare_command.format(root=root),
             **paths,

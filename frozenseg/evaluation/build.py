@@ -5,9 +5,9 @@ from typing import Any
 
 from frozenseg.errors import DataError, did_you_mean
 from frozenseg.evaluation.evaluator import DatasetEvaluator, DatasetEvaluators
-from frozenseg.evaluation.types import DatasetMetadata
 from frozenseg.log import get_logger
 from frozenseg.registry import EVALUATOR
+from frozenseg.structures.dataset_metadata import DatasetMetadata
 from frozenseg.structures.output_kinds import OUTPUT_KINDS, OutputKind
 
 logger = get_logger(__name__)

@@ -18,8 +18,9 @@ from frozenseg.evaluation.evaluator import DatasetEvaluator
 from frozenseg.evaluation.ground_truth import ground_truth_of
 from frozenseg.evaluation.instance_scoring import InstanceScores, ThingClasses, missing_things, score_on_main_process
 from frozenseg.evaluation.official_packages import INSTANCE_DIVISOR, import_cityscapes_evaluation
-from frozenseg.evaluation.types import DatasetMetadata, TaskResults
+from frozenseg.evaluation.types import TaskResults
 from frozenseg.registry import EVALUATOR
+from frozenseg.structures.dataset_metadata import DatasetMetadata
 from frozenseg.structures.output_kinds import ModelOutput
 from frozenseg.structures.record import Record
 

@@ -25,8 +25,9 @@ from frozenseg.evaluation.official_packages import (
     import_cityscapes_evaluation,
 )
 from frozenseg.evaluation.predicted_labels import predicted_labels
-from frozenseg.evaluation.types import DatasetMetadata, TaskResults
+from frozenseg.evaluation.types import TaskResults
 from frozenseg.registry import EVALUATOR
+from frozenseg.structures.dataset_metadata import DatasetMetadata
 from frozenseg.structures.label_runs import count_pairs, overlay
 from frozenseg.structures.output_kinds import ModelOutput
 from frozenseg.structures.record import Record, image_name
@@ -88,8 +89,7 @@ class CityscapesIoU(DatasetEvaluator[CityscapesCounts]):
     @classmethod
     def from_metadata(cls, metadata: DatasetMetadata, seen: Sequence[bool]) -> "CityscapesIoU":
         """Build for a data set."""
-        numbers = {index: number for number, index in metadata.stuff_dataset_id_to_contiguous_id.items()}
-        return cls(ClassTable.from_metadata(metadata, seen), [numbers[index] for index in sorted(numbers)])
+        return cls(ClassTable.from_metadata(metadata, seen), list(metadata.category_ids))
 
     @classmethod
     def missing_data(cls, metadata: DatasetMetadata) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from frozenseg.errors import DataError
-from frozenseg.evaluation.types import DatasetMetadata
+from frozenseg.structures.dataset_metadata import DatasetMetadata
 
 PERCENT = 100.0
 
@@ -34,25 +34,21 @@ class ClassTable:
         """Build from a data set's metadata.
 
         Args:
-            metadata: anything with ``stuff_classes`` (all classes, comma-separated synonyms),
-                ``thing_dataset_id_to_contiguous_id`` and, where there are subsets, ``category_groups``.
+            metadata: its ``vocabulary`` and ``category_groups``.
             seen: one flag per class, True if the class was seen in training.
 
         Raises:
             DataError: the numbers of flags and classes differ.
         """
-        strings = metadata.stuff_classes
-        if len(seen) != len(strings):
-            raise DataError(
-                f"{len(seen)} seen/unseen flags for the {len(strings)} classes of {_name_of(metadata)}: give one each."
-            )
-        things = np.zeros(len(strings), dtype=bool)
-        things[list((getattr(metadata, "thing_dataset_id_to_contiguous_id", None) or {}).values())] = True
+        vocabulary = metadata.vocabulary
+        count = len(vocabulary)
+        if len(seen) != count:
+            raise DataError(f"{len(seen)} seen/unseen flags for the {count} classes of {metadata.name}: give one each.")
         flags = np.array(seen, dtype=bool)
         subsets = {"S": flags, "U": ~flags}
-        for group, members in (getattr(metadata, "category_groups", None) or {}).items():
-            subsets[group] = np.isin(np.arange(len(strings)), members)
-        return cls(_distinct([text.split(",")[0].strip() for text in strings]), things, subsets)
+        for group, members in metadata.category_groups.items():
+            subsets[group] = np.isin(np.arange(count), members)
+        return cls(_distinct(vocabulary.names), np.array(vocabulary.isthing, dtype=bool), subsets)
 
     def subset_means(self, metric: str, values: np.ndarray) -> dict[str, float]:
         """Return ``{"S_<metric>": mean over the seen classes, …}`` in percent.
@@ -82,11 +78,7 @@ def mean_of_known(values: np.ndarray) -> float:
     return float(known.mean()) if known.size else float("nan")
 
 
-def _distinct(names: list[str]) -> tuple[str, ...]:
+def _distinct(names: Sequence[str]) -> tuple[str, ...]:
     """Append the index to names that several classes have."""
     count = Counter(names)
     return tuple(name if count[name] == 1 else f"{name} ({index})" for index, name in enumerate(names))
-
-
-def _name_of(metadata: DatasetMetadata) -> str:
-    return getattr(metadata, "name", "the data set")

@@ -15,8 +15,9 @@ from frozenseg.evaluation.instance_scoring import (
     score_on_main_process,
 )
 from frozenseg.evaluation.result_lines import ImageLines, ResultLine
-from frozenseg.evaluation.types import DatasetMetadata, TaskResults
+from frozenseg.evaluation.types import TaskResults
 from frozenseg.registry import EVALUATOR
+from frozenseg.structures.dataset_metadata import DatasetMetadata
 from frozenseg.structures.output_kinds import ModelOutput
 from frozenseg.structures.record import Record
 

@@ -15,8 +15,9 @@ from frozenseg import distributed
 from frozenseg.errors import DataError
 from frozenseg.evaluation.ground_truth import GroundTruthKind
 from frozenseg.evaluation.result_lines import ResultLine
-from frozenseg.evaluation.types import DatasetMetadata, ImageContributions, PerClassResults, TaskResults
+from frozenseg.evaluation.types import ImageContributions, PerClassResults, TaskResults
 from frozenseg.log import get_logger, progress
+from frozenseg.structures.dataset_metadata import DatasetMetadata
 from frozenseg.structures.output_kinds import ModelOutput, OutputKind
 from frozenseg.structures.record import Record, image_name
 

@@ -12,8 +12,9 @@ from frozenseg import distributed
 from frozenseg.evaluation.evaluator import DatasetEvaluators
 from frozenseg.evaluation.ground_truth import ground_truth_of
 from frozenseg.evaluation.panoptic_matching import PanopticMap
-from frozenseg.evaluation.types import DatasetMetadata, ImageContributions
+from frozenseg.evaluation.types import ImageContributions
 from frozenseg.structures.argmax import best_class
+from frozenseg.structures.dataset_metadata import DatasetMetadata
 from frozenseg.structures.label_runs import Runs
 from frozenseg.structures.output_kinds import OUTPUT_FIELDS, ModelOutput
 from frozenseg.structures.record import Record, image_name
@@ -181,7 +182,7 @@ class Gallery:
     def _labels(self, record: Record, output: ModelOutput) -> tuple[Layer, Layer]:
         annotated, sem_seg = ground_truth_of(record, "labels"), output["sem_seg"]
         predicted = Runs.of((best_class(sem_seg) if sem_seg.ndim == 3 else sem_seg).cpu().numpy())
-        first = getattr(self._metadata, "first_label", 0)
+        first = self._metadata.first_label
         ignored = self._metadata.ignore_label
         classes = {label: label - first for label in np.unique(annotated.values).tolist() if label != ignored}
         predicted_classes = {label: label for label in np.unique(predicted.values).tolist()}

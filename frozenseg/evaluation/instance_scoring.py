@@ -14,7 +14,8 @@ from frozenseg.errors import DataError
 from frozenseg.evaluation.class_table import ClassTable
 from frozenseg.evaluation.required_output import required_output
 from frozenseg.evaluation.result_lines import ImageLines, encode_result_lines
-from frozenseg.evaluation.types import DatasetMetadata, PerClassResults, TaskResults
+from frozenseg.evaluation.types import PerClassResults, TaskResults
+from frozenseg.structures.dataset_metadata import DatasetMetadata
 from frozenseg.structures.instances import Instances
 from frozenseg.structures.output_kinds import ModelOutput
 from frozenseg.structures.record import Record, image_name
@@ -127,13 +128,10 @@ def missing_things(metadata: DatasetMetadata) -> str:
 
 def missing_instance_annotations(metadata: DatasetMetadata) -> str:
     """Return that a data set lacks thing classes or a file of instance annotations; empty if it has both."""
-    return missing_things(metadata) or (
-        "" if getattr(metadata, "json_file", None) else "instance annotations (json_file)"
-    )
+    return missing_things(metadata) or ("" if metadata.json_file else "instance annotations (json_file)")
 
 
 def thing_ids(metadata: DatasetMetadata) -> dict[int, int]:
     """Return contiguous class id → id of the data set, for things."""
-    return {
-        index: number for number, index in (getattr(metadata, "thing_dataset_id_to_contiguous_id", None) or {}).items()
-    }
+    isthing = metadata.vocabulary.isthing
+    return {index: category for index, category in enumerate(metadata.category_ids) if isthing[index]}

@@ -8,7 +8,7 @@ from typing import NamedTuple, TypedDict
 import numpy as np
 
 from frozenseg.errors import DataError
-from frozenseg.evaluation.types import DatasetMetadata
+from frozenseg.structures.dataset_metadata import DatasetMetadata
 
 IGNORED = -1
 # evaluator_type of the data sets that have label images
@@ -70,7 +70,7 @@ class LabelValues(NamedTuple):
 
 def missing_label_images(metadata: DatasetMetadata) -> str:
     """Return that a data set lacks label images; empty if it has some."""
-    return "label images" if getattr(metadata, "sem_seg_root", "in the records") is None else ""
+    return "label images" if metadata.get("sem_seg_root", "in the records") is None else ""
 
 
 def count_labels(true: np.ndarray, predicted: np.ndarray, pixels: np.ndarray, classes: int) -> LabelPairs:

@@ -19,8 +19,9 @@ from frozenseg.evaluation.instance_scoring import (
 )
 from frozenseg.evaluation.official_packages import import_lvis
 from frozenseg.evaluation.result_lines import ImageLines, ResultLine
-from frozenseg.evaluation.types import DatasetMetadata, TaskResults
+from frozenseg.evaluation.types import TaskResults
 from frozenseg.registry import EVALUATOR
+from frozenseg.structures.dataset_metadata import DatasetMetadata
 from frozenseg.structures.output_kinds import ModelOutput
 from frozenseg.structures.record import ImageId, Record
 

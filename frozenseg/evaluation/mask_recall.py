@@ -18,8 +18,9 @@ from frozenseg.evaluation.evaluator import DatasetEvaluator
 from frozenseg.evaluation.ground_truth import ground_truth_of
 from frozenseg.evaluation.label_counts import IGNORED, LABEL_IMAGE_TYPES, LabelValues, missing_label_images
 from frozenseg.evaluation.required_output import required_output
-from frozenseg.evaluation.types import DatasetMetadata, TaskResults
+from frozenseg.evaluation.types import TaskResults
 from frozenseg.registry import EVALUATOR
+from frozenseg.structures.dataset_metadata import DatasetMetadata
 from frozenseg.structures.label_runs import Runs
 from frozenseg.structures.output_kinds import ModelOutput
 from frozenseg.structures.record import Record, image_name
@@ -71,8 +72,7 @@ class MaskRecall(DatasetEvaluator[RegionIoUsWithSam]):
     @classmethod
     def from_metadata(cls, metadata: DatasetMetadata, seen: Sequence[bool]) -> "MaskRecall":
         """Build for a data set."""
-        first_label = getattr(metadata, "first_label", 0)
-        return cls(ClassTable.from_metadata(metadata, seen), metadata.ignore_label, first_label)
+        return cls(ClassTable.from_metadata(metadata, seen), metadata.ignore_label, metadata.first_label)
 
     @classmethod
     def missing_data(cls, metadata: DatasetMetadata) -> str:

@@ -16,8 +16,9 @@ from frozenseg.evaluation.evaluator import DatasetEvaluator
 from frozenseg.evaluation.ground_truth import ground_truth_of
 from frozenseg.evaluation.panoptic_matching import PanopticCounts, PanopticMap, count_matches
 from frozenseg.evaluation.required_output import required_output
-from frozenseg.evaluation.types import DatasetMetadata, TaskResults
+from frozenseg.evaluation.types import TaskResults
 from frozenseg.registry import EVALUATOR
+from frozenseg.structures.dataset_metadata import DatasetMetadata
 from frozenseg.structures.output_kinds import ModelOutput
 from frozenseg.structures.record import Record, image_name
 

@@ -27,7 +27,8 @@ from frozenseg.evaluation.json_entry_file import JsonEntryFile
 from frozenseg.evaluation.predicted_labels import predicted_labels
 from frozenseg.evaluation.required_output import required_output
 from frozenseg.evaluation.result_lines import encode_result_lines
-from frozenseg.evaluation.types import DatasetMetadata, ImageContributions
+from frozenseg.evaluation.types import ImageContributions
+from frozenseg.structures.dataset_metadata import DatasetMetadata
 from frozenseg.structures.label_files import write_labels, write_segment_ids
 from frozenseg.structures.output_kinds import ModelOutput, OutputKind
 from frozenseg.structures.record import Record
@@ -83,14 +84,14 @@ class PanopticWriter(PredictionWriter):
 
     Args:
         folder: of the JSON file; the PNGs are in ``panoptic/``.
-        metadata: with ``stuff_dataset_id_to_contiguous_id`` of all classes, and optionally ``image_root``.
+        metadata: its ``category_ids`` and ``image_root``.
         resume: keep existing entries.
     """
 
     def __init__(self, folder: Path, metadata: DatasetMetadata, resume: bool = False) -> None:
         self.folder = folder / "panoptic"
-        self._root = getattr(metadata, "image_root", None)
-        self._ids = _dataset_ids(metadata)
+        self._root = metadata.image_root
+        self._ids = metadata.category_ids
         self._entries = JsonEntryFile(folder / "panoptic.json", "annotations", resume)
 
     def observe(self, record: Record, output: ModelOutput, contribution: ImageContributions) -> None:
@@ -195,20 +196,14 @@ class CityscapesInstanceWriter(PredictionWriter):
 
 
 def _label_writer(folder: Path, metadata: DatasetMetadata) -> LabelWriter:
-    count = len(metadata.stuff_classes)
+    count = len(metadata.vocabulary)
     if metadata.evaluator_type.startswith("cityscapes"):
-        ids = _dataset_ids(metadata)
-        values = np.array([ids[index] for index in range(count)])
+        values = np.array(metadata.category_ids)
         return LabelWriter(folder, values, lambda record: f"{_cityscapes_name(record)}_pred")
     if metadata.evaluator_type == "ade20k_panoptic_seg":  # in the benchmark's files, 0 is no class
         return LabelWriter(folder, 1 + np.arange(count), functools.partial(_image_name, metadata))
-    values = getattr(metadata, "first_label", 0) + np.arange(count)
+    values = metadata.first_label + np.arange(count)
     return LabelWriter(folder, values, functools.partial(_label_name, metadata))
-
-
-def _dataset_ids(metadata: DatasetMetadata) -> dict[int, int]:
-    """Return contiguous class id → id of the data set, for all classes."""
-    return {index: number for number, index in metadata.stuff_dataset_id_to_contiguous_id.items()}
 
 
 def _label_name(metadata: DatasetMetadata, record: Record) -> str:
@@ -218,7 +213,7 @@ def _label_name(metadata: DatasetMetadata, record: Record) -> str:
 
 
 def _image_name(metadata: DatasetMetadata, record: Record) -> str:
-    return _relative_name(record["file_name"], getattr(metadata, "image_root", None))
+    return _relative_name(record["file_name"], metadata.image_root)
 
 
 def _relative_name(path: str, root: str | None) -> str:

@@ -21,8 +21,9 @@ from frozenseg.evaluation.label_counts import (
     missing_label_images,
 )
 from frozenseg.evaluation.predicted_labels import predicted_labels
-from frozenseg.evaluation.types import DatasetMetadata, TaskResults
+from frozenseg.evaluation.types import TaskResults
 from frozenseg.registry import EVALUATOR
+from frozenseg.structures.dataset_metadata import DatasetMetadata
 from frozenseg.structures.label_runs import overlay
 from frozenseg.structures.output_kinds import ModelOutput
 from frozenseg.structures.record import Record, image_name
@@ -58,8 +59,7 @@ class SemanticIoU(DatasetEvaluator[LabelPairs]):
     @classmethod
     def from_metadata(cls, metadata: DatasetMetadata, seen: Sequence[bool]) -> "SemanticIoU":
         """Build for a data set."""
-        first_label = getattr(metadata, "first_label", 0)
-        return cls(ClassTable.from_metadata(metadata, seen), metadata.ignore_label, first_label)
+        return cls(ClassTable.from_metadata(metadata, seen), metadata.ignore_label, metadata.first_label)
 
     @classmethod
     def missing_data(cls, metadata: DatasetMetadata) -> str:

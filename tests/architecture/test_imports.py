@@ -12,7 +12,8 @@ from tests.tiny import ROOT
 
 LEVELS = (
     ("errors", "log", "atomic", "parallel", "registry", "distributed", "device", "config", "cache", "safe_pickle"),
-    ("structures", "vocabulary", "toyworld"),
+    ("vocabulary",),
+    ("structures", "toyworld"),
     ("visualization",),
     ("modeling", "data", "evaluation"),
     ("engine", "inference"),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from frozenseg.data import DatasetCatalog, Metadata, MetadataCatalog, vocabulary_of
+from frozenseg.data import DatasetCatalog, Metadata, MetadataCatalog, resolve, vocabulary_of
 from frozenseg.data.metadata import datasets_root
 from frozenseg.errors import DataError
 
@@ -43,22 +43,18 @@ def test_every_entry_has_both_halves():
 @pytest.mark.parametrize("name", MetadataCatalog.list())
 def test_metadata_contract(name):
     metadata = MetadataCatalog.get(name)
-    count = len(metadata.stuff_classes)
-    things = metadata.thing_dataset_id_to_contiguous_id
-    everything = metadata.stuff_dataset_id_to_contiguous_id
+    count = len(metadata.vocabulary)
     assert metadata.name == name
-    assert list(everything.values()) == list(range(count))
-    assert things == {number: everything[number] for number in things}
-    assert metadata.thing_classes == [metadata.stuff_classes[index] for index in things.values()]
-    assert len(metadata.stuff_colors) == count
-    assert len(metadata.thing_colors) == len(things)
-    assert metadata.label_divisor == 1000
+    assert len(metadata.category_ids) == len(set(metadata.category_ids)) == count
+    assert list(metadata.contiguous_ids.values()) == list(range(count))
+    assert len(metadata.colors) == count
     assert all(0 <= index < count for group in metadata.category_groups.values() for index in group)
     assert metadata.prepare_command
     assert "{" not in metadata.prepare_command
-    names = [word for text in metadata.stuff_classes for word in text.split(",")]
+    names = metadata.vocabulary.synonyms
+    assert all("," not in synonym and synonym == synonym.strip() for synonym in names)
     assert len(set(names)) == len(names)  # no two classes share a synonym
-    assert vocabulary_of(name).isthing == tuple(index in things.values() for index in range(count))
+    assert vocabulary_of(name) is metadata.vocabulary
 
 
 def test_metadata_is_one_object_and_keeps_what_is_set(own_name):
@@ -77,6 +73,26 @@ def test_detectron2_idiom_of_registering_records_first(own_name):
     assert DatasetCatalog.get(own_name) == [{"file_name": "a.jpg"}]
     assert vocabulary_of(own_name).classes == (("sky", "clouds"), ("dog",))
     assert vocabulary_of(own_name).isthing == (False, True)
+    assert MetadataCatalog.get(own_name).thing_contiguous_ids == {5: 1}
+    assert resolve(own_name).load_records() == [{"file_name": "a.jpg"}]
+
+
+def test_a_failure_while_the_catalogs_are_filled_is_repeated():
+    code = (
+        "import frozenseg.data.datasets.toyworld as toyworld\n"
+        "from frozenseg.data import MetadataCatalog\n"
+        "specs = toyworld.SPECS\n"
+        "del toyworld.SPECS\n"
+        "for _ in range(2):\n"
+        "    try:\n"
+        "        MetadataCatalog.list()\n"
+        "        raise SystemExit('no error')\n"
+        "    except AttributeError:\n"
+        "        pass\n"
+        "toyworld.SPECS = specs\n"
+        "assert 'toyworld_train' in MetadataCatalog.list()\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)  # noqa: S603
 
 
 def test_a_name_is_registered_once(own_name):
@@ -87,10 +103,11 @@ def test_a_name_is_registered_once(own_name):
 
 def test_missing_attribute_is_answered_with_those_there_are():
     metadata = Metadata(name="x", ignore_label=255)
-    assert metadata.get("json_file") is None
+    assert metadata.get("json_file") is metadata.json_file is None
     assert metadata.get("json_file", "none") == "none"
-    with pytest.raises(AttributeError, match="Metadata of 'x' has no 'json_file'; it has name, ignore_label"):
-        _ = metadata.json_file
+    assert metadata.get("license") is None
+    with pytest.raises(AttributeError, match="Metadata of 'x' has no 'license'; it has name, ignore_label"):
+        _ = metadata.license
     assert repr(metadata) == "Metadata('x': name, ignore_label)"
 
 

@@ -32,7 +32,7 @@ def test_records_of_toyworld(toy):
     records = DatasetCatalog.get("toyworld_val_unseen")
     metadata = MetadataCatalog.get("toyworld_val_unseen")
     assert [record["image_id"] for record in records] == [1, 2, 3]
-    things = set(metadata.thing_dataset_id_to_contiguous_id.values())
+    things = set(metadata.thing_contiguous_ids.values())
     for record in records:
         assert set(record) == {
             "file_name",
@@ -101,5 +101,5 @@ def test_annotation_without_its_image(broken):
 
 def test_unknown_category(broken):
     edit(broken / "panoptic.json", lambda content: content["annotations"][0]["segments_info"][0].update(category_id=77))
-    with pytest.raises(DataError, match="has category 77, which toyworld_train does not know"):
+    with pytest.raises(DataError, match="has category 77, which is not one of toyworld_train"):
         DatasetCatalog.get("toyworld_train")

@@ -60,9 +60,9 @@ def test_a_folder(farm: Path) -> None:
     metadata = MetadataCatalog.get(FOLDER)
     assert metadata.name == "farm_images"
     assert metadata.evaluator_type == "sem_seg"
-    assert metadata.stuff_classes == ["field,farmland", "tractor,farm vehicle"]
-    assert metadata.thing_classes == []
-    assert metadata.stuff_colors == [list(class_colour(0)), list(class_colour(1))]
+    assert metadata.vocabulary.classes == (("field", "farmland"), ("tractor", "farm vehicle"))
+    assert metadata.vocabulary.isthing == (False, False)
+    assert metadata.colors == (class_colour(0), class_colour(1))
     assert (metadata.ignore_label, metadata.first_label) == (255, 0)
     assert vocabulary_of(FOLDER).isthing == (False, False)
     assert DatasetCatalog.get(FOLDER) == [
@@ -81,16 +81,16 @@ def test_labels_may_begin_at_one_and_0_may_mean_nothing(farm: Path) -> None:
     metadata = MetadataCatalog.get(
         f"folder:farm/images?labels=farm/labels&ignore=0{classes(farm, '2:sky' + chr(10) + '1:hay')}"
     )
-    assert metadata.stuff_classes == ["hay", "sky"]
-    assert metadata.stuff_dataset_id_to_contiguous_id == {1: 0, 2: 1}
+    assert metadata.vocabulary.names == ("hay", "sky")
+    assert metadata.contiguous_ids == {1: 0, 2: 1}
     assert (metadata.ignore_label, metadata.first_label) == (0, 1)
 
 
 def test_a_table_tells_things_and_colours(farm: Path) -> None:
     table = "id\tname\tisthing\tr\tg\tb\n0\thay\t0\t1\t2\t3\n1\tcow\t1\t4\t5\t6\n"
     metadata = MetadataCatalog.get(f"folder:farm/images?labels=farm/labels{classes(farm, table)}")
-    assert metadata.thing_dataset_id_to_contiguous_id == {1: 1}
-    assert metadata.stuff_colors == [[1, 2, 3], [4, 5, 6]]
+    assert metadata.thing_contiguous_ids == {1: 1}
+    assert metadata.colors == ((1, 2, 3), (4, 5, 6))
 
 
 def test_paths_may_be_absolute_at_home_and_encoded(farm: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -104,9 +104,9 @@ def test_paths_may_be_absolute_at_home_and_encoded(farm: Path, monkeypatch: pyte
 def test_coco_panoptic(farm: Path) -> None:
     metadata = MetadataCatalog.get(PANOPTIC)
     assert metadata.name == "farm_panoptic"
-    assert metadata.stuff_classes == ["field", "tractor"]
-    assert metadata.thing_dataset_id_to_contiguous_id == {4: 1}
-    assert metadata.stuff_colors == [[1, 2, 3], list(class_colour(1))]
+    assert metadata.vocabulary.classes == (("field",), ("tractor",))
+    assert metadata.thing_contiguous_ids == {4: 1}
+    assert metadata.colors == ((1, 2, 3), class_colour(1))
     record = DatasetCatalog.get(PANOPTIC)[1]
     assert record["pan_seg_file_name"] == str(farm / "panoptic/b.png")  # beside the JSON, by its name
     assert [segment["category_id"] for segment in record["segments_info"]] == [1, 0]
@@ -124,7 +124,8 @@ def test_coco_panoptic(farm: Path) -> None:
 def test_coco_instances(farm: Path) -> None:
     metadata = MetadataCatalog.get(INSTANCES)
     assert (metadata.evaluator_type, metadata.json_file) == ("coco", str(farm / "instances.json"))
-    assert metadata.thing_classes == ["tractor"]
+    assert metadata.vocabulary.names == ("tractor",)
+    assert metadata.vocabulary.isthing == (True,)
     assert [item["category_id"] for item in DatasetCatalog.get(INSTANCES)[0]["annotations"]] == [0]
 
 
@@ -139,9 +140,9 @@ def test_coco_instances(farm: Path) -> None:
 )
 def test_words_for_the_categories_of_a_json(text: str, farm: Path) -> None:
     metadata = MetadataCatalog.get(PANOPTIC + classes(farm, text))
-    assert [names.split(",")[0] for names in metadata.stuff_classes] == ["meadow", "digger"]
-    assert metadata.thing_dataset_id_to_contiguous_id == {4: 1}
-    assert metadata.stuff_colors[0] == [1, 2, 3]
+    assert metadata.vocabulary.names == ("meadow", "digger")
+    assert metadata.thing_contiguous_ids == {4: 1}
+    assert metadata.colors[0] == (1, 2, 3)
 
 
 @pytest.mark.parametrize(

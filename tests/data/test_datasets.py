@@ -36,17 +36,17 @@ def test_toyworld_groups_are_the_unseen_tiers():
     ],
 )
 def test_coco_ids(number, index):
-    assert MetadataCatalog.get(COCO).stuff_dataset_id_to_contiguous_id[number] == index
+    assert MetadataCatalog.get(COCO).contiguous_ids[number] == index
 
 
 def test_coco_classes():
     metadata = MetadataCatalog.get(COCO)
-    assert len(metadata.stuff_classes) == 133
-    assert len(metadata.thing_classes) == 80
-    assert metadata.stuff_classes[2] == "car,automobile"
-    assert metadata.stuff_colors[0] == [220, 20, 60]
-    assert metadata.stuff_classes[132] == "rug,carpet,mat"
-    words = ",".join(metadata.stuff_classes)
+    assert len(metadata.vocabulary) == 133
+    assert sum(metadata.vocabulary.isthing) == 80
+    assert metadata.vocabulary.classes[2] == ("car", "automobile")
+    assert metadata.colors[0] == (220, 20, 60)
+    assert metadata.vocabulary.classes[132] == ("rug", "carpet", "mat")
+    words = ",".join(metadata.vocabulary.synonyms)
     assert "merged" not in words
     assert "-" not in words
     assert "other" not in words

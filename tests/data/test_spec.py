@@ -2,8 +2,7 @@
 
 import pytest
 
-from frozenseg.data import DatasetCatalog, MetadataCatalog
-from frozenseg.data.catalog import register
+from frozenseg.data import DatasetCatalog, MetadataCatalog, register
 from frozenseg.data.spec import CategoryRow, DatasetSpec, read_categories
 from frozenseg.errors import DataError
 
@@ -32,12 +31,13 @@ def test_metadata_of_a_spec(spec, monkeypatch, tmp_path):
     monkeypatch.setenv("DETECTRON2_DATASETS", str(tmp_path))
     register(spec)
     metadata = MetadataCatalog.get("my_spec")
-    assert metadata.stuff_classes == ["cat,kitten", "sky", "dog"]
-    assert metadata.thing_classes == ["cat,kitten", "dog"]
-    assert metadata.thing_dataset_id_to_contiguous_id == {3: 0, 9: 2}
-    assert metadata.stuff_dataset_id_to_contiguous_id == {3: 0, 8: 1, 9: 2}
+    assert metadata.vocabulary.classes == (("cat", "kitten"), ("sky",), ("dog",))
+    assert metadata.vocabulary.isthing == (True, False, True)
+    assert metadata.category_ids == (3, 8, 9)
+    assert metadata.thing_contiguous_ids == {3: 0, 9: 2}
+    assert metadata.contiguous_ids == {3: 0, 8: 1, 9: 2}
     assert metadata.category_groups == {"rare": [0, 2]}
-    assert metadata.stuff_colors == [[1, 2, 3], [4, 5, 6], [7, 8, 9]]
+    assert metadata.colors == ((1, 2, 3), (4, 5, 6), (7, 8, 9))
     assert metadata.image_root == str(tmp_path / "my" / "images")
     assert metadata.json_file is None
     assert metadata.license == "free"

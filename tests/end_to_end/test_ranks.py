@@ -77,9 +77,7 @@ def evaluate_shifted(name: str, output: str) -> int:
     if metadata.protocol:
         cfg = with_protocol(cfg, find_config(f"eval/{metadata.protocol}"))
     output_kinds = {"instance"} if "lvis" in name else {"panoptic", "semantic", "instance", "recall"}
-    evaluators = build_evaluators(
-        metadata, output_kinds, [index % 2 == 0 for index in range(len(metadata.stuff_classes))]
-    )
+    evaluators = build_evaluators(metadata, output_kinds, [index % 2 == 0 for index in range(len(metadata.vocabulary))])
     results, _ = inference_on_dataset(
         Shifted(), EvalDataset.open(cfg, resolve(name), requested_outputs(cfg)).batches(), evaluators
     )

@@ -1,18 +1,17 @@
 """Ground truth of a few pixels, on disk as a data set would have it."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 from PIL import Image
 
+from frozenseg.data import Metadata
 from frozenseg.structures.panoptic import id_to_rgb
 
 
 @pytest.fixture
 def metadata():
     """Three classes: cat and dog are things, sky is stuff; cat is a group of its own."""
-    return SimpleNamespace(
+    return Metadata(
         name="little_world",
         evaluator_type="coco_panoptic_seg",
         stuff_classes=["cat,kitten", "dog", "sky"],

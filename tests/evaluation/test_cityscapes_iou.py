@@ -14,6 +14,7 @@ from frozenseg.data import MetadataCatalog
 from frozenseg.errors import DataError
 from frozenseg.evaluation.build import build_evaluators
 from frozenseg.evaluation.cityscapes_iou import CityscapesIoU
+from frozenseg.evaluation.class_table import ClassTable
 from frozenseg.evaluation.official_packages import import_cityscapes_evaluation
 
 ROAD, SIDEWALK, RAIL_TRACK, PERSON, CAR, CARAVAN = 7, 8, 10, 24, 26, 29
@@ -112,12 +113,11 @@ def test_bad_truth_predictions_and_classes_are_named(evaluator, street, write):
         evaluator.describe(write([[ROAD]]), says([[0, 0]]))
     with pytest.raises(DataError, match="no instance_file_name"):
         evaluator.describe({"image_id": "a"}, says([[0]]))
-    street.stuff_dataset_id_to_contiguous_id = {99: 0, 7: 1, 8: 2}
+    street.stuff_dataset_id_to_contiguous_id = {99: 0, PERSON: 1, CAR: 2}
     with pytest.raises(DataError, match="Cityscapes has no label 99"):
         CityscapesIoU.from_metadata(street, [True] * 3)
-    street.stuff_dataset_id_to_contiguous_id = {7: 0}
     with pytest.raises(DataError, match="1 Cityscapes label ids for 3 classes: give one each"):
-        CityscapesIoU.from_metadata(street, [True] * 3)
+        CityscapesIoU(ClassTable.from_metadata(street, [True] * 3), [7])
 
 
 def test_without_the_package_the_other_metric_remains(street, monkeypatch, caplog):
@@ -149,7 +149,7 @@ def random_scores(rng, ids, label_ids):
 def test_random_streets_score_as_the_package_says(write, tmp_path, monkeypatch, capsys):
     rng = np.random.default_rng(0)
     street = MetadataCatalog.get("openvocab_cityscapes_fine_panoptic_val")
-    label_ids = list(street.stuff_dataset_id_to_contiguous_id)
+    label_ids = list(street.category_ids)
     scenes = [random_street(rng) for _ in range(6)]
     outputs = [{"sem_seg": random_scores(rng, ids, label_ids)} for ids in scenes]
     records = [write(ids, f"city{number}") for number, ids in enumerate(scenes)]

@@ -10,7 +10,7 @@ from PIL import Image
 from torch import nn
 
 from frozenseg import distributed
-from frozenseg.data.catalog import DatasetCatalog, MetadataCatalog
+from frozenseg.data import DatasetCatalog, Metadata, MetadataCatalog
 from frozenseg.errors import DataError
 from frozenseg.evaluation.build import build_evaluators
 from frozenseg.evaluation.evaluator import DatasetEvaluators, inference_on_dataset
@@ -65,7 +65,7 @@ class NoisyTruth(nn.Module):
 
 
 def evaluate(metadata, records, folder, **options):
-    evaluators = build_evaluators(metadata, OUTPUT_KINDS, [True] * len(metadata.stuff_classes))
+    evaluators = build_evaluators(metadata, OUTPUT_KINDS, [True] * len(metadata.vocabulary))
     writers = build_prediction_writers(metadata, evaluators, OUTPUT_KINDS, folder, **options)
     results, _ = inference_on_dataset(NoisyTruth(), [[record] for record in records], evaluators, writers)
     for writer in writers:
@@ -76,7 +76,7 @@ def evaluate(metadata, records, folder, **options):
 def score_files(metadata, folder):
     scores = {}
     panoptic = metadata.panoptic_json, metadata.panoptic_root, folder / "panoptic.json", folder / "panoptic"
-    values = LabelValues(len(metadata.stuff_classes), metadata.ignore_label)
+    values = LabelValues(len(metadata.vocabulary), metadata.ignore_label)
     scores |= score_panoptic_files(*panoptic, quiet=True).results
     scores |= score_instance_files(metadata.json_file, folder / "instances.json").results
     scores |= score_semantic_files(metadata.sem_seg_root, folder / "semantic", values, quiet=True).results
@@ -167,7 +167,7 @@ def record(tmp_path):
 def test_label_pictures_are_as_each_benchmark_wants_them(
     metadata, record, tmp_path, evaluator_type, extra, path, expected
 ):
-    metadata = SimpleNamespace(**{**vars(metadata), "evaluator_type": evaluator_type, **extra})
+    metadata = Metadata(**{**vars(metadata), "evaluator_type": evaluator_type, **extra})
     metadata.image_root, metadata.sem_seg_root = str(tmp_path / "images"), str(tmp_path / "labels")
     [writer] = build_prediction_writers(metadata, NO_METRICS, {"semantic"}, tmp_path / "files")
     scores = torch.eye(3)[[0, 2, 1]][:, None]  # (C, 1, 3), the classes 0, 2, 1

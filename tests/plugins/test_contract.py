@@ -37,7 +37,7 @@ def test_flags_are_those_of_detectron2() -> None:
 
 @pytest.mark.parametrize("name", DatasetCatalog.list())
 def test_metadata_have_the_names_that_its_evaluators_read(name: str) -> None:
-    fields = MetadataCatalog.get(name).as_dict()
+    fields = fields_for_detectron2(name)
     assert {"evaluator_type", "ignore_label", "stuff_classes", "thing_classes", "label_divisor"} <= fields.keys()
     things, all_classes = (fields[f"{kind}_dataset_id_to_contiguous_id"] for kind in ("thing", "stuff"))
     assert set(things.items()) <= set(all_classes.items())
@@ -48,10 +48,11 @@ def test_metadata_have_the_names_that_its_evaluators_read(name: str) -> None:
 @pytest.mark.parametrize("name", DatasetCatalog.list())
 def test_a_thing_is_found_in_its_metadata_by_its_class(name: str) -> None:
     ours, told = MetadataCatalog.get(name), fields_for_detectron2(name)
-    assert told["stuff_classes"] == ours.stuff_classes
-    for index in ours.thing_dataset_id_to_contiguous_id.values():
-        assert told["thing_classes"][index] == ours.stuff_classes[index]
-        assert tuple(told["thing_colors"][index]) == tuple(ours.stuff_colors[index])
+    assert told["stuff_classes"] == [",".join(names) for names in ours.vocabulary.classes]
+    assert told["thing_dataset_id_to_contiguous_id"] == ours.thing_contiguous_ids
+    for index in ours.thing_contiguous_ids.values():
+        assert told["thing_classes"][index] == told["stuff_classes"][index]
+        assert tuple(told["thing_colors"][index]) == ours.colors[index]
 
 
 @pytest.mark.parametrize(
@@ -67,9 +68,9 @@ def test_a_thing_is_found_in_its_metadata_by_its_class(name: str) -> None:
     ],
 )
 def test_what_only_it_knows_gets_words(fields: dict[str, object], classes: list[str], things: list[int]) -> None:
-    told = fields_from_detectron2(fields)
-    assert told["stuff_classes"] == classes
-    assert list(told["thing_dataset_id_to_contiguous_id"].values()) == things
+    vocabulary = fields_from_detectron2(fields)["vocabulary"]
+    assert list(vocabulary.names) == classes
+    assert [index for index, isthing in enumerate(vocabulary.isthing) if isthing] == things
 
 
 @pytest.mark.parametrize("meta_arch", ["FrozenSeg", "FCCLIP"])

@@ -63,7 +63,7 @@ class Guesser(torch.nn.Module):
         with Image.open(element["pan_seg_file_name"]) as file:
             colours = np.asarray(file.convert("RGB"), dtype=np.int64)
         truth = np.roll(colours @ [1, 256, 256**2], rng.integers(0, 3, size=2), axis=(0, 1))
-        count, things = len(self.metadata.stuff_classes), set(self.metadata.thing_dataset_id_to_contiguous_id.values())
+        count, things = len(self.metadata.vocabulary), set(self.metadata.thing_contiguous_ids.values())
         ids, segments = torch.zeros(truth.shape, dtype=torch.int32), []
         scores = torch.zeros(count, *truth.shape)
         for number, segment in enumerate(element["segments_info"], start=1):

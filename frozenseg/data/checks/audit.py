@@ -61,7 +61,7 @@ class Survey:
     @property
     def complete(self) -> bool:
         """Whether there are as many pictures as is known; so where nobody knows."""
-        return self.total in (self.metadata.get("known_images") or (self.total,))
+        return self.total in (self.metadata.known_images or (self.total,))
 
     def verdict(self) -> str:
         """Return what was found in a few lines, beside what is known of the data set."""
@@ -72,8 +72,8 @@ class Survey:
             f"{self.metadata.name}: {self.total} images{self._known()}{looked}; {occurring} of {classes} classes; "
             f"{share:.1f} % of the pixels unlabelled; {len(self.problems)} problems."
         ]
-        if self.whole and occurring < (self.metadata.get("known_occurring") or classes):
-            names = [self.metadata.stuff_classes[index].split(",")[0] for index in np.flatnonzero(self.pixels == 0)]
+        if self.whole and occurring < (self.metadata.known_occurring or classes):
+            names = [self.metadata.vocabulary.names[index] for index in np.flatnonzero(self.pixels == 0)]
             lines.append(f"  never shown: {_some(names)}")
         if self.without_objects:
             lines.append(f"  without a segment or object, or with crowds alone: {self.without_objects} images")
@@ -83,7 +83,7 @@ class Survey:
         return "\n".join(lines)
 
     def _known(self) -> str:
-        known = self.metadata.get("known_images") or ()
+        known = self.metadata.known_images
         if not known:
             return ""
         return " (as there should be)" if self.complete else f" (there should be {' or '.join(map(str, known))})"
@@ -105,7 +105,7 @@ def survey(
         DataError: there is no record.
     """
     if not records:
-        raise DataError(f"{metadata.name} has no images; {metadata.get('prepare_command') or 'prepare it again'}.")
+        raise DataError(f"{metadata.name} has no images; {metadata.prepare_command}.")
     chosen = spread(records, sample) if sample else records
     rules = Rules.of(metadata)
     found = Survey(metadata, len(chosen), len(records), np.zeros(rules.classes, dtype=np.int64))

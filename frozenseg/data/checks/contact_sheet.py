@@ -27,7 +27,7 @@ def contact_sheet(records: Sequence[Record], metadata: Metadata) -> Image.Image:
 
     Args:
         records: a row each, from top to bottom.
-        metadata: of the data set: ``stuff_classes`` and their ``stuff_colors``.
+        metadata: of the data set: ``vocabulary`` and ``colors``.
     """
     rules = Rules.of(metadata)
     return image_grid([_row(record, metadata, rules) for record in records], HEADERS)
@@ -43,10 +43,10 @@ def _row(record: Record, metadata: Metadata, rules: Rules) -> GridRow:
     size = (COLUMN_WIDTH, max(1, round(COLUMN_WIDTH * image.height / image.width)))
     image = image.resize(size, Image.Resampling.BILINEAR)
     shrunk = nearest_pixels(classes, (size[1], size[0]))
-    colours = [(int(red), int(green), int(blue)) for red, green, blue in metadata.stuff_colors]
+    colours, names = metadata.colors, metadata.vocabulary.names
     labels, counts = np.unique(classes, return_counts=True)
     legend = [
-        LegendEntry(metadata.stuff_classes[label].split(",")[0], (blended(colours[label], image, shrunk == label),))
+        LegendEntry(names[label], (blended(colours[label], image, shrunk == label),))
         for label in labels[np.argsort(-counts)].tolist()
         if label != UNLABELLED
     ]

@@ -24,7 +24,7 @@ def validate_records(
     Raises:
         DataError: there are no records, or a file is missing; says which and how to prepare the data set.
     """
-    help_text = metadata.get("prepare_command") or "prepare the data set again"
+    help_text = metadata.prepare_command
     if not records:
         raise DataError(f"{metadata.name} has no images; {help_text}.")
     step = max(1, -(-len(records) // sample))
@@ -46,7 +46,7 @@ def validate_objects(records: Sequence[Record], metadata: Metadata) -> None:
     Raises:
         DataError: the file is missing, is not in COCO's format, lacks a picture, or has an unknown category.
     """
-    if not metadata.get("json_file") or any("annotations" in record for record in records):
+    if not metadata.json_file or any("annotations" in record for record in records):
         return
     check_paths(metadata, json_file="file of instance annotations")
     content = read_annotations(metadata.json_file)
@@ -58,7 +58,7 @@ def validate_objects(records: Sequence[Record], metadata: Metadata) -> None:
             f"The instance annotations {metadata.json_file} are not in COCO's format: {error} is missing or wrong; "
             f"{metadata.prepare_command}."
         ) from error
-    things = metadata.thing_dataset_id_to_contiguous_id
+    things = metadata.thing_contiguous_ids
     strange = [f"have the category {number}, which is no thing" for number in objects if number not in things]
     lost = [f"lack image {record['image_id']}" for record in records if record["image_id"] not in images]
     if wrong := [*lost, *strange]:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from frozenseg.data.formats.annotation_file import check_paths, read_annotations, refuse_doubles
-from frozenseg.data.formats.coco_panoptic import convert_segment
+from frozenseg.data.formats.coco_panoptic import segment_converter
 from frozenseg.data.metadata import Metadata, Record
 from frozenseg.errors import DataError
 
@@ -50,10 +50,11 @@ def load_cityscapes_panoptic(metadata: Metadata) -> list[Record]:
     try:
         refuse_doubles(metadata, metadata.panoptic_json, [entry["image_id"] for entry in content["annotations"]])
         annotations = {entry["image_id"]: entry for entry in content["annotations"]}
+        convert = segment_converter(metadata)
         for record in records:
             entry = annotations[record["image_id"]]
             record["pan_seg_file_name"] = str(Path(metadata.panoptic_root) / entry["file_name"])
-            record["segments_info"] = [convert_segment(metadata, segment) for segment in entry["segments_info"]]
+            record["segments_info"] = [convert(segment) for segment in entry["segments_info"]]
     except (KeyError, TypeError) as error:
         raise DataError(
             f"{metadata.panoptic_json} does not fit the pictures of {metadata.image_root}: {error} is missing; "

@@ -1,6 +1,6 @@
 """COCO instance format: one JSON of pictures, objects and categories → records."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -46,8 +46,10 @@ def load_objects(metadata: Metadata, describe: Callable[[Path, dict[str, Any]], 
             }
             for image in content["images"]
         }
+        contiguous_ids = metadata.thing_contiguous_ids
         for annotation in content["annotations"]:
-            records[annotation["image_id"]]["annotations"].append(convert_annotation(metadata, annotation))
+            converted = _convert_object(metadata, contiguous_ids, annotation)
+            records[annotation["image_id"]]["annotations"].append(converted)
     except (KeyError, TypeError) as error:
         raise DataError(
             f"{metadata.json_file} is not in the format of {metadata.name}: {error} is missing or has no counterpart; "
@@ -60,20 +62,18 @@ def _describe(folder: Path, image: dict[str, Any]) -> Record:
     return {"file_name": str(folder / image["file_name"])}
 
 
-def convert_annotation(metadata: Metadata, annotation: dict[str, Any]) -> dict[str, Any]:
-    """Return an object of the JSON with the contiguous id of its category.
-
-    Raises:
-        DataError: the data set does not know the category.
-    """
-    number = annotation["category_id"]
-    if number not in metadata.thing_dataset_id_to_contiguous_id:
+def _convert_object(
+    metadata: Metadata, contiguous_ids: Mapping[int, int], annotation: dict[str, Any]
+) -> dict[str, Any]:
+    """Return an object of the JSON with its contiguous category id."""
+    category = annotation["category_id"]
+    if category not in contiguous_ids:
         raise DataError(
-            f"{metadata.json_file}: object {annotation['id']} has category {number}, which {metadata.name} does not "
-            f"know; {metadata.prepare_command}."
+            f"{metadata.json_file}: object {annotation['id']} has category {category}, which is not one of "
+            f"{metadata.name}; {metadata.prepare_command}."
         )
     return {
-        "category_id": metadata.thing_dataset_id_to_contiguous_id[number],
+        "category_id": contiguous_ids[category],
         "iscrowd": annotation.get("iscrowd", 0),
         "bbox": annotation["bbox"],
         "segmentation": annotation["segmentation"],

@@ -9,7 +9,6 @@ from PIL import Image
 from frozenseg.data.checks.audit import spread
 from frozenseg.data.images import read_image
 from frozenseg.data.mapper import EvalMapper
-from frozenseg.engine.evaluation.results import colours_of
 from frozenseg.engine.evaluation.runner import Benchmark, benchmark_settings
 from frozenseg.errors import DataError
 from frozenseg.evaluation.comparison import compare
@@ -46,7 +45,7 @@ class Preview:
                 shown = gallery.show(element, self.model([element])[0])
                 if shown is not None:
                     comparisons.append(compare(shown, read_image, COLUMN_WIDTH))
-        return comparison_sheet(comparisons, names, colours_of(self.benchmark.metadata, names))
+        return comparison_sheet(comparisons, names, self.benchmark.metadata.colors)
 
     def _read(self) -> list[dict[str, Any]]:
         """Read the images once; one that is bad is left out."""

@@ -39,5 +39,5 @@ def benchmark_configs(cfg: CfgNode, datasets: Sequence[ResolvedDataset]) -> list
 
 
 def _protocol_of(dataset: ResolvedDataset) -> Path | None:
-    protocol = dataset.metadata.get("protocol")
+    protocol = dataset.metadata.protocol
     return find_config(f"eval/{protocol}") if protocol else None

@@ -24,7 +24,6 @@ from frozenseg.evaluation.render import render
 from frozenseg.evaluation.report import results_table, write_per_class, write_results
 from frozenseg.log import get_logger
 from frozenseg.modeling.frozen import hash_of
-from frozenseg.structures.palette import Colour, vocabulary_colours
 from frozenseg.vocabulary import Vocabulary
 
 logger = get_logger(__name__)
@@ -125,14 +124,8 @@ def write_benchmark_results(folder: Path, benchmark_results: Mapping[str, Benchm
     logger.info("To look at: %s", folder / "report.html")
 
 
-def colours_of(metadata: Metadata, names: Sequence[str]) -> list[Colour]:
-    """Return the colours that a data set has for its classes, or those of their names."""
-    colours = metadata.get("stuff_colors") or vocabulary_colours(names)
-    return [(red, green, blue) for red, green, blue in colours]
-
-
 def _report(name: str, outcome: BenchmarkResult, width: int, published: Sequence[PublishedScore]) -> BenchmarkReport:
-    colours = colours_of(outcome.metadata, outcome.classes.names)
+    colours = outcome.metadata.colors
     best, worst = (
         [render(compare(shown, read_image, width), colours) for shown in end] for end in (outcome.best, outcome.worst)
     )

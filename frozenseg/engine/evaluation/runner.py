@@ -91,12 +91,9 @@ def build_benchmark(cfg: CfgNode, dataset: ResolvedDataset, training: ResolvedDa
             f"{name} has classes that are not things, and where MODEL.MASK_FORMER.TEST.PANOPTIC_ON is False the "
             "instances are of all classes, as released: set it to True for AP of things."
         )
-    annotations = metadata.get("json_file")
+    annotations = metadata.json_file
     if "instance" in output_kinds and annotations and not Path(annotations).is_file():
-        raise DataError(
-            f"{name}: the instance annotations {annotations} do not exist; "
-            f"{metadata.get('prepare_command') or 'prepare the data set again'}."
-        )
+        raise DataError(f"{name}: the instance annotations {annotations} do not exist; {metadata.prepare_command}.")
     seen = seen_classes(dataset, training, cfg.DATASETS.SEEN_RULE)
     words, flags = prompted_vocabulary(cfg, vocabulary, seen)
     if cfg.TEST.SHUFFLE_CLASS_NAMES:

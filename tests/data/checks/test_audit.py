@@ -10,6 +10,7 @@ from frozenseg.data.checks.contact_sheet import contact_sheet
 from frozenseg.errors import DataError
 from frozenseg.visualization.image_grid import COLUMN_WIDTH, GAP, LINE
 from frozenseg.visualization.overlay import OPACITY
+from frozenseg.vocabulary import Vocabulary
 
 
 def pair(folder, name, labels, size=(4, 2)):
@@ -23,9 +24,9 @@ def pair(folder, name, labels, size=(4, 2)):
 def metadata():
     return Metadata(
         name="rooms",
-        stuff_classes=["wall,walls", "floor", "door", "lamp"],
-        stuff_colors=[[255, 0, 0], [0, 255, 0], [0, 0, 255], [9, 9, 9]],
-        thing_dataset_id_to_contiguous_id={},
+        vocabulary=Vocabulary.parse("wall,walls; floor; door; lamp", stuff=["wall", "floor", "door", "lamp"]),
+        category_ids=(0, 1, 2, 3),
+        colors=((255, 0, 0), (0, 255, 0), (0, 0, 255), (9, 9, 9)),
         ignore_label=255,
         known_images=(2, 3),
     )
@@ -67,7 +68,7 @@ def test_a_sample_is_spread(tmp_path, metadata):
     assert [record["n"] for record in spread([{"n": n} for n in range(2)], 3)] == [0, 1]
     records = [pair(tmp_path, name, [[0] * 4] * 2) for name in "abc"]
     assert "3 images (as there should be), 2 of them looked at" in survey(records, metadata, 1, 2, True).verdict()
-    with pytest.raises(DataError, match="rooms has no images; prepare it again"):
+    with pytest.raises(DataError, match="rooms has no images; prepare the data set again"):
         survey([], metadata)
 
 

@@ -7,7 +7,9 @@ import pytest
 from frozenseg.data import Metadata
 from frozenseg.data.checks.files import validate_objects, validate_records
 from frozenseg.errors import DataError
+from frozenseg.vocabulary import Vocabulary
 
+CLASSES = {"vocabulary": Vocabulary.parse("cat"), "category_ids": (7,)}
 METADATA = Metadata(name="mine", prepare_command="bake it")
 
 
@@ -62,7 +64,7 @@ def test_empty_data_set():
 )
 def test_objects_are_looked_at_before_a_run_needs_them(records, tmp_path, content, message):
     path = tmp_path / "objects.json"
-    metadata = Metadata(**METADATA.as_dict(), json_file=str(path), thing_dataset_id_to_contiguous_id={7: 0})
+    metadata = Metadata(**METADATA.as_dict(), json_file=str(path), **CLASSES)
     if content is not None:
         path.write_text(json.dumps(content), encoding="utf-8")
     with pytest.raises(DataError, match=message):
@@ -77,5 +79,5 @@ def test_right_objects_pass(records, tmp_path):
     path.write_text(json.dumps(content), encoding="utf-8")
     validate_objects(
         records,
-        Metadata(name="mine", json_file=str(path), prepare_command="bake it", thing_dataset_id_to_contiguous_id={7: 0}),
+        Metadata(name="mine", json_file=str(path), prepare_command="bake it", **CLASSES),
     )

@@ -34,7 +34,7 @@ def test_data_sets_read_the_converted_files(tmp_path: Path, monkeypatch, miniatu
             if "sem_seg_file_name" in record:
                 labels = set(read_labels(record["sem_seg_file_name"]).ravel().tolist())
                 metadata = MetadataCatalog.get(name)
-                assert labels - {metadata.ignore_label} <= set(range(len(metadata.stuff_classes))), name
+                assert labels - {metadata.ignore_label} <= set(range(len(metadata.vocabulary))), name
             if "pan_seg_file_name" in record:
                 ids = set(read_segment_ids(record["pan_seg_file_name"]).ravel().tolist())
                 assert ids - {0} == {segment["id"] for segment in record["segments_info"]}

@@ -125,19 +125,19 @@ def _overlapping(truth: _Numbered, predicted: _Numbered) -> np.ndarray:
     return pixels > MATCH_ABOVE * union
 
 
-def _errors(same: np.ndarray, matches: np.ndarray, truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+def _errors(same: np.ndarray, matches: np.ndarray, true: np.ndarray, predicted: np.ndarray) -> np.ndarray:
     """Return the kind of error of each pixel, (h, w).
 
     Args:
         same: (G + 1, P + 1) bool, True if two segments are of one class.
         matches: (G + 1, P + 1) bool, True if they match.
-        truth: (h, w) segment numbers, -1 for none.
-        predicted: (h, w) likewise.
+        true: (h, w) annotated segment numbers, -1 for none.
+        predicted: (h, w) likewise, predicted.
     """
-    kinds = np.where(matches[truth, predicted], CORRECT, WRONG_SHAPE)
-    kinds[~same[truth, predicted]] = WRONG_CLASS
+    kinds = np.where(matches[true, predicted], CORRECT, WRONG_SHAPE)
+    kinds[~same[true, predicted]] = WRONG_CLASS
     kinds[predicted == NO_LABEL] = MISSED
-    kinds[truth == NO_LABEL] = UNSCORED
+    kinds[true == NO_LABEL] = UNSCORED
     return kinds
 
 

@@ -82,22 +82,22 @@ def vocabulary_colours(names: Sequence[str]) -> list[Colour]:
 
     Names with a colour word get distinct shades of that colour, all others colours that differ from those.
     """
-    words = [_colour_word(name) for name in names]
+    colour_words = [_colour_word(name) for name in names]
     chosen: dict[int, np.ndarray] = {}
-    for index, word in enumerate(words):
+    for index, word in enumerate(colour_words):
         if word:
             chosen[index] = _farthest(_shades_of(word), list(chosen.values()))
     others = _palette()
     if chosen:
         distance = np.linalg.norm(others[:, None] - np.stack(list(chosen.values())), axis=-1).min(axis=1)
         others = others[distance > APART] if (distance > APART).any() else others
-    for order, index in enumerate(index for index, word in enumerate(words) if not word):
+    for order, index in enumerate(index for index, word in enumerate(colour_words) if not word):
         chosen[index] = others[order % len(others)]
     return [_encoded(chosen[index]) for index in range(len(names))]
 
 
 def shade(colour: Colour, index: int) -> Colour:
-    """Return one of a few shades of a colour, by which segments of one class are told apart; 0 is the colour itself."""
+    """Return one of a few shades of a colour, so that segments of one class differ; 0 is the colour itself."""
     share = SHADES[index % len(SHADES)]
     target = 255 if share > 0 else 0
     red, green, blue = (round(value + abs(share) * (target - value)) for value in colour)

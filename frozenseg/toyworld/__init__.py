@@ -1,4 +1,4 @@
-"""ToyWorld: a synthetic open-vocabulary world of coloured, patterned shapes on materials, exact and fast."""
+"""ToyWorld: a synthetic data set of coloured, patterned shapes on materials with exact annotations."""
 
 from frozenseg.toyworld.samples import sample_scene
 

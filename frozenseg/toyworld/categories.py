@@ -1,11 +1,12 @@
-"""The words of ToyWorld: colours, patterns, shapes and materials, and the categories that they make.
+"""Categories of ToyWorld: combinations of colours, patterns and shapes, and materials.
 
-A thing is called "[pattern] colour shape", such as "red circle" or "striped blue star"; a plain surface has no word.
-A background is called by its material. Training shows the *seen* categories; the zero-shot test has three tiers more:
+The name of a thing is "[pattern] colour shape", such as "red circle" or "striped blue star"; a plain surface has no
+pattern word. The name of a background is its material. Training has the *seen* categories; the zero-shot test has three
+more tiers:
 
-* ``combination`` — every word of the name is seen, their combination is not;
-* ``word`` — a colour, a shape or a pattern that training never shows;
-* ``material`` — backgrounds that training never shows.
+* ``combination``: each word of the name is seen, their combination is not;
+* ``word``: a colour, a shape or a pattern that is not in the training split;
+* ``material``: backgrounds that are not in the training split.
 """
 
 import colorsys
@@ -14,13 +15,13 @@ from typing import NamedTuple
 
 SEEN = "seen"
 UNSEEN_TIERS = ("combination", "word", "material")
-WIDE = "wide"  # what the encoders are pretrained on: every combination of words
+WIDE = "wide"  # tier of the encoders' pretraining: every combination of words
 FIRST_WIDE_ID = 1001
-FIRST_STUFF_ID = 101  # things and stuff have a gap between them, as in COCO, so that ids are never taken for indices
+FIRST_STUFF_ID = 101  # a gap between things and stuff, as in COCO, so that ids cannot be taken for indices
 
 
 class Hue(NamedTuple):
-    """A colour as the painter mixes it: hue, saturation and value, each 0-1."""
+    """A colour: hue, saturation and value, each 0-1."""
 
     hue: float
     saturation: float
@@ -76,7 +77,7 @@ class Category:
         names: its synonyms; the first is its name in reports.
         isthing: countable shape (True) or background material (False).
         tier: ``seen``, ``combination``, ``word`` or ``material``.
-        parts: what it is made of: ``{"colour", "pattern", "shape"}`` (pattern "" where plain) or ``{"material"}``.
+        parts: of the name: ``{"colour", "pattern", "shape"}`` (pattern "" if plain) or ``{"material"}``.
         rgb: colour in drawings, 0-255.
     """
 
@@ -104,12 +105,12 @@ def all_categories() -> tuple[Category, ...]:
 
 
 def seen_categories() -> tuple[Category, ...]:
-    """Return the categories that training shows."""
+    """Return the categories of the training split."""
     return tuple(category for category in all_categories() if category.tier == SEEN)
 
 
 def wide_categories() -> tuple[Category, ...]:
-    """Return a thing of every colour, pattern and shape, and every material: what is known to who has seen the web."""
+    """Return a thing of every colour, pattern and shape, and every material, for pretraining on a wide vocabulary."""
     names = [
         " ".join(filter(None, (pattern, colour, shape)))
         for pattern in ("", *PATTERNS)
@@ -134,7 +135,7 @@ def _material(number: int, names: tuple[str, ...], tier: str) -> Category:
 
 
 def _drawing_colour(parts: dict[str, str]) -> tuple[int, int, int]:
-    """Return the thing's own colour, shifted a little by shape and pattern so that classes differ in drawings."""
+    """Return the colour of the thing, shifted a little by shape and pattern so that classes differ in drawings."""
     hue, saturation, value = COLOURS[parts["colour"]]
     shift = SHAPES.index(parts["shape"]) - len(SHAPES) / 2
     paler = 0.25 * (1 + PATTERNS.index(parts["pattern"])) / len(PATTERNS) if parts["pattern"] else 0.0

@@ -2,14 +2,14 @@
 
 The folder of a split::
 
-    <split>/images/000000000001.jpg      the pictures
+    <split>/images/000000000001.jpg      images
     <split>/panoptic/000000000001.png    segment ids as colours, id = R + 256 G + 65536 B
-    <split>/semantic/000000000001.png    place of the pixel's category in the split's list, 0-based
+    <split>/semantic/000000000001.png    index of each pixel's category in the split's list, from 0
     <split>/panoptic.json                images, segments, categories
-    <split>/instances.json               the things alone, with run-length masks
+    <split>/instances.json               things only, with run-length masks
 
-Every picture depends on the seed, the split and its own number, so the bytes are the same whatever the number of
-processes. A split is written aside and renamed when it is whole.
+An image depends on the seed, the split and its number alone, so the bytes are the same for any number of processes.
+A split is written to a temporary folder, which is renamed when it is complete.
 """
 
 import contextlib
@@ -35,18 +35,18 @@ from frozenseg.toyworld.scenes import Scene, draw_cast, render
 
 SPLITS = ("train", "val_seen", "val_unseen")
 DESCRIPTION = "ToyWorld"
-CHUNK = 16  # pictures that a process makes at a time
+CHUNK = 16  # images that a process makes at a time
 Map = Callable[..., Iterable[Any]]
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a split is made from.
+    """Settings of a split.
 
     Attributes:
         split: ``train``, ``val_seen`` or ``val_unseen``.
         seed: of the whole world.
-        count: pictures.
+        count: number of images.
         height: of each, pixels.
         width: of each, pixels.
     """
@@ -58,16 +58,22 @@ class Recipe:
     width: int = 128
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be painted."""
+        """Check the settings.
+
+        Raises:
+            DataError: the split is unknown, or a number is too small.
+        """
         if self.split not in SPLITS:
             raise DataError(f"Unknown ToyWorld split {self.split!r}: choose one of {', '.join(SPLITS)}.")
         if self.seed < 0 or self.count < 1:
             raise DataError(
-                f"ToyWorld needs a seed of 0 or more and at least one picture a split; "
-                f"received seed {self.seed} and {self.count} pictures for {self.split}."
+                f"ToyWorld needs a seed of 0 or more and at least one image in each split; "
+                f"received seed {self.seed} and {self.count} images for {self.split}."
             )
         if min(self.height, self.width) < 64:
-            raise DataError(f"ToyWorld pictures need 64 pixels a side or more; received {self.width}×{self.height}.")
+            raise DataError(
+                f"ToyWorld images need a height and a width of at least 64 pixels; received {self.width}×{self.height}."
+            )
 
 
 def split_categories(split: str) -> tuple[Category, ...]:
@@ -76,7 +82,7 @@ def split_categories(split: str) -> tuple[Category, ...]:
 
 
 def make_scene(recipe: Recipe, number: int) -> Scene:
-    """Make the picture with a number, counted from 1, of a split."""
+    """Make the scene of a split with a number, from 1."""
     rng = np.random.default_rng([recipe.seed, SPLITS.index(recipe.split), number])
     return render(rng, draw_cast(rng, split_categories(recipe.split)), recipe.height, recipe.width)
 
@@ -85,15 +91,15 @@ def export_world(folder: Path, recipes: Sequence[Recipe], workers: int = 1) -> N
     """Write splits, each into the folder of its name, and ``preview.png`` of the last one.
 
     Args:
-        folder: of the world.
-        recipes: what to make.
-        workers: processes.
+        folder: of the data set.
+        recipes: of the splits.
+        workers: number of processes.
 
     Raises:
-        DataError: a split's folder holds something that is not ToyWorld, or cannot be written.
+        DataError: a split's folder holds other files than ToyWorld's, or cannot be written.
     """
     for recipe in recipes:
-        _refuse_foreign(folder / recipe.split)
+        _check_replaceable(folder / recipe.split)
     workers = min(workers, sum(len(_chunks(recipe)) for recipe in recipes))
     with contextlib.ExitStack() as stack:
         run: Map = map
@@ -105,43 +111,48 @@ def export_world(folder: Path, recipes: Sequence[Recipe], workers: int = 1) -> N
 
 
 def export_split(folder: Path, recipe: Recipe, run: Map = map, quiet: bool = False) -> None:
-    """Write a split; a ToyWorld split that is there already is replaced.
+    """Write a split; an existing ToyWorld split in the folder is replaced.
 
     Args:
-        folder: the split's own folder.
-        recipe: what to make.
+        folder: of the split.
+        recipe: of the split.
         run: ``map``, or that of a pool of processes.
-        quiet: no progress bar.
+        quiet: True to show no progress bar.
 
     Raises:
-        DataError: ``folder`` holds something that is not ToyWorld, or cannot be written.
+        DataError: ``folder`` holds other files than ToyWorld's, or cannot be written.
     """
-    _refuse_foreign(folder)
-    aside = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
+    _check_replaceable(folder)
+    temporary = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
     try:
         for name in ("images", "panoptic", "semantic"):
-            (aside / name).mkdir(parents=True, exist_ok=True)
-        _write_annotations(aside, recipe, _write_pictures(aside, recipe, run, quiet))
+            (temporary / name).mkdir(parents=True, exist_ok=True)
+        _write_annotations(temporary, recipe, _write_images(temporary, recipe, run, quiet))
         if folder.exists():
             shutil.rmtree(folder)
-        aside.rename(folder)
+        temporary.rename(folder)
     except OSError as error:
         raise DataError(f"ToyWorld cannot be written to {folder}: {error.strerror or error}.") from error
     finally:
-        shutil.rmtree(aside, ignore_errors=True)
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def preview(recipe: Recipe, columns: int = 6, rows: int = 3) -> Image.Image:
-    """Return a contact sheet: the first pictures of a split, each above its truth in drawing colours."""
+    """Return a contact sheet: the first images of a split, each above its segments in the colours of their classes."""
     strips = []
     for row in range(rows):
         scenes = [make_scene(recipe, number) for number in range(row * columns + 1, (row + 1) * columns + 1)]
         strips.append(np.concatenate([scene.image for scene in scenes], axis=1))
-        strips.append(np.concatenate([_draw_truth(scene) for scene in scenes], axis=1))
+        strips.append(np.concatenate([_draw_segments(scene) for scene in scenes], axis=1))
     return Image.fromarray(np.concatenate(strips))
 
 
-def _refuse_foreign(folder: Path) -> None:
+def _check_replaceable(folder: Path) -> None:
+    """Check that a folder is missing, empty, or a ToyWorld split.
+
+    Raises:
+        DataError: it holds other files.
+    """
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return
     try:
@@ -149,25 +160,25 @@ def _refuse_foreign(folder: Path) -> None:
     except (OSError, ValueError, KeyError, TypeError):
         description = None
     if description != DESCRIPTION:
-        raise DataError(f"{folder} exists and is not a ToyWorld split: choose another --root, or move it away.")
+        raise DataError(f"{folder} exists and is not a ToyWorld split: choose another --root, or move the folder.")
 
 
 def _chunks(recipe: Recipe) -> list[range]:
     return [range(first, min(first + CHUNK, recipe.count + 1)) for first in range(1, recipe.count + 1, CHUNK)]
 
 
-def _write_pictures(folder: Path, recipe: Recipe, run: Map, quiet: bool) -> list[dict[str, Any]]:
-    """Write all pictures and PNGs; returns one annotation a picture, by number."""
+def _write_images(folder: Path, recipe: Recipe, run: Map, quiet: bool) -> list[dict[str, Any]]:
+    """Write all images and PNGs; returns the annotation of each image, by number."""
     annotations = chain.from_iterable(run(functools.partial(_write_chunk, folder, recipe), _chunks(recipe)))
     return list(progress(annotations, f"ToyWorld {recipe.split}", recipe.count, quiet))
 
 
 def _write_chunk(folder: Path, recipe: Recipe, numbers: Sequence[int]) -> list[dict[str, Any]]:
-    return [_write_picture(folder, recipe, number) for number in numbers]
+    return [_write_image(folder, recipe, number) for number in numbers]
 
 
-def _write_picture(folder: Path, recipe: Recipe, number: int) -> dict[str, Any]:
-    """Write one picture and its maps; returns its entry for the panoptic JSON, things with run lengths added."""
+def _write_image(folder: Path, recipe: Recipe, number: int) -> dict[str, Any]:
+    """Write one image and its maps; returns its entry for the panoptic JSON, things with run lengths added."""
     scene = make_scene(recipe, number)
     stem = f"{number:012d}"
     Image.fromarray(scene.image).save(folder / "images" / f"{stem}.jpg", quality=95, subsampling=0)
@@ -211,7 +222,7 @@ def _ids_as_colours(ids: np.ndarray) -> np.ndarray:
 
 
 def _write_annotations(folder: Path, recipe: Recipe, annotations: list[dict[str, Any]]) -> None:
-    """Write ``panoptic.json`` and ``instances.json``; takes the run lengths out of ``annotations``."""
+    """Write ``panoptic.json`` and ``instances.json``; the run lengths are removed from ``annotations``."""
     instances = [
         {"image_id": annotation["image_id"], **segment, "segmentation": segment.pop("segmentation")}
         for annotation in annotations
@@ -248,7 +259,7 @@ def _write_json(path: Path, content: dict[str, Any]) -> None:
     path.write_text(json.dumps(content, separators=(",", ":")), encoding="utf-8")
 
 
-def _draw_truth(scene: Scene) -> np.ndarray:
+def _draw_segments(scene: Scene) -> np.ndarray:
     """Return the segments in their categories' colours with dark borders, (H, W, 3) uint8."""
     drawing = np.zeros((*scene.ids.shape, 3), dtype=np.uint8)
     for segment in scene.segments:

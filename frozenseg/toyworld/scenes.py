@@ -1,7 +1,7 @@
-"""One ToyWorld scene from a seed: a picture, the exact id of every pixel, and the list of segments.
+"""ToyWorld scenes from a seed: an image, the exact segment id of every pixel, and the list of segments.
 
-Light falls on everything from one side, things throw shadows and hide each other, colours are jittered, surfaces are
-uneven and the sensor is noisy, so that no colour threshold finds a thing or tells its name.
+A directional light, shadows, occlusion, jittered colours, uneven surfaces and sensor noise: a colour threshold neither
+segments a thing nor classifies it.
 """
 
 from collections.abc import Sequence
@@ -16,8 +16,8 @@ from frozenseg.toyworld.things import Light, PlacedThing, paint_thing, place_thi
 
 WORLD_WIDTH = 128.0  # world units across the shorter side: textures keep their look at any size
 MIN_VISIBLE_PIXELS = 16
-MIN_VISIBLE_SHARE = 0.45  # of each thing's own area, so that its shape can still be told
-MIN_MATERIAL_SHARE = 0.06  # of the picture
+MIN_VISIBLE_SHARE = 0.45  # of each thing's area, so that its shape can be recognised
+MIN_MATERIAL_SHARE = 0.06  # of the image
 MAX_TRIES = 30
 
 
@@ -30,11 +30,11 @@ class Segment(NamedTuple):
 
 @dataclass(frozen=True)
 class Scene:
-    """A picture with its truth.
+    """An image with its annotation.
 
     Attributes:
         image: (H, W, 3) uint8 RGB.
-        ids: (H, W) int32, the segment of each pixel; every pixel has one.
+        ids: (H, W) int32, the segment id of each pixel; every pixel has one.
         segments: one for each id in ``ids``.
     """
 
@@ -44,7 +44,7 @@ class Scene:
 
 
 class Cast(NamedTuple):
-    """What appears in a scene: materials, ground first, and things, farthest first."""
+    """Categories of a scene: materials, ground first, and things, farthest first."""
 
     materials: tuple[Category, ...]
     things: tuple[Category, ...]
@@ -54,9 +54,9 @@ def draw_cast(rng: np.random.Generator, categories: Sequence[Category], unseen_s
     """Choose 1-3 materials and 2-8 things.
 
     Args:
-        rng: the scene's generator.
-        categories: what may appear; materials do not repeat, things may.
-        unseen_share: how often an unseen category is chosen where ``categories`` has unseen ones, 0-1.
+        rng: random generator of the scene.
+        categories: to choose from; materials do not repeat, things may.
+        unseen_share: probability of an unseen category where ``categories`` has unseen ones, 0-1.
     """
     materials = [category for category in categories if not category.isthing]
     things = [category for category in categories if category.isthing]
@@ -70,16 +70,16 @@ def render(rng: np.random.Generator, cast: Cast, height: int = 128, width: int =
     """Paint a scene.
 
     Args:
-        rng: the scene's generator; the same state gives the same scene.
-        cast: who appears; a thing that finds no place, or would hide another, stays away.
-        height: of the picture, pixels.
-        width: of the picture, pixels.
+        rng: random generator of the scene; the same state gives the same scene.
+        cast: categories; a thing without room, or that would hide another, is left out.
+        height: of the image, pixels.
+        width: of the image, pixels.
     """
     light = Light.draw(rng)
     colours, layers, materials = _lay_ground(rng, cast.materials, height, width)
     placed: list[PlacedThing] = []
     for category in cast.things:
-        thing = _find_place(rng, category, layers, placed, len(materials))
+        thing = _place_visibly(rng, category, layers, placed, len(materials))
         if thing is not None:
             layers = thing.cover(layers, len(materials) + len(placed))
             placed.append(thing)
@@ -101,31 +101,31 @@ def _draw(rng: np.random.Generator, categories: Sequence[Category], unseen_share
 def _lay_ground(
     rng: np.random.Generator, materials: Sequence[Category], height: int, width: int
 ) -> tuple[np.ndarray, np.ndarray, tuple[Category, ...]]:
-    """Paint the materials side by side, each reaching over the ones before it along a wavy, soft border.
+    """Paint the materials side by side, each over those before it, along a wavy, soft border.
 
     Returns:
-        Colours (H, W, 3) float32, (H, W) int64 the index of the material on top, and the materials that found room.
+        Colours (H, W, 3) float32, the index of the topmost material (H, W) int64, and the materials that had room.
     """
     scale = WORLD_WIDTH / min(height, width)
     down, right = np.mgrid[0:height, 0:width].astype(np.float32) * np.float32(scale)  # (H, W) each
     colours = _paint_material(rng, materials[0], right, down)
     layers = np.zeros((height, width), dtype=np.int64)
-    laid = [materials[0]]
+    used = [materials[0]]
     for material in materials[1:]:
         distance = _draw_border(rng, layers, right, down)
         if distance is None:
             continue
         cover = np.clip(distance / 1.5 + 0.5, 0, 1)[..., None]
         colours += cover * (_paint_material(rng, material, right, down) - colours)
-        layers[distance >= 0] = len(laid)
-        laid.append(material)
-    return colours, layers, tuple(laid)
+        layers[distance >= 0] = len(used)
+        used.append(material)
+    return colours, layers, tuple(used)
 
 
 def _draw_border(rng: np.random.Generator, layers: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray | None:
     """Return the distance to a wavy line that leaves enough of every material, in world units: (H, W) float32.
 
-    None where no such line is found.
+    None if no such line results from ``MAX_TRIES`` attempts.
     """
     enough = MIN_MATERIAL_SHARE * layers.size
     for _ in range(MAX_TRIES):
@@ -150,16 +150,16 @@ def _paint_material(rng: np.random.Generator, material: Category, x: np.ndarray,
     return textures.MATERIALS[material.parts["material"]](rng, u, v) * tint.astype(np.float32)
 
 
-def _find_place(
+def _place_visibly(
     rng: np.random.Generator, category: Category, layers: np.ndarray, placed: Sequence[PlacedThing], first: int
 ) -> PlacedThing | None:
-    """Look for a place at which the thing leaves enough of all that it covers; None where there is none.
+    """Place a thing so that enough of all that it covers stays visible; None if ``MAX_TRIES`` attempts fail.
 
     Args:
-        rng: the scene's generator.
-        category: what to place.
-        layers: (H, W) who is on top now.
-        placed: the things already there, numbered from ``first`` in ``layers``.
+        rng: random generator of the scene.
+        category: of the thing.
+        layers: (H, W) index of the topmost material or thing.
+        placed: the things placed before, numbered from ``first`` in ``layers``.
         first: the number of materials.
     """
     height, width = layers.shape

@@ -1,8 +1,8 @@
-"""The outlines of things as signed distances: negative inside, zero on the border, positive outside.
+"""Outlines of things as signed distance functions: negative inside, zero on the border, positive outside.
 
-All functions take points in the thing's own frame, where its radius is 1, y points down and the thing is centred on
-(0, 0), and return distances in the same unit. Exact distances, not their signs alone, give antialiased edges, shading
-and shadows at any size without supersampling.
+All functions take points in the frame of the thing, where its radius is 1, y points down and the thing is centred on
+(0, 0), and return distances in the same unit. Distances, rather than a mask, give antialiased edges, shading and
+shadows at any size without supersampling.
 """
 
 from collections.abc import Callable
@@ -62,7 +62,7 @@ def _polygon(corners: np.ndarray) -> Outline:
             from_x, from_y = x - x0, y - y0
             along = np.clip((from_x * edge_x + from_y * edge_y) / (edge_x**2 + edge_y**2), 0, 1)
             nearest = np.minimum(nearest, (from_x - along * edge_x) ** 2 + (from_y - along * edge_y) ** 2)
-            if edge_y != 0:  # an edge to the right of the point turns its side over (even-odd rule)
+            if edge_y != 0:  # an edge to the right of the point switches inside and outside (even-odd rule)
                 between = (y0 <= y) != (y1 <= y)
                 inside ^= between & (from_x < from_y * (edge_x / edge_y))
         return np.where(inside, -1, 1) * np.sqrt(nearest)

@@ -1,10 +1,10 @@
-"""The weights that come with the package: ToyWorld's CLIP, its SAM, and a FrozenSeg trained with both."""
+"""Weights in the package: ToyWorld's CLIP, its SAM, and a FrozenSeg trained with both."""
 
 from pathlib import Path
 
 from frozenseg.errors import ConfigError
 
-TOYWORLD = "toyworld"  # what keys and flags call them
+TOYWORLD = "toyworld"  # their name in config keys and flags
 CLIP_NAME, SAM_NAME = "toyworld_convnext", "vit_toy"  # the encoders' architectures
 FOLDER = Path(__file__).parent / "weights"
 CLIP, SAM, FROZENSEG = (FOLDER / f"{name}.safetensors" for name in ("clip", "sam", "frozenseg_tiny"))
@@ -15,13 +15,15 @@ def encoder_weights(name: str, key: str) -> Path:
     """Return the file of an encoder's weights.
 
     Args:
-        name: the architecture that they are wanted for.
+        name: the requested architecture.
         key: the config's key of that architecture, ``CLIP_MODEL_NAME`` or ``MODEL.SAM_NAME``.
 
     Raises:
-        ConfigError: they are not of that architecture.
+        ConfigError: the package has weights of another architecture.
     """
-    right, file = ENCODERS[key]
-    if name != right:
-        raise ConfigError(f"The weights {TOYWORLD!r} are those of {right}, not of {name}: set {key} to {right}.")
+    architecture, file = ENCODERS[key]
+    if name != architecture:
+        raise ConfigError(
+            f"The weights {TOYWORLD!r} are those of {architecture}, not of {name}: set {key} to {architecture}."
+        )
     return file

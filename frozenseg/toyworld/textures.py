@@ -1,7 +1,7 @@
-"""Surfaces: smooth noise, the materials of the ground, and the patterns on things.
+"""Textures: smooth noise, the materials of the ground, and the patterns on things.
 
-Every painter takes a random generator and the coordinates of each pixel in world units, (H, W) float32, in which the
-default picture is 128 wide, and returns colours (H, W, 3) float32, about 0-1.
+A material takes a random generator and the coordinates of each pixel in world units, (H, W) float32, in which the
+default image is 128 wide, and returns colours (H, W, 3) float32, about 0-1.
 """
 
 from collections.abc import Callable
@@ -19,13 +19,13 @@ def smooth_noise(rng: np.random.Generator, shape: tuple[int, int], rows: int, co
 
 
 def paint_pattern(pattern: str, x: np.ndarray, y: np.ndarray, phase: float) -> np.ndarray:
-    """Return how much of the second colour each point of a thing wears.
+    """Return the share of the second colour at each point of a thing.
 
     Args:
         pattern: ``striped``, ``dotted``, ``checkered``, or empty for a plain surface.
-        x: (H, W) float32, points in the thing's own frame of radius 1.
-        y: the same.
-        phase: where the pattern begins, 0-1.
+        x: (H, W) float32, points in the frame of the thing, where its radius is 1.
+        y: likewise.
+        phase: offset of the pattern, 0-1.
 
     Returns:
         (H, W) float32, 0-1.
@@ -55,7 +55,7 @@ _PATTERNS = {"striped": _stripes, "dotted": _dots, "checkered": _checks}
 
 
 def grass(rng: np.random.Generator, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Blades of grass in patches of light and dark."""
+    """Grass: blades in light and dark patches."""
     shape = x.shape
     height, width = _extent(y), _extent(x)
     blades = smooth_noise(rng, shape, height // 5, int(width / 1.5)) + smooth_noise(rng, shape, height // 8, width // 3)
@@ -64,7 +64,7 @@ def grass(rng: np.random.Generator, x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def sand(rng: np.random.Generator, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Wind ripples and grains."""
+    """Sand: ripples and grains."""
     drift = smooth_noise(rng, x.shape, _extent(y) // 30, _extent(x) // 30)
     ripples = np.sin(0.75 * y + 2.5 * drift)
     grains = rng.standard_normal(x.shape, dtype=np.float32)
@@ -72,7 +72,7 @@ def sand(rng: np.random.Generator, x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def water(rng: np.random.Generator, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Crossing waves with bright crests."""
+    """Water: crossing waves with bright crests."""
     swell = smooth_noise(rng, x.shape, _extent(y) // 24, _extent(x) // 24)
     waves = np.sin(0.42 * y + 0.10 * x + 2.2 * swell) + 0.7 * np.sin(0.31 * x - 0.25 * y - 1.7 * swell)
     crests = _step(waves - 1.05, 0.35)[..., None]
@@ -81,18 +81,18 @@ def water(rng: np.random.Generator, x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def brick(rng: np.random.Generator, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Courses of bricks, each of its own tint, in pale mortar."""
+    """Brick: courses of bricks in different tints with pale mortar."""
     row = np.floor(y / 9)
     column = np.floor(x / 19 + 0.5 * (row % 2))
     along, across = (x / 19 + 0.5 * (row % 2) - column) * 19, (y / 9 - row) * 9
     mortar = _step(1.1 - np.minimum(np.minimum(along, 19 - along), np.minimum(across, 9 - across)), 0.5)[..., None]
     tint = _per_cell(rng, row, column) + 0.25 * rng.standard_normal(x.shape, dtype=np.float32)
     bricks = _between((0.48, 0.20, 0.14), (0.72, 0.38, 0.28), 0.5 + 0.45 * tint)
-    return bricks + mortar * (np.float32([0.78, 0.74, 0.68]) - bricks)
+    return bricks + mortar * (np.array([0.78, 0.74, 0.68], dtype=np.float32) - bricks)
 
 
 def wood(rng: np.random.Generator, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Planks with long grain."""
+    """Wood: planks with long grain."""
     board = np.floor(y / 17)
     tint = _per_cell(rng, board, np.zeros_like(board))
     warp = smooth_noise(rng, x.shape, _extent(y) // 14, _extent(x) // 40)
@@ -104,7 +104,7 @@ def wood(rng: np.random.Generator, x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def marble(rng: np.random.Generator, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Pale stone with thin grey veins."""
+    """Marble: pale stone with thin grey veins."""
     height, width = _extent(y), _extent(x)
     cloud = smooth_noise(rng, x.shape, height // 32, width // 32)
     turbulence = cloud + 0.5 * smooth_noise(rng, x.shape, height // 14, width // 14)
@@ -113,18 +113,18 @@ def marble(rng: np.random.Generator, x: np.ndarray, y: np.ndarray) -> np.ndarray
 
 
 def tiles(rng: np.random.Generator, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """A floor of square glazed tiles, light and dark in turn."""
+    """Tiles: a floor of square glazed tiles, alternately light and dark."""
     row, column = np.floor(y / 15), np.floor(x / 15)
     along, across = x - 15 * column, y - 15 * row
     edge = np.minimum(np.minimum(along, 15 - along), np.minimum(across, 15 - across))
     grout = _step(0.9 - edge, 0.5)[..., None]
     parity = (row + column) % 2
     glaze = _between((0.36, 0.52, 0.56), (0.86, 0.88, 0.84), 0.1 + 0.8 * parity + 0.12 * _per_cell(rng, row, column))
-    return glaze + grout * (np.float32([0.42, 0.42, 0.42]) - glaze)
+    return glaze + grout * (np.array([0.42, 0.42, 0.42], dtype=np.float32) - glaze)
 
 
 def gravel(rng: np.random.Generator, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Rounded pebbles of many greys with dark gaps."""
+    """Gravel: rounded pebbles of many greys with dark gaps."""
     pitch = 7.0
     row, column = np.floor(y / pitch).astype(np.int64), np.floor(x / pitch).astype(np.int64)
     row, column = row - row.min() + 1, column - column.min() + 1  # a border of one cell all around
@@ -164,7 +164,7 @@ def _step(values: np.ndarray, softness: float) -> np.ndarray:
 
 def _between(dark: tuple[float, ...], light: tuple[float, ...], amount: np.ndarray) -> np.ndarray:
     """Mix two colours by (H, W) amounts into (H, W, 3)."""
-    low, high = np.float32(dark), np.float32(light)
+    low, high = np.array(dark, dtype=np.float32), np.array(light, dtype=np.float32)
     return low + np.clip(amount, 0, 1).astype(np.float32)[..., None] * (high - low)
 
 

@@ -1,4 +1,4 @@
-"""Things of a scene: where they lie, which pixels they cover, and how light and paint make them look."""
+"""Things of a scene: position, covered pixels, paint, light and shadow."""
 
 import colorsys
 from dataclasses import dataclass
@@ -10,11 +10,19 @@ from frozenseg.toyworld.categories import COLOURS, Category
 from frozenseg.toyworld.shapes import OUTLINES
 from frozenseg.toyworld.textures import paint_pattern, smooth_noise
 
-SMALLEST, LARGEST = 0.095, 0.175  # radius, as a share of the picture's shorter side
+SMALLEST, LARGEST = 0.095, 0.175  # radius, as a share of the image's shorter side
 
 
 class Light(NamedTuple):
-    """Where light travels to (x, y of a unit vector), how bright, how uneven, and its colour."""
+    """Light of a scene.
+
+    Attributes:
+        x: of the unit vector in which the light travels.
+        y: likewise; down is positive.
+        brightness: factor of all colours.
+        falloff: loss of brightness from the lit side of the image to its middle.
+        tint: (3,) float32, factor of each colour channel.
+    """
 
     x: float
     y: float
@@ -35,15 +43,15 @@ class Light(NamedTuple):
 
 @dataclass(frozen=True)
 class PlacedThing:
-    """A thing at its place.
+    """A thing in the image.
 
     Attributes:
-        category: what it is.
-        radius: in pixels.
-        window: rows and columns of the picture that it and its shadow reach.
-        x: (h, w) float32 over the window, the thing's own frame, in which its radius is 1.
-        y: the same.
-        distance: (h, w) float32 over the window, to the outline, in pixels, negative inside.
+        category: of the thing.
+        radius: pixels.
+        window: rows and columns of the image that it and its shadow cover.
+        x: (h, w) float32 over the window, coordinates in the frame of the thing, where its radius is 1.
+        y: likewise.
+        distance: (h, w) float32 over the window, distance to the outline in pixels, negative inside.
     """
 
     category: Category
@@ -55,24 +63,24 @@ class PlacedThing:
 
     @property
     def area(self) -> int:
-        """Pixels of the picture that it covers, were nothing on top."""
+        """Number of covered pixels of the image, those under other things included."""
         return int(np.count_nonzero(self.distance < 0))
 
     def cover(self, layers: np.ndarray, number: int) -> np.ndarray:
-        """Return a copy of the (H, W) layers in which this thing lies on top as ``number``."""
+        """Return a copy of the (H, W) layers in which this thing is on top as ``number``."""
         covered = layers.copy()
         covered[self.window][self.distance < 0] = number
         return covered
 
 
 def place_thing(rng: np.random.Generator, category: Category, height: int, width: int) -> PlacedThing:
-    """Draw a place, a size and a rotation.
+    """Draw a position, a size and a rotation.
 
     Args:
-        rng: the scene's generator.
-        category: a thing.
-        height: of the picture, pixels.
-        width: of the picture, pixels.
+        rng: random generator of the scene.
+        category: of the thing.
+        height: of the image, pixels.
+        width: of the image, pixels.
     """
     radius = rng.uniform(SMALLEST, LARGEST) * min(height, width)
     margin = 0.6 * radius
@@ -101,7 +109,7 @@ def _turn(x: np.ndarray, y: np.ndarray, angle: float) -> tuple[np.ndarray, np.nd
 
 
 def _shadow(thing: PlacedThing, light: Light) -> np.ndarray:
-    """Return how much the thing darkens what lies behind it: (h, w) float32, 0-1."""
+    """Return the share by which the thing's shadow darkens each pixel: (h, w) float32, 0-1."""
     far = 0.18 * thing.radius
     height, width = thing.distance.shape
     rows = np.clip(np.arange(height) - round(light.y * far), 0, height - 1)
@@ -111,7 +119,7 @@ def _shadow(thing: PlacedThing, light: Light) -> np.ndarray:
 
 
 def _surface(rng: np.random.Generator, thing: PlacedThing, light: Light) -> np.ndarray:
-    """Return the thing's lit paint, (h, w, 3) float32."""
+    """Return the colours of the thing under the light, (h, w, 3) float32."""
     base, second = _draw_paints(rng, thing.category.parts["colour"])
     amount = paint_pattern(thing.category.parts["pattern"], thing.x, thing.y, float(rng.random()))[..., None]
     paint = base + amount * (second - base)

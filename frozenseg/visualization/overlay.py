@@ -40,7 +40,7 @@ def overlay_labels(
     pixels += opacity[labels][..., None] * (table[labels] - pixels)
     if line_width:
         lines = borders(labels, line_width)
-        pixels[lines] += LINE_OPACITY * (np.float32(LINE) - pixels[lines])
+        pixels[lines] += LINE_OPACITY * (np.array(LINE, dtype=np.float32) - pixels[lines])
     return Image.fromarray(pixels.round().astype(np.uint8))
 
 

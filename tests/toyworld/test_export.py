@@ -148,8 +148,8 @@ def test_a_file_in_the_way_is_told(tmp_path):
     ("fields", "message"),
     [
         ({"split": "test"}, "Unknown ToyWorld split 'test': choose one of train"),
-        ({"seed": -1}, "received seed -1 and 1 pictures"),
-        ({"count": 0}, "received seed 0 and 0 pictures"),
+        ({"seed": -1}, "received seed -1 and 1 images"),
+        ({"count": 0}, "received seed 0 and 0 images"),
         ({"width": 32}, "received 32×128"),
     ],
 )

@@ -1,4 +1,4 @@
-"""The grid as a picture: a line a question, a dot a seed, all or seen classes, unseen ones and the control."""
+"""Plot of an ablation: a row for each question, a dot for each seed; all or seen classes, unseen ones, the control."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -36,11 +36,11 @@ def draw_findings(findings: Findings, path: Path) -> None:
     axes = figure.subplots()
     for title, colour in shown.items():
         axes.plot([], [], "o", color=colour, markersize=5, alpha=0.6, label=title)
-        for place, row in enumerate(rows):
+        for index, row in enumerate(rows):
             values = [numbers[title] for numbers in row.by_seed.values() if title in numbers]
             if values:
-                axes.plot([sum(values) / len(values)], [place], "|", color=colour, markersize=14, markeredgewidth=2)
-                axes.plot(values, [place] * len(values), "o", color=colour, markersize=5, alpha=0.6)
+                axes.plot([sum(values) / len(values)], [index], "|", color=colour, markersize=14, markeredgewidth=2)
+                axes.plot(values, [index] * len(values), "o", color=colour, markersize=5, alpha=0.6)
     axes.set_yticks(range(len(rows)), [row.question.name for row in rows])
     axes.set_ylim(len(rows) - 0.5, -0.5)  # the first on top
     axes.set_xlim(left=0)

@@ -1,42 +1,45 @@
-r"""Say how big a model is: parameters of each box of the drawing, FLOPs, and peak memory.
+r"""Print the size of a model: parameters of each component, FLOPs and peak memory.
 
 Examples:
-    parameters, in seconds and without memory:
+    parameters, in seconds and without allocating the weights:
     python tools/analyze_model.py --config-file configs/frozenseg/convnext_large.yaml
 
-    the released weights' size, FLOPs of two picture sizes (height x width), and all numbers in a file:
+    the released model, with FLOPs at two image sizes (height x width) and all numbers in a file:
     python tools/analyze_model.py --config-file configs/frozenseg/convnext_large.yaml --flops --size 640x640 800x1333 \
         --json size.json MODEL.SEM_SEG_HEAD.SAM_ENCODER_LEVELS 3
 
-    memory of one picture, measured:
+    measured memory of one image:
     python tools/analyze_model.py --config-file configs/frozenseg/convnext_large.yaml --memory MODEL.DEVICE cpu
 
     memory of training on one process, forecast from two small steps:
     python tools/analyze_model.py --config-file configs/frozenseg/convnext_large.yaml --training-memory \
         SOLVER.IMAGES_AT_ONCE 2
 
-FLOPs are counted by torch's counter under fvcore's conventions (fvcore cannot trace models without values).
-Nothing is downloaded: all weights are replaced by `random`, whatever the config says. FLOPs count a multiply-add as
-one, for one picture up to the read-outs, with the words encoded beforehand; SAM sees its own 1024x1024 whatever the
-size. Memory includes the read-outs and is measured in a fresh process. The memory of training is extrapolated from two
-steps on small random images to INPUT.IMAGE_SIZE and to the images that a process holds at once.
+Nothing is downloaded: all weights are random, whatever the config says. FLOPs are counted by torch's counter with
+fvcore's conventions (a multiply-add is one FLOP), for one image up to post-processing, with the text embeddings
+computed beforehand; SAM always runs at its 1024x1024. Memory includes post-processing and is measured in a new process.
+The memory of training is extrapolated from two steps on small random images to INPUT.IMAGE_SIZE and to the number of
+images that a process holds at once.
 """
 
 import argparse
 import re
-import sys
 from collections.abc import Sequence
 from itertools import takewhile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tabulate import tabulate
 
+from command_line import docstring_parser, run_script
 from frozenseg import atomic
-from frozenseg.errors import ConfigError, FrozenSegError
+from frozenseg.errors import ConfigError
 from frozenseg.vocabulary import Vocabulary
 
-RANDOM = (
+if TYPE_CHECKING:
+    from frozenseg.modeling.meta_arch.base import MaskClassifier
+
+RANDOM_WEIGHTS = (
     "MODEL.CLIP.CLIP_PRETRAINED_WEIGHTS", "random",
     "MODEL.SAM_WEIGHTS", "random",
     "MODEL.WEIGHTS", "",
@@ -45,46 +48,48 @@ RANDOM = (
 
 def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    description, _, epilog = (__doc__ or "").partition("\n")
-    formatter = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(description=description, epilog=epilog, formatter_class=formatter)
+    parser = docstring_parser(__doc__)
     parser.add_argument("--config-file", type=Path, required=True, metavar="FILE", help="YAML file of the model")
     parser.add_argument(
-        "--size", nargs="+", default=["640x640"], metavar="HxW", help="pictures' height x width (default: 640x640)"
+        "--size", nargs="+", default=["640x640"], metavar="HxW", help="image sizes, height x width (default: 640x640)"
     )
-    parser.add_argument("--flops", action="store_true", help="count FLOPs of each size")
-    parser.add_argument("--memory", action="store_true", help="measure peak memory of each size on MODEL.DEVICE")
+    parser.add_argument("--flops", action="store_true", help="count the FLOPs at each size")
+    parser.add_argument("--memory", action="store_true", help="measure the peak memory at each size on MODEL.DEVICE")
     parser.add_argument("--training-memory", action="store_true", help="forecast the memory of training")
-    parser.add_argument("--classes", type=int, default=133, metavar="N", help="classes to tell apart (default: 133)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write all numbers there too")
+    parser.add_argument("--classes", type=int, default=133, metavar="N", help="size of the vocabulary (default: 133)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write all numbers to this JSON file")
     parser.add_argument("options", nargs="*", metavar="KEY VALUE", help="config overrides")
     arguments = parser.parse_intermixed_args(argv)
-    sizes = [*takewhile(lambda word: not word[:1].isupper(), arguments.size)]  # keys begin with a capital letter
+    sizes = [*takewhile(lambda text: not text[:1].isupper(), arguments.size)]  # config keys begin with a capital letter
     arguments.options = [*arguments.size[len(sizes) :], *arguments.options]
     arguments.size = sizes
     return arguments
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the tool; returns the exit code: 0, or 2 for a mistake that the user can mend."""
+    """Run the script and return the exit code."""
     arguments = parse_arguments(argv)
-    try:
-        numbers = analyze(arguments)
-        if arguments.json:
-            write_json(numbers, arguments.json)
-    except FrozenSegError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+    return run_script(lambda: analyze_and_write(arguments))
+
+
+def analyze_and_write(arguments: argparse.Namespace) -> None:
+    """Print all numbers and write them to the JSON file, if one is named."""
+    numbers = analyze(arguments)
+    if arguments.json:
+        write_json(numbers, arguments.json)
 
 
 def analyze(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Count and measure what was asked for, and print it; returns the numbers."""
+    """Print and return the requested numbers.
+
+    Raises:
+        ConfigError: A size is malformed, or there are no classes.
+    """
     sizes = [parse_size(text) for text in arguments.size]
     if arguments.classes < 1:
-        raise ConfigError(f"--classes is {arguments.classes}; a vocabulary has at least one class.")
+        raise ConfigError(f"--classes is {arguments.classes}: at least 1 class is needed.")
     vocabulary = Vocabulary.from_strings([f"class {index}" for index in range(arguments.classes)])
-    options = [*arguments.options, *RANDOM]
+    options = [*arguments.options, *RANDOM_WEIGHTS]
     numbers: dict[str, Any] = {"config": str(arguments.config_file), "options": arguments.options}
     numbers["parameters"] = count_parameters(arguments.config_file, options, vocabulary)
     if arguments.flops:
@@ -97,19 +102,19 @@ def analyze(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def parse_size(text: str) -> tuple[int, int]:
-    """Return height and width of ``HxW``.
+    """Return the height and width in a string ``HxW``.
 
     Raises:
-        ConfigError: it is no size.
+        ConfigError: The string has another form.
     """
     match = re.fullmatch(r"([1-9]\d*)x([1-9]\d*)", text)
     if not match:
-        raise ConfigError(f"--size {text!r} is no size; write height x width in pixels, such as 640x640.")
+        raise ConfigError(f"--size {text!r} is not a size: give height x width in pixels, such as 640x640.")
     return int(match[1]), int(match[2])
 
 
-def shapes_only(config: Path, options: Sequence[str], vocabulary: Vocabulary) -> Any:
-    """Build the model without values."""
+def model_without_weights(config: Path, options: Sequence[str], vocabulary: Vocabulary) -> "MaskClassifier":
+    """Return the model on the meta device: tensors have shapes but no values."""
     from frozenseg.config import load_config
     from frozenseg.modeling.build import build_model
     from frozenseg.modeling.meta_device import weightless
@@ -120,10 +125,10 @@ def shapes_only(config: Path, options: Sequence[str], vocabulary: Vocabulary) ->
 
 
 def count_parameters(config: Path, options: Sequence[str], vocabulary: Vocabulary) -> dict[str, Any]:
-    """Print and return the parameters of each box."""
+    """Print and return the number of parameters of each component."""
     from frozenseg.modeling.parameter_table import parameter_table, sums
 
-    table = parameter_table(shapes_only(config, options, vocabulary))
+    table = parameter_table(model_without_weights(config, options, vocabulary))
     total = sums(table)
     rows = [
         *table,
@@ -135,10 +140,10 @@ def count_parameters(config: Path, options: Sequence[str], vocabulary: Vocabular
 
 
 def flops(config: Path, options: Sequence[str], vocabulary: Vocabulary, size: tuple[int, int]) -> dict[str, Any]:
-    """Print and return the FLOPs of one picture."""
+    """Print and return the FLOPs of one image."""
     from frozenseg.modeling.flops import count_flops
 
-    counted = count_flops(shapes_only(config, options, vocabulary), size)
+    counted = count_flops(model_without_weights(config, options, vocabulary), size)
     total = sum(counted.by_box.values())
     rows = [(box, f"{count / 1e9:.4g}") for box, count in {**counted.by_box, "all": total}.items()]
     show(f"GFLOPs at {size[0]}x{size[1]}", rows, ("box", "GFLOPs"))
@@ -147,17 +152,17 @@ def flops(config: Path, options: Sequence[str], vocabulary: Vocabulary, size: tu
     ]
     show("", rows, ("operator", "GFLOPs"))
     rest = ", ".join(f"{name} {count / 1e6:.1f}" for name, count in counted.uncounted.items() if count >= 1e5)
-    print(f"\nnot counted, with millions of numbers given: {rest}")
+    print(f"\nnot counted, with the size of their outputs in millions: {rest}")
     return {"size": size, "total": total, **counted._asdict()}
 
 
 def memory(config: Path, options: Sequence[str], vocabulary: Vocabulary, size: tuple[int, int]) -> dict[str, Any]:
-    """Print and return the peak memory of one picture."""
+    """Print and return the peak memory of one image."""
     from frozenseg.engine.peak_memory import measure_inference_memory
 
     measured = measure_inference_memory(config, options, size, vocabulary)
-    rows = [("the built model", f"{measured.model / 2**20:.0f}"), ("above it", f"{measured.above / 2**20:.0f}")]
-    show(f"memory at {size[0]}x{size[1]} on {measured.device}", rows, ("what", "MiB"))
+    rows = [("model", f"{measured.model / 2**20:.0f}"), ("peak above the model", f"{measured.above / 2**20:.0f}")]
+    show(f"memory at {size[0]}x{size[1]} on {measured.device}", rows, ("part", "MiB"))
     return {"size": size, **measured._asdict()}
 
 
@@ -180,10 +185,10 @@ def show(title: str, rows: Sequence[Sequence[Any]], headers: Sequence[str]) -> N
 
 
 def write_json(numbers: dict[str, Any], path: Path) -> None:
-    """Write the numbers, all at once.
+    """Write the numbers atomically.
 
     Raises:
-        ConfigError: there is no such folder.
+        ConfigError: The file cannot be written.
     """
     try:
         atomic.write_json(path, numbers, indent=2)
@@ -192,4 +197,4 @@ def write_json(numbers: dict[str, Any], path: Path) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())

@@ -1,52 +1,52 @@
-r"""Convert weights: any file that can be read → trained weights alone, or the whole model as it was released.
+r"""Convert a weight file of any readable format to the trained weights alone, or to the format of the releases.
 
 Examples:
-  a slim, safe file of the trained weights, with config, vocabulary and the hashes of the frozen encoders in it:
+  a slim safetensors file: trained weights, config, vocabulary and the hashes of the frozen encoders:
     python tools/convert_checkpoint.py --config-file configs/toyworld/frozenseg_tiny.yaml \
         --input output/toyworld/frozenseg_tiny/model_final.pth --output output/slim.safetensors
 
-  from a released file, which holds CLIP and SAM too and knows the SAM branch with 3 levels only:
+  from a released file, which also contains CLIP and SAM and was trained with 3 levels in the SAM branch:
     python tools/convert_checkpoint.py --input frozenseg.pth --output frozenseg.safetensors \
         --config-file configs/frozenseg/convnext_large.yaml MODEL.SEM_SEG_HEAD.SAM_ENCODER_LEVELS 3
 
-  back into the form of the releases, {"model": every weight in fp32}, CLIP and SAM from the config:
+  to the format of the releases, {"model": all weights in fp32}, with CLIP and SAM from the config:
     python tools/convert_checkpoint.py --config-file configs/toyworld/frozenseg_tiny.yaml --to released \
         --input output/slim.safetensors --output output/released.pth
 
-The model of the config is built and the weights are loaded into it, so what is written has been checked.
+The model of the config is built and the weights are loaded into it, so every written tensor fits the config.
 """
 
 import argparse
 import hashlib
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from frozenseg.errors import CheckpointError, ConfigError, FrozenSegError
+from command_line import docstring_parser, run_script
+from frozenseg.errors import CheckpointError, ConfigError
 
 FORMS = {
-    "slim": "trained weights and what they were trained with, .safetensors",
-    "checkpoint": "the same as training writes it, .pth",
-    "released": "all weights in fp32, CLIP and SAM too, as FC-CLIP and FrozenSeg were released, .pth",
+    "slim": "trained weights, config and vocabulary, .safetensors",
+    "checkpoint": "the same in the format that training writes, .pth",
+    "released": "all weights in fp32 with CLIP and SAM, the format of the FC-CLIP and FrozenSeg releases, .pth",
 }
 SAFETENSORS = ".safetensors"
-BLOCK = 1 << 20  # bytes hashed at once
+BLOCK = 1 << 20  # bytes read at a time for the hash
 
 
 def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    description, _, epilog = (__doc__ or "").partition("\n")
-    formatter = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(description=description, epilog=epilog, formatter_class=formatter)
+    parser = docstring_parser(__doc__)
     parser.add_argument("--input", type=Path, required=True, help="weights: .pth, .pth.tar, .pkl or .safetensors")
     parser.add_argument("--output", type=Path, required=True, help="file to write")
     parser.add_argument("--config-file", type=Path, required=True, help="YAML file of the model")
-    forms = "; ".join(f"{name}: {what}" for name, what in FORMS.items())
+    forms = "; ".join(f"{name}: {content}" for name, content in FORMS.items())
     parser.add_argument("--to", choices=FORMS, default="slim", help=f"{forms} (default: slim)")
-    parser.add_argument("--force", action="store_true", help="replace the output where it exists")
+    parser.add_argument("--force", action="store_true", help="replace the output file if it exists")
     parser.add_argument(
-        "--allow-partial", action="store_true", help="load what fits; the rest is untrained, in the output too"
+        "--allow-partial",
+        action="store_true",
+        help="load the weights that fit; the others stay untrained, also in the output",
     )
     parser.add_argument(
         "options", nargs="*", metavar="KEY VALUE", help="config overrides, such as MODEL.SAM_WEIGHTS sam_vit_b.pth"
@@ -55,37 +55,38 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the tool; returns the exit code: 0, or 2 for a mistake that the user can mend."""
+    """Run the script and return the exit code."""
     arguments = parse_arguments(argv)
-    try:
-        check(arguments)
-        content = convert(arguments)
-        print(write(arguments.output, content))
-    except FrozenSegError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+    return run_script(lambda: check_convert_write(arguments))
+
+
+def check_convert_write(arguments: argparse.Namespace) -> None:
+    """Check the output path, convert the weights, write them and print a summary."""
+    check(arguments)
+    print(write(arguments.output, convert(arguments)))
 
 
 def check(arguments: argparse.Namespace) -> None:
-    """Refuse what cannot be written, before the model is built.
+    """Check that the output can be written, before the model is built.
 
     Raises:
-        ConfigError: the output exists, or is called what it is not.
+        ConfigError: The output exists, its extension does not fit ``--to``, or its folder cannot be created.
     """
     path = arguments.output
     if (path.suffix == SAFETENSORS) != (arguments.to == "slim"):
         raise ConfigError(f"--output {path} does not fit --to {arguments.to}: {FORMS[arguments.to]}.")
     if path.exists() and not arguments.force:
-        raise ConfigError(f"--output {path} exists: choose another name, or replace it with --force.")
+        raise ConfigError(f"--output {path} exists: choose another name, or give --force to replace it.")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ConfigError(f"The folder of --output {path} cannot be made ({error.strerror}).") from error
+        raise ConfigError(
+            f"The folder of --output {path} cannot be created ({error.strerror}): choose another path."
+        ) from error
 
 
 def convert(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Load the input into the model of the config; returns what is to be written."""
+    """Load the input into the model of the config; returns the content of the output file."""
     from frozenseg.config import load_config
     from frozenseg.data.run_vocabulary import build_vocabulary
     from frozenseg.log import setup_logging
@@ -98,7 +99,9 @@ def convert(arguments: argparse.Namespace) -> dict[str, Any]:
     checkpoint = read_checkpoint(arguments.input)
     vocabulary = trained_vocabulary(checkpoint)
     if vocabulary is None and not cfg.DATASETS.TRAIN:
-        raise ConfigError(f"{arguments.input} does not say what it was trained on: name it as DATASETS.TRAIN.")
+        raise ConfigError(
+            f"{arguments.input} contains no training vocabulary: name the training data set with DATASETS.TRAIN."
+        )
     model = build_model(cfg, vocabulary or build_vocabulary(cfg, cfg.DATASETS.TRAIN[0]))
     configured = model.frozen_hashes()
     load_checkpoint(model, checkpoint, arguments.input, allow_partial=arguments.allow_partial)
@@ -108,20 +111,20 @@ def convert(arguments: argparse.Namespace) -> dict[str, Any]:
     for part, digest in frozen.items():
         if digest != configured[part]:
             raise CheckpointError(
-                f"The frozen {part!r} in {arguments.input} is not the one that the config builds (hash {digest}, there "
-                f"{configured[part]}), and {arguments.output} would hold its hash only: give the config the pretrained "
-                "weights that the input was trained with."
+                f"The frozen {part!r} in {arguments.input} (hash {digest}) differs from the one that the config builds "
+                f"(hash {configured[part]}), and {arguments.output} would contain only its hash: set the pretrained "
+                "weights of the config to those that the input was trained with."
             )
     return checkpoint_content(model, frozen, cfg.dump())
 
 
 def in_fp32(state: dict[str, Any]) -> dict[str, Any]:
-    """Return weights with all floating-point numbers in single precision."""
+    """Return a state dict with all floating-point tensors in float32."""
     return {name: value.float() if value.is_floating_point() else value for name, value in state.items()}
 
 
 def write(path: Path, content: dict[str, Any]) -> str:
-    """Write the file, whole or not at all; returns a line about it."""
+    """Write the file atomically; returns a line with its size and hash."""
     from frozenseg.modeling.checkpoint_file import write_checkpoint
 
     write_checkpoint(path, content)
@@ -137,4 +140,4 @@ def write(path: Path, content: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())

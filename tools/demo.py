@@ -1,150 +1,145 @@
-r"""Segment pictures with your own words, and draw what was found.
+r"""Segment images with any class names, and draw the masks.
 
 Examples:
     python tools/demo.py --output masks
-        paints scenes of ToyWorld and segments them with the model that comes with the package
+        renders ToyWorld scenes and segments them with the model in the package
 
     python tools/demo.py --output masks --vocabulary "purple star; red cross; grass; sand" --stuff "grass; sand"
-        the same by other words
+        the same with another vocabulary
 
-    python tools/demo.py --input picture.jpg --vocabulary "cat,kitten; dog; grass" --stuff "grass" --output masks \
+    python tools/demo.py --input image.jpg --vocabulary "cat,kitten; dog; grass" --stuff "grass" --output masks \
         --config-file configs/frozenseg/convnext_large.yaml --weights frozenseg.pth
 
-Classes are separated by ';', synonyms by ','. Many of them are easier to keep in a file, one class a line:
-    --vocabulary-file words.txt. For each picture NAME.ext the folder given by --output gets
-NAME_panoptic.png, NAME_instance.png and NAME_semantic.png, each with a legend.
+Classes are separated by ';', synonyms by ','. A long vocabulary can be read from a file with one class per line:
+--vocabulary-file classes.txt. For each image NAME.ext, NAME_panoptic.png, NAME_instance.png and NAME_semantic.png
+are written to the folder of --output, each with a legend.
 
-With --sam-masks SAM's own masks vote for classes that training has not shown (the paper's mask-proposal ensemble), and
+With --sam-masks, SAM proposals vote for classes that are not in the training vocabulary (mask-proposal ensemble), and
 NAME_sam_masks.png shows the semantic output without (left) and with them (right).
 """
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from PIL import Image
 
-from frozenseg.errors import ConfigError, DataError, FrozenSegError
+from command_line import docstring_parser, run_script
+from frozenseg.errors import ConfigError, DataError
 from frozenseg.toyworld.shipped import TOYWORLD
 from frozenseg.vocabulary import Vocabulary
 from frozenseg.vocabulary.files import read_vocabulary_lines
 
 SCENES = 3
-SCENE_SIZE = 384  # pixels a side; the model sees all sizes alike
+SCENE_SIZE = 384  # height and width in pixels; the model resizes every image to INPUT.MIN_SIZE_TEST
 
 
 def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    description, _, epilog = (__doc__ or "").partition("\n")
-    formatter = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(description=description, epilog=epilog, formatter_class=formatter)
+    parser = docstring_parser(__doc__)
     parser.add_argument(
         "--input",
         type=Path,
         nargs="+",
-        help=f"pictures (default, for ToyWorld's own model: {SCENES} scenes, painted for the occasion)",
+        help=f"image files (default, for the model in the package: {SCENES} rendered scenes of ToyWorld)",
     )
-    words = parser.add_mutually_exclusive_group()
-    words.add_argument(
+    vocabulary = parser.add_mutually_exclusive_group()
+    vocabulary.add_argument(
         "--vocabulary",
-        metavar="WORDS",
-        help='words, such as "cat,kitten; dog" (default, for the model of ToyWorld: all of its own)',
+        metavar="CLASSES",
+        help='class names, such as "cat,kitten; dog" (default, for the model in the package: all ToyWorld classes)',
     )
-    words.add_argument(
-        "--vocabulary-file", type=Path, metavar="FILE", help="file of words, one class a line: cat,kitten"
+    vocabulary.add_argument(
+        "--vocabulary-file", type=Path, metavar="FILE", help="text file with one class per line: cat,kitten"
     )
-    parser.add_argument("--stuff", default="", help='those classes that are not countable, by first name: "sky; grass"')
+    parser.add_argument("--stuff", default="", help='stuff classes (not countable), by their first name: "sky; grass"')
     parser.add_argument("--output", type=Path, required=True, help="folder for the drawings")
     parser.add_argument(
-        "--config-file", type=Path, help="YAML file of the model (default: the config that our own weights hold)"
+        "--config-file",
+        type=Path,
+        help="YAML config of the model (default: the config in a weight file of this project)",
     )
     parser.add_argument(
         "--weights",
-        help="its weights, ours or released (default: the config's MODEL.WEIGHTS; without a config toyworld, the model "
-        "that comes with the package and knows ToyWorld alone)",
+        help="weight file, of this project or a release (default: MODEL.WEIGHTS of the config; without a config "
+        "toyworld: the model in the package, which is trained on ToyWorld only)",
     )
-    parser.add_argument("--sam-masks", action="store_true", help="let SAM's own masks vote, and show what that changes")
-    parser.add_argument("--allow-partial", action="store_true", help="load only what fits of the weights")
-    parser.add_argument("--device", help="cpu, cuda, or auto (default: the config's MODEL.DEVICE)")
-    parser.add_argument("--skip-bad", action="store_true", help="leave out pictures that cannot be decoded")
+    parser.add_argument("--sam-masks", action="store_true", help="let SAM proposals vote, and draw the difference")
+    parser.add_argument("--allow-partial", action="store_true", help="load the weights that fit and ignore the others")
+    parser.add_argument("--device", help="cpu, cuda or auto (default: MODEL.DEVICE of the config)")
+    parser.add_argument("--skip-bad", action="store_true", help="skip images that cannot be decoded")
     parser.add_argument(
         "options", nargs="*", metavar="KEY VALUE", help="config overrides, such as INPUT.MIN_SIZE_TEST 640"
     )
     arguments = parser.parse_intermixed_args(argv)
     if arguments.config_file is None and arguments.weights is None:
         if "MODEL.WEIGHTS" in arguments.options:
-            parser.error("without --config-file, name the weights by --weights, not by MODEL.WEIGHTS")
+            parser.error("MODEL.WEIGHTS needs --config-file: without a config, give the weights by --weights")
         arguments.weights = TOYWORLD
-    words_given = arguments.vocabulary is not None or arguments.vocabulary_file is not None
+    has_vocabulary = arguments.vocabulary is not None or arguments.vocabulary_file is not None
     if arguments.config_file is not None or arguments.weights != TOYWORLD:
         if arguments.input is None:
-            parser.error("a model of yours needs pictures: give --input")
-        if not words_given:
-            parser.error("a model of yours needs words: give --vocabulary or --vocabulary-file")
-    if arguments.stuff and not words_given:
-        parser.error("--stuff goes with --vocabulary or --vocabulary-file")
+            parser.error("--input is missing: it is needed with every model but toyworld")
+        if not has_vocabulary:
+            parser.error("--vocabulary or --vocabulary-file is missing: needed with every model but toyworld")
+    if arguments.stuff and not has_vocabulary:
+        parser.error("--stuff needs --vocabulary or --vocabulary-file")
     return arguments
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the tool; returns the exit code: 0, or 2 for a mistake that the user can mend."""
+    """Run the script and return the exit code."""
     arguments = parse_arguments(argv)
-    try:
-        count = segment(arguments)
-    except FrozenSegError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    print(f"{count} {'picture' if count == 1 else 'pictures'} segmented; drawings: {arguments.output}")
-    return 0
+    return run_script(lambda: segment(arguments))
 
 
-def segment(arguments: argparse.Namespace) -> int:
-    """Segment and draw all pictures; returns their number. What can be wrong is checked before the model is built."""
-    vocabulary = asked_words(arguments)
+def segment(arguments: argparse.Namespace) -> None:
+    """Segment and draw all images. Vocabulary, images and output folder are checked before the model is built."""
+    vocabulary = vocabulary_of(arguments)
     from frozenseg.inference.predictor import Segmenter
     from frozenseg.log import get_logger, progress, setup_logging
 
     setup_logging()
     logger = get_logger(__name__)
-    pictures = readable(arguments.input, arguments.skip_bad) if arguments.input else []
-    if pictures and arguments.weights == TOYWORLD:
-        logger.warning("The model is ToyWorld's and has seen nothing else: name another by --weights.")
+    images = readable(arguments.input, arguments.skip_bad) if arguments.input else []
+    if images and arguments.weights == TOYWORLD:
+        logger.warning("The model is trained on ToyWorld only; choose another one with --weights.")
     make_folder(arguments.output)
-    pictures = pictures or paint_scenes(arguments.output)
+    images = images or render_scenes(arguments.output)
     options = [*arguments.options, *(["MODEL.ALLOW_PARTIAL_WEIGHTS", "True"] if arguments.allow_partial else [])]
     options += ["TEST.USE_SAM_MASKS", "True"] if arguments.sam_masks else []
     segmenter = Segmenter.from_config(arguments.config_file, arguments.weights, arguments.device, options=options)
-    for path in progress(pictures, "segmenting"):
+    for path in progress(images, "segmenting"):
         result = segmenter(path, vocabulary)
         result.save(arguments.output, path.stem)
         if arguments.sam_masks:
             without = segmenter(path, vocabulary, sam_masks=False)
             both = side_by_side(without.draw("semantic"), result.draw("semantic"))
             both.save(arguments.output / f"{path.stem}_sam_masks.png")
-    return len(pictures)
+    print(f"{len(images)} {'image' if len(images) == 1 else 'images'} segmented; drawings: {arguments.output}")
 
 
 def side_by_side(left: Image.Image, right: Image.Image) -> Image.Image:
-    """Lay two drawings beside each other, on white."""
+    """Return two drawings side by side on a white background."""
     both = Image.new("RGB", (left.width + right.width, max(left.height, right.height)), "white")
     both.paste(left, (0, 0))
     both.paste(right, (left.width, 0))
     return both
 
 
-def asked_words(arguments: argparse.Namespace) -> Vocabulary:
-    """Return the words of the command line, or of the file that it names.
+def vocabulary_of(arguments: argparse.Namespace) -> Vocabulary:
+    """Return the vocabulary of the command line, of its vocabulary file, or of ToyWorld.
 
     Raises:
-        DataError: they are empty or cannot be read, or a class that is said to be stuff is not among them.
+        DataError: The vocabulary is empty or cannot be read, or a class of ``--stuff`` is not in it.
     """
     stuff = [name.strip() for name in arguments.stuff.split(";") if name.strip()]
     if arguments.vocabulary is None and arguments.vocabulary_file is None:
         from frozenseg.toyworld.categories import all_categories
 
-        known = all_categories()
-        return Vocabulary(tuple(category.names for category in known), tuple(category.isthing for category in known))
+        categories = all_categories()
+        names, isthing = zip(*((category.names, category.isthing) for category in categories), strict=True)
+        return Vocabulary(names, isthing)
     if arguments.vocabulary_file is None:
         return Vocabulary.parse(arguments.vocabulary, stuff)
     lines = read_vocabulary_lines(arguments.vocabulary_file)
@@ -152,8 +147,8 @@ def asked_words(arguments: argparse.Namespace) -> Vocabulary:
     return Vocabulary.from_strings([",".join(line.names) for line in lines], stuff=stuff)
 
 
-def paint_scenes(folder: Path) -> list[Path]:
-    """Paint scenes of ToyWorld's zero-shot test into a folder; returns the pictures."""
+def render_scenes(folder: Path) -> list[Path]:
+    """Render scenes of ToyWorld's zero-shot split into a folder; returns the image files."""
     from frozenseg.toyworld.export import Recipe, make_scene
 
     recipe = Recipe("val_unseen", seed=1, count=SCENES, height=SCENE_SIZE, width=SCENE_SIZE)
@@ -164,22 +159,22 @@ def paint_scenes(folder: Path) -> list[Path]:
 
 
 def make_folder(path: Path) -> None:
-    """Make the folder for the drawings.
+    """Create the folder for the drawings.
 
     Raises:
-        ConfigError: it cannot be made.
+        ConfigError: It cannot be created.
     """
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ConfigError(f"--output {path} cannot be made a folder ({error.strerror}): choose another.") from error
+        raise ConfigError(f"--output {path} cannot be created ({error.strerror}): choose another folder.") from error
 
 
 def readable(paths: Sequence[Path], skip_bad: bool) -> list[Path]:
-    """Return the pictures that can be decoded.
+    """Return the images that can be decoded.
 
     Raises:
-        DataError: one cannot (unless ``skip_bad``), none can, or two would be drawn into the same files.
+        DataError: An image cannot be decoded (without ``skip_bad``), none can, or two have the same drawing names.
     """
     from frozenseg.inference.predictor import read_picture
     from frozenseg.log import get_logger
@@ -191,15 +186,17 @@ def readable(paths: Sequence[Path], skip_bad: bool) -> list[Path]:
         except DataError as error:
             if not skip_bad:
                 raise
-            get_logger("frozenseg.demo").warning("Left out: %s", error)
+            get_logger("frozenseg.demo").warning("Skipped: %s", error)
             continue
         if path.stem in (other.stem for other in good):
-            raise DataError(f"Two pictures are called {path.stem!r}; their drawings would have the same names.")
+            raise DataError(
+                f"Two images are named {path.stem!r}, and their drawings would overwrite each other: rename one."
+            )
         good.append(path)
     if not good:
-        raise DataError("None of the pictures can be decoded.")
+        raise DataError("None of the images can be decoded: give at least one readable image with --input.")
     return good
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())

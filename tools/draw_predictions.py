@@ -1,50 +1,61 @@
-r"""Draw a model's panoptic predictions beside the ground truth, for the first pictures of every benchmark.
+r"""Draw panoptic predictions beside the ground truth, for the first images of every benchmark of a config.
 
 Example:
     python tools/draw_predictions.py --config-file configs/toyworld/frozenseg_tiny.yaml --output output/pictures \
         MODEL.WEIGHTS output/toyworld/frozenseg_tiny/model_final.pth
 
-writes ``output/pictures/BENCHMARK.png``: image, ground truth and prediction, one row a picture.
+writes output/pictures/BENCHMARK.png with one row per image: image, ground truth, prediction.
 """
 
 import argparse
-import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from frozenseg.errors import ConfigError, FrozenSegError
+from command_line import docstring_parser, run_script
+from frozenseg.errors import ConfigError
+
+if TYPE_CHECKING:
+    from PIL import Image
+    from torch import Tensor
+
+    from frozenseg.modeling.meta_arch.base import MaskClassifier
 
 
 def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    description, _, epilog = (__doc__ or "").partition("\n")
-    formatter = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(description=description, epilog=epilog, formatter_class=formatter)
-    parser.add_argument("--config-file", type=Path, required=True, help="the model and its benchmarks")
-    parser.add_argument("--output", type=Path, required=True, help="folder for the pictures")
-    parser.add_argument("--count", type=int, default=6, help="pictures of each benchmark (default: 6)")
+    parser = docstring_parser(__doc__)
+    parser.add_argument("--config-file", type=Path, required=True, help="YAML config with the model and DATASETS.TEST")
+    parser.add_argument("--output", type=Path, required=True, help="folder for the drawings")
+    parser.add_argument("--count", type=int, default=6, help="images of each benchmark (default: 6)")
     parser.add_argument(
-        "options", nargs="*", metavar="KEY VALUE", help="config overrides; MODEL.WEIGHTS FILE (or toyworld) is needed"
+        "options",
+        nargs="*",
+        metavar="KEY VALUE",
+        help="config overrides; MODEL.WEIGHTS FILE is required (toyworld: the weights in the package)",
     )
     return parser.parse_args(argv)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the tool; returns the exit code."""
+    """Run the script and return the exit code."""
     arguments = parse_arguments(argv)
-    try:
-        for path in draw_predictions(arguments):
-            print(f"Pictures: {path}")
-    except FrozenSegError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+    return run_script(lambda: draw_and_report(arguments))
+
+
+def draw_and_report(arguments: argparse.Namespace) -> None:
+    """Draw every benchmark and print the paths of the drawings."""
+    for path in draw_predictions(arguments):
+        print(f"Drawing: {path}")
 
 
 def draw_predictions(arguments: argparse.Namespace) -> list[Path]:
-    """Draw every benchmark of the config; returns the pictures' files."""
+    """Draw every benchmark of the config; returns the paths of the drawings.
+
+    Raises:
+        ConfigError: MODEL.WEIGHTS is not set.
+    """
     from frozenseg.config import load_config
     from frozenseg.data.checks.before_run import check_samples
     from frozenseg.data.loader import EvalDataset
@@ -58,7 +69,7 @@ def draw_predictions(arguments: argparse.Namespace) -> list[Path]:
     setup_logging()
     cfg = load_config(arguments.config_file, arguments.options)
     if not cfg.MODEL.WEIGHTS:
-        raise ConfigError("Nothing to draw with: give the trained model as MODEL.WEIGHTS FILE.")
+        raise ConfigError("MODEL.WEIGHTS is empty: give the trained weights as MODEL.WEIGHTS FILE.")
     datasets = [resolve_for_run(cfg, name) for name in cfg.DATASETS.TEST]
     opened = [EvalDataset.open(cfg, dataset, requested_outputs(cfg)) for dataset in datasets]
     check_samples((dataset.opened for dataset in opened), cfg.DATASETS.SKIP_BAD)
@@ -74,8 +85,8 @@ def draw_predictions(arguments: argparse.Namespace) -> list[Path]:
     return paths
 
 
-def draw_benchmark(model: Any, batches: Any) -> Any:
-    """Return a sheet with image, ground truth and prediction of each batch's one picture."""
+def draw_benchmark(model: "MaskClassifier", batches: Iterable[list[dict[str, Any]]]) -> "Image.Image":
+    """Return a contact sheet with a row per batch of one image: image, ground truth, prediction."""
     import torch
 
     from frozenseg.data.images import read_image
@@ -95,8 +106,8 @@ def draw_benchmark(model: Any, batches: Any) -> Any:
     return image_grid(rows, ["image", "ground truth", "prediction"])
 
 
-def ground_truth(element: dict[str, Any]) -> tuple[Any, list[dict[str, Any]]]:
-    """Return a record's ground truth in the form of ``panoptic_seg``."""
+def ground_truth(element: dict[str, Any]) -> "tuple[Tensor, list[dict[str, Any]]]":
+    """Return the ground truth of a record in the format of ``panoptic_seg``: segment ids (H, W) and segments."""
     import numpy as np
     import torch
     from PIL import Image
@@ -108,4 +119,4 @@ def ground_truth(element: dict[str, Any]) -> tuple[Any, list[dict[str, Any]]]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())

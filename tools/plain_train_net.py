@@ -1,7 +1,7 @@
-"""Train a model, with the whole loop on one page: for those who want to own it. Copy this file and change it.
+"""Train a model with the whole training loop in one file, to be copied and changed.
 
-It gives the same losses as tools/train_net.py, from the same configs, and the same checkpoints: either goes on with a
-run of the other. What it leaves out: evaluation while training, TensorBoard, pictures, dumps, signals, SLURM.
+It has the same losses, configs and checkpoints as tools/train_net.py, and each script can resume a run of the other. It
+has no evaluation during training, TensorBoard, logged images, dumps of bad steps, signal handling and SLURM support.
 
 Examples:
   on a CPU or one GPU:
@@ -10,13 +10,12 @@ Examples:
   on four GPUs:
     torchrun --nproc-per-node 4 tools/plain_train_net.py --config-file CONFIG
 
-  go on after an interruption:
+  resume after an interruption:
     python tools/plain_train_net.py --config-file CONFIG --resume
 """
 
 import argparse
 import math
-import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import nullcontext
@@ -25,8 +24,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from command_line import docstring_parser, run_script
 from frozenseg import distributed
-from frozenseg.config import load_config
+from frozenseg.config import CfgNode, load_config
 from frozenseg.data.checks.before_run import check_samples
 from frozenseg.data.loader import TrainDataset
 from frozenseg.data.run_vocabulary import resolve_for_run
@@ -43,17 +43,17 @@ from frozenseg.engine.training.lr_schedule import build_lr_schedule
 from frozenseg.engine.training.optimizer import build_gradient_clip, build_optimizer
 from frozenseg.engine.training.precision import Precision
 from frozenseg.engine.training.writers import JsonLines, summed_by_kind
-from frozenseg.errors import FrozenSegError
 from frozenseg.log import get_logger
 from frozenseg.modeling.build import build_model
 from frozenseg.modeling.load_weights import load_trained
+from frozenseg.modeling.meta_arch.base import MaskClassifier
 
-logger = get_logger("frozenseg.plain")  # the package's log takes what is told under its name
+logger = get_logger("frozenseg.plain")  # a child of the package's logger, so that it writes to the same log
 Batch = list[dict[str, Any]]
 
 
-def train(cfg: Any, resume: bool) -> int:
-    """Build everything, train, and evaluate, as one of the processes; returns the exit code."""
+def train(cfg: CfgNode, resume: bool) -> int:
+    """Build everything, train and evaluate in one process of a group; returns the exit code."""
     folder = prepare_folder(cfg)
     newest = CheckpointIndex(folder).newest_whole() if resume and distributed.is_main_process() else None
     path = distributed.gather(newest)[0]
@@ -69,8 +69,9 @@ def train(cfg: Any, resume: bool) -> int:
     check_samples(train_set.parts, cfg.DATASETS.SKIP_BAD)
     loader = train_set.batches(start_iteration=done)
 
-    # frozen CLIP and SAM, and the decoders that are trained
-    seed_everything(cfg.SEED)  # the same on all processes, so that they begin with the same weights
+
+    # frozen CLIP and SAM, and the trained decoders
+    seed_everything(cfg.SEED)  # all processes start with the same weights
     model = build_model(cfg, vocabulary)
     model.return_labels()
     if path or cfg.MODEL.WEIGHTS:
@@ -94,14 +95,14 @@ def train(cfg: Any, resume: bool) -> int:
 
 
 def loop(
-    cfg: Any,
-    model: nn.Module,
+    cfg: CfgNode,
+    model: MaskClassifier,
     loader: Iterable[Batch],
     optimizer: torch.optim.Optimizer,
     precision: Precision,
     checkpointer: Checkpointer,
 ) -> None:
-    """Run the steps that are left."""
+    """Run the remaining steps."""
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     schedule, clip, scaler = build_lr_schedule(cfg), build_gradient_clip(cfg), precision.scaler
     done, parallel = checkpointer.resumed_at, data_parallel(model, model.device)
@@ -109,7 +110,7 @@ def loop(
     seed_everything(cfg.SEED + distributed.rank())
     for iteration, batch in zip(range(done, cfg.SOLVER.MAX_ITER), loader, strict=False):
         if iteration == done:
-            checkpointer.restore_random_states()  # starting the loader has drawn from the global generator
+            checkpointer.restore_random_states()  # the start of the loader has drawn random numbers
         started = time.perf_counter()
         for group in optimizer.param_groups:
             group["lr"] = group["initial_lr"] * schedule.factor(iteration)
@@ -118,32 +119,32 @@ def loop(
         losses = backward(parallel, batch, cfg.SOLVER.IMAGES_AT_ONCE, precision)
         scaler.unscale_(optimizer)
         norm = clip(parameters)
-        if scaler.is_enabled() or math.isfinite(norm):  # all processes have the same gradient, and decide alike
-            scaler.step(optimizer)  # with float16 it looks for itself
+        if scaler.is_enabled() or math.isfinite(norm):  # all processes have the same gradient and decide alike
+            scaler.step(optimizer)  # with float16 the scaler checks the gradient itself
             scaler.update()
         else:
-            logger.warning("Step %d: the gradient is not finite, nothing was changed.", iteration + 1)
+            logger.warning("Step %d: the gradient is not finite, the step is skipped.", iteration + 1)
 
         last = iteration + 1 == cfg.SOLVER.MAX_ITER
-        if iteration == 0 or last or ends(cfg.LOG_PERIOD, iteration + 1):
-            tell(lines, iteration + 1, losses, optimizer, norm, time.perf_counter() - started)
-        if last or ends(cfg.SOLVER.CHECKPOINT_PERIOD, iteration + 1):
+        if iteration == 0 or last or is_due(cfg.LOG_PERIOD, iteration + 1):
+            log_step(lines, iteration + 1, losses, optimizer, norm, time.perf_counter() - started)
+        if last or is_due(cfg.SOLVER.CHECKPOINT_PERIOD, iteration + 1):
             checkpointer.save(iteration + 1)
     checkpointer.save_final()
     if lines is not None:
         lines.close()
 
 
-def ends(period: int, steps: int) -> bool:
-    """Tell whether a period ends after so many steps; 0 is none."""
+def is_due(period: int, steps: int) -> bool:
+    """Return True if the number of steps is a multiple of the period; False for period 0."""
     return period > 0 and steps % period == 0
 
 
 def backward(model: nn.Module, batch: Batch, images_at_once: int, precision: Precision) -> dict[str, Tensor]:
-    """Sum up the gradients of a batch, a part of it in memory at a time; returns its losses, detached."""
+    """Accumulate the gradients of a batch over micro-batches; returns the losses of the batch, detached."""
     masks_of_step = [len(element["instances"]) for element in batch]
     sums: dict[str, Tensor] = {}
-    for part, last in parts_of(batch, images_at_once):
+    for part, last in micro_batches(batch, images_at_once):
         with nullcontext() if last else without_gradient_sync(model):
             with precision.autocast():
                 losses = model(part) if len(part) == len(batch) else model(part, masks_of_step=masks_of_step)
@@ -153,14 +154,14 @@ def backward(model: nn.Module, batch: Batch, images_at_once: int, precision: Pre
     return sums
 
 
-def parts_of(batch: Batch, size: int) -> Iterator[tuple[Batch, bool]]:
-    """Yield the parts of a batch, so many images each (0: all), and whether each is the last."""
+def micro_batches(batch: Batch, size: int) -> Iterator[tuple[Batch, bool]]:
+    """Yield micro-batches of ``size`` images (0: the whole batch), each with True if it is the last one."""
     size = size or len(batch)
     for first in range(0, len(batch), size):
         yield batch[first : first + size], first + size >= len(batch)
 
 
-def tell(
+def log_step(
     lines: JsonLines | None,
     iteration: int,
     losses: dict[str, Tensor],
@@ -168,32 +169,35 @@ def tell(
     norm: Tensor,
     seconds: float,
 ) -> None:
-    """Log a line, with the losses averaged over the processes."""
+    """Log one line, with the losses averaged over all processes."""
     values = distributed.sum_over_ranks(torch.stack(list(losses.values())).float()) / distributed.world_size()
     kinds = summed_by_kind(dict(zip(losses, values.tolist(), strict=True)))
     total, rate = sum(kinds.values()), optimizer.param_groups[0]["lr"]
-    told = " ".join(f"{name.removeprefix('loss_')} {value:.3f}" for name, value in kinds.items())
-    logger.info("step %d  loss %.3f (%s)  grad_norm %.3g  lr %.3g  %.2f s", iteration, total, told, norm, rate, seconds)
+    parts = " ".join(f"{name.removeprefix('loss_')} {value:.3f}" for name, value in kinds.items())
+    logger.info(
+        "step %d  loss %.3f (%s)  grad_norm %.3g  lr %.3g  %.2f s", iteration, total, parts, norm, rate, seconds
+    )
     if lines is not None:
         lines.write(iteration, {"total_loss": total, **kinds, "lr": rate, "grad_norm": norm.item(), "time": seconds})
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the tool; returns the exit code: 0, or 2 for a mistake that the user can mend."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    """Run the script and return the exit code."""
+    parser = docstring_parser(__doc__)
     parser.add_argument("--config-file", required=True, metavar="FILE", help="YAML config, for example from configs/")
-    parser.add_argument("--resume", action="store_true", help="go on with the run in OUTPUT_DIR")
-    parser.add_argument("opts", nargs="*", metavar="KEY VALUE", help="config keys to override, such as SEED 1")
+    parser.add_argument("--resume", action="store_true", help="resume the run in OUTPUT_DIR")
+    parser.add_argument("opts", nargs="*", metavar="KEY VALUE", help="config overrides, such as SEED 1")
     arguments = parser.parse_intermixed_args(argv)
-    try:
-        cfg = load_config(arguments.config_file, arguments.opts)
-        check(cfg, eval_only=False)
-        processes = Processes(cuda=pick_device(cfg.MODEL.DEVICE).type == "cuda")  # torchrun says how many there are
-        return launch(train, (cfg, arguments.resume), processes)
-    except FrozenSegError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    return run_script(lambda: check_and_launch(arguments), "interrupted; resume with --resume")
+
+
+def check_and_launch(arguments: argparse.Namespace) -> int:
+    """Check the config and train in all processes that torchrun has started, or in one; returns the exit code."""
+    cfg = load_config(arguments.config_file, arguments.opts)
+    check(cfg, eval_only=False)
+    processes = Processes(cuda=pick_device(cfg.MODEL.DEVICE).type == "cuda")
+    return launch(train, (cfg, arguments.resume), processes)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())

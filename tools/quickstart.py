@@ -1,9 +1,12 @@
-"""Watch FrozenSeg learn ToyWorld on a laptop: make the data, train, evaluate, draw. About eight minutes on two cores.
+"""Train FrozenSeg on ToyWorld from start to end: make the data, train, evaluate, draw. Eight minutes on two cores.
 
-Every step is one of the project's own commands and is printed before it runs, so that you can repeat it by hand. The
-last ones are controls: every class under another class's names, an untrained CLIP in the place of ToyWorld's, and what
-can be said without learning. Only the last of these, which was told how every colour, outline and material is painted,
-may come near the model. A second call begins anew.
+Every step is one of the other scripts, and its command is printed before it runs, so that you can repeat it by hand.
+The last steps are controls: evaluation with shuffled class names, evaluation with an untrained CLIP, and baselines
+without training. Only the baseline that knows the renderer's colours, outlines and materials may score close to the
+model. A second call starts from scratch.
+
+Example:
+    python tools/quickstart.py --output output/quickstart
 """
 
 import argparse
@@ -19,11 +22,13 @@ from typing import Any
 
 from tabulate import tabulate
 
+from command_line import INTERRUPTED, docstring_parser
+
 ROOT = Path(__file__).resolve().parents[1]
 CONFIG = "configs/toyworld/frozenseg_tiny.yaml"
 UNTRAINED_CLIP = ("MODEL.CLIP.CLIP_PRETRAINED_WEIGHTS", "random")
 MODEL = "train/inference/results.json"
-CONTROLS = {  # by the title of their column
+CONTROLS = {  # by column title
     "shuffled names": "shuffled/inference/results.json",
     "untrained CLIP": "untrained_clip/inference/results.json",
     "one material": "baselines/majority.json",
@@ -31,7 +36,7 @@ CONTROLS = {  # by the title of their column
     "colours, outlines": "baselines/outline.json",
 }
 SEEN, UNSEEN = "toyworld_val_seen", "toyworld_val_unseen"
-ROWS = {  # by title: benchmark, and the beginning of the metrics' names
+ROWS = {  # by row title: benchmark and prefix of the metric names
     "seen scenes": (SEEN, ""),
     "zero-shot scenes": (UNSEEN, ""),
     "… seen classes": (UNSEEN, "S_"),
@@ -45,33 +50,35 @@ COLUMNS = (("panoptic_seg", "PQ"), ("sem_seg", "mIoU"), ("segm", "AP"))
 
 def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    description, _, epilog = (__doc__ or "").partition("\n")
-    parser = argparse.ArgumentParser(
-        description=description, epilog=epilog, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--config-file", default=CONFIG, help=f"which model to train (default: {CONFIG})")
-    parser.add_argument("--output", default="output/quickstart", help="folder for everything that it writes")
+    parser = docstring_parser(__doc__)
+    parser.add_argument("--config-file", default=CONFIG, help=f"YAML config of the model (default: {CONFIG})")
     parser.add_argument(
-        "--root", type=datasets_folder, default="datasets", help="folder of data sets; ToyWorld goes to ROOT/toyworld"
+        "--output", default="output/quickstart", help="folder for all results (default: output/quickstart)"
     )
-    parser.add_argument("--train", type=int, default=2000, help="training pictures (default: 2000)")
-    parser.add_argument("--val", type=int, default=100, help="pictures in each validation set (default: 100)")
+    parser.add_argument(
+        "--root",
+        type=datasets_folder,
+        default="datasets",
+        help="folder of data sets; ToyWorld is written to ROOT/toyworld",
+    )
+    parser.add_argument("--train", type=int, default=2000, help="training images (default: 2000)")
+    parser.add_argument("--val", type=int, default=100, help="images in each validation set (default: 100)")
     parser.add_argument("--seed", type=int, default=0, help="seed of the data and of the training (default: 0)")
     parser.add_argument("options", nargs="*", metavar="KEY VALUE", help="config overrides, such as SOLVER.MAX_ITER 50")
     return parser.parse_args(argv)
 
 
 def datasets_folder(text: str) -> str:
-    """Return the folder that holds ToyWorld, also where ToyWorld's own is named, as make_toyworld.py understands it."""
+    """Return the folder of the data sets; a path that ends in ``toyworld`` stands for its parent."""
     root = Path(text).expanduser()
     return str(root.parent if root.name == "toyworld" else root)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run all steps; returns the exit code of the first that fails, or 0."""
+    """Run all steps and return the exit code of the first one that fails, or 0."""
     arguments = parse_arguments(argv)
     started = time.perf_counter()
-    os.chdir(ROOT)  # relative paths are the project's, as in the commands that are printed
+    os.chdir(ROOT)  # relative paths start from the repository, as in the printed commands
     output = Path(arguments.output)
     for title, command in steps(arguments, output):
         sys.stdout.write(f"\n── {title}\n$ {shlex.join(['python', *command])}\n")
@@ -79,31 +86,31 @@ def main(argv: Sequence[str] | None = None) -> int:
         try:
             code = run(command, arguments.root)
         except KeyboardInterrupt:
-            sys.stderr.write(f"interrupted; what was done lies in {output}\n")
-            return 130
+            sys.stderr.write(f"interrupted; results so far: {output}\n")
+            return INTERRUPTED
         if code != 0:
             return code
     write_results(output)
     minutes = (time.perf_counter() - started) / 60
     sys.stdout.write(
-        f"\nDone in {minutes:.1f} minutes. Everything lies in {output}:\n"
+        f"\nDone in {minutes:.1f} minutes. Results in {output}:\n"
         f"  {output / 'quickstart.md'}         the table above\n"
         f"  {output / 'train/inference/report.html'}  scores, classes, best and worst scenes: open it in a browser\n"
-        f"  {output / 'pictures'}              scenes, ground truth and predictions: have a look\n"
+        f"  {output / 'pictures'}              scenes with ground truth and predictions\n"
         f"  {output / 'train'}                 checkpoint, log, metrics.json, TensorBoard events\n"
     )
     return 0
 
 
 def steps(arguments: argparse.Namespace, output: Path) -> list[tuple[str, list[str]]]:
-    """Return each step's title and command line."""
+    """Return the title and command line of each step."""
     data = ["--root", arguments.root, "--seed", str(arguments.seed)]
     counts = ["--train", str(arguments.train), "--val", str(arguments.val)]
     train = ["tools/train_net.py", "--config-file", arguments.config_file]
     weights = ["MODEL.WEIGHTS", str(output / "train/model_final.pth")]
     evaluate = [*train, "--eval-only", *weights]
     common = ["SEED", str(arguments.seed), *arguments.options]
-    pictures = [
+    drawings = [
         "tools/draw_predictions.py",
         "--config-file",
         arguments.config_file,
@@ -113,11 +120,11 @@ def steps(arguments: argparse.Namespace, output: Path) -> list[tuple[str, list[s
     return [
         ("Make ToyWorld", ["tools/make_toyworld.py", *data, *counts]),
         (
-            "Train FrozenSeg-tiny, then evaluate it on seen and unseen categories",
+            "Train FrozenSeg-tiny, then evaluate it on seen and unseen classes",
             [*train, "OUTPUT_DIR", str(output / "train"), *common],
         ),
         (
-            "Control: the same model, every class under another class's names",
+            "Control: the same model with shuffled class names",
             [*evaluate, "TEST.SHUFFLE_CLASS_NAMES", "True", "OUTPUT_DIR", str(output / "shuffled"), *common],
         ),
         (
@@ -125,22 +132,22 @@ def steps(arguments: argparse.Namespace, output: Path) -> list[tuple[str, list[s
             [*evaluate, "--allow-partial", *UNTRAINED_CLIP, "OUTPUT_DIR", str(output / "untrained_clip"), *common],
         ),
         (
-            "Controls without learning",
+            "Control: baselines without training",
             ["tools/toyworld_baselines.py", "--config-file", arguments.config_file]
             + ["--output", str(output / "baselines"), *arguments.options],
         ),
-        ("Draw pictures", [*pictures, *weights, *common]),
+        ("Draw predictions", [*drawings, *weights, *common]),
     ]
 
 
 def run(command: Sequence[str], root: str) -> int:
-    """Run one of the project's scripts with this interpreter; returns its exit code."""
+    """Run a script with this interpreter; returns its exit code."""
     environment = {**os.environ, "DETECTRON2_DATASETS": str(Path(root).absolute())}
     return subprocess.run([sys.executable, *command], env=environment, check=False).returncode
 
 
 def write_results(output: Path) -> None:
-    """Print the table of all evaluations, and keep it in ``quickstart.md``."""
+    """Print the table of all evaluations and write it to ``quickstart.md``."""
     model, *controls = (json.loads((output / file).read_text(encoding="utf-8")) for file in (MODEL, *CONTROLS.values()))
     rows = [
         [title, *(_percent(model, benchmark, task, start + metric) for task, metric in COLUMNS)]
@@ -159,4 +166,4 @@ def _percent(results: dict[str, Any], benchmark: str, task: str, metric: str) ->
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())

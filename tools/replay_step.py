@@ -1,62 +1,54 @@
-"""Run a training step again that was not finite, and name the part of the model where it began; ``--help`` tells."""
+"""Run a training step with a non-finite loss or gradient again, and name the module in which it began.
 
-import argparse
-import sys
-from collections.abc import Sequence
+After SOLVER.MAX_BAD_STEPS such steps in a row, training stops and writes the last one to OUTPUT_DIR/bad_steps: weights,
+images with ground truth, random states and config. This script repeats that step and prints the first module with a
+non-finite output in the forward pass, and the first with a non-finite output gradient in the backward pass.
 
-from frozenseg.errors import FrozenSegError
-
-DESCRIPTION = """\
-Run a training step again that was not finite.
-
-When SOLVER.MAX_BAD_STEPS steps in a row have a loss or a gradient that is not finite, training ends and leaves the last
-one in OUTPUT_DIR/bad_steps: weights, images with their truth, random states, config. This runs it again and names the
-first module whose output, or going backwards whose gradient, is not finite.
-"""
-EXAMPLES = """\
-examples:
-  which module was it?
+Examples:
+  name the module:
     python tools/replay_step.py output/run/bad_steps/step_0001234_rank0.pth
 
-  does it happen in float32, too?
+  check whether it also happens in float32:
     python tools/replay_step.py output/run/bad_steps/step_0001234_rank0.pth SOLVER.AMP.ENABLED False
 
-  on the CPU:
+  run on the CPU:
     python tools/replay_step.py output/run/bad_steps/step_0001234_rank0.pth MODEL.DEVICE cpu
 """
 
+from collections.abc import Sequence
+
+from command_line import docstring_parser, run_script
+
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the tool; returns the exit code: 0, or 2 for a mistake that the user can mend."""
-    parser = argparse.ArgumentParser(
-        description=DESCRIPTION, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("dump", help="a file of the folder bad_steps of a run")
-    parser.add_argument("opts", nargs="*", metavar="KEY VALUE", help="config keys to override")
+    """Run the script and return the exit code."""
+    parser = docstring_parser(__doc__)
+    parser.add_argument("dump", help="file from the folder bad_steps of a run")
+    parser.add_argument("opts", nargs="*", metavar="KEY VALUE", help="config overrides")
     arguments = parser.parse_args(argv)
-    from frozenseg.engine.offline.replay import replay  # torch and all the rest, which --help need not wait for
+    return run_script(lambda: replay_and_report(arguments.dump, arguments.opts))
 
-    try:
-        found = replay(arguments.dump, arguments.opts)
-    except FrozenSegError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    print(f"step {found.iteration}, in {found.precision}, images {', '.join(found.images)}")
-    width = max(map(len, found.losses))
-    print(f"  {'':{width}}  {'then':>10}  {'now':>10}")
-    for name, value in found.losses.items():
-        print(f"  {name:{width}}  {found.losses_before.get(name, float('nan')):10.4g}  {value:10.4g}")
-    if found.weights:
-        print(f"first weight that is not finite: {found.weights}")
-    if found.output:
-        inputs = "its inputs are finite" if found.inputs_finite else "what it is given is not finite already"
-        print(f"first module whose output is not finite: {found.output} ({inputs})")
-    if found.gradient:
-        print(f"going backwards, first module whose output gets a gradient that is not finite: {found.gradient}")
-    if found.finite:
-        print("everything is finite this time: what went wrong is not in the step alone (another device or precision?)")
-    return 0
+
+def replay_and_report(dump: str, opts: Sequence[str]) -> None:
+    """Repeat the step and print its losses and the modules in which it became non-finite."""
+    from frozenseg.engine.offline.replay import replay  # not needed for --help, and slow to import
+
+    report = replay(dump, list(opts))
+    print(f"step {report.iteration}, in {report.precision}, images {', '.join(report.images)}")
+    width = max(map(len, report.losses))
+    print(f"  {'':{width}}  {'in the run':>10}  {'now':>10}")
+    for name, value in report.losses.items():
+        print(f"  {name:{width}}  {report.losses_before.get(name, float('nan')):10.4g}  {value:10.4g}")
+    if report.weights:
+        print(f"first weight that is not finite: {report.weights}")
+    if report.output:
+        inputs = "its inputs are finite" if report.inputs_finite else "its inputs are not finite either"
+        print(f"first module whose output is not finite: {report.output} ({inputs})")
+    if report.gradient:
+        print(f"in the backward pass, first module with an output gradient that is not finite: {report.gradient}")
+    if report.finite:
+        print("everything is finite this time: the cause may be another device or precision than in the run")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())

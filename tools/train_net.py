@@ -1,40 +1,33 @@
-"""Train or evaluate a model that a config describes; ``--help`` has examples."""
+"""Train or evaluate the model of a config; ``--help`` prints examples."""
 
 import argparse
 import importlib.util
-import sys
 from collections.abc import Sequence
 
+from command_line import run_script
 from frozenseg.engine.arguments import overrides, parse_arguments
-from frozenseg.errors import ConfigError, FrozenSegError
+from frozenseg.errors import ConfigError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the tool; returns the exit code: 0, 2 for a mistake that the user can mend, 130 after Ctrl-C."""
+    """Run the script and return the exit code."""
     arguments = parse_arguments(argv)
-    try:
-        return start(arguments)
-    except FrozenSegError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("interrupted; --resume goes on with it", file=sys.stderr)
-        return 130
+    return run_script(lambda: start(arguments), "interrupted; resume with --resume")
 
 
 def start(arguments: argparse.Namespace) -> int:
-    """Begin with the engine that is asked for; returns the exit code.
+    """Train or evaluate with the engine of the command line; returns the exit code.
 
     Raises:
-        FrozenSegError: a mistake that the user can mend.
+        ConfigError: Detectron2 is requested and not installed.
     """
-    from frozenseg.engine import run  # torch and all the rest, which --help need not wait for
+    from frozenseg.engine import run  # not needed for --help, and slow to import
 
     if arguments.engine == "frozenseg" or arguments.print_config:
         return run.start(arguments)
     if importlib.util.find_spec("detectron2") is None:
         raise ConfigError(
-            "--engine detectron2 needs Detectron2, which is not installed here: see "
+            "--engine detectron2 needs Detectron2, which is not installed: see "
             "https://detectron2.readthedocs.io/tutorials/install.html, or leave the flag out."
         )
     from frozenseg.plugins import detectron2
@@ -43,4 +36,4 @@ def start(arguments: argparse.Namespace) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())

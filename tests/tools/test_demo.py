@@ -11,7 +11,7 @@ from frozenseg.modeling.build import build_model
 from frozenseg.modeling.load_weights import trained_tensors
 from frozenseg.toyworld.categories import all_categories
 from tests.tiny import NARROW, ROOT, TRAINING, tiny_config
-from tools.demo import SCENE_SIZE, SCENES, asked_words, main, parse_arguments
+from tools.demo import SCENE_SIZE, SCENES, vocabulary_of, main, parse_arguments
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def test_without_arguments_toyworld_is_segmented(tmp_path: Path, capsys: pytest.
 
 
 def test_toyworld_is_asked_for_all_its_words() -> None:
-    words = asked_words(parse_arguments(["--output", "masks"]))
+    words = vocabulary_of(parse_arguments(["--output", "masks"]))
     assert len(words) == len(all_categories())
     assert words.isthing == tuple(category.isthing for category in all_categories())
 
@@ -109,7 +109,7 @@ def test_bad_input_is_one_sentence_and_exit_code_2(
 def test_words_of_a_file(arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     table = tmp_path / "words.tsv"
     table.write_text("id\tname\tsynonyms\tisthing\n1\tcat\tcat,kitten\t1\n2\tsky\t\t0\n", encoding="utf-8")
-    words = asked_words(parse_arguments(["--input", "a.png", "--vocabulary-file", str(table), *arguments]))
+    words = vocabulary_of(parse_arguments(["--input", "a.png", "--vocabulary-file", str(table), *arguments]))
     assert words.classes == (("cat", "kitten"), ("sky",))
     assert words.isthing == (True, False)
     table.write_text("cat\nsky\n", encoding="utf-8")

@@ -86,8 +86,8 @@ def test_it_is_short() -> None:
 
 
 def test_a_period_of_0_has_no_end() -> None:
-    assert [steps for steps in range(1, 7) if plain_train_net.ends(3, steps)] == [3, 6]
-    assert not any(plain_train_net.ends(0, steps) for steps in range(1, 7))
+    assert [steps for steps in range(1, 7) if plain_train_net.is_due(3, steps)] == [3, 6]
+    assert not any(plain_train_net.is_due(0, steps) for steps in range(1, 7))
 
 
 def test_mistakes_and_help(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

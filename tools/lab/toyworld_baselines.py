@@ -1,57 +1,61 @@
-"""What can be said of a ToyWorld scene without learning: controls for what has been learned.
+"""Baselines on ToyWorld that need no training: controls for trained models.
 
-One takes everything for one material; all are equally frequent. One knows how each colour and material is painted:
-connected pixels of a colour are a thing. One knows how each outline is drawn, too: a thing has the outline with the
-nearest profile of distances from the centre.
+``majority`` predicts one material everywhere. ``colour`` knows the renderer's colours and materials and predicts a
+thing for each connected component of a thing colour. ``outline`` also knows the outlines of the shapes and compares
+profiles of distances from the centre.
 
-Letters: H×W the picture.
+Letters: H×W image size.
 """
 
 import colorsys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 from scipy import ndimage
+from torch import nn
 
-from frozenseg.toyworld.categories import COLOURS, Category
+from frozenseg.data.images import read_image
+from frozenseg.errors import ConfigError
+from frozenseg.toyworld.categories import COLOURS, Category, all_categories
 from frozenseg.toyworld.shapes import OUTLINES
 from frozenseg.toyworld.textures import MATERIALS
 
-SMOOTHING, CALMING = 3, 9  # pixels a side: of the blur before colours are told, of the vote among materials
-LEAST_THING, LARGEST_THING = 0.004, 0.12  # shares of the picture
-BINS = 8  # of the profile
-SAMPLE = 128  # pixels a side of the drawings of outlines and materials
+SMOOTHING, VOTING = 3, 9  # window sizes in pixels: blur before colours are compared, vote among materials
+SMALLEST_THING, LARGEST_THING = 0.004, 0.12  # areas as shares of the image
+BINS = 8  # of the distance profile
+SAMPLE_SIZE = 128  # height and width in pixels of the rendered outlines and materials
 EIGHT_NEIGHBOURS = np.ones((3, 3), dtype=bool)
 
 
 class Region(NamedTuple):
-    """A part of a picture, and what it is taken for."""
+    """A predicted segment."""
 
     mask: np.ndarray  # (H, W) bool
     category: Category
 
 
 def majority_regions(image: np.ndarray, categories: Sequence[Category]) -> list[Region]:
-    """Return one region, the whole picture, taken for the first material of the list.
+    """Return one region, the whole image, as the first material of the list.
 
     Args:
         image: (H, W, 3) uint8 RGB.
-        categories: what is asked for.
+        categories: the vocabulary.
     """
     material = next(category for category in categories if not category.isthing)
     return [Region(np.ones(image.shape[:2], dtype=bool), material)]
 
 
 def colour_regions(image: np.ndarray, categories: Sequence[Category], outlines: bool = False) -> list[Region]:
-    """Return things by colour and connection, and the ground by its nearest mean colour.
+    """Return things from connected components of a colour, and the ground by the nearest mean colour.
 
     Args:
         image: (H, W, 3) uint8 RGB.
-        categories: what is asked for. Patterns are beyond it: a thing is the first one of its colour, or of its shape,
-            where outlines are known, and plain rather than patterned.
-        outlines: whether they are.
+        categories: the vocabulary. Patterns are not recognised: a thing is the first category of its colour or, with
+            ``outlines``, of its colour and shape, plain rather than patterned.
+        outlines: True to choose a thing's shape by its outline.
     """
     colours = list(dict.fromkeys(category.parts["colour"] for category in categories if category.isthing))
     materials = [category for category in categories if not category.isthing]
@@ -64,31 +68,31 @@ def colour_regions(image: np.ndarray, categories: Sequence[Category], outlines: 
         for index, colour in enumerate(colours)
         for mask in connected(label == index)
     ]
-    taken = np.any([thing.mask for thing in things], axis=0) if things else np.zeros(label.shape, dtype=bool)
+    occupied = np.any([thing.mask for thing in things], axis=0) if things else np.zeros(label.shape, dtype=bool)
     votes = np.stack(
-        [ndimage.uniform_filter((label == len(colours) + i).astype(np.float32), CALMING) for i in range(len(materials))]
+        [ndimage.uniform_filter((label == len(colours) + i).astype(np.float32), VOTING) for i in range(len(materials))]
     )
     ground = votes.argmax(axis=0)
-    grounds = [Region((ground == index) & ~taken, material) for index, material in enumerate(materials)]
+    grounds = [Region((ground == index) & ~occupied, material) for index, material in enumerate(materials)]
     return things + [region for region in grounds if region.mask.any()]
 
 
 def outline_regions(image: np.ndarray, categories: Sequence[Category]) -> list[Region]:
-    """Return what :func:`colour_regions` does, with outlines known."""
+    """Return :func:`colour_regions` with ``outlines``."""
     return colour_regions(image, categories, outlines=True)
 
 
 def connected(mask: np.ndarray) -> Iterator[np.ndarray]:
-    """Yield the connected parts of a mask (H, W) that are as large as a thing, holes filled."""
+    """Yield the connected components of a mask (H, W) that have the size of a thing, with holes filled."""
     numbers, _ = ndimage.label(mask, structure=EIGHT_NEIGHBOURS)
     sizes = np.bincount(numbers.ravel()) / mask.size
     for number in range(1, len(sizes)):
-        if LEAST_THING <= sizes[number] <= LARGEST_THING:
+        if SMALLEST_THING <= sizes[number] <= LARGEST_THING:
             yield ndimage.binary_fill_holes(numbers == number)
 
 
 def profile(mask: np.ndarray) -> np.ndarray:
-    """Return how a mask's area is spread over distances from its centre, whatever its size and rotation: (BINS,)."""
+    """Return the histogram of distances from the centre of a mask, invariant to size and rotation: (BINS,)."""
     rows, columns = np.nonzero(mask)
     distance = np.hypot(rows - rows.mean(), columns - columns.mean()) / np.sqrt(len(rows))
     counts, _ = np.histogram(distance, bins=BINS, range=(0, 1))
@@ -96,30 +100,79 @@ def profile(mask: np.ndarray) -> np.ndarray:
 
 
 def _thing(mask: np.ndarray, colour: str, categories: Sequence[Category], outlines: bool) -> Category:
-    """Return the first category of a colour, or that whose outline is nearest."""
+    """Return the first category of a colour or, with ``outlines``, the one with the nearest outline."""
     candidates = [category for category in categories if category.isthing and category.parts["colour"] == colour]
     if not outlines:
         return candidates[0]
-    own = profile(mask)
+    mask_profile = profile(mask)
 
-    def unlikeness(category: Category) -> tuple[float, bool]:
-        difference = np.abs(own - _outline_profile(category.parts["shape"])).sum()
+    def distance(category: Category) -> tuple[float, bool]:
+        difference = np.abs(mask_profile - _outline_profile(category.parts["shape"])).sum()
         return float(difference), bool(category.parts["pattern"])
 
-    return min(candidates, key=unlikeness)
+    return min(candidates, key=distance)
 
 
 @cache
 def _outline_profile(shape: str) -> np.ndarray:
-    y, x = np.mgrid[-1.2 : 1.2 : SAMPLE * 1j, -1.2 : 1.2 : SAMPLE * 1j].astype(np.float32)
+    y, x = np.mgrid[-1.2 : 1.2 : SAMPLE_SIZE * 1j, -1.2 : 1.2 : SAMPLE_SIZE * 1j].astype(np.float32)
     return profile(OUTLINES[shape](x, y) < 0)
 
 
 @cache
 def _mean_colour(material: str) -> np.ndarray:
-    y, x = np.mgrid[:SAMPLE, :SAMPLE].astype(np.float32)
+    y, x = np.mgrid[:SAMPLE_SIZE, :SAMPLE_SIZE].astype(np.float32)
     return MATERIALS[material](np.random.default_rng(0), x, y).mean(axis=(0, 1))
 
 
 def _rgb(colour: str) -> np.ndarray:
     return np.array(colorsys.hsv_to_rgb(*COLOURS[colour]), dtype=np.float32)
+
+
+Regions = Callable[[np.ndarray, Sequence[Category]], list[Region]]
+BASELINES: dict[str, Regions] = {"majority": majority_regions, "colour": colour_regions, "outline": outline_regions}
+
+
+class BaselineModel(nn.Module):
+    """A baseline with the interface of a segmentation model.
+
+    Args:
+        regions: predicts the regions of an image, one of ``BASELINES``.
+        categories: the vocabulary, one category per class.
+    """
+
+    def __init__(self, regions: Regions, categories: Sequence[Category]) -> None:
+        super().__init__()
+        self.regions, self.categories = regions, list(categories)
+
+    @classmethod
+    def for_classes(cls, regions: Regions, classes: Sequence[tuple[str, ...]]) -> "BaselineModel":
+        """Return a baseline for the classes of a benchmark.
+
+        Args:
+            regions: predicts the regions of an image, one of ``BASELINES``.
+            classes: names of each class.
+
+        Raises:
+            ConfigError: A class does not belong to ToyWorld.
+        """
+        by_names = {category.names: category for category in all_categories()}
+        if unknown := [names[0] for names in classes if names not in by_names]:
+            raise ConfigError(
+                f"{unknown[0]!r} is not a class of ToyWorld: give a config with ToyWorld alone in DATASETS.TEST."
+            )
+        return cls(regions, [by_names[names] for names in classes])
+
+    def forward(self, batch: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Return ``panoptic_seg`` and ``sem_seg`` of each image, which is read from its ``file_name``."""
+        return [self.predict(np.asarray(read_image(element["file_name"]))) for element in batch]
+
+    def predict(self, image: np.ndarray) -> dict[str, Any]:
+        """Return ``panoptic_seg`` and ``sem_seg`` of an image (H, W, 3)."""
+        ids, segments = np.zeros(image.shape[:2], dtype=np.int32), []
+        labels = np.zeros(image.shape[:2], dtype=np.int64)
+        for number, region in enumerate(self.regions(image, self.categories), start=1):
+            label = self.categories.index(region.category)
+            ids[region.mask], labels[region.mask] = number, label
+            segments.append({"id": number, "isthing": region.category.isthing, "category_id": label})
+        return {"panoptic_seg": (torch.from_numpy(ids), segments), "sem_seg": torch.from_numpy(labels)}

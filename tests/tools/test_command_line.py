@@ -1,0 +1,47 @@
+"""The shared start of the scripts: help from the docstring, exit codes and messages."""
+
+from collections.abc import Callable
+
+import pytest
+
+from command_line import docstring_parser, run_script
+from frozenseg.errors import ConfigError
+
+
+def test_help_shows_the_docstring_around_the_flags() -> None:
+    parser = docstring_parser("Convert weights.\n\nExamples:\n    python tools/convert.py x\n")
+    parser.add_argument("--output", help="file to write")
+    text = parser.format_help()
+    order = [text.index(part) for part in ("Convert weights.", "--output", "Examples:\n    python tools/convert.py x")]
+    assert order == sorted(order)
+
+
+@pytest.mark.parametrize(("returned", "code"), [(None, 0), (0, 0), (1, 1)])
+def test_the_result_of_the_work_is_the_exit_code(returned: int | None, code: int) -> None:
+    assert run_script(lambda: returned) == code
+
+
+def raiser(error: BaseException) -> Callable[[], int]:
+    def work() -> int:
+        raise error
+
+    return work
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "message"),
+    [
+        (ConfigError("No such key."), 2, "error: No such key.\n"),
+        (KeyboardInterrupt(), 130, "resume with --resume\n"),
+    ],
+)
+def test_errors_are_one_sentence_on_stderr(
+    error: BaseException, code: int, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_script(raiser(error), interrupted="resume with --resume") == code
+    assert capsys.readouterr().err == message
+
+
+def test_a_bug_keeps_its_traceback() -> None:
+    with pytest.raises(ZeroDivisionError):
+        run_script(lambda: 1 // 0)

@@ -1,0 +1,48 @@
+"""Shared start of the scripts in this folder: a parser made from the docstring, and exit codes for errors.
+
+Example:
+    def main(argv: Sequence[str] | None = None) -> int:
+        parser = docstring_parser(__doc__)
+        parser.add_argument("--output", required=True)
+        arguments = parser.parse_args(argv)
+        return run_script(lambda: write_masks(arguments.output))
+"""
+
+import argparse
+import sys
+from collections.abc import Callable
+
+from frozenseg.errors import FrozenSegError
+
+USER_ERROR, INTERRUPTED = 2, 130  # exit codes
+
+
+def docstring_parser(docstring: str | None) -> argparse.ArgumentParser:
+    """Return a parser that prints a script's docstring as its ``--help``.
+
+    Args:
+        docstring: ``__doc__`` of the script. The first paragraph is printed above the flags, the rest (examples) below.
+    """
+    description, _, epilog = (docstring or "").partition("\n\n")
+    formatter = argparse.RawDescriptionHelpFormatter
+    return argparse.ArgumentParser(description=description, epilog=epilog, formatter_class=formatter)
+
+
+def run_script(work: Callable[[], int | None], interrupted: str = "interrupted") -> int:
+    """Run the work of a script and return its exit code.
+
+    A :class:`FrozenSegError` is printed to stderr as one sentence and gives exit code 2; Ctrl-C gives 130. All other
+    exceptions are bugs and keep their traceback.
+
+    Args:
+        work: called without arguments; returns an exit code, or None for 0.
+        interrupted: message after Ctrl-C, such as the command that resumes the work.
+    """
+    try:
+        return work() or 0
+    except FrozenSegError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return USER_ERROR
+    except KeyboardInterrupt:
+        print(interrupted, file=sys.stderr)
+        return INTERRUPTED

@@ -1,7 +1,7 @@
 """Table of all config keys: name, default, role, meaning and unit.
 
 The names are those of Detectron2, Mask2Former, FC-CLIP and FrozenSeg, so that published configs load unchanged. Keys of
-the released code that no longer act are listed in ``legacy.py``.
+the released code without effect here are listed in ``legacy.py``.
 """
 
 from typing import Any, Literal, NamedTuple

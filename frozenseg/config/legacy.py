@@ -1,7 +1,7 @@
-"""Keys of the released code that no longer act here: accepted, so that old configs load, and named in one warning.
+"""Keys of the released code without effect here: accepted, so that old configs load, and listed in one warning.
 
-Some of them stood for a choice that this model does not offer. Those are accepted only with the value under which the
-released code did what this model does.
+Keys in ``FIXED`` select behaviour that this model does not have. They are accepted only with the value for which the
+released code behaves like this model.
 """
 
 from collections.abc import Mapping
@@ -33,7 +33,7 @@ FIXED: dict[str, tuple[Any, ...]] = {
     "TEST.PRECISE_BN.ENABLED": (False,),
 }
 
-IDLE: frozenset[str] = frozenset(
+IGNORED: frozenset[str] = frozenset(
     {
         "MODEL.BACKBONE.FREEZE_AT",
         "MODEL.SEM_SEG_HEAD.IGNORE_VALUE",  # a property of the data set
@@ -62,7 +62,7 @@ IDLE: frozenset[str] = frozenset(
     }
 )
 
-IDLE_SECTIONS = (
+IGNORED_SECTIONS = (
     "MODEL.RESNETS.",
     "MODEL.SWIN.",
     "MODEL.SEM_SEG_HEAD.ASPP_",
@@ -72,28 +72,30 @@ IDLE_SECTIONS = (
 
 
 def is_legacy(name: str) -> bool:
-    """Whether a full key name belongs to the released code alone."""
-    return name in FIXED or name in IDLE or name.startswith(IDLE_SECTIONS)
+    """Return True if a dotted key belongs to the released code only."""
+    return name in FIXED or name in IGNORED or name.startswith(IGNORED_SECTIONS)
 
 
 def check_legacy(settings: Mapping[str, Setting]) -> None:
-    """Name legacy keys in one warning.
+    """Check settings of legacy keys, and log one warning that lists them.
 
     Args:
-        settings: legacy keys by full name.
+        settings: by dotted legacy key.
 
     Raises:
-        ConfigError: one of them asks for what this model does not do.
+        ConfigError: a value selects behaviour that this model does not have.
     """
     for name, setting in settings.items():
         value = list(setting.value) if isinstance(setting.value, tuple) else setting.value
         if name in FIXED and _plain(value) not in FIXED[name]:
             allowed = " or ".join(repr(choice) for choice in FIXED[name])
-            raise ConfigError(f"{setting.origin}: {name} is {value!r}; this model does only {allowed}: remove the key.")
+            raise ConfigError(
+                f"{setting.origin}: {name} is {value!r}, but this model supports only {allowed}: remove the key."
+            )
     if settings:
-        logger.warning("Keys that no longer act: %s.", ", ".join(sorted(settings)))
+        logger.warning("Keys without effect, of the released code: %s.", ", ".join(sorted(settings)))
 
 
 def _plain(value: Any) -> Any:
-    """Return what text from a command line stands for."""
+    """Return the value that a text from the command line spells."""
     return yaml.safe_load(value) if isinstance(value, str) else value

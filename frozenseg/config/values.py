@@ -1,4 +1,4 @@
-"""A given value becomes one of the kind that its key has, or an error says what the key takes."""
+"""Conversion of config values to the type of their key; a ConfigError states what the key accepts."""
 
 import ast
 from typing import Any
@@ -8,36 +8,37 @@ import yaml
 from frozenseg.config.yaml_files import Setting
 from frozenseg.errors import ConfigError
 
-# keys whose list holds lists of anything, with an example; whoever reads them checks them
-ROWS = {"EXPECTED_RESULTS": [["panoptic_seg", "PQ", 30.5, 0.1]]}
-KINDS = {bool: "True or False", int: "a whole number", float: "a number", str: "text", list: "a list"}
+# keys with lists of lists of any values, with an example; the code that reads them checks them
+LISTS_OF_ROWS = {"EXPECTED_RESULTS": [["panoptic_seg", "PQ", 30.5, 0.1]]}
+TYPE_NAMES = {bool: "True or False", int: "a whole number", float: "a number", str: "text", list: "a list"}
 
 
 def coerce(name: str, setting: Setting, default: Any) -> Any:
-    """Return a setting's value in the kind of its default.
+    """Return the value of a setting in the type of the key's default.
 
-    Text, as from a command line or YAML's ``1e-4``, is read as a Python or YAML value where the key takes no text;
-    a whole number serves as a number. Lists hold what the default's first element is; text where the default is empty.
+    Text, as from a command line or YAML's ``1e-4``, is parsed as a Python or YAML value if the key does not take text;
+    a whole number is accepted as a number. The elements of a list have the type of the default's first element, or are
+    text if the default is empty.
 
     Args:
         name: dotted key.
-        setting: the value that was given, and where.
-        default: a value of the right kind.
+        setting: value and origin.
+        default: a value of the key's type.
 
     Raises:
-        ConfigError: the value is of another kind.
+        ConfigError: the value is of another type.
     """
-    example = ROWS.get(name.rpartition(".")[2])
+    example = LISTS_OF_ROWS.get(name.rpartition(".")[2])
     try:
         return _convert(setting.value, default) if example is None else _rows(setting.value)
     except TypeError:
-        given = "nothing" if setting.value is None else f"{setting.value!r} ({type(setting.value).__name__})"
-        wanted = f"{KINDS[type(default)]} such as {_example(example or default)}"
-        raise ConfigError(f"{setting.origin}: {name} is {given}, expected {wanted}.") from None
+        actual = "nothing" if setting.value is None else f"{setting.value!r} ({type(setting.value).__name__})"
+        expected = f"{TYPE_NAMES[type(default)]} such as {_example(example or default)}"
+        raise ConfigError(f"{setting.origin}: {name} is {actual}, expected {expected}.") from None
 
 
 def read_literal(value: Any) -> Any:
-    """Read text as the Python or YAML value that it spells; anything else, and other text, stays as it is."""
+    """Return the Python or YAML value that a text spells; return other text and other values unchanged."""
     if not isinstance(value, str):
         return value
     try:
@@ -69,8 +70,8 @@ def _rows(value: Any) -> list[list[Any]]:
     return [list(row) for row in rows]
 
 
-def _require(value: Any, kind: type) -> Any:
-    if type(value) is not kind:  # a bool is no int here
+def _require(value: Any, required: type) -> Any:
+    if type(value) is not required:  # not isinstance: a bool is an int in Python, but not here
         raise TypeError
     return value
 

@@ -9,7 +9,7 @@ from frozenseg.config import CfgNode as FrozenSegCfg
 from frozenseg.config import get_cfg, load_shared_config
 from frozenseg.config.clip_section import PUBLISHED_SECTIONS
 from frozenseg.config.defaults import KEYS
-from frozenseg.config.legacy import FIXED, IDLE
+from frozenseg.config.legacy import FIXED, IGNORED
 from frozenseg.config.yaml_files import Setting, flatten
 from frozenseg.engine.arguments import KEY_OF_FLAG
 from frozenseg.errors import ConfigError
@@ -35,7 +35,7 @@ def add_frozenseg_config(cfg: CfgNode) -> None:
     for section in PUBLISHED_SECTIONS:
         set_key(cfg, section, cfg.MODEL.CLIP)  # the same section under its published names
     set_key(cfg, "MODEL.MASK_ON", True)  # without it Detectron2's own mapper leaves out the masks
-    idle = {name: values[0] for name, values in FIXED.items()} | dict.fromkeys(IDLE)
+    idle = {name: values[0] for name, values in FIXED.items()} | dict.fromkeys(IGNORED)
     for name, value in idle.items():
         if not has_key(cfg, name):
             set_key(cfg, name, value)

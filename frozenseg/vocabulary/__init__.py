@@ -1,4 +1,4 @@
-"""Words and the sentences around them; pure Python."""
+"""Vocabularies: class names with synonyms, and the prompt templates of the text encoder; pure Python."""
 
 from frozenseg.vocabulary.templates import TEMPLATES
 from frozenseg.vocabulary.vocabulary import Vocabulary

@@ -1,7 +1,7 @@
-"""Lists of classes in files, in the forms that people have them, and how they fit the classes of a data set.
+"""Files of class names, in three formats, and their alignment with the classes of a data set.
 
-Three forms, told apart by their content: numbered lines ``3:cat,kitten``, plain lines ``cat,kitten``, and tables with
-tabs under a header (``id``, ``name``, and where wanted ``synonyms``, ``isthing``, ``r``, ``g``, ``b``).
+The formats are recognised by their content: numbered lines ``3:cat,kitten``, plain lines ``cat,kitten``, and tables
+with tabs and a header (``id``, ``name``, and optionally ``synonyms``, ``isthing``, ``r``, ``g``, ``b``).
 """
 
 import csv
@@ -13,131 +13,138 @@ from typing import NamedTuple
 from frozenseg.errors import DataError
 
 NUMBERED = re.compile(r"\s*\d+\s*:")
-NO_CLASS = "invalid_class_id"  # what published lists write beside numbers that stand for nothing
-Words = tuple[str, ...]
+INVALID_NAME = "invalid_class_id"  # written by published files next to numbers without a class
+Synonyms = tuple[str, ...]
 
 
 class VocabularyLine(NamedTuple):
     """One class of a file.
 
     Attributes:
-        id: its number; None where the file gives none.
-        names: the words for it, the first one stands in reports.
-        isthing: countable or not; None where the file does not say.
-        rgb: colour in drawings, 0-255; None where the file gives none.
+        id: number of the class; None if the file has no numbers.
+        names: synonyms of the class; the first one is its name in reports.
+        isthing: True for countable classes (things), False for stuff; None if the file does not specify it.
+        rgb: colour in drawings, 0-255; None if the file has no colours.
     """
 
     id: int | None
-    names: Words
+    names: Synonyms
     isthing: bool | None = None
     rgb: tuple[int, int, int] | None = None
 
 
 def read_vocabulary_lines(path: str | Path) -> list[VocabularyLine]:
-    """Read a list of classes.
+    """Read the classes of a file.
 
-    Empty lines, lines that begin with ``#`` and numbers without a class (``invalid_class_id``) are left out.
+    Empty lines, lines that begin with ``#`` and numbers without a class (``invalid_class_id``) are skipped.
+
+    Args:
+        path: text file in UTF-8.
 
     Returns:
-        The classes in the order of the file; either all have a number or none has.
+        Classes in the order of the file; either all of them have a number or none.
 
     Raises:
-        DataError: the file is missing, holds no class, gives a number twice, or has a line of another form (named).
+        DataError: the file is missing, has no class, has a duplicate number, or has a line of another format.
     """
     path = Path(path).expanduser()
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"The list of classes {path} cannot be read as text ({error}).") from error
-    lines = {place: line for place, line in enumerate(text.splitlines(), start=1) if _counts(line)}
+        raise DataError(f"The file of class names {path} cannot be read as text ({error}).") from error
+    lines = {number: line for number, line in enumerate(text.splitlines(), start=1) if _has_content(line)}
     if any("\t" in line for line in lines.values()):
-        found = _read_table(path, lines)
+        classes = _read_table(path, lines)
     elif any(NUMBERED.match(line) for line in lines.values()):
-        found = [_read_numbered(path, place, line) for place, line in lines.items() if NO_CLASS not in line]
+        classes = [_read_numbered(path, number, line) for number, line in lines.items() if INVALID_NAME not in line]
     else:
-        found = [VocabularyLine(None, _names(path, place, line)) for place, line in lines.items()]
-    if not found:
-        raise DataError(f"The list of classes {path} holds no class: write one line a class, such as cat,kitten.")
-    numbers = [line.id for line in found if line.id is not None]
-    if doubles := [number for number in set(numbers) if numbers.count(number) > 1]:
-        raise DataError(f"The list of classes {path} gives the number {min(doubles)} twice: each class has its own.")
-    return found
+        classes = [VocabularyLine(None, _names(path, number, line)) for number, line in lines.items()]
+    if not classes:
+        raise DataError(f"The file of class names {path} has no class: write one line per class, such as cat,kitten.")
+    ids = [line.id for line in classes if line.id is not None]
+    if duplicates := [number for number in set(ids) if ids.count(number) > 1]:
+        raise DataError(f"The file of class names {path} has the number {min(duplicates)} twice, expected it once.")
+    return classes
 
 
-def match_to(lines: Sequence[VocabularyLine], ids: Sequence[int], path: str | Path, name: str) -> list[Words]:
-    """Bring a list of classes into the order of a data set's classes.
+def match_to_dataset(
+    lines: Sequence[VocabularyLine], ids: Sequence[int], path: str | Path, name: str
+) -> list[Synonyms]:
+    """Return the classes of a file in the order of a data set's classes.
 
-    Published lists number a data set's classes as its annotations do, from 0, or from 1; before those from 1 there may
-    stand a 0 for what is no class. Lines without numbers are in the data set's order.
+    Published files number the classes as the annotations do, from 0, or from 1; files that count from 1 may have a
+    class 0 for "no class". Lines without numbers are in the order of the data set.
 
     Args:
-        lines: the list.
+        lines: classes of the file.
         ids: numbers of the data set's C classes in its annotations, in contiguous order.
-        path: of the list, for messages.
-        name: of the data set, for messages.
+        path: the file, for messages.
+        name: name of the data set, for messages.
 
     Returns:
-        The words of each class, C of them.
+        Synonyms of each of the C classes.
 
     Raises:
-        DataError: the list has more or fewer classes, or other numbers.
+        DataError: the file has more or fewer classes, or other numbers.
     """
     count = len(ids)
-    by_number: dict[int, Words] = {line.id: line.names for line in lines if line.id is not None}
-    if not by_number and len(lines) == count:
+    by_id: dict[int, Synonyms] = {line.id: line.names for line in lines if line.id is not None}
+    if not by_id and len(lines) == count:
         return [line.names for line in lines]
-    numbers = f", numbered {min(by_number)} to {max(by_number)}" if by_number else ""
-    if len(by_number) == count + 1 and min(by_number) == 0:
-        del by_number[0]
+    numbers = f", numbered {min(by_id)} to {max(by_id)}" if by_id else ""
+    if len(by_id) == count + 1 and min(by_id) == 0:
+        del by_id[0]
     for order in (list(ids), list(range(count)), list(range(1, count + 1))):
-        if by_number.keys() == set(order):
-            return [by_number[number] for number in order]
+        if by_id.keys() == set(order):
+            return [by_id[number] for number in order]
     raise DataError(
-        f"{path} has {len(lines)} classes{numbers}, {name} has {count}, numbered {min(ids)} to {max(ids)}: the list "
-        "must give every class, by these numbers, from 0 or 1 without a gap, or without numbers in their order."
+        f"{path} has {len(lines)} classes{numbers}, {name} has {count}, numbered {min(ids)} to {max(ids)}: the file "
+        "must list every class, with these numbers, with numbers from 0 or 1 without a gap, or without numbers in the "
+        "order of the data set."
     )
 
 
-def _counts(line: str) -> bool:
+def _has_content(line: str) -> bool:
     return bool(line.strip()) and not line.lstrip().startswith("#")
 
 
-def _names(path: Path, place: int, text: str) -> Words:
+def _names(path: Path, number: int, text: str) -> Synonyms:
     names = tuple(name.strip() for name in text.split(",") if name.strip())
     if not names:
-        raise DataError(f"{path}, line {place}: no word stands there; write a class as cat,kitten.")
+        raise DataError(f"{path}, line {number}: the class has no name; write it as cat,kitten.")
     return names
 
 
-def _read_numbered(path: Path, place: int, line: str) -> VocabularyLine:
+def _read_numbered(path: Path, number: int, line: str) -> VocabularyLine:
     parts = line.split(":")
     if len(parts) != 2 or not NUMBERED.match(line):
         raise DataError(
-            f"{path}, line {place}: {line.strip()!r} is not of the form 3:cat,kitten, a number, one colon and the "
-            "words, as its other lines are."
+            f"{path}, line {number}: {line.strip()!r} is not in the format of the other lines; expected a number, one "
+            "colon and the names, such as 3:cat,kitten."
         )
-    return VocabularyLine(int(parts[0]), _names(path, place, parts[1]))
+    return VocabularyLine(int(parts[0]), _names(path, number, parts[1]))
 
 
 def _read_table(path: Path, lines: dict[int, str]) -> list[VocabularyLine]:
-    header, *places = lines
+    header, *numbers = lines
     columns = [column.strip() for column in lines[header].split("\t")]
     if missing := {"id", "name"} - set(columns):
         raise DataError(
-            f"{path}, line {header}: a list of classes with tabs begins with the names of its columns, of which "
-            f"{' and '.join(sorted(missing))} {'is' if len(missing) == 1 else 'are'} missing."
+            f"{path}, line {header}: {' and '.join(sorted(missing))} {'is' if len(missing) == 1 else 'are'} missing "
+            "from the column names, with which a file with tabs must begin."
         )
-    rows = csv.DictReader([lines[place] for place in places], columns, delimiter="\t", quoting=csv.QUOTE_NONE)
-    return [_read_row(path, place, row) for place, row in zip(places, rows, strict=True)]
+    rows = csv.DictReader([lines[number] for number in numbers], columns, delimiter="\t", quoting=csv.QUOTE_NONE)
+    return [_read_row(path, number, row) for number, row in zip(numbers, rows, strict=True)]
 
 
-def _read_row(path: Path, place: int, row: dict[str, str]) -> VocabularyLine:
-    names = _names(path, place, row.get("synonyms") or row["name"] or "")
+def _read_row(path: Path, number: int, row: dict[str, str]) -> VocabularyLine:
+    names = _names(path, number, row.get("synonyms") or row["name"] or "")
     isthing = row["isthing"].strip() == "1" if row.get("isthing") else None
     try:
-        colour = [int(row[channel]) for channel in "rgb"] if row.get("r") else None
-        return VocabularyLine(int(row["id"]), names, isthing, None if colour is None else (*colour,))  # type: ignore
+        rgb = (int(row["r"]), int(row["g"]), int(row["b"])) if row.get("r") else None
+        return VocabularyLine(int(row["id"]), names, isthing, rgb)
     except (KeyError, TypeError, ValueError) as error:
         raise DataError(
-            f"{path}, line {place}: id, r, g and b must be whole numbers, all there (received {error})."
+            f"{path}, line {number}: id, r, g and b must be whole numbers, and r, g and b be set together (received "
+            f"{error})."
         ) from error

@@ -1,7 +1,7 @@
-"""The 14 sentences in which every name is put before it is encoded.
+"""Prompt templates: the 14 sentences in which the text encoder sees every class name.
 
-They are the ones of the published protocol (ViLD's list, Gu et al., 2022, as used for open-vocabulary segmentation);
-full stops are exactly as published, and no article is chosen by the name.
+They are those of the published protocol (list of ViLD, Gu et al., 2022, as used for open-vocabulary segmentation). Full
+stops are exactly as published, and the article does not depend on the name.
 """
 
 TEMPLATES: tuple[str, ...] = (

@@ -1,4 +1,4 @@
-"""The words that a model is asked for: classes, their synonyms, and which of them are countable things."""
+"""Vocabulary: ordered classes with synonyms and thing/stuff flags."""
 
 import random
 from collections.abc import Iterable, Sequence
@@ -13,33 +13,36 @@ class Vocabulary:
     """Classes in order, each with one or more names.
 
     Attributes:
-        classes: the synonyms of each class, the first one is its name in reports.
-        isthing: whether each class is countable (thing) or not (stuff).
+        classes: synonyms of each class; the first one is its name in reports.
+        isthing: True for each countable class (thing), False for stuff.
     """
 
     classes: tuple[tuple[str, ...], ...]
     isthing: tuple[bool, ...]
 
     def __post_init__(self) -> None:
-        """Refuse an empty vocabulary and a class without a name."""
+        """Raise DataError for an empty vocabulary, a class without a name, or a wrong number of flags."""
         if not self.classes:
             raise DataError("The vocabulary is empty: give at least one class, for example 'cat,kitten; dog'.")
         for index, synonyms in enumerate(self.classes):
             if not synonyms or not all(name.strip() for name in synonyms):
                 raise DataError(
                     f"Class {index + 1} of the vocabulary has an empty name (received {','.join(synonyms)!r}): "
-                    "separate classes by ';' and synonyms by ',' with a word between any two."
+                    "separate classes with ';' and synonyms with ',', with a name between any two."
                 )
         if len(self.isthing) != len(self.classes):
-            raise DataError(f"{len(self.classes)} classes but {len(self.isthing)} thing/stuff flags.")
+            raise DataError(
+                f"The vocabulary has {len(self.classes)} classes but {len(self.isthing)} thing/stuff flags: give one "
+                "flag for each class."
+            )
 
     @classmethod
     def parse(cls, text: str, stuff: Iterable[str] = ()) -> "Vocabulary":
         """Read ``"cat,kitten; dog"``: classes separated by ``;``, synonyms by ``,``.
 
         Args:
-            text: the words.
-            stuff: first names of the classes that are stuff; all others are things.
+            text: class names.
+            stuff: first names of the stuff classes; all others are things.
         """
         body = text.strip().removesuffix(";")
         return cls.from_strings(body.split(";") if body.strip() else [], stuff=stuff)
@@ -48,17 +51,23 @@ class Vocabulary:
     def from_strings(
         cls, classes: Sequence[str], isthing: Sequence[bool] | None = None, stuff: Iterable[str] = ()
     ) -> "Vocabulary":
-        """Build from one comma-separated string a class, such as ``["cat,kitten", "sky"]``.
+        """Build from one comma-separated string per class, such as ``["cat,kitten", "sky"]``.
 
         Args:
-            classes: the strings; spaces around a name are dropped, spaces inside it stay.
-            isthing: one flag a class; without it every class is a thing but those in ``stuff``.
-            stuff: first names of the classes that are stuff.
+            classes: strings; spaces around a name are removed, spaces inside it are kept.
+            isthing: one flag per class; if None, every class is a thing except those in ``stuff``.
+            stuff: first names of the stuff classes.
+
+        Raises:
+            DataError: the vocabulary is empty, a name is empty, or ``stuff`` has an unknown name.
         """
         synonyms = tuple(tuple(name.strip() for name in text.split(",")) for text in classes)
         stuff_names = set(stuff)
         if unknown := stuff_names - {names[0] for names in synonyms}:
-            raise DataError(f"Stuff classes that are not in the vocabulary: {', '.join(sorted(unknown))}.")
+            raise DataError(
+                f"Stuff classes that are not in the vocabulary: {', '.join(sorted(unknown))}. Give the first name of "
+                "each stuff class."
+            )
         flags = tuple(names[0] not in stuff_names for names in synonyms) if isthing is None else tuple(isthing)
         return cls(synonyms, tuple(bool(flag) for flag in flags))
 
@@ -69,45 +78,56 @@ class Vocabulary:
 
     @property
     def synonyms(self) -> tuple[str, ...]:
-        """All names of all classes, class by class: one row of the text classifier each."""
+        """All names of all classes, class by class; the text classifier has one embedding for each."""
         return tuple(name for synonyms in self.classes for name in synonyms)
 
     @property
     def synonym_counts(self) -> tuple[int, ...]:
-        """How many names each class has."""
+        """Number of names of each class."""
         return tuple(len(synonyms) for synonyms in self.classes)
 
     def prompts(self, templates: Sequence[str] = TEMPLATES) -> list[str]:
-        """Return every name in every template, name by name."""
+        """Return every name in every template, name by name.
+
+        Args:
+            templates: sentences with ``{}`` for the name.
+        """
         return [template.format(name) for name in self.synonyms for template in templates]
 
     def seen_by(self, training: "Vocabulary") -> tuple[bool, ...]:
-        """Tell which classes training has shown: any name equals, to the letter, any name of a training class."""
+        """Return True for each seen class: a class with a name that is, letter by letter, a name of a training class.
+
+        Args:
+            training: vocabulary of the training data.
+        """
         known = set(training.synonyms)
         return tuple(any(name in known for name in synonyms) for synonyms in self.classes)
 
     def shuffled(self, seed: int) -> "Vocabulary":
-        """Return the control: no class keeps its own names, things swap with things and stuff with stuff.
+        """Return a vocabulary in which every class has the names of another class, as a control experiment.
 
-        Where one class is the only one of its kind, all swap with all. A model that reads the words must fail with it;
-        one that has only learned an order of classes would not.
+        Names are permuted among things and among stuff, or among all classes if there is only one class of a kind. A
+        model that uses the text embeddings fails on it; one that has learned an order of classes does not.
+
+        Args:
+            seed: seed of the permutation.
 
         Raises:
-            ConfigError: there is one class alone, and no other name for it.
+            ConfigError: the vocabulary has a single class.
         """
         if len(self) == 1:
             raise ConfigError(
-                "There is one class alone, and no other name for it: set TEST.SHUFFLE_CLASS_NAMES to False."
+                "Class names cannot be shuffled in a vocabulary with a single class: set TEST.SHUFFLE_CLASS_NAMES to "
+                "False."
             )
         names = list(self.classes)
         kinds = [[index for index, isthing in enumerate(self.isthing) if isthing == kind] for kind in (True, False)]
-        if any(len(places) == 1 for places in kinds):
+        if any(len(indices) == 1 for indices in kinds):
             kinds = [list(range(len(self)))]
-        for places in kinds:
-            order = list(places)
+        for order in kinds:
             random.Random(seed).shuffle(order)  # noqa: S311 (a shuffle, no secret)
-            for place, following in zip(order, order[1:] + order[:1], strict=True):  # one cycle: nothing stays
-                names[place] = self.classes[following]
+            for index, following in zip(order, order[1:] + order[:1], strict=True):  # one cycle: no fixed point
+                names[index] = self.classes[following]
         return Vocabulary(tuple(names), self.isthing)
 
     def __len__(self) -> int:

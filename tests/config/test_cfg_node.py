@@ -63,7 +63,7 @@ def test_a_resolved_config_reads_back_the_same(tmp_path: Path) -> None:
         (["SOLVER.MAX_ITER", "many"], r"SOLVER.MAX_ITER is 'many' \(str\), expected a whole number such as 368750"),
         (["SOLVER.MAX_ITER", "True"], "expected a whole number"),
         (["SOLVER", "5"], "SOLVER is a section of keys"),
-        (["MODEL.MASK_FORMER.PRE_NORM", "True"], "PRE_NORM is .*; this model does only False: remove the key"),
+        (["MODEL.MASK_FORMER.PRE_NORM", "True"], "PRE_NORM is .*, but this model supports only False: remove the key"),
     ],
 )
 def test_wrong_overrides(options: list[Any], message: str) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from frozenseg.config import load_config
 from frozenseg.config.defaults import KEYS
-from frozenseg.config.legacy import FIXED, IDLE, is_legacy
+from frozenseg.config.legacy import FIXED, IGNORED, is_legacy
 from frozenseg.errors import ConfigError
 
 PUBLISHED = ("MODEL.FROZEN_SEG.", "MODEL.FC_CLIP.")  # names of the CLIP section
@@ -52,7 +52,7 @@ def value_of(cfg: Any, name: str) -> Any:
 
 def test_no_key_is_both_ours_and_legacy() -> None:
     assert [name for name in OURS if is_legacy(name)] == []
-    assert set(FIXED) & IDLE == set()
+    assert set(FIXED) & IGNORED == set()
 
 
 @pytest.mark.parametrize("name", FIXED)
@@ -63,5 +63,5 @@ def test_what_the_model_does_is_accepted_and_nothing_else(name: str, tmp_path: P
         load_config(path)
         load_config(path, [name, str(value)])
     path.write_text(json.dumps({name: "something else"}), encoding="utf-8")
-    with pytest.raises(ConfigError, match=rf"config.yaml: {name} is 'something else'; this model does only"):
+    with pytest.raises(ConfigError, match=rf"config.yaml: {name} is 'something else', but this model supports only"):
         load_config(path)

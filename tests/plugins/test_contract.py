@@ -127,7 +127,7 @@ def test_a_command_line_has_keys_of_both() -> None:
         (CONFIG, ["SOLVER.MAX_ITR", "3"], "unknown key 'SOLVER.MAX_ITR'. Did you mean 'SOLVER.MAX_ITER'"),
         (CONFIG, ["SOLVER.MAX_ITER"], "command line: 'SOLVER.MAX_ITER' has no value"),
         (CONFIG, ["SOLVER.MAX_ITER", "soon"], "SOLVER.MAX_ITER is 'soon' (str), expected a whole number"),
-        (CONFIG, ["MODEL.MASK_FORMER.PRE_NORM", "True"], "this model does only False: remove the key"),
+        (CONFIG, ["MODEL.MASK_FORMER.PRE_NORM", "True"], "this model supports only False: remove the key"),
         (CONFIG, ["MODEL.KEYPOINTS", "many"], "Detectron2's own keys in .*for config key: MODEL.KEYPOINTS"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Lists of classes: three forms, and the numbers under which published lists have them."""
+"""Files of class names: three formats, and the numbers of the classes in published files."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import pytest
 
 from frozenseg.data.spec import read_categories
 from frozenseg.errors import DataError
-from frozenseg.vocabulary.files import VocabularyLine, match_to, read_vocabulary_lines
+from frozenseg.vocabulary.files import VocabularyLine, match_to_dataset, read_vocabulary_lines
 from tests.tiny import ROOT
 
 
@@ -21,7 +21,7 @@ def numbered(*numbers: int) -> list[VocabularyLine]:
 
 
 def matched(lines: list[VocabularyLine], ids: list[int]) -> list[str]:
-    return [names[0] for names in match_to(lines, ids, "words.txt", "pets")]
+    return [names[0] for names in match_to_dataset(lines, ids, "words.txt", "pets")]
 
 
 def test_numbered_lines(tmp_path: Path) -> None:
@@ -48,20 +48,20 @@ def test_our_own_tables_are_such_files(path: Path) -> None:
     lines, rows = read_vocabulary_lines(path), read_categories(path.name)
     assert [tuple(line) for line in lines] == [(row.id, row.names, row.isthing, row.rgb) for row in rows]
     ids = [row.id for row in rows]
-    assert match_to(lines, ids, path, path.stem) == [row.names for row in rows]
+    assert match_to_dataset(lines, ids, path, path.stem) == [row.names for row in rows]
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", r"words\.txt holds no class"),
-        ("0:invalid_class_id\n", "holds no class"),
-        ("1:cat\n2:sky:blue\n", r"line 2: '2:sky:blue' is not of the form 3:cat,kitten"),
-        ("1:cat\ndog\n", r"line 2: 'dog' is not of the form"),
-        ("1:cat\n1:dog\n", "gives the number 1 twice"),
-        ("cat\n , \n", "line 2: no word stands there"),
-        ("1:\n", "line 1: no word stands there"),
-        ("name\tisthing\ncat\t1\n", "line 1: .* of which id is missing"),
+        ("", r"words\.txt has no class"),
+        ("0:invalid_class_id\n", "has no class"),
+        ("1:cat\n2:sky:blue\n", r"line 2: '2:sky:blue' is not in the format .*such as 3:cat,kitten"),
+        ("1:cat\ndog\n", r"line 2: 'dog' is not in the format"),
+        ("1:cat\n1:dog\n", "has the number 1 twice"),
+        ("cat\n , \n", "line 2: the class has no name"),
+        ("1:\n", "line 1: the class has no name"),
+        ("name\tisthing\ncat\t1\n", "line 1: id is missing from the column names"),
         ("id\tname\nfour\tcat\n", "line 2: id, r, g and b must be whole numbers"),
         ("id\tname\tr\n4\tcat\t9\n", "line 2: id, r, g and b"),
     ],

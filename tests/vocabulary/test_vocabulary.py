@@ -1,4 +1,4 @@
-"""Words: parsing, synonyms, seen and unseen, the shuffled control."""
+"""Vocabularies: parsing, synonyms, seen and unseen classes, the shuffled control."""
 
 import pytest
 from hypothesis import given, settings
@@ -9,13 +9,13 @@ from frozenseg.vocabulary import TEMPLATES, Vocabulary
 
 
 def test_text_becomes_classes_and_synonyms() -> None:
-    words = Vocabulary.parse(" cat, kitten;traffic light ;", stuff=["traffic light"])
-    assert words.classes == (("cat", "kitten"), ("traffic light",))
-    assert words.isthing == (True, False)
-    assert words.names == ("cat", "traffic light")
-    assert words.synonyms == ("cat", "kitten", "traffic light")
-    assert words.synonym_counts == (2, 1)
-    assert len(words) == 2
+    vocabulary = Vocabulary.parse(" cat, kitten;traffic light ;", stuff=["traffic light"])
+    assert vocabulary.classes == (("cat", "kitten"), ("traffic light",))
+    assert vocabulary.isthing == (True, False)
+    assert vocabulary.names == ("cat", "traffic light")
+    assert vocabulary.synonyms == ("cat", "kitten", "traffic light")
+    assert vocabulary.synonym_counts == (2, 1)
+    assert len(vocabulary) == 2
 
 
 def test_prompts_are_name_by_name() -> None:
@@ -55,11 +55,11 @@ def test_seen_means_a_shared_name_to_the_letter() -> None:
 
 @pytest.mark.parametrize("things", [1, 2, 3])
 def test_the_only_one_of_its_kind_is_shuffled_too(things: int) -> None:
-    words = Vocabulary.from_strings([f"class {index}" for index in range(things + 1)], [True] * things + [False])
-    shuffled = words.shuffled(0)
-    assert all(before != after for before, after in zip(words.classes, shuffled.classes, strict=True))
-    assert set(shuffled.classes) == set(words.classes)
-    with pytest.raises(ConfigError, match="one class alone, and no other name for it"):
+    vocabulary = Vocabulary.from_strings([f"class {index}" for index in range(things + 1)], [True] * things + [False])
+    shuffled = vocabulary.shuffled(0)
+    assert all(before != after for before, after in zip(vocabulary.classes, shuffled.classes, strict=True))
+    assert set(shuffled.classes) == set(vocabulary.classes)
+    with pytest.raises(ConfigError, match="cannot be shuffled in a vocabulary with a single class"):
         Vocabulary.parse("cat,kitten").shuffled(0)
 
 
@@ -67,9 +67,9 @@ def test_the_only_one_of_its_kind_is_shuffled_too(things: int) -> None:
 @given(st.integers(2, 6), st.integers(2, 6), st.integers(0, 100))
 def test_shuffling_moves_every_name_within_its_kind(things: int, stuff: int, seed: int) -> None:
     names = [f"class {index}" for index in range(things + stuff)]
-    words = Vocabulary.from_strings(names, [True] * things + [False] * stuff)
-    shuffled = words.shuffled(seed)
-    assert shuffled == words.shuffled(seed)
-    assert all(before != after for before, after in zip(words.classes, shuffled.classes, strict=True))
-    assert set(shuffled.classes[:things]) == set(words.classes[:things])
-    assert shuffled.isthing == words.isthing
+    vocabulary = Vocabulary.from_strings(names, [True] * things + [False] * stuff)
+    shuffled = vocabulary.shuffled(seed)
+    assert shuffled == vocabulary.shuffled(seed)
+    assert all(before != after for before, after in zip(vocabulary.classes, shuffled.classes, strict=True))
+    assert set(shuffled.classes[:things]) == set(vocabulary.classes[:things])
+    assert shuffled.isthing == vocabulary.isthing

@@ -39,12 +39,12 @@ def test_every_picture_gets_its_masks_once(
         assert main(["toyworld_val_seen", "toyworld_val_unseen", *command]) == 0
     files = list((tmp_path / "masks").rglob("*.npz"))
     assert len(files) == 4
-    assert "0 of 4 pictures had masks already; 4 more have them now" in caplog.text
+    assert "0 of 4 images were in the cache; 4 were added" in caplog.text
     monkeypatch.setattr(proposal_cache.ProposalCache, "save", None)  # nothing is made again
     caplog.clear()
     with caplog.at_level("INFO"):
         assert main(["toyworld_val_seen", *command]) == 0
-    assert "2 of 2 pictures had masks already; 0 more have them now" in caplog.text
+    assert "2 of 2 images were in the cache; 0 were added" in caplog.text
 
 
 def test_masks_of_another_precision_are_others_and_its_models_find_them(
@@ -54,7 +54,7 @@ def test_masks_of_another_precision_are_others_and_its_models_find_them(
         caplog.clear()
         with caplog.at_level("INFO"):
             assert main(["toyworld_val_seen", *command, "MODEL.FROZEN_DTYPE", precision]) == 0
-        assert "0 of 2 pictures had masks already" in caplog.text
+        assert "0 of 2 images were in the cache" in caplog.text
     masks = ("TEST.USE_SAM_MASKS", True, "TEST.SAM_MASK_POINTS", 2, "TEST.SAM_MASK_CACHE", str(tmp_path / "masks"))
     cfg = load_config(CONFIG, [*NARROW, *masks, "MODEL.FROZEN_DTYPE", "bfloat16"])
     model = build_model(cfg, vocabulary_of("toyworld_train")).eval()
@@ -80,7 +80,7 @@ def test_released_pickles_are_taken_over(
     with caplog.at_level("INFO"):
         assert main([*command, "DATASETS.SKIP_BAD", "True"]) == 0
     assert "1 more have them now" in caplog.text
-    assert "1 were left out" in caplog.text
+    assert "1 were skipped" in caplog.text
 
 
 def test_mistakes_are_one_sentence(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:

@@ -87,7 +87,7 @@ def test_a_run_leaves_everything_in_its_folder(trained: Path) -> None:
     assert yaml.safe_load((trained / "config.yaml").read_text())["SOLVER"]["MAX_ITER"] == 4
     log = (trained / "log.txt").read_text()
     assert "Environment: " in log
-    assert f"Everything lies in {trained}" in log
+    assert f"Output folder: {trained}" in log
 
 
 def test_results_have_the_fixed_form(trained: Path) -> None:

@@ -33,9 +33,7 @@ def clear_failures(trainer: Trainer, cfg: CfgNode) -> Iterator[None]:
         if error.errno not in DISK_FULL:
             raise
         disk = error.filename or cfg.OUTPUT_DIR
-        raise FrozenSegError(
-            f"The disk of {disk} is full: free some space, then {_way_to_continue(trainer)}."
-        ) from error
+        raise FrozenSegError(f"The disk of {disk} is full: make room, then {_way_to_continue(trainer)}.") from error
     except (torch.OutOfMemoryError, MemoryError) as error:
         raise FrozenSegError(_out_of_memory(trainer, cfg, error)) from error
     except RuntimeError as error:

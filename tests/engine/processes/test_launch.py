@@ -72,7 +72,7 @@ def test_a_mistake_in_one_process_is_told_as_it_was(capfd: pytest.CaptureFixture
 
 
 def test_a_bug_in_a_process_keeps_its_traceback() -> None:
-    with pytest.raises(RuntimeError, match=r"(?s)Process \d has failed:.*in bug.*of our own making"):
+    with pytest.raises(RuntimeError, match=r"(?s)Process \d failed:.*in bug.*of our own making"):
         launch(bug, ("",), Processes(per_machine=2))
 
 

@@ -58,7 +58,7 @@ def test_no_memory_on_a_cpu(cfg: CfgNode) -> None:
 def test_a_full_disk(cfg: CfgNode) -> None:
     error = OSError(errno.ENOSPC, "No space left on device", "run/metrics.json")
     assert told(error, cfg) == (
-        "The disk of run/metrics.json is full: free some space, then start again (there is no checkpoint yet)."
+        "The disk of run/metrics.json is full: make room, then start again (there is no checkpoint yet)."
     )
     assert "The disk of ./output is full" in told(OSError(errno.ENOSPC, "No space left on device"), cfg)
 

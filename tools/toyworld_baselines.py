@@ -55,9 +55,9 @@ def score_baselines(arguments: argparse.Namespace) -> None:
     for name, regions in BASELINES.items():
         results = {}
         for benchmark in benchmarks:
-            baseline = BaselineModel.for_classes(regions, benchmark.words.classes)
+            baseline = BaselineModel.for_classes(regions, benchmark.vocabulary.classes)
             results[benchmark.name], _ = inference_on_dataset(
-                baseline, benchmark.test_set.batches(), benchmark.evaluators
+                baseline, benchmark.dataset.batches(), benchmark.evaluators
             )
         write_results(arguments.output / f"{name}.json", results)
         print(f"\n{name}\n{results_table(results)}")

@@ -133,7 +133,7 @@ def _evaluate_only(cfg: Any, folder: Path, resume: bool) -> None:
     training = resolve_for_run(cfg, cfg.DATASETS.TRAIN[0])
     vocabulary = training.vocabulary
     benchmarks = build_benchmarks(cfg, training)
-    write_contact_sheets([benchmark.test_set.opened for benchmark in benchmarks], folder / "data")
+    write_contact_sheets([benchmark.dataset.opened for benchmark in benchmarks], folder / "data")
     if checkpoint is None and not cfg.MODEL.WEIGHTS:
         logger.warning("No weights are given (--weights FILE): the model that is evaluated is untrained.")
     expected = read_expected(cfg.TEST.EXPECTED_RESULTS, [benchmark.name for benchmark in benchmarks])
@@ -200,7 +200,7 @@ def _open_training(
     """Open and check the data sets that are trained on; draw contact sheets of all data sets of the run."""
     train_set = TrainDataset.open(cfg, training)
     check_samples(train_set.parts, cfg.DATASETS.SKIP_BAD)
-    opened = [*(benchmark.test_set.opened for benchmark in benchmarks), *train_set.parts]
+    opened = [*(benchmark.dataset.opened for benchmark in benchmarks), *train_set.parts]
     write_contact_sheets(opened, folder / "data")
     return train_set
 

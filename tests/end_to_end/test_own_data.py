@@ -67,7 +67,7 @@ def test_evaluation_by_words_of_ones_own(capsys: pytest.CaptureFixture[str]) -> 
     }
     assert "asked for by the words of words.txt, 20 classes" in Path("out/log.txt").read_text(encoding="utf-8")
     assert train_net("DATASETS.TRAIN", [FOLDER], "DATASETS.TEST", [FOLDER, f"{FOLDER}&ignore=254"], "--eval-only") == 2
-    assert "go by the name farm_images: add &name=" in capsys.readouterr().err
+    assert "have the name farm_images: add &name=" in capsys.readouterr().err
 
 
 def test_a_look_at_ones_own(capsys: pytest.CaptureFixture[str]) -> None:

@@ -95,7 +95,7 @@ def scored(request: pytest.FixtureRequest, plugin, cfg, tmp_path: Path):
         model = Guesser(plugin, request.param)
         results = []
         for evaluators in (DatasetEvaluators([make(request.param, tmp_path) for make in theirs]), benchmark.evaluators):
-            results.append(inference_on_dataset(model, benchmark.test_set.batches(), evaluators))
+            results.append(inference_on_dataset(model, benchmark.dataset.batches(), evaluators))
         return tuple(results)
 
     return score

@@ -191,7 +191,7 @@ def test_a_killed_evaluation_resumes_to_the_same_results(
         patch.setattr(ResumeLog, "observe", lambda self, record, *_: seen.append(record["file_name"]))
         assert train_net("--resume", *options) == 0
     assert len(seen) == len(set(seen)) == 6  # three pictures of each test set, each once
-    assert "--resume: 3 images have been evaluated before" in (tmp_path / "log.txt").read_text()
+    assert "--resume: 3 images are evaluated already" in (tmp_path / "log.txt").read_text()
     assert scores(tmp_path) == scores(trained)
     assert drawings(tmp_path) == drawings(trained)
     assert len(drawings(trained)) == 6 * 4
@@ -241,7 +241,7 @@ def test_saved_predictions_score_as_the_evaluation_did(trained: Path, tmp_path: 
 def test_eval_only_with_shuffled_names_says_so(trained: Path, tmp_path: Path) -> None:
     assert train_net("--eval-only", "TEST.SHUFFLE_CLASS_NAMES", True, "OUTPUT_DIR", tmp_path) == 0
     log = (tmp_path / "log.txt").read_text()
-    assert "Control: every class of toyworld_val_seen goes by another class's names" in log
+    assert "Control: every class of toyworld_val_seen is prompted with the names of another class" in log
     assert "the model that is evaluated is untrained" in log
 
 

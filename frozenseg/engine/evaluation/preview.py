@@ -1,4 +1,4 @@
-"""The same few validation images, drawn again and again while a model learns."""
+"""Preview of a model in training: predictions on a few fixed validation images, drawn beside the ground truth."""
 
 import functools
 from typing import Any
@@ -23,12 +23,12 @@ logger = get_logger(__name__)
 
 
 class Preview:
-    """Draws a few images of a benchmark, from its first to its last, as annotated and as a model sees them.
+    """Draws some images of a benchmark, evenly spread over it, with ground truth and prediction.
 
     Args:
-        model: not wrapped; keeps its words, its outputs and its mode.
-        benchmark: whose images, words and outputs are taken.
-        count: how many images.
+        model: not wrapped for data parallelism; its vocabulary, inference settings and mode are restored afterwards.
+        benchmark: source of the images, the vocabulary and the inference settings.
+        count: number of images.
     """
 
     def __init__(self, model: SegmentationModel, benchmark: Benchmark, count: int = 4) -> None:
@@ -36,7 +36,7 @@ class Preview:
         self._elements: list[dict[str, Any]] = []
 
     def __call__(self) -> Image.Image:
-        """Return the sheet: image, annotation, prediction."""
+        """Return the drawing: one row for each image with image, ground truth, prediction."""
         gallery = Gallery(self.benchmark.evaluators, self.benchmark.metadata)
         elements, comparisons = self._read(), []
         names = self.benchmark.classes.names
@@ -48,14 +48,14 @@ class Preview:
         return comparison_sheet(comparisons, names, self.benchmark.metadata.colors)
 
     def _read(self) -> list[dict[str, Any]]:
-        """Read the images once; one that is bad is left out."""
+        """Return the images, read at the first call; bad images are skipped."""
         if not self._elements:
             benchmark = self.benchmark
-            truth = functools.partial(read_ground_truths, benchmark.evaluators.ground_truth_kinds)
-            mapper = EvalMapper.from_config(benchmark.cfg, truth)
-            for record in spread(benchmark.test_set.records, self.count):
+            read_ground_truth = functools.partial(read_ground_truths, benchmark.evaluators.ground_truth_kinds)
+            mapper = EvalMapper.from_config(benchmark.cfg, read_ground_truth)
+            for record in spread(benchmark.dataset.records, self.count):
                 try:
                     self._elements.append(mapper(record))
                 except DataError as error:
-                    logger.warning("Not drawn: %s", error)
+                    logger.warning("Skipped in the preview: %s", error)
         return self._elements

@@ -1,4 +1,4 @@
-"""What an evaluation has found, and how: written to ``inference/`` as JSON, CSV and a page to look at."""
+"""Files of an evaluation in ``inference/``: ``results.json``, scores of every class as CSV, HTML report."""
 
 import math
 import platform
@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from torch import nn
 
+from frozenseg.config import CfgNode
 from frozenseg.data.images import read_image
 from frozenseg.data.metadata import Metadata
 from frozenseg.engine.environment import NOT_INSTALLED, package_versions
@@ -24,26 +24,27 @@ from frozenseg.evaluation.render import render
 from frozenseg.evaluation.report import results_table, write_per_class, write_results
 from frozenseg.log import get_logger
 from frozenseg.modeling.frozen import hash_of
+from frozenseg.modeling.segmentation_model import SegmentationModel
 from frozenseg.vocabulary import Vocabulary
 
 logger = get_logger(__name__)
 PACKAGES = ("frozenseg", "torch", "torchvision", "numpy", "pycocotools", "open_clip_torch")
 OPTIONAL_PACKAGES = ("faster-coco-eval", "cityscapesscripts", "lvis")  # reported if they are installed
-MIN_WIDTH = 160  # of a drawing, pixels
+MIN_WIDTH = 160  # of an image in the report, pixels
 
 
 @dataclass(frozen=True)
 class BenchmarkResult:
-    """Of one benchmark.
+    """Result of a model on one benchmark.
 
     Attributes:
         results: task → metric → percent.
         per_class: metric → class name → percent.
-        classes: that are scored.
+        classes: the scored classes.
         metadata: of the data set.
-        about: what was run, as JSON can hold it.
-        best: the images done best, the best first.
-        worst: the images done worst, the worst first.
+        about: weights, settings and versions that the results depend on, as plain values for JSON.
+        best: images with the highest scores, the best first.
+        worst: images with the lowest scores, the worst first.
     """
 
     results: dict[str, dict[str, float]]
@@ -55,12 +56,12 @@ class BenchmarkResult:
     worst: list[GalleryImage]
 
 
-def weights_of(model: nn.Module, file: str = "") -> dict[str, Any]:
-    """Return what tells one model's weights from another's.
+def weights_of(model: SegmentationModel, file: str = "") -> dict[str, Any]:
+    """Return the identity of the weights of a model: class, file, hashes.
 
     Args:
-        model: not wrapped.
-        file: that the weights come from; empty for a model in training or an untrained one.
+        model: not wrapped for data parallelism.
+        file: source of the weights; empty for a model in training or an untrained one.
     """
     trained = {name: value for name, value in model.named_parameters() if value.requires_grad}
     return {
@@ -71,21 +72,23 @@ def weights_of(model: nn.Module, file: str = "") -> dict[str, Any]:
     }
 
 
-def about_protocol(cfg: Any, classes: ClassTable, words: Vocabulary, evaluators: DatasetEvaluators) -> dict[str, Any]:
-    """Return by what a benchmark is run, as JSON can hold it.
+def about_protocol(
+    cfg: CfgNode, classes: ClassTable, vocabulary: Vocabulary, evaluators: DatasetEvaluators
+) -> dict[str, Any]:
+    """Return the settings of an evaluation and the versions of its libraries, as plain values for JSON.
 
     Args:
-        cfg: by which it is run.
-        classes: that are scored.
-        words: that the model is asked for.
-        evaluators: its metrics.
+        cfg: model config with the protocol of the benchmark.
+        classes: the scored classes.
+        vocabulary: the prompted class names.
+        evaluators: the metrics.
     """
     seen = int(classes.subsets["S"].sum())
     optional = package_versions(OPTIONAL_PACKAGES)
     installed = {name: version for name, version in optional.items() if version != NOT_INSTALLED}
     return {
         "config": yaml.safe_load(cfg.dump()),
-        "vocabulary": dict(zip(classes.names, map(list, words.classes), strict=True)),
+        "vocabulary": dict(zip(classes.names, map(list, vocabulary.classes), strict=True)),
         "seen": {
             "rule": cfg.DATASETS.SEEN_RULE,
             "trained on": ", ".join(cfg.DATASETS.TRAIN),
@@ -98,45 +101,46 @@ def about_protocol(cfg: Any, classes: ClassTable, words: Vocabulary, evaluators:
 
 
 def write_benchmark_results(folder: Path, benchmark_results: Mapping[str, BenchmarkResult], compare: bool) -> None:
-    """Write ``results.json``, a CSV a benchmark and ``report.html``; log the tables and where all this lies.
+    """Write ``results.json``, a CSV for each benchmark and ``report.html``; log the tables and the paths.
 
     Args:
-        folder: for the files.
-        benchmark_results: by benchmark.
-        compare: put published results beside them.
+        folder: folder of the files.
+        benchmark_results: results by benchmark.
+        compare: add published results.
     """
-    results = {name: outcome.results for name, outcome in benchmark_results.items()}
-    per_class = {name: outcome.per_class for name, outcome in benchmark_results.items()}
-    about = {name: outcome.about for name, outcome in benchmark_results.items()}
+    results = {name: result.results for name, result in benchmark_results.items()}
+    per_class = {name: result.per_class for name, result in benchmark_results.items()}
+    about = {name: result.about for name, result in benchmark_results.items()}
     write_results(folder / "results.json", results, per_class, about)
-    for name, outcome in benchmark_results.items():
-        write_per_class(folder / f"{name}_per_class.csv", outcome.classes, outcome.per_class)
+    for name, result in benchmark_results.items():
+        write_per_class(folder / f"{name}_per_class.csv", result.classes, result.per_class)
     published = published_results() if compare else ()
     logger.info("Results in percent:\n%s", results_table(results, published))
     warn_about_zero_scores(results)
-    width = max(MIN_WIDTH, round(MAX_WIDTH / math.sqrt(len(benchmark_results))))  # so that the page stays small
+    # With more benchmarks the images are smaller, so that the size of the page stays bounded.
+    width = max(MIN_WIDTH, round(MAX_WIDTH / math.sqrt(len(benchmark_results))))
     reports = [
-        _report(name, outcome, width, [row for row in published if row.benchmark == name])
-        for name, outcome in benchmark_results.items()
+        _report(name, result, width, [row for row in published if row.benchmark == name])
+        for name, result in benchmark_results.items()
     ]
     write_report(folder / "report.html", reports)
-    logger.info("Results: %s, by class: *_per_class.csv beside it", folder / "results.json")
-    logger.info("To look at: %s", folder / "report.html")
+    logger.info("Results: %s; of every class: *_per_class.csv in the same folder", folder / "results.json")
+    logger.info("Report: %s", folder / "report.html")
 
 
-def _report(name: str, outcome: BenchmarkResult, width: int, published: Sequence[PublishedScore]) -> BenchmarkReport:
-    colours = outcome.metadata.colors
+def _report(name: str, result: BenchmarkResult, width: int, published: Sequence[PublishedScore]) -> BenchmarkReport:
+    colours = result.metadata.colors
     best, worst = (
-        [render(compare(shown, read_image, width), colours) for shown in end] for end in (outcome.best, outcome.worst)
+        [render(compare(shown, read_image, width), colours) for shown in end] for end in (result.best, result.worst)
     )
-    by_labels = any(shown.kind == "labels" for shown in outcome.best)
+    by_labels = any(shown.kind == "labels" for shown in result.best)
     return BenchmarkReport(
         name=name,
-        results=outcome.results,
-        per_class=outcome.per_class,
-        classes=outcome.classes,
+        results=result.results,
+        per_class=result.per_class,
+        classes=result.classes,
         colours=colours,
-        about=outcome.about,
+        about=result.about,
         best=best,
         worst=worst,
         score="mIoU" if by_labels else "PQ",

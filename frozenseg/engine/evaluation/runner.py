@@ -1,4 +1,4 @@
-"""All benchmarks of a config, one after the other, with one model: the words are swapped, the model stays."""
+"""Evaluation of one model on all benchmarks of a config, under the vocabulary and the protocol of each."""
 
 import functools
 from collections.abc import Sequence
@@ -39,46 +39,44 @@ CONTROL_SEED = 0
 
 
 class Benchmark(NamedTuple):
-    """A test set, ready to run."""
+    """A data set to evaluate on, with its protocol and metrics."""
 
     name: str
-    cfg: CfgNode  # by which it is run
-    words: Vocabulary  # what the model is asked for
-    seen: tuple[bool, ...]  # which of them count as shown in training
-    test_set: EvalDataset
+    cfg: CfgNode  # model config with the protocol of the benchmark
+    vocabulary: Vocabulary  # the prompted class names
+    seen: tuple[bool, ...]  # one flag for each class of the vocabulary: seen in training
+    dataset: EvalDataset
     evaluators: DatasetEvaluators
     metadata: Metadata
-    classes: ClassTable  # that are scored
+    classes: ClassTable  # the scored classes
 
 
 def build_benchmarks(cfg: CfgNode, training: ResolvedDataset) -> list[Benchmark]:
-    """Open every test set of a config, so that what is missing is known before any long work.
+    """Open all evaluation data sets of a config, so that missing files are reported before any long work.
 
     Args:
-        cfg: reads DATASETS, which read-outs are on, what the test loader reads, and TEST.SHUFFLE_CLASS_NAMES for
-            the control: the model is asked for wrong words, and scored against the true ones.
-        training: the data set that the model is trained on; decides which classes count as seen.
+        cfg: reads DATASETS, the requested outputs, the keys of the evaluation loader, and TEST.SHUFFLE_CLASS_NAMES
+            for the control: the model is prompted with shuffled class names and scored by the true ones.
+        training: the data set that the model is trained on; it decides which classes count as seen.
 
     Raises:
-        ConfigError: no read-out is on, or an unknown rule for seen classes.
+        ConfigError: no output is requested, or an unknown rule for seen classes.
         DataError: a data set is unknown, or its files are missing.
     """
     datasets = [resolve_for_run(cfg, name) for name in dict.fromkeys(cfg.DATASETS.TEST)]
     configs = benchmark_configs(cfg, datasets)
-    short = [dataset.metadata.name for dataset in datasets]
-    if doubles := [name for name in short if short.count(name) > 1]:
-        raise ConfigError(
-            f"Two data sets of DATASETS.TEST go by the name {doubles[0]}: add &name=… to tell them apart."
-        )
+    names = [dataset.metadata.name for dataset in datasets]
+    if duplicates := [name for name in names if names.count(name) > 1]:
+        raise ConfigError(f"Two data sets of DATASETS.TEST have the name {duplicates[0]}: add &name=… to one of them.")
     return [build_benchmark(*pair, training) for pair in zip(configs, datasets, strict=True)]
 
 
 def build_benchmark(cfg: CfgNode, dataset: ResolvedDataset, training: ResolvedDataset) -> Benchmark:
-    """Open one test set.
+    """Open one evaluation data set.
 
     Args:
-        cfg: by which it is run.
-        dataset: to evaluate on.
+        cfg: model config with the protocol of the benchmark.
+        dataset: the data set to evaluate on.
         training: the data set that the model is trained on.
 
     Raises:
@@ -88,38 +86,38 @@ def build_benchmark(cfg: CfgNode, dataset: ResolvedDataset, training: ResolvedDa
     output_kinds = requested_outputs(cfg)
     if "instance" in output_kinds and "panoptic" not in output_kinds and not all(vocabulary.isthing):
         raise ConfigError(
-            f"{name} has classes that are not things, and where MODEL.MASK_FORMER.TEST.PANOPTIC_ON is False the "
-            "instances are of all classes, as released: set it to True for AP of things."
+            f"{name} has classes that are not things, and with MODEL.MASK_FORMER.TEST.PANOPTIC_ON False the model "
+            "returns instances of all classes, as in the released code: set it to True for AP of things."
         )
     annotations = metadata.json_file
     if "instance" in output_kinds and annotations and not Path(annotations).is_file():
         raise DataError(f"{name}: the instance annotations {annotations} do not exist; {metadata.prepare_command}.")
     seen = seen_classes(dataset, training, cfg.DATASETS.SEEN_RULE)
-    words, flags = prompted_vocabulary(cfg, vocabulary, seen)
+    prompted, prompted_seen = prompted_vocabulary(cfg, vocabulary, seen)
     if cfg.TEST.SHUFFLE_CLASS_NAMES:
-        logger.warning("Control: every class of %s goes by another class's names.", name)
+        logger.warning("Control: every class of %s is prompted with the names of another class.", name)
     evaluators = build_evaluators(metadata, output_kinds, seen)
     classes = ClassTable.from_metadata(metadata, seen)
-    test_set = EvalDataset.open(cfg, dataset, output_kinds)
-    check_samples([test_set.opened], cfg.DATASETS.SKIP_BAD)
-    return Benchmark(metadata.name, cfg, words, flags, test_set, evaluators, metadata, classes)
+    eval_dataset = EvalDataset.open(cfg, dataset, output_kinds)
+    check_samples([eval_dataset.opened], cfg.DATASETS.SKIP_BAD)
+    return Benchmark(metadata.name, cfg, prompted, prompted_seen, eval_dataset, evaluators, metadata, classes)
 
 
 def prompted_vocabulary(
     cfg: CfgNode, vocabulary: Vocabulary, seen: tuple[bool, ...]
 ) -> tuple[Vocabulary, tuple[bool, ...]]:
-    """Return the words that a model is asked for and which of them count as seen; wrong ones for the control.
+    """Return the class names to prompt a model with, shuffled for the control, and which of them count as seen.
 
     Args:
         cfg: reads TEST.SHUFFLE_CLASS_NAMES.
-        vocabulary: the words of the data set.
-        seen: one flag a class.
+        vocabulary: class names of the data set.
+        seen: one flag for each class.
     """
     if not cfg.TEST.SHUFFLE_CLASS_NAMES:
         return vocabulary, seen
-    words = vocabulary.shuffled(CONTROL_SEED)
-    of_names = dict(zip(vocabulary.classes, seen, strict=True))
-    return words, tuple(of_names[names] for names in words.classes)  # the model believes the words
+    shuffled = vocabulary.shuffled(CONTROL_SEED)
+    seen_by_names = dict(zip(vocabulary.classes, seen, strict=True))
+    return shuffled, tuple(seen_by_names[names] for names in shuffled.classes)
 
 
 def evaluate(
@@ -130,44 +128,44 @@ def evaluate(
     resume: bool | None = None,
     weights: str = "",
 ) -> dict[str, TaskResults]:
-    """Run a model over benchmarks; write the results under ``inference/`` and log the tables.
+    """Evaluate a model on benchmarks; write the results to ``inference/`` and log the tables.
 
     Args:
-        model: not wrapped; keeps its words, its outputs and its mode.
+        model: not wrapped for data parallelism; its vocabulary, inference settings and mode are restored afterwards.
         benchmarks: from :func:`build_benchmarks`.
-        folder: the run's output folder.
-        compare: put published results into the table.
-        resume: go on with an evaluation that was cut off. If False, begin afresh, so that one can go on with this one;
-            if None, it cannot.
-        weights: file that the model's weights come from, for the report.
+        folder: output folder of the run.
+        compare: add published results to the table.
+        resume: True continues an interrupted evaluation; False starts one that can be resumed later; None starts one
+            that cannot.
+        weights: file of the weights, for the report.
 
     Returns:
         benchmark → task → metric, in percent, on every process.
 
     Raises:
-        DataError: the evaluation that was cut off was another one.
+        DataError: the interrupted evaluation had other weights or settings.
     """
     if not benchmarks:
         return {}
     identity = weights_of(model, weights)
     benchmark_results: dict[str, BenchmarkResult] = {}
     for benchmark in benchmarks:
-        logger.info("Evaluating on %s: %d classes.", benchmark.name, len(benchmark.words))
-        place = folder / "inference" / benchmark.name
+        logger.info("Evaluating on %s: %d classes.", benchmark.name, len(benchmark.vocabulary))
+        output_dir = folder / "inference" / benchmark.name
         with model.using(benchmark_settings(model, benchmark)):
-            benchmark_results[benchmark.name] = _run(model, benchmark, identity, place, resume)
+            benchmark_results[benchmark.name] = _evaluate_benchmark(model, benchmark, identity, output_dir, resume)
     if distributed.is_main_process():
         write_benchmark_results(folder / "inference", benchmark_results, compare)
         for benchmark in benchmarks:
             delete_resume_logs(folder / "inference" / benchmark.name)
     for benchmark in benchmarks:
-        benchmark.evaluators.reset()  # until the next evaluation they need no memory
-    return {name: outcome.results for name, outcome in benchmark_results.items()}
+        benchmark.evaluators.reset()  # frees their memory until the next evaluation
+    return {name: result.results for name, result in benchmark_results.items()}
 
 
 def benchmark_settings(model: SegmentationModel, benchmark: Benchmark) -> InferenceSettings:
     """Return the inference settings of a benchmark, for :meth:`SegmentationModel.using`."""
-    return inference_settings(model, benchmark.cfg, benchmark.words, benchmark.seen)
+    return inference_settings(model, benchmark.cfg, benchmark.vocabulary, benchmark.seen)
 
 
 def inference_settings(
@@ -177,43 +175,41 @@ def inference_settings(
 
     Args:
         model: decides whether labels or scores are returned.
-        cfg: the requested outputs and the ensemble.
+        cfg: reads the requested outputs and the ensemble.
         vocabulary: C classes.
-        seen: one flag a class.
+        seen: one flag for each class.
     """
     return model.settings_for(vocabulary, seen, Postprocessor.from_config(cfg), EnsembleSettings.from_config(cfg))
 
 
-def _run(
-    model: SegmentationModel, benchmark: Benchmark, weights: dict[str, Any], place: Path, resume: bool | None
+def _evaluate_benchmark(
+    model: SegmentationModel, benchmark: Benchmark, weights: dict[str, Any], output_dir: Path, resume: bool | None
 ) -> BenchmarkResult:
-    """Run one benchmark, with a journal in the folder ``place`` unless ``resume`` is None."""
+    """Evaluate on one benchmark, with a resume log in ``output_dir`` unless ``resume`` is None."""
     evaluators = benchmark.evaluators
     earlier: dict[str, Any] = {}
     gallery = Gallery(evaluators, benchmark.metadata)
-    writers = _writers(benchmark, place / "predictions", bool(resume))
+    writers = _prediction_writers(benchmark, output_dir / "predictions", bool(resume))
     observers: list[Observer] = [gallery, *writers]
     with ExitStack() as stack:
         if resume is not None:
-            about = _what_counts(benchmark, weights)
-            earlier = _earlier(place, about, resume)
-            kept = list(read_kept_images(place)) if distributed.is_main_process() else []
-            distributed.barrier()  # nobody writes before all have read
-            journal = stack.enter_context(closing(ResumeLog(place, distributed.rank(), about)))
-            gallery.restore(kept)
-            gallery.on_added = journal.write_kept_image
-            observers.append(journal)  # the last one, so that what it has noted has been seen by all
-        loader = benchmark.test_set.batches(
-            functools.partial(read_ground_truths, evaluators.ground_truth_kinds), earlier
-        )
-        mine = earlier.values() if distributed.is_main_process() else ()
-        runner = augmented(model, benchmark.cfg)
-        results, seconds = inference_on_dataset(runner, loader, evaluators, observers, mine)
+            fingerprint = result_fingerprint(benchmark, weights)
+            earlier = _resumed_images(output_dir, fingerprint, resume)
+            kept_images = list(read_kept_images(output_dir)) if distributed.is_main_process() else []
+            distributed.barrier()  # no process writes before all have read
+            log = stack.enter_context(closing(ResumeLog(output_dir, distributed.rank(), fingerprint)))
+            gallery.restore(kept_images)
+            gallery.on_added = log.write_kept_image
+            observers.append(log)  # last, so that an image in the log was seen by all other observers
+        read_ground_truth = functools.partial(read_ground_truths, evaluators.ground_truth_kinds)
+        loader = benchmark.dataset.batches(read_ground_truth, earlier)
+        resumed = earlier.values() if distributed.is_main_process() else ()
+        results, seconds = inference_on_dataset(augmented(model, benchmark.cfg), loader, evaluators, observers, resumed)
     for writer in writers:
         writer.close()
     about_run = {
         "weights": weights,
-        **about_protocol(benchmark.cfg, benchmark.classes, benchmark.words, evaluators),
+        **about_protocol(benchmark.cfg, benchmark.classes, benchmark.vocabulary, evaluators),
         "images": sum(distributed.gather(gallery.images)) + len(earlier),
         "seconds": asdict(seconds),
     }
@@ -221,39 +217,44 @@ def _run(
     return BenchmarkResult(results, per_class, benchmark.classes, benchmark.metadata, about_run, *gallery.merged())
 
 
-def _writers(benchmark: Benchmark, folder: Path, resume: bool) -> list[PredictionWriter]:
+def _prediction_writers(benchmark: Benchmark, folder: Path, resume: bool) -> list[PredictionWriter]:
     if not benchmark.cfg.TEST.SAVE_PREDICTIONS:
         return []
-    logger.info("Predictions are written to %s", folder)
+    logger.info("Predictions: %s", folder)
     return build_prediction_writers(
         benchmark.metadata, benchmark.evaluators, requested_outputs(benchmark.cfg), folder, resume
     )
 
 
-def _earlier(place: Path, about: dict[str, Any], resume: bool) -> dict[str, Any]:
-    """Return what an evaluation that was cut off has found, by image; without ``resume`` it is forgotten."""
+def _resumed_images(output_dir: Path, fingerprint: dict[str, Any], resume: bool) -> dict[str, Any]:
+    """Return the contributions of the images in the resume logs, by image; delete the logs unless ``resume``."""
     if not resume and distributed.is_main_process():
-        delete_resume_logs(place)
+        delete_resume_logs(output_dir)
     distributed.barrier()
-    earlier = read_resume_logs(place, about)
+    images = read_resume_logs(output_dir, fingerprint)
     if resume:
-        logger.info("--resume: %d images have been evaluated before.", len(earlier))
-    return earlier
+        logger.info("--resume: %d images are evaluated already.", len(images))
+    return images
 
 
-def _what_counts(benchmark: Benchmark, weights: dict[str, Any]) -> dict[str, Any]:
-    """Return what results depend on, by name; file names and speed are left out."""
+def result_fingerprint(benchmark: Benchmark, weights: dict[str, Any]) -> dict[str, Any]:
+    """Return all settings that the results depend on, by name; without file names and settings of speed.
+
+    Args:
+        benchmark: the benchmark.
+        weights: from :func:`weights_of`.
+    """
     return {
         **benchmark.cfg.select("result"),
         "weights": [weights["hash"], weights["frozen"]],
-        "words": [list(names) for names in benchmark.words.classes],
+        "vocabulary": [list(names) for names in benchmark.vocabulary.classes],
         "seen classes": list(benchmark.seen),
         "metrics": [type(evaluator).__name__ for evaluator in benchmark.evaluators.evaluators],
     }
 
 
 def flat_results(results: BenchmarkResults) -> dict[str, float]:
-    """Return results under ``benchmark/task/metric``, for curves."""
+    """Return results with keys ``benchmark/task/metric``, for curves."""
     return {
         f"{benchmark}/{task}/{metric}": value
         for benchmark, tasks in results.items()
@@ -263,10 +264,10 @@ def flat_results(results: BenchmarkResults) -> dict[str, float]:
 
 
 def requested_outputs(cfg: CfgNode) -> set[OutputKind]:
-    """Return the kinds of output that a config switches on.
+    """Return the kinds of output that a config requests.
 
     Raises:
-        ConfigError: none is on.
+        ConfigError: no output is requested.
     """
     switches = cfg.MODEL.MASK_FORMER.TEST
     kinds = {kind for kind in OUTPUT_KINDS if switches[f"{kind.upper()}_ON"]}

@@ -12,7 +12,7 @@ from frozenseg.errors import FrozenSegError
 from frozenseg.log import get_logger
 from frozenseg.modeling.checkpoint_file import write_checkpoint
 from frozenseg.modeling.load_weights import checkpoint_content
-from frozenseg.modeling.meta_arch.base import MaskClassifier
+from frozenseg.modeling.segmentation_model import SegmentationModel
 from frozenseg.structures.instances import Instances
 
 logger = get_logger(__name__)
@@ -69,7 +69,7 @@ class StepDump:
         config: the resolved config, YAML.
     """
 
-    def __init__(self, folder: Path, model: MaskClassifier, config: str) -> None:
+    def __init__(self, folder: Path, model: SegmentationModel, config: str) -> None:
         self.folder, self.model, self.config = folder, model, config
 
     def __call__(self, iteration: int, step: Step, states: dict[str, Any]) -> Path:

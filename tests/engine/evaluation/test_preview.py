@@ -35,7 +35,11 @@ def test_a_model_is_drawn_and_stays_as_it_is(toys: CfgNode, tmp_path: Path, capl
     (tmp_path / "toyworld/val_seen/images/000000000003.jpg").write_bytes(b"broken")
     with caplog.at_level(logging.WARNING):
         first = draw()
-    assert [message for message in caplog.messages if "Not drawn: " in message and "000000000003.jpg" in message]
+    assert [
+        message
+        for message in caplog.messages
+        if "Skipped in the preview: " in message and "000000000003.jpg" in message
+    ]
     assert model.training
     assert before == (model.vocabulary, model.seen, model.postprocessor, model.ensemble_settings)
     assert draw().tobytes() == first.tobytes()

@@ -61,7 +61,7 @@ def test_seen_classes_are_those_of_training(cfg: CfgNode, asked: list[tuple[Any,
 def test_the_control_changes_only_the_words(cfg: CfgNode, asked: list[tuple[Any, ...]]) -> None:
     cfg.TEST.SHUFFLE_CLASS_NAMES = True
     (benchmark,) = build_benchmarks(cfg, TRAINING)
-    assert benchmark.words.names == ("sky", "cat", "dog")  # sky is the only one of its kind
+    assert benchmark.vocabulary.names == ("sky", "cat", "dog")  # sky is the only one of its kind
     assert benchmark.seen == (True, True, False)  # the model believes the words
     assert asked[0][2] == (True, False, True)
     assert benchmark.classes.subsets["S"].tolist() == [True, False, True]
@@ -102,9 +102,9 @@ def test_the_model_keeps_its_words_and_its_outputs(
         evaluators=[], per_class={"IoU": {"cat": 25.0}}, ground_truth_kinds=(), reset=lambda: shown.append("reset")
     )
     flags = (True, True, False)
-    test_set: Any = SimpleNamespace(batches=lambda read_truth, done: "batches")
+    dataset: Any = SimpleNamespace(batches=lambda read_ground_truth, done: "batches")
     classes = ClassTable.from_metadata(METADATA, flags)
-    benchmark = Benchmark("pets", cfg, WORDS, flags, test_set, evaluators, METADATA, classes)
+    benchmark = Benchmark("pets", cfg, WORDS, flags, dataset, evaluators, METADATA, classes)
     results = evaluate(model, [benchmark], tmp_path, weights="some.pth")
     assert shown == [(WORDS, flags, "batches"), (False, 0.5), "reset"]
     assert (model.vocabulary, model.seen, model.postprocessor, model.ensemble_settings) == own

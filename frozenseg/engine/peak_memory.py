@@ -58,7 +58,7 @@ def _measure(config: str, options: list[str], size: tuple[int, int], vocabulary:
     device = pick_device(cfg.MODEL.DEVICE)
     model = build_model(cfg, vocabulary).eval().to(device)
     model.return_labels()  # as evaluation does
-    model.text_classifier = placeholder_text_embeddings
+    model.text_classifier = placeholder_text_embeddings  # type: ignore[assignment]  # same shapes, no text encoder
     image = torch.randint(0, 256, (3, *size), dtype=torch.uint8)
     before = _start_measuring(device)
     with torch.no_grad():

@@ -64,7 +64,7 @@ def with_seed(cfg: CfgNode, resumed_seed: int | None) -> CfgNode:
     if cfg.SEED >= 0:
         return cfg
     seed = distributed.gather(draw_seed())[0] if resumed_seed is None else resumed_seed
-    seeded = cfg.clone()
+    seeded: CfgNode = cfg.clone()
     seeded.defrost()
     seeded.SEED = seed
     seeded.freeze()

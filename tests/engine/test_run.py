@@ -1,7 +1,9 @@
-"""What a run refuses by its config alone; whole runs are in ``tests/tools/test_train_net.py``."""
+"""Checks of a run by its config, and its plan in the log; whole runs are in ``tests/tools/test_train_net.py``."""
 
 import logging
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from torch import nn
@@ -27,16 +29,17 @@ def test_weights_must_exist(tmp_path: Path, cfg: CfgNode) -> None:
     with pytest.raises(CheckpointError, match=r"There is no checkpoint .*model\.pth; give --weights"):
         check(cfg, eval_only=False)
     (tmp_path / "model.pth").write_bytes(b"")
-    check(cfg, eval_only=False)  # what is in it is seen when it is read
+    check(cfg, eval_only=False)  # the content is checked when the file is read
 
 
-def test_the_plan_is_told(cfg: CfgNode, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_plan_is_logged(cfg: CfgNode, caplog: pytest.LogCaptureFixture) -> None:
     cfg.DATASETS.TRAIN = ["toyworld_train"]
     cfg.SOLVER.IMAGES_AT_ONCE = 4
     model = nn.Linear(1000, 1000, bias=False)
     model.frozen = nn.Linear(1000, 3000, bias=False).requires_grad_(False)
+    training: Any = SimpleNamespace(cfg=cfg, model=model, loader=SimpleNamespace(num_images=118287), start_iteration=5)
     with caplog.at_level(logging.INFO):
-        module._tell_plan(cfg, model, done=5, pictures=118287)
+        module._log_plan(training)
     assert caplog.messages == [
         "Linear: 1.00 of 4.00 million parameters are trained on toyworld_train (118287 images).",
         "Images a step: 16 = processes 1 × images at once 4 × 4 parts whose gradients are summed.",

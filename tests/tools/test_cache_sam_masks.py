@@ -74,12 +74,12 @@ def test_released_pickles_are_taken_over(
         (tmp_path / f"{picture.stem}.pkl").write_bytes(pickle.dumps(np.ones((3, 64, 64), dtype=np.float32)))
     with caplog.at_level("INFO"):
         assert main(command) == 0
-    assert "2 more have them now" in caplog.text
+    assert "2 were added" in caplog.text
     (tmp_path / f"{pictures[0].stem}.pkl").unlink()
     shutil.rmtree(tmp_path / "masks")
     with caplog.at_level("INFO"):
         assert main([*command, "DATASETS.SKIP_BAD", "True"]) == 0
-    assert "1 more have them now" in caplog.text
+    assert "1 were added" in caplog.text
     assert "1 were skipped" in caplog.text
 
 

@@ -143,7 +143,8 @@ def test_an_evaluation_that_was_left_is_done_when_the_run_goes_on(
             os.kill(os.getpid(), signal.SIGTERM)
         return {"toyworld_val_seen": {"panoptic_seg": {"PQ": 10.0 * len(calls)}}}
 
-    monkeypatch.setattr("frozenseg.engine.run.evaluate", evaluate)
+    for name in ("run", "training_run"):
+        monkeypatch.setattr(f"frozenseg.engine.{name}.evaluate", evaluate)
     options = ["OUTPUT_DIR", tmp_path, "SOLVER.MAX_ITER", 2, "TEST.EVAL_PERIOD", 1, "LOG_PERIOD", 1]
     assert train_net(*options) == 0
     assert (len(calls), list(metrics(tmp_path))) == (1, [1])
@@ -161,7 +162,7 @@ def test_a_finished_run_is_only_evaluated(trained: Path, tmp_path: Path) -> None
     options = ["SOLVER.MAX_ITER", 4, "TEST.EVAL_PERIOD", 3, "SOLVER.BASE_LR", 0.5]
     assert train_net("--resume", "OUTPUT_DIR", tmp_path, *options) == 0
     log = (tmp_path / "log.txt").read_text()
-    assert "has all 4 steps already" in log
+    assert "has all 4 steps: nothing is left to train" in log
     assert "The config has changed since the checkpoint: SOLVER.BASE_LR." in log
     assert scores(tmp_path) == scores(trained)
 
@@ -242,14 +243,14 @@ def test_eval_only_with_shuffled_names_says_so(trained: Path, tmp_path: Path) ->
     assert train_net("--eval-only", "TEST.SHUFFLE_CLASS_NAMES", True, "OUTPUT_DIR", tmp_path) == 0
     log = (tmp_path / "log.txt").read_text()
     assert "Control: every class of toyworld_val_seen is prompted with the names of another class" in log
-    assert "the model that is evaluated is untrained" in log
+    assert "The evaluated model is untrained" in log
 
 
 def test_nothing_to_resume_starts_afresh(tmp_path: Path) -> None:
     options = ["DATASETS.TEST", "[]", "SOLVER.MAX_ITER", 1, "SEED", -1]
     assert train_net("--resume", "OUTPUT_DIR", tmp_path, *options) == 0
     log = (tmp_path / "log.txt").read_text()
-    assert "there is nothing to resume" in log
+    assert "has no checkpoint to resume from" in log
     assert "Seed: " in log
     assert train_net("OUTPUT_DIR", tmp_path, *options) == 0
     assert "holds an earlier run, which this fresh one replaces" in (tmp_path / "log.txt").read_text()

@@ -90,7 +90,7 @@ def test_a_job_whose_time_is_up_is_queued_again_and_goes_on(tmp_path: Path, monk
     assert "Steps 1 to 60" in log
     assert log.count("Environment: ") == 2
     assert log.count("learning rate") == 2  # the second time from the checkpoint on
-    assert "nothing to resume" not in log
+    assert "no checkpoint to resume from" not in log
     assert len((folder / "metrics.json").read_text().splitlines()) == STEPS
 
 

@@ -1,5 +1,6 @@
 """Replay of a bad step from its dump, to find the first module with a non-finite output or gradient."""
 
+import functools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -115,7 +116,8 @@ class _FiniteMonitor:
                 self.output = name
                 self.inputs_finite = all(bool(tensor.isfinite().all()) for tensor in _tensors(inputs))
             if tensor.requires_grad:
-                tensor.register_hook(lambda gradient: self._check_gradient(name, gradient))
+                check_gradient = functools.partial(self._check_gradient, name)
+                tensor.register_hook(check_gradient)  # type: ignore[no-untyped-call]  # torch's method
 
     def _check_gradient(self, name: str, gradient: Tensor) -> None:
         if not self.gradient and not gradient.isfinite().all():

@@ -31,8 +31,8 @@ from frozenseg.engine.training.trainer import Trainer
 from frozenseg.engine.training.writers import build_metric_writers
 from frozenseg.engine.training_run import TrainingRun, build_initial_model, run_hooks
 from frozenseg.errors import CheckpointError, ConfigError
-from frozenseg.evaluation.evaluator import Results
 from frozenseg.evaluation.expected import check_results, read_expected
+from frozenseg.evaluation.types import TaskResults
 from frozenseg.log import get_logger
 from frozenseg.modeling.checkpoint_file import weights_file
 
@@ -153,7 +153,7 @@ def _clean_folder(folder: Path, is_resumed: bool) -> None:
         forget_checkpoints(folder)
 
 
-def _run_steps(training: TrainingRun) -> dict[str, Results] | None:
+def _run_steps(training: TrainingRun) -> dict[str, TaskResults] | None:
     """Run the remaining steps; return the last results, empty without benchmarks, or None if stopped by a signal."""
     cfg, model = training.cfg, training.model
     _log_plan(training)
@@ -177,7 +177,7 @@ def _run_steps(training: TrainingRun) -> dict[str, Results] | None:
     return next((hook.results for hook in hooks if isinstance(hook, Evaluate)), {})
 
 
-def _evaluate_complete_run(training: TrainingRun) -> dict[str, Results]:
+def _evaluate_complete_run(training: TrainingRun) -> dict[str, TaskResults]:
     """Write the final weights and evaluate, where the resumed run has no steps left."""
     cfg, checkpointer = training.cfg, training.checkpointer
     logger.info("%s has all %d steps: nothing is left to train.", checkpointer.last, cfg.SOLVER.MAX_ITER)

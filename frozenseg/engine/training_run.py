@@ -35,8 +35,8 @@ from frozenseg.engine.training.optimizer import GradientClip, build_gradient_cli
 from frozenseg.engine.training.precision import Precision
 from frozenseg.engine.training.trainer import Hook
 from frozenseg.engine.training.writers import build_metric_writers
-from frozenseg.evaluation.evaluator import Results
 from frozenseg.evaluation.expected import ExpectedScore, read_expected
+from frozenseg.evaluation.types import TaskResults
 from frozenseg.log import get_logger
 from frozenseg.modeling.build import build_model
 from frozenseg.modeling.load_weights import load_trained
@@ -190,7 +190,7 @@ def _training_statistics(run: TrainingRun, bad_steps: BadSteps) -> dict[str, flo
     return {**run.model.criterion.statistics.take(), **bad_steps.counts(), "bad_images": int(bad_images)}
 
 
-def _evaluate_step(run: TrainingRun, stop: StopOnSignal, log: LogMetrics, iteration: int) -> dict[str, Results]:
+def _evaluate_step(run: TrainingRun, stop: StopOnSignal, log: LogMetrics, iteration: int) -> dict[str, TaskResults]:
     """Evaluate, and record the scores in the metrics and for the checkpoint of this step."""
     with stop.at_once():
         results = evaluate(run.model, run.benchmarks, run.checkpointer.folder, run.cfg.TEST.COMPARE)

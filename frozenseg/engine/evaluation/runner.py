@@ -25,7 +25,7 @@ from frozenseg.evaluation.gallery import Gallery
 from frozenseg.evaluation.ground_truth import read_ground_truths
 from frozenseg.evaluation.prediction_files import PredictionWriter, build_prediction_writers
 from frozenseg.evaluation.resume_log import ResumeLog, delete_resume_logs, read_kept_images, read_resume_logs
-from frozenseg.evaluation.types import BenchmarkResults, TaskResults
+from frozenseg.evaluation.types import BenchmarkResults, ImageContributions, TaskResults
 from frozenseg.log import get_logger
 from frozenseg.modeling.augmentation import augmented
 from frozenseg.modeling.inference_settings import EnsembleSettings, InferenceSettings
@@ -190,7 +190,7 @@ def _evaluate_benchmark(
     earlier: dict[str, Any] = {}
     gallery = Gallery(evaluators, benchmark.metadata)
     writers = _prediction_writers(benchmark, output_dir / "predictions", bool(resume))
-    observers: list[Observer] = [gallery, *writers]
+    observers: list[Observer[ImageContributions]] = [gallery, *writers]
     with ExitStack() as stack:
         if resume is not None:
             fingerprint = result_fingerprint(benchmark, weights)

@@ -11,7 +11,7 @@ from frozenseg.engine.checkpoints.checkpoint import read_training_checkpoint
 from frozenseg.engine.training.hooks import DrawPreview, Evaluate, LogMetrics, ProgressBar, SaveCheckpoints
 from frozenseg.engine.training.trainer import Hook, Trainer, is_due
 from frozenseg.engine.training.writers import Scalars
-from frozenseg.evaluation.evaluator import Results
+from frozenseg.evaluation.types import TaskResults
 from tests.engine.one_layer import Noise, checkpointer, recorder, trainer, with_checkpoints
 
 CPU = torch.device("cpu")
@@ -66,7 +66,7 @@ def test_checkpoints_are_written_when_due_and_at_the_end(tmp_path: Path) -> None
 def test_evaluation_does_not_change_the_losses() -> None:
     called: list[int] = []
 
-    def evaluate(iteration: int) -> dict[str, Results]:
+    def evaluate(iteration: int) -> dict[str, TaskResults]:
         called.append(iteration)
         torch.rand(5)
         return {"set": {"sem_seg": {"mIoU": float(iteration)}}}

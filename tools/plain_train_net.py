@@ -69,7 +69,6 @@ def train(cfg: CfgNode, resume: bool) -> int:
     check_samples(train_set.parts, cfg.DATASETS.SKIP_BAD)
     loader = train_set.batches(start_iteration=done)
 
-
     # frozen CLIP and SAM, and the trained decoders
     seed_everything(cfg.SEED)  # all processes start with the same weights
     model = build_model(cfg, vocabulary)

@@ -14,7 +14,7 @@ from frozenseg.structures.label_runs import count_pairs, overlay
 from frozenseg.structures.palette import Colour
 from frozenseg.visualization.overlay import NO_LABEL, nearest_pixels
 
-MAX_WIDTH = 480  # of a drawing, pixels
+DRAWING_WIDTH = 480  # of a drawing, pixels
 MATCH_ABOVE = 0.5  # IoU
 CORRECT, WRONG_CLASS, WRONG_SHAPE, MISSED, UNSCORED = range(5)
 ERRORS: dict[int, tuple[str, Colour]] = {
@@ -63,7 +63,9 @@ class Comparison(NamedTuple):
     classes: list[int]
 
 
-def compare(shown: GalleryImage, read_image: Callable[[str], Image.Image], width: int = MAX_WIDTH) -> Comparison:
+def compare_images(
+    shown: GalleryImage, read_image: Callable[[str], Image.Image], width: int = DRAWING_WIDTH
+) -> Comparison:
     """Compare an image of the gallery with its ground truth.
 
     Args:

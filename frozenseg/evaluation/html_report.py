@@ -22,7 +22,7 @@ from frozenseg.evaluation.render import RenderedImage
 from frozenseg.evaluation.report import HEADLINES, NO_SCORE, TITLES, format_score, main_columns
 from frozenseg.structures.palette import Colour
 
-TEMPLATES = Path(__file__).parent / "templates"
+TEMPLATE_FOLDER = Path(__file__).parent / "templates"
 PER_CLASS = {"PQ": "panoptic_seg", "IoU": "sem_seg", "AP": "segm"}  # metrics with a bar for each class
 ENDS = 30  # best and worst classes that are not folded away
 LEGEND_SIZE = 24  # classes in the legend of an image
@@ -214,7 +214,7 @@ def page(benchmarks: Sequence[BenchmarkReport]) -> str:
 @functools.cache
 def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
+        loader=jinja2.FileSystemLoader(TEMPLATE_FOLDER),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

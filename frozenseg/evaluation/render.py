@@ -41,7 +41,7 @@ class RenderedImage(NamedTuple):
     classes: list[int]
 
 
-def render(comparison: Comparison, colours: Sequence[Colour]) -> RenderedImage:
+def render_comparison(comparison: Comparison, colours: Sequence[Colour]) -> RenderedImage:
     """Encode an image and its drawings.
 
     Args:

@@ -31,7 +31,7 @@ from PIL import Image
 from frozenseg.errors import DataError
 from frozenseg.log import progress
 from frozenseg.toyworld.categories import Category, all_categories, seen_categories
-from frozenseg.toyworld.scenes import Scene, draw_cast, render
+from frozenseg.toyworld.scenes import Scene, draw_cast, render_scene
 
 SPLITS = ("train", "val_seen", "val_unseen")
 DESCRIPTION = "ToyWorld"
@@ -84,7 +84,7 @@ def split_categories(split: str) -> tuple[Category, ...]:
 def make_scene(recipe: Recipe, number: int) -> Scene:
     """Make the scene of a split with a number, from 1."""
     rng = np.random.default_rng([recipe.seed, SPLITS.index(recipe.split), number])
-    return render(rng, draw_cast(rng, split_categories(recipe.split)), recipe.height, recipe.width)
+    return render_scene(rng, draw_cast(rng, split_categories(recipe.split)), recipe.height, recipe.width)
 
 
 def export_world(folder: Path, recipes: Sequence[Recipe], workers: int = 1) -> None:

@@ -21,7 +21,7 @@ MIN_MATERIAL_SHARE = 0.06  # of the image
 MAX_TRIES = 30
 
 
-class Segment(NamedTuple):
+class SceneSegment(NamedTuple):
     """One segment of a scene: its id in the id map and its category."""
 
     id: int
@@ -40,7 +40,7 @@ class Scene:
 
     image: np.ndarray
     ids: np.ndarray
-    segments: tuple[Segment, ...]
+    segments: tuple[SceneSegment, ...]
 
 
 class Cast(NamedTuple):
@@ -66,7 +66,7 @@ def draw_cast(rng: np.random.Generator, categories: Sequence[Category], unseen_s
     return Cast(tuple(chosen), tuple(_draw(rng, things, unseen_share) for _ in range(rng.integers(2, 9))))
 
 
-def render(rng: np.random.Generator, cast: Cast, height: int = 128, width: int = 128) -> Scene:
+def render_scene(rng: np.random.Generator, cast: Cast, height: int = 128, width: int = 128) -> Scene:
     """Paint a scene.
 
     Args:
@@ -87,7 +87,7 @@ def render(rng: np.random.Generator, cast: Cast, height: int = 128, width: int =
         paint_thing(rng, colours, thing, light)
     members = materials + tuple(thing.category for thing in placed)
     numbers = _draw_ids(rng, len(members))
-    segments = tuple(Segment(int(number), member) for number, member in zip(numbers, members, strict=True))
+    segments = tuple(SceneSegment(int(number), member) for number, member in zip(numbers, members, strict=True))
     return Scene(_expose(rng, colours, light), numbers[layers].astype(np.int32), segments)
 
 
@@ -147,7 +147,7 @@ def _paint_material(rng: np.random.Generator, material: Category, x: np.ndarray,
     start_x, start_y = rng.uniform(0, 64, 2).astype(np.float32)
     u, v = turn_x * x - turn_y * y + start_x, turn_y * x + turn_x * y + start_y
     tint = rng.uniform(0.9, 1.1) * rng.uniform(0.94, 1.06, 3)
-    return textures.MATERIALS[material.parts["material"]](rng, u, v) * tint.astype(np.float32)
+    return textures.MATERIAL_TEXTURES[material.parts["material"]](rng, u, v) * tint.astype(np.float32)
 
 
 def _place_visibly(

@@ -145,7 +145,7 @@ def gravel(rng: np.random.Generator, x: np.ndarray, y: np.ndarray) -> np.ndarray
     return _between((0.20, 0.19, 0.18), (0.78, 0.75, 0.70), 0.58 + 0.3 * stone - 0.22 * first - 0.5 * gap)
 
 
-MATERIALS: dict[str, Material] = {
+MATERIAL_TEXTURES: dict[str, Material] = {
     "grass": grass,
     "sand": sand,
     "water": water,

@@ -11,7 +11,7 @@ from frozenseg.visualization.text import shorten, text_width, write
 MAX_WIDTH = 1600  # of a sheet, pixels; images of a wider one are made smaller
 COLUMN_WIDTH = 320  # of a column without images, pixels
 LEGEND_WIDTH = 300  # pixels
-GAP, LINE, SIZE = 12, 20, 14  # between images, height of a line of text, size of its letters; pixels
+GAP, TEXT_LINE, SIZE = 12, 20, 14  # between images, height of a line of text, size of its letters; pixels
 MIN_LINES = 4  # height of a row with a legend, lines
 
 
@@ -46,10 +46,10 @@ def image_grid(rows: Sequence[GridRow], headers: Sequence[str] = ()) -> Image.Im
     for width in widths:
         lefts.append(lefts[-1] + round(scale * width) + GAP)
     drawn = [_draw_row(row, lefts, legend_width, scale) for row in rows]
-    top = GAP + (LINE if headers else 0)
+    top = GAP + (TEXT_LINE if headers else 0)
     sheet = Image.new("RGB", (lefts[-1] + legend_width, top + sum(row.height + GAP for row in drawn)), "white")
     for left, header in zip(lefts, headers, strict=False):
-        write(sheet, header, left, (GAP + LINE) / 2, SIZE)
+        write(sheet, header, left, (GAP + TEXT_LINE) / 2, SIZE)
     for row in drawn:
         sheet.paste(row, (0, top))
         top += row.height + GAP
@@ -73,15 +73,15 @@ def _draw_row(row: GridRow, lefts: Sequence[int], legend_width: int, scale: floa
     images = [_scaled(image, scale) for image in row.images]
     height = max([image.height for image in images], default=0)
     if row.legend:
-        height = max(height, MIN_LINES * LINE)
-    strip = Image.new("RGB", (width, LINE * len(lines) + height), "white")
+        height = max(height, MIN_LINES * TEXT_LINE)
+    strip = Image.new("RGB", (width, TEXT_LINE * len(lines) + height), "white")
     for index, line in enumerate(lines):
-        write(strip, line, GAP, LINE * (index + 0.5), SIZE)
+        write(strip, line, GAP, TEXT_LINE * (index + 0.5), SIZE)
     for left, image in zip(lefts, images, strict=False):
-        strip.paste(image, (left, LINE * len(lines)))
+        strip.paste(image, (left, TEXT_LINE * len(lines)))
     if row.legend:
         entries = fit_entries(row.legend, SIZE, LEGEND_WIDTH, height + 2 * SIZE)
-        Legend(entries, SIZE, height + 2 * SIZE).draw(strip, lefts[-1] - SIZE, LINE * len(lines) - SIZE)
+        Legend(entries, SIZE, height + 2 * SIZE).draw(strip, lefts[-1] - SIZE, TEXT_LINE * len(lines) - SIZE)
     return strip
 
 

@@ -13,7 +13,7 @@ from frozenseg.structures.palette import Colour
 
 OPACITY = 0.6  # of a colour over the image, 0-1
 LINE_OPACITY = 0.9
-LINE: Colour = (255, 255, 255)
+LINE_COLOUR: Colour = (255, 255, 255)
 NO_LABEL = -1
 
 
@@ -40,7 +40,7 @@ def overlay_labels(
     pixels += opacity[labels][..., None] * (table[labels] - pixels)
     if line_width:
         lines = borders(labels, line_width)
-        pixels[lines] += LINE_OPACITY * (np.array(LINE, dtype=np.float32) - pixels[lines])
+        pixels[lines] += LINE_OPACITY * (np.array(LINE_COLOUR, dtype=np.float32) - pixels[lines])
     return Image.fromarray(pixels.round().astype(np.uint8))
 
 

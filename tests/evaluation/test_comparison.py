@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from frozenseg.evaluation.comparison import CORRECT, ERRORS, MISSED, UNSCORED, WRONG_CLASS, WRONG_SHAPE, compare
+from frozenseg.evaluation.comparison import CORRECT, ERRORS, MISSED, UNSCORED, WRONG_CLASS, WRONG_SHAPE, compare_images
 from frozenseg.evaluation.gallery import GalleryImage, Layer
-from frozenseg.evaluation.render import render
+from frozenseg.evaluation.render import render_comparison
 from frozenseg.structures.label_runs import Runs
 
 RED, GREEN, BLUE = (200, 0, 0), (0, 200, 0), (0, 0, 200)
@@ -18,11 +18,11 @@ CLEAR, WHITE = (0, 0, 0, 0), (255, 255, 255, 255)
 def compared(truth, truth_classes, predicted, predicted_classes, kind="segments", width=480):
     layers = Layer(Runs.of(np.array(truth)), truth_classes), Layer(Runs.of(np.array(predicted)), predicted_classes)
     image = Image.new("RGB", (len(truth[0]), len(truth)), (90, 90, 90))
-    return compare(GalleryImage("a", "a.jpg", 0.5, kind, *layers), lambda _: image, width)
+    return compare_images(GalleryImage("a", "a.jpg", 0.5, kind, *layers), lambda _: image, width)
 
 
 def rendered(*arguments, **keywords):
-    return render(compared(*arguments, **keywords), [RED, GREEN, BLUE])
+    return render_comparison(compared(*arguments, **keywords), [RED, GREEN, BLUE])
 
 
 def pixels(content):
@@ -40,7 +40,7 @@ def test_every_kind_of_error():
     truth = [[0, 1, 1, 1, 2, 3, 4, 4, 4, 4]]
     predicted = [[5, 5, 5, 0, 6, 0, 0, 0, 7, 0]]
     comparison = compared(truth, {1: 0, 2: 1, 3: 2, 4: 0}, predicted, {5: 0, 6: 2, 7: 0})
-    result = render(comparison, [RED, GREEN, BLUE])
+    result = render_comparison(comparison, [RED, GREEN, BLUE])
     expected = [CORRECT, CORRECT, MISSED, WRONG_CLASS, MISSED, MISSED, MISSED, WRONG_SHAPE, MISSED]
     assert comparison.errors.tolist() == [[UNSCORED, *expected]]
     assert kinds(result.errors) == [[None, *expected]]
@@ -85,8 +85,8 @@ def test_as_many_classes_as_a_palette_holds_and_more(count, mode):
     layer = Layer(Runs.of(ids), {index: index for index in range(count)})
     image = Image.new("RGB", (2 * count, 1))
     colours = [(index % 256, index // 256, 50) for index in range(count)]
-    comparison = compare(GalleryImage("a", "a.jpg", 0.5, "labels", layer, layer), lambda _: image, 2 * count)
-    result = render(comparison, colours)
+    comparison = compare_images(GalleryImage("a", "a.jpg", 0.5, "labels", layer, layer), lambda _: image, 2 * count)
+    result = render_comparison(comparison, colours)
     assert len(result.classes) == count
     with Image.open(io.BytesIO(result.ground_truth)) as drawing:
         assert drawing.mode == mode

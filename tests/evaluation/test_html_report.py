@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from frozenseg.evaluation.class_table import ClassTable
-from frozenseg.evaluation.html_report import TEMPLATES, BenchmarkReport, _environment, page, write_report
+from frozenseg.evaluation.html_report import TEMPLATE_FOLDER, BenchmarkReport, _environment, page, write_report
 from frozenseg.evaluation.published import PublishedScore
 from frozenseg.evaluation.render import RenderedImage
 
@@ -153,7 +153,7 @@ def test_bars_stay_within_their_tracks():
 def test_the_style_sheet_is_part_of_the_page():
     content = page([report()])
     style = content.partition("<style>")[2].partition("</style>")[0]
-    assert style.strip() == (TEMPLATES / "report.css").read_text(encoding="utf-8").strip()
+    assert style.strip() == (TEMPLATE_FOLDER / "report.css").read_text(encoding="utf-8").strip()
     assert "prefers-color-scheme: dark" in style
 
 

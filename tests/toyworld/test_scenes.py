@@ -5,14 +5,14 @@ import pytest
 
 from frozenseg.toyworld import scenes, things
 from frozenseg.toyworld.categories import all_categories, seen_categories
-from frozenseg.toyworld.scenes import Cast, Scene, draw_cast, render
+from frozenseg.toyworld.scenes import Cast, Scene, draw_cast, render_scene
 
 BY_NAME = {category.name: category for category in all_categories()}
 
 
 def make(seed: int, categories=None, size: tuple[int, int] = (128, 128)) -> Scene:
     rng = np.random.default_rng(seed)
-    return render(rng, draw_cast(rng, categories or all_categories()), *size)
+    return render_scene(rng, draw_cast(rng, categories or all_categories()), *size)
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +61,7 @@ def test_other_sizes(size):
 
 def test_things_hide_what_they_cover_and_no_more_than_allowed():
     rng = np.random.default_rng(3)
-    scene = render(rng, Cast((BY_NAME["sand"],), (BY_NAME["red circle"],) * 8))
+    scene = render_scene(rng, Cast((BY_NAME["sand"],), (BY_NAME["red circle"],) * 8))
     _, areas = np.unique(scene.ids[scene.ids != scene.segments[0].id], return_counts=True)
     smallest = np.pi * (0.9 * things.SMALLEST * 128) ** 2
     assert areas.min() > 0.3 * scenes.MIN_VISIBLE_SHARE * smallest  # 0.3: a quarter may lie outside the picture

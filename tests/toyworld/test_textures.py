@@ -14,7 +14,7 @@ def grid(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
 
 @pytest.mark.parametrize("material", MATERIALS)
 def test_material_fills_any_shape_with_colours(material):
-    colours = textures.MATERIALS[material](np.random.default_rng(0), *grid(40, 70))
+    colours = textures.MATERIAL_TEXTURES[material](np.random.default_rng(0), *grid(40, 70))
     assert colours.shape == (40, 70, 3)
     assert colours.dtype == np.float32
     assert colours.min() > -0.3
@@ -24,7 +24,7 @@ def test_material_fills_any_shape_with_colours(material):
 
 @pytest.mark.parametrize("material", MATERIALS)
 def test_material_is_a_function_of_the_generator(material):
-    paint = textures.MATERIALS[material]
+    paint = textures.MATERIAL_TEXTURES[material]
     first, again, other = (paint(np.random.default_rng(seed), *grid(32, 32)) for seed in (1, 1, 2))
     assert np.array_equal(first, again)
     assert not np.array_equal(first, other)

@@ -21,7 +21,7 @@ from frozenseg.data.images import read_image
 from frozenseg.errors import ConfigError
 from frozenseg.toyworld.categories import COLOURS, Category, all_categories
 from frozenseg.toyworld.shapes import OUTLINES
-from frozenseg.toyworld.textures import MATERIALS
+from frozenseg.toyworld.textures import MATERIAL_TEXTURES
 
 SMOOTHING, VOTING = 3, 9  # window sizes in pixels: blur before colours are compared, vote among materials
 SMALLEST_THING, LARGEST_THING = 0.004, 0.12  # areas as shares of the image
@@ -122,7 +122,7 @@ def _outline_profile(shape: str) -> np.ndarray:
 @cache
 def _mean_colour(material: str) -> np.ndarray:
     y, x = np.mgrid[:SAMPLE_SIZE, :SAMPLE_SIZE].astype(np.float32)
-    return MATERIALS[material](np.random.default_rng(0), x, y).mean(axis=(0, 1))
+    return MATERIAL_TEXTURES[material](np.random.default_rng(0), x, y).mean(axis=(0, 1))
 
 
 def _rgb(colour: str) -> np.ndarray:

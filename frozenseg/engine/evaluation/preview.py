@@ -11,7 +11,7 @@ from frozenseg.data.images import read_image
 from frozenseg.data.mapper import EvalMapper
 from frozenseg.engine.evaluation.runner import Benchmark, benchmark_settings
 from frozenseg.errors import DataError
-from frozenseg.evaluation.comparison import compare
+from frozenseg.evaluation.comparison import compare_images
 from frozenseg.evaluation.comparison_sheet import comparison_sheet
 from frozenseg.evaluation.gallery import Gallery
 from frozenseg.evaluation.ground_truth import read_ground_truths
@@ -44,7 +44,7 @@ class Preview:
             for element in elements:
                 shown = gallery.show(element, self.model([element])[0])
                 if shown is not None:
-                    comparisons.append(compare(shown, read_image, COLUMN_WIDTH))
+                    comparisons.append(compare_images(shown, read_image, COLUMN_WIDTH))
         return comparison_sheet(comparisons, names, self.benchmark.metadata.colors)
 
     def _read(self) -> list[dict[str, Any]]:

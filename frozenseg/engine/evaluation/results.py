@@ -14,13 +14,13 @@ from frozenseg.data.images import read_image
 from frozenseg.data.metadata import Metadata
 from frozenseg.engine.environment import NOT_INSTALLED, package_versions
 from frozenseg.evaluation.class_table import ClassTable
-from frozenseg.evaluation.comparison import MAX_WIDTH, compare
+from frozenseg.evaluation.comparison import DRAWING_WIDTH, compare_images
 from frozenseg.evaluation.diagnosis import warn_about_zero_scores
 from frozenseg.evaluation.evaluator import DatasetEvaluators
 from frozenseg.evaluation.gallery import GalleryImage
 from frozenseg.evaluation.html_report import BenchmarkReport, write_report
 from frozenseg.evaluation.published import PublishedScore, published_results
-from frozenseg.evaluation.render import render
+from frozenseg.evaluation.render import render_comparison
 from frozenseg.evaluation.report import results_table, write_per_class, write_results
 from frozenseg.log import get_logger
 from frozenseg.modeling.frozen import hash_of
@@ -118,7 +118,7 @@ def write_benchmark_results(folder: Path, benchmark_results: Mapping[str, Benchm
     logger.info("Results in percent:\n%s", results_table(results, published))
     warn_about_zero_scores(results)
     # With more benchmarks the images are smaller, so that the size of the page stays bounded.
-    width = max(MIN_WIDTH, round(MAX_WIDTH / math.sqrt(len(benchmark_results))))
+    width = max(MIN_WIDTH, round(DRAWING_WIDTH / math.sqrt(len(benchmark_results))))
     reports = [
         _report(name, result, width, [row for row in published if row.benchmark == name])
         for name, result in benchmark_results.items()
@@ -131,7 +131,8 @@ def write_benchmark_results(folder: Path, benchmark_results: Mapping[str, Benchm
 def _report(name: str, result: BenchmarkResult, width: int, published: Sequence[PublishedScore]) -> BenchmarkReport:
     colours = result.metadata.colors
     best, worst = (
-        [render(compare(shown, read_image, width), colours) for shown in end] for end in (result.best, result.worst)
+        [render_comparison(compare_images(shown, read_image, width), colours) for shown in end]
+        for end in (result.best, result.worst)
     )
     by_labels = any(shown.kind == "labels" for shown in result.best)
     return BenchmarkReport(

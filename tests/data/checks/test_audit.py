@@ -8,7 +8,7 @@ from frozenseg.data import DatasetCatalog, Metadata, MetadataCatalog
 from frozenseg.data.checks.audit import spread, survey
 from frozenseg.data.checks.contact_sheet import contact_sheet
 from frozenseg.errors import DataError
-from frozenseg.visualization.image_grid import COLUMN_WIDTH, GAP, LINE
+from frozenseg.visualization.image_grid import COLUMN_WIDTH, GAP, TEXT_LINE
 from frozenseg.visualization.overlay import OPACITY
 from frozenseg.vocabulary import Vocabulary
 
@@ -85,10 +85,10 @@ def test_the_sheet_shows_image_annotation_and_names(tmp_path, metadata):
     good, bad = pair(tmp_path, "a", [[0, 0, 1, 255]] * 2), pair(tmp_path, "b", [[7] * 4] * 2)
     sheet = np.asarray(contact_sheet([good, bad], metadata)).astype(int)
     first, second = GAP, 2 * GAP + COLUMN_WIDTH
-    y, eighth = GAP + 2 * LINE + COLUMN_WIDTH // 4, COLUMN_WIDTH // 8
+    y, eighth = GAP + 2 * TEXT_LINE + COLUMN_WIDTH // 4, COLUMN_WIDTH // 8
     mixed = (1 - OPACITY) * np.array([200, 100, 0]) + OPACITY * np.array([255, 0, 0])
     assert abs(sheet[y, first + eighth] - [200, 100, 0]).max() < 12  # the image
     assert abs(sheet[y, second + eighth] - mixed).max() < 8  # under its class
     assert (sheet[y, second + 7 * eighth] == 0).all()  # unlabelled
-    swatches = sheet[GAP + 2 * LINE : y, second + COLUMN_WIDTH + GAP : second + COLUMN_WIDTH + GAP + LINE]
+    swatches = sheet[GAP + 2 * TEXT_LINE : y, second + COLUMN_WIDTH + GAP : second + COLUMN_WIDTH + GAP + TEXT_LINE]
     assert (abs(swatches - mixed).max(axis=-1) < 8).any()  # in the legend it has the colour of the drawing

@@ -14,7 +14,7 @@ from torch import Tensor
 from frozenseg.log import progress
 from frozenseg.parallel import run_tasks
 from frozenseg.toyworld.categories import COLOURS, Category, wide_categories
-from frozenseg.toyworld.scenes import draw_cast, render
+from frozenseg.toyworld.scenes import draw_cast, render_scene
 
 WORLD = 7001  # keeps the scenes apart from those of ToyWorld's own splits, whatever the seed
 CHUNK = 64  # scenes that a process makes at a time
@@ -94,7 +94,7 @@ def _paint(seed: int, first: int, end: int) -> _Painted:
     images, layers, segments, views = [], [], [], []
     for number in range(first, end):
         rng = np.random.default_rng([seed, WORLD, number])
-        scene = render(rng, draw_cast(rng, categories))
+        scene = render_scene(rng, draw_cast(rng, categories))
         numbers = np.zeros(scene.ids.shape, dtype=np.uint8)
         for index, segment in enumerate(scene.segments):
             numbers[scene.ids == segment.id] = index

@@ -1,12 +1,11 @@
-"""How much a model computes for one picture, box by box, from shapes alone: nothing is computed and nothing stored.
+"""FLOPs of a model for one image, per box of the figure, counted from shapes: nothing is computed and nothing stored.
 
-FLOPs as fvcore and the papers count them: a multiply-add is one; norms, bilinear resizing and bilinear sampling have
-fvcore's factors. fvcore itself would have to run the model: its tracer does not work on tensors without values.
+FLOPs as in fvcore and the papers: a multiply-add counts as one; norms, bilinear resizing and bilinear sampling have
+fvcore's factors. fvcore itself would have to run the model, because its tracer needs tensors with values.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import torch
@@ -20,7 +19,7 @@ from frozenseg.vocabulary import Vocabulary
 
 aten = torch.ops.aten
 MULTIPLY_ADD = 2  # PyTorch counts it as two
-# Modules whose work is a box of its own; what is done outside of them is the rest.
+# Modules with a box in the figure; a box excludes the boxes inside it.
 BOXES: dict[str, str] = {
     "backbone": "CLIP image",
     "sam": "SAM encoder",
@@ -34,113 +33,90 @@ REST = "ensemble and the rest"
 
 
 class Flops(NamedTuple):
-    """Multiply-adds for one picture."""
+    """Multiply-adds for one image."""
 
     by_box: dict[str, int]
     by_operator: dict[str, int]
-    uncounted: dict[str, int]  # operators that count as nothing, with how many numbers they gave
+    uncounted: dict[str, int]  # operator without FLOPs → number of values that it returned
 
 
 def count_flops(model: nn.Module, size: tuple[int, int]) -> Flops:
-    """Count what segmenting one picture takes, up to the read-outs. Words are encoded once, beforehand: not counted.
+    """Count the FLOPs of segmenting one image, up to the post-processing and without the text encoder.
 
     Args:
-        model: built under :func:`weightless`; it is of no use afterwards.
-        size: height and width of the picture, pixels; padded as the model pads it.
+        model: built under :func:`weightless`; it cannot be used afterwards.
+        size: height and width of the image, pixels; padded as the model pads it.
     """
     counter = FlopCounterMode(display=False, custom_mapping=_like_fvcore())
-    every = _EveryOperator()
-    boxes = _Boxes(counter)
-    with FakeTensorMode(allow_non_fake_inputs=True), torch.no_grad(), ExitStack() as stack:
+    all_operators = _AllOperators()
+    with FakeTensorMode(allow_non_fake_inputs=True), torch.no_grad():
         model.to_empty(device="cpu").requires_grad_(False).eval()
-        model.text_classifier = placeholder_text_embeddings
-        model.postprocess = _no_read_out
-        for name, box in BOXES.items():
-            stack.enter_context(boxes.around(model, name, box))
-        picture = torch.zeros(3, *size, dtype=torch.uint8)
-        with every, counter:
-            model([{"image": picture, "height": size[0], "width": size[1]}])
-        boxes.settle()
-    by_operator = {_name(op): count // MULTIPLY_ADD for op, count in counter.get_flop_counts()["Global"].items()}
-    uncounted = {name: count for name, count in every.numbers.most_common() if count and name not in by_operator}
-    return Flops(dict(boxes.flops), by_operator, uncounted)
+        stubbed: Any = model  # its type does not allow to replace methods
+        stubbed.text_classifier = placeholder_text_embeddings
+        stubbed.postprocess = _no_outputs
+        image = torch.zeros(3, *size, dtype=torch.uint8)
+        with all_operators, counter:
+            model([{"image": image, "height": size[0], "width": size[1]}])
+    counts = counter.get_flop_counts()
+    by_operator = {_name(op): count // MULTIPLY_ADD for op, count in counts["Global"].items()}
+    uncounted = {name: n for name, n in all_operators.values.most_common() if n and name not in by_operator}
+    return Flops(_by_box(counts, type(model).__name__), by_operator, uncounted)
 
 
 def placeholder_text_embeddings(vocabulary: Vocabulary, void: Tensor) -> TextEmbeddings:
-    """Return words of the right shape without a text tower's work; stands in for a ``TextClassifier``.
+    """Return text embeddings of the right shape without a text encoder, in place of a ``TextClassifier``.
 
     Args:
         vocabulary: C classes with N synonyms.
-        void: (1, E) the void embedding.
+        void: (1, E) void embedding.
+
+    Returns:
+        N + 1 equal embeddings of norm 1.
     """
     count = len(vocabulary.synonyms)
     class_index = [index for index, names in enumerate(vocabulary.classes) for _ in names]
-    rows = torch.full((count + 1, void.shape[1]), void.shape[1] ** -0.5, device=void.device)
-    return TextEmbeddings(rows, torch.tensor([*class_index, len(vocabulary)], device=void.device), len(vocabulary) + 1)
+    embeddings = torch.full((count + 1, void.shape[1]), void.shape[1] ** -0.5, device=void.device)
+    class_of = torch.tensor([*class_index, len(vocabulary)], device=void.device)
+    return TextEmbeddings(embeddings, class_of, len(vocabulary) + 1)
 
 
-def _no_read_out(*_: Any) -> list[dict[str, Any]]:
+def _no_outputs(*_: Any) -> list[dict[str, Any]]:
     return []
 
 
-class _Boxes:
-    """Gives what the counter counts to the innermost box that is at work."""
-
-    def __init__(self, counter: FlopCounterMode) -> None:
-        self.flops: Counter[str] = Counter()
-        self._counter, self._seen, self._stack = counter, 0, [REST]
-
-    def settle(self) -> None:
-        """Give what was counted since the last time to the box at work."""
-        total = self._counter.get_total_flops() // MULTIPLY_ADD
-        self.flops[self._stack[-1]] += total - self._seen
-        self._seen = total
-
-    @contextmanager
-    def around(self, model: nn.Module, name: str, box: str) -> Iterator[None]:
-        """Make the module of that name a box, and the members of a list or dictionary of modules."""
-        module: Any = model
-        for part in name.split("."):
-            module = getattr(module, part, None)
-        members = [*module.values()] if isinstance(module, nn.ModuleDict) else [module] if module is not None else []
-        hooks = [
-            hook
-            for member in members
-            for hook in (
-                member.register_forward_pre_hook(lambda *_: self._enter(box)),
-                member.register_forward_hook(lambda *_: self._leave()),
-            )
-        ]
-        yield
-        for hook in hooks:
-            hook.remove()
-
-    def _enter(self, box: str) -> None:
-        self.settle()
-        self._stack.append(box)
-
-    def _leave(self) -> None:
-        self.settle()
-        self._stack.pop()
+def _by_box(counts: Mapping[str, Mapping[Any, int]], model: str) -> dict[str, int]:
+    """Split the FLOPs of modules, which include those of the modules inside, among the boxes."""
+    flops = {name.removeprefix(f"{model}."): sum(ops.values()) // MULTIPLY_ADD for name, ops in counts.items()}
+    box_of: dict[str, str] = {}  # module → box
+    for prefix, box in BOXES.items():
+        # a ModuleDict is not called itself, its members are
+        modules = [prefix] if prefix in flops else [name for name in flops if name.rpartition(".")[0] == prefix]
+        box_of |= dict.fromkeys(modules, box)
+    by_box = {REST: flops["Global"]}
+    for name, box in box_of.items():
+        enclosing = max((other for other in box_of if name.startswith(f"{other}.")), key=len, default="")
+        by_box[box] = by_box.get(box, 0) + flops[name]
+        by_box[box_of.get(enclosing, REST)] -= flops[name]
+    return by_box
 
 
-class _EveryOperator(TorchDispatchMode):
-    """Keeps how many numbers each operator gave; views give none."""
+class _AllOperators(TorchDispatchMode):  # type: ignore[no-untyped-call]  # PyTorch does not annotate it
+    """Counts the values that each operator returns; views return none."""
 
     def __init__(self) -> None:
-        super().__init__()
-        self.numbers: Counter[str] = Counter()
+        super().__init__()  # type: ignore[no-untyped-call]  # as above
+        self.values: Counter[str] = Counter()
 
     def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         output = function(*args, **(kwargs or {}))
         first = output[0] if isinstance(output, tuple | list) and output else output
         if isinstance(first, Tensor) and not function.is_view:
-            self.numbers[_name(function.overloadpacket)] += first.numel()
+            self.values[_name(function.overloadpacket)] += first.numel()
         return output
 
 
-def _like_fvcore() -> Mapping[Any, Any]:
-    """Return fvcore's counts of what PyTorch's own counter leaves out, in PyTorch's unit."""
+def _like_fvcore() -> dict[Any, Any]:
+    """Return fvcore's formulas for operators that PyTorch's counter ignores, in PyTorch's unit."""
 
     def each_input(factor: int) -> Any:
         return lambda shape, *_, **__: MULTIPLY_ADD * factor * shape.numel()
@@ -157,7 +133,7 @@ def _like_fvcore() -> Mapping[Any, Any]:
         aten.native_group_norm: each_input(5),
         aten.native_batch_norm: each_input(2),
         aten._native_batch_norm_legit_no_training: each_input(2),
-        aten._scaled_dot_product_flash_attention_for_cpu: attention,  # unknown to the oldest PyTorch's own counter
+        aten._scaled_dot_product_flash_attention_for_cpu: attention,  # not in the counter of the oldest supported PyTorch
         aten.upsample_bilinear2d: each_output(4),
         aten.grid_sampler_2d: each_output(4),
     }

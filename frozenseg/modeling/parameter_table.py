@@ -1,11 +1,11 @@
-"""How many parameters each box of the drawing has, trained and frozen."""
+"""Numbers of trainable and frozen parameters, per box of the figure."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
 
 from torch import nn
 
-# Which box a name belongs to: the first prefix that it begins with.
+# Prefix of parameter names → box; the first matching prefix counts.
 BOXES: tuple[tuple[str, str], ...] = (
     ("backbone.clip_model.visual.", "CLIP image"),
     ("backbone.", "CLIP text"),
@@ -31,27 +31,27 @@ class Count(NamedTuple):
 
 
 def parameter_table(model: nn.Module) -> list[Count]:
-    """Count the parameters of a model, box by box in the order of the drawing; boxes without any are left out.
+    """Count the parameters of a model per box, in the order of the figure; empty boxes are omitted.
 
     Args:
-        model: FrozenSeg, FC-CLIP, or one with the same parts; parameters elsewhere are counted as ``other``.
+        model: FrozenSeg, FC-CLIP, or one with the same parts; all other parameters are counted as ``other``.
     """
     trainable: dict[str, int] = {}
     frozen: dict[str, int] = {}
     for name, value in model.named_parameters():
-        side = trainable if value.requires_grad else frozen
-        side[box_of(name)] = side.get(box_of(name), 0) + value.numel()
+        counts = trainable if value.requires_grad else frozen
+        counts[box_of(name)] = counts.get(box_of(name), 0) + value.numel()
     order = dict.fromkeys([*(box for _, box in BOXES), OTHER])
     return [Count(box, trainable.get(box, 0), frozen.get(box, 0)) for box in order if box in {*trainable, *frozen}]
 
 
 def box_of(name: str) -> str:
-    """Return the box that a parameter or buffer of this name belongs to."""
+    """Return the box of a parameter or buffer by its name."""
     return next((box for prefix, box in BOXES if name.startswith(prefix)), OTHER)
 
 
 def sums(table: Iterable[Count]) -> dict[str, int]:
-    """Return ``trainable``, ``frozen`` and ``frozen_without_text``, summed over all boxes."""
+    """Return ``trainable``, ``frozen`` and ``frozen_without_text``, the sums over all boxes."""
     rows = list(table)
     text = sum(row.frozen for row in rows if row.box == TEXT)
     frozen = sum(row.frozen for row in rows)

@@ -1,4 +1,4 @@
-"""FLOPs from shapes: worked out by hand on a small model, and fvcore's own count on a whole one."""
+"""FLOPs from shapes: by hand on a small model, and equal to fvcore's count on a complete one."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ ATTENTION = "_scaled_dot_product_flash_attention_for_cpu"
 
 
 class Small(nn.Module):
-    """One operator of each kind, on a 4×6 picture: the box "CLIP image" and the rest."""
+    """One operator of each kind, on a 4×6 image: the box "CLIP image" and the rest."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -39,7 +39,7 @@ def test_every_kind_of_operator_by_hand() -> None:
     convolution, norm = 3 * 2 * 2 * 8 * 6, 5 * 8 * 6
     attention, linear, sampling = 2 * 6 * 6 * 8, 6 * 8 * 5, 4 * 8 * 14
     by_operator = dict(flops.by_operator)
-    assert sum(by_operator.pop(name, 0) for name in (ATTENTION, "bmm")) == attention  # whichever PyTorch takes
+    assert sum(by_operator.pop(name, 0) for name in (ATTENTION, "bmm")) == attention  # PyTorch chooses one of them
     assert by_operator == {
         "convolution": convolution,
         "native_group_norm": norm,
@@ -47,12 +47,12 @@ def test_every_kind_of_operator_by_hand() -> None:
         "grid_sampler_2d (deformable attention)": sampling,
     }
     assert flops.by_box == {"CLIP image": convolution + norm, REST: attention + linear + sampling}
-    assert flops.uncounted["relu"] == 8 * 14  # named, with how many numbers it gave
+    assert flops.uncounted["relu"] == 8 * 14  # named, with the number of values it returned
     assert not set(flops.uncounted) & set(flops.by_operator)
 
 
 class Traceable(nn.Module):
-    """For fvcore's tracer: a tensor in, and all predictions out, so that it takes no layer for unused."""
+    """For fvcore's tracer: a tensor in, and all predictions out, so that it ignores no layer."""
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
@@ -62,8 +62,8 @@ class Traceable(nn.Module):
         model.sem_seg_head.register_forward_hook(lambda *arguments: self.predictions.append(arguments[-1]))
         self.predictions: list[MaskPredictions] = []
 
-    def forward(self, picture: Tensor) -> Any:
-        return self.model([{"image": picture}]), self.predictions.pop()
+    def forward(self, image: Tensor) -> Any:
+        return self.model([{"image": image}]), self.predictions.pop()
 
 
 @pytest.mark.filterwarnings("ignore")  # of PyTorch, about its own tracer
@@ -81,7 +81,7 @@ def test_fvcore_counts_the_same_where_it_can_count(meta_arch: str) -> None:
     flops = count_flops(model, (64, 96))
     assert analysis.unsupported_ops()["aten::scaled_dot_product_attention"] > 0  # fvcore leaves it out
     ours = sum(flops.by_operator.values()) - flops.by_operator[ATTENTION]
-    # fvcore reads einsum's count from four printed digits, and leaves out what the last query injection gives nobody
+    # fvcore reads einsum's count from four printed digits, and ignores the last query injection, whose result is unused
     assert ours == pytest.approx(theirs, rel=2e-3)
     for operator, name in {"convolution": "conv", "native_group_norm": "group_norm"}.items():
         assert flops.by_operator[operator] == analysis.by_operator()[name]
@@ -96,9 +96,9 @@ def test_boxes_are_those_of_the_model() -> None:
     assert boxes["FrozenSeg"] == boxes["FCCLIP"] | {"SAM encoder", "SAM branch", "injectors"}
 
 
-def test_words_without_text_have_the_shapes_of_words() -> None:
-    words = placeholder_text_embeddings(TEST, torch.zeros(1, 16))
-    assert words.embeddings.shape == (6, 16)  # five synonyms and void
-    assert torch.allclose(words.embeddings.norm(dim=-1), torch.ones(6))
-    assert words.class_index.tolist() == [0, 1, 2, 3, 3, 4]
-    assert words.classes == 5
+def test_placeholders_have_the_shapes_of_text_embeddings() -> None:
+    text = placeholder_text_embeddings(TEST, torch.zeros(1, 16))
+    assert text.embeddings.shape == (6, 16)  # five synonyms and void
+    assert torch.allclose(text.embeddings.norm(dim=-1), torch.ones(6))
+    assert text.class_index.tolist() == [0, 1, 2, 3, 3, 4]
+    assert text.classes == 5

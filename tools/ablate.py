@@ -1,4 +1,4 @@
-r"""Ask questions of a model: train and evaluate a grid of configs over seeds, and set the results side by side.
+r"""Run an ablation study: train and evaluate a grid of configs over seeds, and write a table of the results.
 
 Examples:
     python tools/ablate.py configs/ablations/*.yaml --seeds 0 1 2
@@ -6,10 +6,9 @@ Examples:
         --output output/quick_ablation SOLVER.MAX_ITER 100
     python tools/ablate.py configs/ablations/query_injector.yaml --model configs/frozenseg/convnext_large.yaml --seeds 0
 
-Questions that differ in how a model is tested alone share one training. Every evaluation has a control: the same
-model, every class under another class's names. What is done stays done: the same command goes on where it was
-interrupted, and does again only what has changed. OUTPUT gets ablation.md (the table), ablation.csv (every number of
-every seed) and ablation.png.
+Ablations that differ only in keys of the evaluation share one training. Every evaluation has a control with shuffled
+class names. After an interruption the same command resumes, and runs again only what has changed. The results are
+OUTPUT/ablation.md (the table), ablation.csv (all numbers of every seed) and ablation.png.
 """
 
 import argparse
@@ -21,82 +20,84 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from frozenseg.errors import ConfigError, FrozenSegError
+from command_line import docstring_parser, run_script
+from frozenseg.errors import ConfigError
 
-YAML = (".yaml", ".yml")
+YAML_SUFFIXES = (".yaml", ".yml")
 
 
 def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    description, _, epilog = (__doc__ or "").partition("\n")
-    formatter = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(description=description, epilog=epilog, formatter_class=formatter)
-    parser.add_argument("configs", type=str, nargs="*", metavar="CONFIG", help="questions, then KEY VALUE overrides")
-    parser.add_argument("--seeds", nargs="+", default=["0", "1", "2"], help="of the trainings (default: 0 1 2)")
-    parser.add_argument("--model", type=Path, help="switch the questions' keys in this model instead of their _BASE_")
+    parser = docstring_parser(__doc__)
+    parser.add_argument(
+        "configs", type=str, nargs="*", metavar="CONFIG", help="YAML files of the ablations, then KEY VALUE overrides"
+    )
+    parser.add_argument("--seeds", nargs="+", default=["0", "1", "2"], help="seeds of the trainings (default: 0 1 2)")
+    parser.add_argument("--model", type=Path, help="YAML config of a model that replaces the _BASE_ of the ablations")
     parser.add_argument(
         "--output", type=Path, default=Path("output/ablation"), help="folder (default: output/ablation)"
     )
-    parser.add_argument("--at-once", type=int, help="processes side by side (default: 1 on a GPU, else one a core)")
+    parser.add_argument("--at-once", type=int, help="parallel processes (default: 1 on a GPU, else one per core)")
     arguments = parser.parse_intermixed_args(argv)
-    count = next((place for place, text in enumerate(arguments.seeds) if not text.isdecimal()), len(arguments.seeds))
-    behind = arguments.seeds[count:]  # configs and KEY VALUE, which the flag has taken for seeds
-    if behind and (count == 0 or not (behind[0].endswith(YAML) or behind[0][:1].isupper())):
-        parser.error(f"argument --seeds: {behind[0]} is no seed: give numbers from 0")
-    words = [*arguments.configs, *behind]
-    arguments.configs = [Path(text) for text in words if text.endswith(YAML)]
-    arguments.options = [text for text in words if not text.endswith(YAML)]
+    count = next((index for index, text in enumerate(arguments.seeds) if not text.isdecimal()), len(arguments.seeds))
+    rest = arguments.seeds[count:]  # configs and KEY VALUE pairs after the seeds, which argparse reads as seeds
+    if rest and (count == 0 or not (rest[0].endswith(YAML_SUFFIXES) or rest[0][:1].isupper())):
+        parser.error(f"argument --seeds: {rest[0]!r} is not a seed: give integers from 0")
+    positional = [*arguments.configs, *rest]
+    arguments.configs = [Path(text) for text in positional if text.endswith(YAML_SUFFIXES)]
+    arguments.options = [text for text in positional if not text.endswith(YAML_SUFFIXES)]
     arguments.seeds = [int(text) for text in arguments.seeds[:count]]
     return arguments
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the tool; returns the exit code."""
+    """Run the script and return the exit code."""
     arguments = parse_arguments(argv)
     command = shlex.join(["python", "tools/ablate.py", *(sys.argv[1:] if argv is None else argv)])
-    try:
-        ask(arguments, command)
-    except FrozenSegError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("interrupted; the same command goes on with it", file=sys.stderr)
-        return 130
-    return 0
+    return run_script(lambda: run_study(arguments, command), "interrupted; run the same command again to resume")
 
 
-def ask(arguments: argparse.Namespace, command: str) -> None:
-    """Run the grid and write what it has found."""
+def run_study(arguments: argparse.Namespace, command: str) -> None:
+    """Run the grid and write its table, numbers and plot.
+
+    Args:
+        arguments: the command line.
+        command: the same as one string, for the table's heading.
+
+    Raises:
+        ConfigError: A config or an argument is missing or wrong.
+        RunFailedError: A training or an evaluation failed.
+    """
     from frozenseg.atomic import write_text
     from frozenseg.device import pick_device
     from frozenseg.log import setup_logging
-    from lab.ablation.grid import read_questions
-    from lab.ablation.plot import check_matplotlib, draw_findings
+    from lab.ablation.grid import read_ablations
+    from lab.ablation.plot import check_matplotlib, draw_results
     from lab.ablation.run import run_grid
-    from lab.ablation.table import markdown_table, read_findings, write_raw
+    from lab.ablation.table import markdown_table, read_results, write_csv
 
     if not arguments.configs:
-        raise ConfigError("No config is named: give the questions' YAML files, such as configs/ablations/*.yaml.")
+        raise ConfigError("No config is given: name the YAML files of the ablations, such as configs/ablations/*.yaml.")
     cores = os.cpu_count() or 1
-    usual = 1 if pick_device("auto").type == "cuda" else cores
-    at_once = usual if arguments.at_once is None else arguments.at_once
+    default = 1 if pick_device("auto").type == "cuda" else cores
+    at_once = default if arguments.at_once is None else arguments.at_once
     if at_once < 1:
-        raise ConfigError(f"--at-once is {at_once}: give 1 or more.")
+        raise ConfigError(f"--at-once is {at_once}: at least 1 process is needed.")
     check_matplotlib()
     setup_logging()
     started = time.perf_counter()
-    questions = read_questions(arguments.configs, arguments.model, arguments.options)
-    run_grid(questions, arguments.seeds, arguments.output, at_once)
-    findings = read_findings(questions, arguments.seeds, arguments.output)
-    table = markdown_table(findings)
+    ablations = read_ablations(arguments.configs, arguments.model, arguments.options)
+    run_grid(ablations, arguments.seeds, arguments.output, at_once)
+    results = read_results(ablations, arguments.seeds, arguments.output)
+    table = markdown_table(results)
     minutes = (time.perf_counter() - started) / 60
-    asked = "\n".join(f"- `{question.name}`: {question.text}" for question in questions)
-    made = f"`{command}`; the last call took {minutes:.0f} minutes on {cores} cores ({platform.machine()})."
-    write_text(arguments.output / "ablation.md", f"{made}\n\n{table}\n\n{asked}")
-    write_raw(arguments.output / "ablation.csv", findings)
-    draw_findings(findings, arguments.output / "ablation.png")
-    print(f"\n{table}\n\nTable, numbers and picture: {arguments.output}/ablation.md, .csv, .png")
+    heading = f"`{command}`; the last call took {minutes:.0f} minutes on {cores} cores ({platform.machine()})."
+    descriptions = "\n".join(f"- `{ablation.name}`: {ablation.description}" for ablation in ablations)
+    write_text(arguments.output / "ablation.md", f"{heading}\n\n{table}\n\n{descriptions}")
+    write_csv(arguments.output / "ablation.csv", results)
+    draw_results(results, arguments.output / "ablation.png")
+    print(f"\n{table}\n\nTable, numbers and plot: {arguments.output}/ablation.md, .csv, .png")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())

@@ -86,9 +86,9 @@ def test_keys_may_follow_sizes() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--size", "640"], "--size '640' is no size; write height x width"),
-        (["--size", "0x32"], "--size '0x32' is no size"),
-        (["--classes", "0"], "a vocabulary has at least one class"),
+        (["--size", "640"], "--size '640' is not a size: give height x width"),
+        (["--size", "0x32"], "--size '0x32' is not a size"),
+        (["--classes", "0"], "--classes is 0: at least 1 class is needed"),
         (["MODEL.SAM_NAME", "vit_x"], "Unknown SAM 'vit_x'"),
         (["--json", "README.md/numbers.json"], "cannot be written"),
     ],
@@ -106,4 +106,4 @@ def test_mistakes_are_one_sentence_and_exit_code_2(
 def test_help_says_that_weights_are_random(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         parse_arguments(["--help"])
-    assert "all weights are replaced by `random`" in capsys.readouterr().out
+    assert "all weights are random" in capsys.readouterr().out

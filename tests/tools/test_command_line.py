@@ -12,7 +12,9 @@ def test_help_shows_the_docstring_around_the_flags() -> None:
     parser = docstring_parser("Convert weights.\n\nExamples:\n    python tools/convert.py x\n")
     parser.add_argument("--output", help="file to write")
     text = parser.format_help()
-    order = [text.index(part) for part in ("Convert weights.", "--output", "Examples:\n    python tools/convert.py x")]
+    order = [
+        text.index(part) for part in ("Convert weights.", "--output OUTPUT", "Examples:\n    python tools/convert.py x")
+    ]
     assert order == sorted(order)
 
 

@@ -117,7 +117,7 @@ def test_a_part_only_where_that_is_allowed(tmp_path: Path, capsys: pytest.Captur
 def test_what_cannot_be_written_is_refused_first(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "here.safetensors").write_bytes(b"something")
     for made, arguments, message in (
-        ("here.safetensors", [], r"here.safetensors exists: choose another name, or replace it with --force"),
+        ("here.safetensors", [], r"here.safetensors exists: choose another name, or give --force to replace it"),
         ("slim.pth", [], "slim.pth does not fit --to slim: trained weights"),
         ("full.safetensors", ["--to", "released"], "full.safetensors does not fit --to released: all weights in fp32"),
         ("here.safetensors/a.safetensors", [], "The folder of --output"),

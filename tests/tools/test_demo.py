@@ -34,7 +34,7 @@ def test_drawings_of_every_kind(arguments: list[str], tmp_path: Path, capsys: py
     pictures = ["--input", str(tmp_path / "broken.png"), str(tmp_path / "picture.png"), "--skip-bad"]
     words = ["--vocabulary", "cat,kitten; sky", "--stuff", "sky"]
     assert main([*words, *arguments, *options(), *pictures]) == 0  # flags may follow KEY VALUE
-    assert "1 picture segmented" in capsys.readouterr().out
+    assert "1 image segmented" in capsys.readouterr().out
     names = sorted(path.name for path in (tmp_path / "masks").iterdir())
     assert names == ["picture_instance.png", "picture_panoptic.png", "picture_semantic.png"]
 
@@ -54,7 +54,7 @@ def test_with_sam_masks_both_are_shown(tmp_path: Path) -> None:
 
 def test_without_arguments_toyworld_is_segmented(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--output", str(tmp_path)]) == 0
-    assert f"{SCENES} pictures segmented" in capsys.readouterr().out
+    assert f"{SCENES} images segmented" in capsys.readouterr().out
     assert len(list(tmp_path.glob("toyworld_*_panoptic.png"))) == SCENES
     with Image.open(tmp_path / "toyworld_1.png") as scene:
         assert scene.size == (SCENE_SIZE, SCENE_SIZE)
@@ -74,8 +74,8 @@ def test_toyworlds_model_can_be_named() -> None:
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ("--weights model.pth --vocabulary cat", "needs pictures: give --input"),
-        ("--weights model.pth --input a.png", "needs words: give --vocabulary"),
+        ("--weights model.pth --vocabulary cat", "--input is missing"),
+        ("--weights model.pth --input a.png", "--vocabulary or --vocabulary-file is missing"),
         ("--stuff grass", "--stuff goes with --vocabulary"),
         ("MODEL.WEIGHTS model.pth", "name the weights by --weights, not by MODEL.WEIGHTS"),
     ],

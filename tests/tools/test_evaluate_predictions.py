@@ -94,10 +94,10 @@ def test_a_table_is_told_even_where_its_file_cannot_be_written(world: Path, caps
         ("--task panoptic --gt-json a", "--task panoptic needs --gt-dir, --pred-json, --pred-dir"),
         ("--task instance --gt-json a --pred-json b --gt-dir c", "--task instance does not take --gt-dir"),
         ("--task semantic --gt-dir a --pred-dir b", "--task semantic needs --num-classes"),
-        ("--task semantic --gt-dir a --pred-dir b --num-classes 0", "--num-classes and --workers must be 1 at least"),
+        ("--task semantic --gt-dir a --pred-dir b --num-classes 0", "--num-classes and --workers must be at least 1"),
         (
             "--task semantic --gt-dir a --pred-dir b --num-classes 256",
-            "255 is a class here: say by --ignore which value",
+            "255 is a class here: set the value of unlabelled pixels with --ignore",
         ),
         ("--task instance --gt-json a --pred-json b --output .", "--output . is a folder: name a file in it"),
         ("--task depth", "invalid choice: 'depth'"),

@@ -46,7 +46,7 @@ def test_an_interrupt_ends_it_in_a_sentence(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(quickstart, "run", interrupted)
     assert quickstart.main(["--output", str(tmp_path)]) == 130
-    assert f"interrupted; what was done lies in {tmp_path}" in capsys.readouterr().err
+    assert f"interrupted; results so far: {tmp_path}" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("root", ["somewhere", "somewhere/toyworld"])

@@ -1,4 +1,4 @@
-"""The controls without learning are scored like models, on ToyWorld alone."""
+"""The baselines without training are scored like models, on ToyWorld only."""
 
 import json
 import logging
@@ -8,7 +8,7 @@ import pytest
 
 from frozenseg.errors import ConfigError
 from frozenseg.toyworld.export import Recipe, export_split
-from lab.toyworld_baselines import majority_regions
+from lab.toyworld_baselines import BaselineModel, majority_regions
 from tools import toyworld_baselines
 
 
@@ -25,7 +25,7 @@ def options(folder: Path) -> list[str]:
     return ["--output", str(folder), "OUTPUT_DIR", str(folder), "DATALOADER.NUM_WORKERS", "0"]
 
 
-def test_knowing_more_scores_more(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+def test_baselines_with_more_knowledge_score_higher(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     assert toyworld_baselines.main(options(tmp_path / "out")) == 0
     quality = {
         name: json.loads((tmp_path / "out" / f"{name}.json").read_text())["toyworld_val_seen"]["panoptic_seg"]["PQ"]
@@ -36,12 +36,12 @@ def test_knowing_more_scores_more(tmp_path: Path, capsys: pytest.CaptureFixture)
 
 
 def test_other_classes_are_refused() -> None:
-    with pytest.raises(ConfigError, match="'zebra' is no class of ToyWorld"):
-        toyworld_baselines.as_model(majority_regions, [("grass", "lawn"), ("zebra",)])
+    with pytest.raises(ConfigError, match="'zebra' is not a class of ToyWorld"):
+        BaselineModel.for_classes(majority_regions, [("grass", "lawn"), ("zebra",)])
 
 
-def test_the_whole_picture_is_one_segment(tmp_path: Path) -> None:
-    model = toyworld_baselines.as_model(majority_regions, [("red circle",), ("sand", "beach")])
+def test_the_majority_baseline_predicts_one_segment(tmp_path: Path) -> None:
+    model = BaselineModel.for_classes(majority_regions, [("red circle",), ("sand", "beach")])
     [output] = model([{"file_name": str(tmp_path / "toyworld/val_seen/images/000000000001.jpg")}])
     ids, segments = output["panoptic_seg"]
     assert ids.unique().tolist() == [1]

@@ -57,9 +57,9 @@ def test_before_training_the_job_is_queued_again_at_once() -> None:
     ("arguments", "message"),
     [
         (["--gpus", "3", "--", *CONFIG], "IMS_PER_BATCH is 8, which 3 processes cannot share"),
-        (["--gpus", "3", "--", *CONFIG, "--eval-only"], "There is no SLURM here"),  # no batch to share
+        (["--gpus", "3", "--", *CONFIG, "--eval-only"], "SLURM was not found"),  # no batch to share
         (["--", *CONFIG, "SOLVER.MAX_ITERS", "3"], "unknown key"),
-        (["--", *CONFIG], "There is no SLURM here"),
+        (["--", *CONFIG], "SLURM was not found"),
         (["--cluster", "local", "--slurm", "quos=high", "--", *CONFIG], "quos"),
     ],
 )

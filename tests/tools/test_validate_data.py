@@ -1,4 +1,4 @@
-"""The tool that looks at data sets."""
+"""The script that checks data sets."""
 
 from pathlib import Path
 
@@ -43,15 +43,13 @@ def test_problems_have_their_exit_code(root: Path, capsys: pytest.CaptureFixture
     assert "000000000002.jpg cannot be decoded" in capsys.readouterr().out
 
 
-def test_objects_that_are_not_there_are_a_problem(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_missing_instance_annotations_are_a_problem(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (root / "toyworld/train/instances.json").unlink()
     assert run(root) == 1
     assert "instances.json does not exist" in capsys.readouterr().out
 
 
-def test_one_that_cannot_be_read_does_not_keep_the_others_from_being_looked_at(
-    root: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_after_an_unreadable_data_set_the_others_are_checked(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     output = str(root / "sheets")
     arguments = ["toyworld_val_seen", "toyworld_train", "--root", str(root), "--output", output, "--workers", "1"]
     assert validate_data.main(arguments) == 2
@@ -60,7 +58,7 @@ def test_one_that_cannot_be_read_does_not_keep_the_others_from_being_looked_at(
     assert printed.err.startswith("error: toyworld_val_seen: ")
 
 
-def test_a_data_set_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_missing_data_set(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(tmp_path) == 2
     assert "make it in seconds with `python tools/make_toyworld.py" in capsys.readouterr().err
     with pytest.raises(SystemExit):
@@ -68,18 +66,20 @@ def test_a_data_set_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixt
 
 
 @pytest.mark.parametrize("arguments", [("--workers", "0"), ("--sample", "-1")])
-def test_numbers_that_mean_nothing_are_refused(
+def test_numbers_below_their_minimum_are_refused(
     tmp_path: Path, arguments: tuple[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit):
         run(tmp_path, *arguments)
-    assert "--workers is at least 1, --sample at least 0" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert f"{arguments[0]} is {arguments[1]}" in error
+    assert "at least 1 and 0 are needed" in error
 
 
 def test_a_folder_that_cannot_be_written_to(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (root / "taken").touch()
     assert run(root, "--output", str(root / "taken")) == 2
-    assert capsys.readouterr().err.rstrip().endswith("choose another --output for the sheets.")
+    assert capsys.readouterr().err.rstrip().endswith("choose another --output for the contact sheets.")
 
 
 def test_the_list_has_every_data_set(capsys: pytest.CaptureFixture[str]) -> None:

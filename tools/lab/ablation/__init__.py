@@ -1,1 +1,1 @@
-"""Questions asked of a model by configs: trained and evaluated over seeds, set side by side."""
+"""Ablation studies: grids of trainings and evaluations over configs and seeds, with tables and plots."""

@@ -1,7 +1,6 @@
-"""Which trainings and evaluations a set of questions comes to.
+"""Configs of an ablation study, with fingerprints of their trainings and evaluations.
 
-A question is a config file that switches a few keys. Questions that differ in how a model is tested alone share one
-training.
+An ablation is a config file that changes a few keys of a model. Ablations with equal training keys share a training.
 """
 
 import hashlib
@@ -16,32 +15,32 @@ from frozenseg.config import CfgNode, file_settings, load_config
 from frozenseg.config.yaml_files import flatten
 from frozenseg.errors import ConfigError
 
-QUESTION = "# "  # how the first line of a question's file begins
-OF_THE_RUN = ("OUTPUT_DIR", "SEED", "LOG_", "MODEL.TEXT_CACHE_DIR")  # keys that say nothing about a model
-AT_TEST_ALONE = (  # keys that say nothing about a training
+COMMENT = "# "  # prefix of the description in the first line of a config
+RUN_KEYS = ("OUTPUT_DIR", "SEED", "LOG_", "MODEL.TEXT_CACHE_DIR")  # prefixes of keys that change no result of a seed
+EVALUATION_KEYS = (  # prefixes of keys that do not change the training
     "TEST.", "MODEL.MASK_FORMER.TEST.", "DATASETS.TEST", "DATASETS.SEEN_RULE",
     "INPUT.MIN_SIZE_TEST", "INPUT.MAX_SIZE_TEST",
 )  # fmt: skip
-ENSEMBLE = ("GEOMETRIC_ENSEMBLE_ALPHA", "GEOMETRIC_ENSEMBLE_BETA", "ENSEMBLE_ON_VALID_MASK")
+ENSEMBLE_KEYS = ("GEOMETRIC_ENSEMBLE_ALPHA", "GEOMETRIC_ENSEMBLE_BETA", "ENSEMBLE_ON_VALID_MASK")
 
 
 @dataclass(frozen=True)
-class Question:
-    """One config of a grid.
+class Ablation:
+    """One config of an ablation study.
 
     Attributes:
-        name: of its file.
-        text: what it asks, from the file's first line.
-        model: config file of the model whose keys it switches; None for its own ``_BASE_``.
-        path: its file.
-        options: ``KEY, VALUE, …`` on top: with a model the question's own keys, then the user's.
-        benchmarks: that it is evaluated on.
-        training: hash of all that its training depends on, but the seed.
-        evaluation: hash of all that its results depend on, but the seed.
+        name: name of the file without its extension.
+        description: first line of the file, without the command in it.
+        model: config file of another model to change the keys of; None for the ``_BASE_`` of the file.
+        path: the file.
+        options: ``KEY, VALUE, …`` overrides: with a model the keys of the file, then those of the user.
+        benchmarks: names of the evaluation data sets.
+        training: fingerprint of the training: hash of all keys that change it, without the seed.
+        evaluation: fingerprint of the results: hash of all keys that change them, without the seed.
     """
 
     name: str
-    text: str
+    description: str
     model: Path | None
     path: Path
     options: tuple[str, ...]
@@ -51,51 +50,51 @@ class Question:
 
     @property
     def config_file(self) -> Path:
-        """The config that is run."""
+        """The config file to train and evaluate."""
         return self.model or self.path
 
 
-def read_questions(paths: Sequence[Path], model: Path | None, options: Sequence[str]) -> list[Question]:
-    """Read the configs of a grid, so that what is wrong is known before any of it runs.
+def read_ablations(paths: Sequence[Path], model: Path | None, options: Sequence[str]) -> list[Ablation]:
+    """Read and check all configs of a study, before any of it runs.
 
     Args:
-        paths: their files.
-        model: another model than that of their ``_BASE_``: they then give their own keys alone.
-        options: ``KEY, VALUE, …`` for all.
+        paths: the config files.
+        model: config file of a model that replaces the ``_BASE_`` of the files; only their own keys are used then.
+        options: ``KEY, VALUE, …`` overrides of all configs.
 
     Raises:
-        ConfigError: a file is no config or asks nothing, or two have the same name.
+        ConfigError: A file is not a valid config or has no description, or two have the same name.
     """
-    questions = [_read(path, model, tuple(options)) for path in paths]
-    names = [question.name for question in questions]
-    if doubles := sorted({name for name in names if names.count(name) > 1}):
-        raise ConfigError(f"Two of the configs are called {doubles[0]!r}: rename one, results are kept by name.")
-    return questions
+    ablations = [_read(path, model, tuple(options)) for path in paths]
+    names = [ablation.name for ablation in ablations]
+    if duplicates := sorted({name for name in names if names.count(name) > 1}):
+        raise ConfigError(f"Two configs are named {duplicates[0]!r}: rename one, because results are stored by name.")
+    return ablations
 
 
-def _read(path: Path, model: Path | None, options: tuple[str, ...]) -> Question:
+def _read(path: Path, model: Path | None, options: tuple[str, ...]) -> Ablation:
     if model is not None:
-        own = [text for key, value in file_settings(path).items() for text in (key, _as_text(value))]
-        options = (*own, *options)
+        file_options = [text for key, value in file_settings(path).items() for text in (key, _as_text(value))]
+        options = (*file_options, *options)
     cfg = load_config(model or path, options)
     first = path.read_text(encoding="utf-8").splitlines()[0]
-    if not first.startswith(QUESTION):
-        raise ConfigError(f"{path}: its first line must be a comment with the question that it answers.")
-    text = first.removeprefix(QUESTION).split("python tools/")[0].strip()
-    return Question(path.stem, text, model, path, options, tuple(cfg.DATASETS.TEST), *_hashes(cfg))
+    if not first.startswith(COMMENT):
+        raise ConfigError(
+            f"{path} has no description: its first line is {first!r}, but must be a comment that says what is ablated."
+        )
+    description = first.removeprefix(COMMENT).split("python tools/")[0].strip()
+    return Ablation(path.stem, description, model, path, options, tuple(cfg.DATASETS.TEST), *_fingerprints(cfg))
 
 
-def _hashes(cfg: CfgNode) -> tuple[str, str]:
-    """Return hashes of the keys that a training depends on, and its results, all but the seed."""
-    keys = {
-        key: value for key, value in flatten(yaml.safe_load(cfg.dump()), "config") if not key.startswith(OF_THE_RUN)
-    }
-    of_training = {
+def _fingerprints(cfg: CfgNode) -> tuple[str, str]:
+    """Return hashes of the keys that change the training, and of those that change the results."""
+    keys = {key: value for key, value in flatten(yaml.safe_load(cfg.dump()), "config") if not key.startswith(RUN_KEYS)}
+    training_keys = {
         key: value
         for key, value in keys.items()
-        if not key.startswith(AT_TEST_ALONE) and key.rsplit(".", 1)[-1] not in ENSEMBLE
+        if not key.startswith(EVALUATION_KEYS) and key.rsplit(".", 1)[-1] not in ENSEMBLE_KEYS
     }
-    return _hash(of_training), _hash(keys)
+    return _hash(training_keys), _hash(keys)
 
 
 def _hash(keys: Mapping[str, object]) -> str:

@@ -1,4 +1,4 @@
-"""Processes, several at a time; what is done stays done."""
+"""Subprocesses of a study: several run in parallel, and completed ones are not run again."""
 
 import json
 import os
@@ -17,103 +17,113 @@ from frozenseg.errors import FrozenSegError
 from frozenseg.log import get_logger
 
 logger = get_logger(__name__)
-RECORD = "job.json"  # stands in a job's folder: what was worked at, whether to its end, the command, and the seconds
-LAST_LINES = 15  # of a log that are shown when its process fails
+RECORD = "job.json"  # in the folder of a job: fingerprint, completed or not, command and seconds
+LAST_LINES = 15  # of the log, shown when a process fails
 
 
 class RunFailedError(FrozenSegError):
-    """A process did not come to its end."""
+    """A process failed or was stopped."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """One process.
+    """One subprocess.
 
     Attributes:
-        title: for the log.
+        title: name in log and error messages.
         folder: its ``OUTPUT_DIR``.
-        command: without the interpreter and OUTPUT_DIR.
-        work: what is done by it; questions that share a training have different commands for the same work.
-        leaves: a file in the folder that is there when it is done.
-        resumes: whether ``--resume`` goes on with what an interruption has left.
+        command: command line without the interpreter and OUTPUT_DIR.
+        fingerprint: identifies the result; ablations that share a training have different commands for it.
+        output_file: file in the folder that exists after completion.
+        can_resume: True if the command accepts ``--resume``.
     """
 
     title: str
     folder: Path
     command: tuple[str, ...]
-    work: tuple[str, ...]
-    leaves: str
-    resumes: bool = False
+    fingerprint: tuple[str, ...]
+    output_file: str
+    can_resume: bool = False
 
     @property
     def seconds(self) -> float | None:
-        """What it took, before interruptions too, or None where it has not been done."""
+        """Run time with all interrupted runs, or None if the job is not completed."""
         return self._recorded(done=True)
 
     @property
     def seconds_before(self) -> float:
-        """What was spent on it until it was interrupted."""
+        """Run time of interrupted runs."""
         return self._recorded(done=False) or 0.0
 
     def record(self, seconds: float, done: bool) -> None:
-        """Keep what was spent on it, and whether it is done."""
-        record = {"work": list(self.work), "done": done, "command": list(self.command), "seconds": round(seconds, 1)}
-        write_json(self.folder / RECORD, record)
+        """Write the run time and the state of the job to its folder.
+
+        Args:
+            seconds: run time with all interrupted runs.
+            done: True if the job is completed.
+        """
+        state = {"work": list(self.fingerprint), "done": done}
+        write_json(self.folder / RECORD, {**state, "command": list(self.command), "seconds": round(seconds, 1)})
 
     def _recorded(self, done: bool) -> float | None:
         try:
             record = json.loads((self.folder / RECORD).read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return None
-        same = record.get("work") == list(self.work) and record.get("done") is done
+        same = record.get("work") == list(self.fingerprint) and record.get("done") is done
         return float(record["seconds"]) if same else None
 
 
 def run_jobs(jobs: Sequence[Job], at_once: int) -> None:
-    """Run all that has not been done.
+    """Run all jobs that are not completed.
 
     Args:
         jobs: in any order.
-        at_once: processes at most; the cores are shared among them.
+        at_once: largest number of parallel processes; the cores are divided among them.
 
     Raises:
-        RunFailedError: a process failed or was stopped; those beside it are ended.
+        RunFailedError: A process failed or was stopped; the other processes are terminated.
     """
-    to_do = [job for job in jobs if job.seconds is None]
-    if len(to_do) < len(jobs):
-        logger.info("%d of %d are done already.", len(jobs) - len(to_do), len(jobs))
-    if not to_do:
+    remaining = [job for job in jobs if job.seconds is None]
+    if len(remaining) < len(jobs):
+        logger.info("%d of %d jobs are already completed.", len(jobs) - len(remaining), len(jobs))
+    if not remaining:
         return
-    at_once = min(at_once, len(to_do))
+    at_once = min(at_once, len(remaining))
     threads = {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // at_once))}
     processes = _Processes()
     with ThreadPoolExecutor(at_once) as pool:
-        futures = [pool.submit(_run, job, threads, processes) for job in to_do]
+        futures = [pool.submit(_run, job, threads, processes) for job in remaining]
         try:
             done, _ = wait(futures, return_when=FIRST_EXCEPTION)
             for future in done:
                 future.result()
         finally:
-            processes.end()
+            processes.terminate()
 
 
 class _Processes:
-    """Those that run, to be ended together."""
+    """The running subprocesses, which are terminated together."""
 
     def __init__(self) -> None:
-        self._running: set[subprocess.Popen] = set()
-        self._ended = False
+        self._running: set[subprocess.Popen[bytes]] = set()
+        self._terminated = False
         self._lock = threading.Lock()
 
     def run(self, command: Sequence[str], log: Path, variables: Mapping[str, str]) -> int:
-        """Run a process to its end, its words into a file; returns its exit code.
+        """Run a process with its output written to a log file; returns its exit code.
+
+        Args:
+            command: its command line.
+            log: file for stdout and stderr.
+            variables: added to the environment.
 
         Raises:
-            CancelledError: none is to begin any more.
+            CancelledError: :meth:`terminate` was called.
         """
         with log.open("w", encoding="utf-8") as file:
             with self._lock:
-                if self._ended:
+                if self._terminated:
                     raise CancelledError
                 process = subprocess.Popen(  # noqa: S603 (this project's own scripts)
                     command, stdout=file, stderr=subprocess.STDOUT, env={**os.environ, **variables}
@@ -124,31 +134,35 @@ class _Processes:
                 self._running.discard(process)
         return code
 
-    def end(self) -> None:
-        """End those that run, and let no other begin."""
+    def terminate(self) -> None:
+        """Terminate all running processes, and start no others."""
         with self._lock:
-            self._ended = True
+            self._terminated = True
             for process in self._running:
                 process.terminate()
 
 
 def _run(job: Job, variables: Mapping[str, str], processes: _Processes) -> None:
-    logger.info("%s begins.", job.title)
+    logger.info("Started: %s.", job.title)
     job.folder.mkdir(parents=True, exist_ok=True)
-    left, log = job.folder / job.leaves, job.folder / "run.log"
-    resumed = job.resumes and (job.folder / "last_checkpoint").exists()
+    output, log = job.folder / job.output_file, job.folder / "run.log"
+    resumed = job.can_resume and (job.folder / "last_checkpoint").exists()
     if not resumed:
-        left.unlink(missing_ok=True)
+        output.unlink(missing_ok=True)
     before = job.seconds_before if resumed else 0.0
     command = [sys.executable, *job.command, "OUTPUT_DIR", str(job.folder)]
     command[2:2] = ["--resume"] if resumed else []
     started = time.perf_counter()
     code = processes.run(command, log, variables)
     seconds = before + time.perf_counter() - started
-    job.record(seconds, done=code == 0 and left.is_file())
+    job.record(seconds, done=code == 0 and output.is_file())
     if code != 0:
-        shown = "\n  ".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-LAST_LINES:])
-        raise RunFailedError(f"The {job.title} failed ({shlex.join(command)}); the end of {log}:\n  {shown}")
-    if not left.is_file():
-        raise RunFailedError(f"The {job.title} was stopped before its end ({log}); the same command goes on with it.")
-    logger.info("%s took %.0f s.", job.title, seconds)
+        tail = "\n  ".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-LAST_LINES:])
+        raise RunFailedError(
+            f"The {job.title} failed with exit code {code} ({shlex.join(command)}); the end of {log}:\n  {tail}"
+        )
+    if not output.is_file():
+        raise RunFailedError(
+            f"The {job.title} was stopped before completion (log: {log}); run the same command again to resume."
+        )
+    logger.info("Completed in %.0f s: %s.", seconds, job.title)

@@ -1,15 +1,15 @@
-"""What a grid has to run: every training once, then every evaluation and its control, and what needs no learning."""
+"""Jobs of an ablation study: every training once, then every evaluation and its control, and the baselines."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 from frozenseg.log import get_logger
-from lab.ablation.grid import Question
+from lab import SCRIPTS
+from lab.ablation.grid import Ablation
 from lab.ablation.jobs import Job, run_jobs
 
 logger = get_logger(__name__)
-TOOLS = Path(__file__).resolve().parents[2]
-TRAIN_NET, TOYWORLD_BASELINES = str(TOOLS / "train_net.py"), str(TOOLS / "toyworld_baselines.py")
+TRAIN_NET, TOYWORLD_BASELINES = str(SCRIPTS / "train_net.py"), str(SCRIPTS / "toyworld_baselines.py")
 CONTROL = ("TEST.SHUFFLE_CLASS_NAMES", "True")
 WEIGHTS = "model_final.pth"
 RESULTS = "inference/results.json"
@@ -17,58 +17,64 @@ SEEN, UNSEEN = "toyworld_val_seen", "toyworld_val_unseen"
 BASELINES = ("majority", "colour", "outline")
 
 
-def training_job(question: Question, seed: int, folder: Path) -> Job:
-    """Return the training of a question, which others may share, without an evaluation at its end."""
-    command = (TRAIN_NET, "--config-file", str(question.config_file), *question.options)
-    more = ("SEED", str(seed), "DATASETS.TEST", "[]", "LOG_PICTURE_PERIOD", "0")
-    place = folder / "trainings" / f"{question.training}_seed{seed}"
-    title = f"training of {question.name}, seed {seed}"
-    return Job(title, place, (*command, *more), (question.training, str(seed)), leaves=WEIGHTS, resumes=True)
-
-
-def evaluation_jobs(question: Question, seed: int, folder: Path) -> tuple[Job, Job]:
-    """Return the evaluation of a question, and its control: the same under shuffled names."""
-    weights = training_job(question, seed, folder).folder / WEIGHTS
-    command = (TRAIN_NET, "--config-file", str(question.config_file), "--eval-only", "--weights", str(weights))
-    command = (*command, *question.options, "SEED", str(seed), "MODEL.MASK_FORMER.TEST.RECALL_ON", "True")
-    place = folder / "evaluations" / question.name / f"seed{seed}"
-    title, work = f"evaluation of {question.name}, seed {seed}", (question.evaluation, str(seed))
-    return (
-        Job(title, place / "true", command, work, leaves=RESULTS),
-        Job(f"{title}, shuffled names", place / "control", (*command, *CONTROL), (*work, "shuffled"), leaves=RESULTS),
+def training_job(ablation: Ablation, seed: int, folder: Path) -> Job:
+    """Return the training of an ablation without an evaluation at its end; several ablations may share it."""
+    command = (TRAIN_NET, "--config-file", str(ablation.config_file), *ablation.options)
+    overrides = ("SEED", str(seed), "DATASETS.TEST", "[]", "LOG_PICTURE_PERIOD", "0")
+    output = folder / "trainings" / f"{ablation.training}_seed{seed}"
+    return Job(
+        title=f"training of {ablation.name}, seed {seed}",
+        folder=output,
+        command=(*command, *overrides),
+        fingerprint=(ablation.training, str(seed)),
+        output_file=WEIGHTS,
+        can_resume=True,
     )
 
 
-def baselines_job(questions: Sequence[Question], folder: Path) -> Job | None:
-    """Return the evaluation of what needs no learning; None where ToyWorld is not asked about."""
-    asked = {benchmark for question in questions for benchmark in question.benchmarks}
-    known = [benchmark for benchmark in (SEEN, UNSEEN) if benchmark in asked]
-    if not known:
+def evaluation_jobs(ablation: Ablation, seed: int, folder: Path) -> tuple[Job, Job]:
+    """Return the evaluation of an ablation and its control, the evaluation with shuffled class names."""
+    weights = training_job(ablation, seed, folder).folder / WEIGHTS
+    command = (TRAIN_NET, "--config-file", str(ablation.config_file), "--eval-only", "--weights", str(weights))
+    command = (*command, *ablation.options, "SEED", str(seed), "MODEL.MASK_FORMER.TEST.RECALL_ON", "True")
+    output = folder / "evaluations" / ablation.name / f"seed{seed}"
+    title, key = f"evaluation of {ablation.name}, seed {seed}", (ablation.evaluation, str(seed))
+    return (
+        Job(title, output / "true", command, key, RESULTS),
+        Job(f"{title}, shuffled names", output / "control", (*command, *CONTROL), (*key, "shuffled"), RESULTS),
+    )
+
+
+def baselines_job(ablations: Sequence[Ablation], folder: Path) -> Job | None:
+    """Return the evaluation of the baselines on ToyWorld; None if ToyWorld is not among the benchmarks."""
+    evaluated = {benchmark for ablation in ablations for benchmark in ablation.benchmarks}
+    benchmarks = [benchmark for benchmark in (SEEN, UNSEEN) if benchmark in evaluated]
+    if not benchmarks:
         return None
-    place = folder / "baselines"
-    command = (TOYWORLD_BASELINES, "--output", str(place), "DATASETS.TEST", repr(known))
-    return Job("evaluation of baselines", place, command, tuple(known), leaves=f"{BASELINES[-1]}.json")
+    output = folder / "baselines"
+    command = (TOYWORLD_BASELINES, "--output", str(output), "DATASETS.TEST", repr(benchmarks))
+    return Job("evaluation of baselines", output, command, tuple(benchmarks), f"{BASELINES[-1]}.json")
 
 
-def run_grid(questions: Sequence[Question], seeds: Sequence[int], folder: Path, at_once: int) -> None:
-    """Train and evaluate all questions over all seeds.
+def run_grid(ablations: Sequence[Ablation], seeds: Sequence[int], folder: Path, at_once: int) -> None:
+    """Train and evaluate all ablations with all seeds.
 
     Args:
-        questions: from :func:`read_questions`.
+        ablations: from :func:`read_ablations`.
         seeds: of the trainings.
-        folder: of all that is written; what stands there already is not done again.
-        at_once: processes; the cores are shared among them.
+        folder: for all results; completed jobs in it are not run again.
+        at_once: largest number of parallel processes; the cores are divided among them.
 
     Raises:
-        RunFailedError: a process failed; those that run are ended.
+        RunFailedError: A process failed; the other processes are terminated.
     """
-    asked = [(question, seed) for question in questions for seed in seeds]
-    trainings = {job.folder: job for job in (training_job(*each, folder) for each in asked)}
-    evaluations = [job for each in asked for job in evaluation_jobs(*each, folder)]
-    baselines = baselines_job(questions, folder)
+    runs = [(ablation, seed) for ablation in ablations for seed in seeds]
+    trainings = {job.folder: job for job in (training_job(*run, folder) for run in runs)}
+    evaluations = [job for run in runs for job in evaluation_jobs(*run, folder)]
+    baselines = baselines_job(ablations, folder)
     logger.info(
-        "%d questions, %d seeds: %d trainings and %d evaluations, %d at a time.",
-        len(questions), len(seeds), len(trainings), len(evaluations), at_once,
+        "%d ablations, %d seeds: %d trainings and %d evaluations, %d at a time.",
+        len(ablations), len(seeds), len(trainings), len(evaluations), at_once,
     )  # fmt: skip
     run_jobs(list(trainings.values()), at_once)
     run_jobs([*evaluations, baselines] if baselines else evaluations, at_once)

@@ -1,4 +1,4 @@
-"""What a grid has found: a row a question, mean ± deviation over seeds, and the raw numbers."""
+"""Results of an ablation study: a table of mean ± standard deviation over seeds, and all numbers as CSV."""
 
 import csv
 import json
@@ -11,7 +11,7 @@ from tabulate import tabulate
 
 from frozenseg.atomic import replacing
 from frozenseg.evaluation.report import HEADLINES
-from lab.ablation.grid import Question
+from lab.ablation.grid import Ablation
 from lab.ablation.run import (
     BASELINES,
     RESULTS,
@@ -27,16 +27,16 @@ Numbers = dict[str, float]
 
 
 class Column(NamedTuple):
-    """A number of the table, and where it stands in an evaluation's results."""
+    """A column of the table and its keys in ``results.json``."""
 
     title: str
     benchmark: str
     task: str
     metric: str
-    shuffled: bool = False  # of the control
+    shuffled: bool = False  # True: from the control with shuffled class names
 
 
-RECALL = ("recall_seg", "Recall@IoU=0.50")  # on in every evaluation of a grid
+RECALL = ("recall_seg", "Recall@IoU=0.50")  # computed in every evaluation of a study
 TOYWORLD = (
     Column("seen PQ", SEEN, "panoptic_seg", "PQ"),
     Column("seen mIoU", SEEN, "sem_seg", "mIoU"),
@@ -55,19 +55,19 @@ COST = ("training, minutes", "trained parameters")
 
 
 class Row(NamedTuple):
-    """A question's numbers, by seed and column title."""
+    """The numbers of an ablation, by seed and column title."""
 
-    question: Question
+    ablation: Ablation
     by_seed: dict[int, Numbers]
 
 
-class Findings(NamedTuple):
-    """All that a grid has found.
+class StudyResults(NamedTuple):
+    """All results of a study.
 
     Attributes:
-        columns: those of which there are numbers.
-        rows: of the questions.
-        baselines: results of what needs no learning, by name; none for other data sets than ToyWorld's.
+        columns: the columns with at least one number.
+        rows: one per ablation.
+        baselines: results of the baselines by name; empty for other data sets than ToyWorld.
     """
 
     columns: tuple[Column, ...]
@@ -75,21 +75,27 @@ class Findings(NamedTuple):
     baselines: dict[str, Any]
 
 
-def read_findings(questions: Sequence[Question], seeds: Sequence[int], folder: Path) -> Findings:
-    """Read the results of a grid that has run."""
-    asked = dict.fromkeys(benchmark for question in questions for benchmark in question.benchmarks)
-    columns = columns_of(list(asked))
+def read_results(ablations: Sequence[Ablation], seeds: Sequence[int], folder: Path) -> StudyResults:
+    """Read the results of a completed study.
+
+    Args:
+        ablations: its configs.
+        seeds: of the trainings.
+        folder: with all results.
+    """
+    benchmarks = dict.fromkeys(benchmark for ablation in ablations for benchmark in ablation.benchmarks)
+    columns = columns_of(list(benchmarks))
     rows = tuple(
-        Row(question, {seed: _numbers(question, seed, folder, columns) for seed in seeds}) for question in questions
+        Row(ablation, {seed: _numbers(ablation, seed, folder, columns) for seed in seeds}) for ablation in ablations
     )
-    known = {title for row in rows for numbers in row.by_seed.values() for title in numbers}
-    job = baselines_job(questions, folder)
+    with_numbers = {title for row in rows for numbers in row.by_seed.values() for title in numbers}
+    job = baselines_job(ablations, folder)
     baselines = {name: _read_json(job.folder / f"{name}.json") for name in BASELINES} if job else {}
-    return Findings(tuple(column for column in columns if column.title in known), rows, baselines)
+    return StudyResults(tuple(column for column in columns if column.title in with_numbers), rows, baselines)
 
 
 def columns_of(benchmarks: Sequence[str]) -> list[Column]:
-    """Return ToyWorld's own columns, then those of other benchmarks: all classes, unseen ones, and the control."""
+    """Return the columns of ToyWorld, then those of other benchmarks: all classes, unseen ones, and the control."""
     columns = [column for column in TOYWORLD if column.benchmark in benchmarks]
     for name in benchmarks:
         if name not in (SEEN, UNSEEN):
@@ -100,35 +106,35 @@ def columns_of(benchmarks: Sequence[str]) -> list[Column]:
     return columns
 
 
-def markdown_table(findings: Findings) -> str:
-    """Return the table."""
-    titles = [column.title for column in findings.columns]
+def markdown_table(results: StudyResults) -> str:
+    """Return the results as a Markdown table."""
+    titles = [column.title for column in results.columns]
     lines = [
-        [row.question.name, *(_spread([numbers.get(title) for numbers in row.by_seed.values()]) for title in titles)]
+        [row.ablation.name, *(_spread([numbers.get(title) for numbers in row.by_seed.values()]) for title in titles)]
         + [_spread([numbers[COST[0]] for numbers in row.by_seed.values()])]
         + [f"{row.by_seed[min(row.by_seed)][COST[1]]:,.0f}".replace(",", " ")]
-        for row in findings.rows
+        for row in results.rows
     ]
-    for name, results in findings.baselines.items():
-        values = ["" if column.shuffled else _spread([_value(results, column)]) for column in findings.columns]
+    for name, scores in results.baselines.items():
+        values = ["" if column.shuffled else _spread([_value(scores, column)]) for column in results.columns]
         lines.append([f"baseline: {name}", *values, "", ""])
-    return tabulate(lines, headers=["question", *titles, *COST], tablefmt="github", disable_numparse=True)
+    return tabulate(lines, headers=["ablation", *titles, *COST], tablefmt="github", disable_numparse=True)
 
 
-def write_raw(path: Path, findings: Findings) -> None:
-    """Write every number of every seed as CSV, whole or not at all."""
-    titles = [*(column.title for column in findings.columns), *COST]
+def write_csv(path: Path, results: StudyResults) -> None:
+    """Write all numbers of every seed to a CSV file, atomically."""
+    titles = [*(column.title for column in results.columns), *COST]
     with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow(["question", "seed", *titles])
-        for row in findings.rows:
+        writer.writerow(["ablation", "seed", *titles])
+        for row in results.rows:
             for seed, numbers in row.by_seed.items():
-                writer.writerow([row.question.name, seed, *(numbers.get(title, "") for title in titles)])
+                writer.writerow([row.ablation.name, seed, *(numbers.get(title, "") for title in titles)])
 
 
-def _numbers(question: Question, seed: int, folder: Path, columns: Sequence[Column]) -> Numbers:
-    training = training_job(question, seed, folder)
-    true, control = (_read_json(job.folder / RESULTS) for job in evaluation_jobs(question, seed, folder))
+def _numbers(ablation: Ablation, seed: int, folder: Path, columns: Sequence[Column]) -> Numbers:
+    training = training_job(ablation, seed, folder)
+    true, control = (_read_json(job.folder / RESULTS) for job in evaluation_jobs(ablation, seed, folder))
     values = {column.title: _value(control if column.shuffled else true, column) for column in columns}
     numbers = {title: value for title, value in values.items() if value is not None}
     return numbers | {COST[0]: (training.seconds or 0.0) / 60, COST[1]: float(_trained_parameters(training.folder))}
@@ -141,17 +147,19 @@ def _trained_parameters(folder: Path) -> int:
 
 
 def _read_json(path: Path) -> dict[str, Any]:
-    return json.loads(path.read_text(encoding="utf-8"))
+    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return content
 
 
 def _value(results: Mapping[str, Any], column: Column) -> float | None:
-    return results.get(column.benchmark, {}).get(column.task, {}).get(column.metric)
+    value: float | None = results.get(column.benchmark, {}).get(column.task, {}).get(column.metric)
+    return value
 
 
 def _spread(values: Sequence[float | None]) -> str:
-    """Return mean ± standard deviation; a dash where there is no number."""
-    known = [value for value in values if value is not None]
-    if not known:
+    """Return mean ± standard deviation, or a dash without numbers."""
+    present = [value for value in values if value is not None]
+    if not present:
         return "–"
-    mean = statistics.fmean(known)
-    return f"{mean:.1f} ± {statistics.stdev(known):.1f}" if len(known) > 1 else f"{mean:.1f}"
+    mean = statistics.fmean(present)
+    return f"{mean:.1f} ± {statistics.stdev(present):.1f}" if len(present) > 1 else f"{mean:.1f}"

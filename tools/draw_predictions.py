@@ -1,10 +1,10 @@
 r"""Draw panoptic predictions beside the ground truth, for the first images of every benchmark of a config.
 
 Example:
-    python tools/draw_predictions.py --config-file configs/toyworld/frozenseg_tiny.yaml --output output/pictures \
+    python tools/draw_predictions.py --config-file configs/toyworld/frozenseg_tiny.yaml --output output/drawings \
         MODEL.WEIGHTS output/toyworld/frozenseg_tiny/model_final.pth
 
-writes output/pictures/BENCHMARK.png with one row per image: image, ground truth, prediction.
+writes output/drawings/BENCHMARK.png with one row per image: image, ground truth, prediction.
 """
 
 import argparse

@@ -48,8 +48,10 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
         help="folder for the contact sheets (default: output/data)",
     )
     arguments = parser.parse_args(argv)
-    if min(arguments.workers, arguments.sample + 1) < 1:
-        parser.error(f"--workers is {arguments.workers} and --sample {arguments.sample}: at least 1 and 0 are needed")
+    if arguments.workers < 1:
+        parser.error(f"--workers is {arguments.workers}: at least 1 process is needed")
+    if arguments.sample < 0:
+        parser.error(f"--sample is {arguments.sample}: give a number of images, or 0 for all")
     if not arguments.names and not arguments.list:
         parser.error("no data set is named: give its name, or --list")
     return arguments

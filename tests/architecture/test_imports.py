@@ -59,6 +59,22 @@ def test_the_top_of_the_package_and_the_tools_are_imported_by_nobody() -> None:
     assert found == []
 
 
+def test_the_lab_is_imported_by_scripts_and_tests_only() -> None:
+    names = {source.path: {name for name, _ in source.imports()} for source in sources("frozenseg", "tools", "tests")}
+    top_level = {path: {name.split(".")[0] for name in imported} for path, imported in names.items()}
+    assert [path for path, imported in top_level.items() if path.parts[0] == "frozenseg" and "lab" in imported] == []
+    assert [path for path, imported in names.items() if any(name.startswith("tools.lab") for name in imported)] == []
+
+
+def test_all_scripts_share_one_start() -> None:
+    scripts = [path for path in (ROOT / "tools").glob("*.py") if path.stem not in ("__init__", "command_line")]
+    texts = {path.name: path.read_text(encoding="utf-8") for path in scripts}
+    assert {name for name, text in texts.items() if "from command_line import" not in text} == set()
+    assert {
+        name for name, text in texts.items() if "ArgumentParser(" in text or "except FrozenSegError" in text
+    } == set()
+
+
 def test_detectron2_is_met_in_one_file() -> None:
     met = {str(source.path) for source in sources("frozenseg", "tools") for name, _ in source.imports()
            if name.split(".")[0] == "detectron2"}  # fmt: skip

@@ -76,8 +76,8 @@ def test_toyworlds_model_can_be_named() -> None:
     [
         ("--weights model.pth --vocabulary cat", "--input is missing"),
         ("--weights model.pth --input a.png", "--vocabulary or --vocabulary-file is missing"),
-        ("--stuff grass", "--stuff goes with --vocabulary"),
-        ("MODEL.WEIGHTS model.pth", "name the weights by --weights, not by MODEL.WEIGHTS"),
+        ("--stuff grass", "--stuff needs --vocabulary"),
+        ("MODEL.WEIGHTS model.pth", "MODEL.WEIGHTS needs --config-file"),
     ],
 )
 def test_what_is_missing_is_told(given: str, message: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -131,4 +131,4 @@ def test_a_folder_that_cannot_be_made_is_refused_before_the_model_is_built(
     (tmp_path / "masks").write_text("a file", encoding="utf-8")
     words = ["--vocabulary", "cat", "--weights", "gone.pth"]
     assert main(["--input", str(tmp_path / "picture.png"), *arguments, *words]) == 2
-    assert "masks cannot be made a folder" in capsys.readouterr().err
+    assert "masks cannot be created" in capsys.readouterr().err

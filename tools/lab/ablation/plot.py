@@ -19,7 +19,7 @@ def check_matplotlib() -> None:
     try:
         import matplotlib.figure  # noqa: F401
     except ImportError as error:
-        raise ConfigError("Plots need matplotlib: run pip install matplotlib.") from error
+        raise ConfigError("Plots need matplotlib: pip install -e '.[plot]', or pip install matplotlib.") from error
 
 
 def draw_results(results: StudyResults, path: Path) -> None:

@@ -1,1 +1,1 @@
-"""What the benchmark of the metrics compares with, and what it shows them."""
+"""Timing of this project's metrics against the usual implementations, on synthetic predictions and ground truth."""

@@ -18,9 +18,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from command_line import docstring_parser, run_script
 from tabulate import tabulate
 
+from command_line import docstring_parser, run_script
 from frozenseg.atomic import write_json
 from lab.metric_timing.comparisons import TIMINGS
 

@@ -67,7 +67,7 @@ def run(arguments: argparse.Namespace, command: str) -> None:
         print(scores_table(recipe.scores(recipe.build(arguments.score), zero_shot_scenes(arguments.test_scenes))))
         return
     changed = {name: getattr(arguments, name) for name in AMOUNTS if getattr(arguments, name) is not None}
-    amounts = replace(recipe.usual, **changed)
+    amounts = replace(recipe.defaults, **changed)
     scores = pretrain(recipe, amounts, arguments.output, command, arguments.test_scenes, arguments.workers)
     print(f"{scores_table(scores)}\n\nWeights and card: {arguments.output / recipe.name}.safetensors, .md")
 

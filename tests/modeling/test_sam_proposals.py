@@ -21,14 +21,15 @@ from frozenseg.modeling.sam.automatic_masks.proposals import Proposals, embed_im
 from frozenseg.modeling.sam.base import FrozenSAM
 from frozenseg.modeling.sam.build import build_sam
 from frozenseg.modeling.sam.tiny_vit import TinyViTEncoder, tiny_sam
-from tools.benchmark_proposals import draw_around_points, matched_ious, package_generator, picture
+from lab.proposal_timing.comparison import matched_ious, package_generator, synthetic_image
+from lab.proposal_timing.random_sam import draw_around_points
 
 SETTINGS = ProposalSettings(points_per_side=6, min_region_area=20, max_masks=1000, points_per_batch=18)
 PLACED_1_TO_1 = Placement((8, 8), (8, 8), 8)
 
 
 def lively(sam: FrozenSAM, height: int, width: int) -> tuple[FrozenSAM, torch.Tensor]:
-    image = picture(height, width)
+    image = synthetic_image(height, width)
     draw_around_points(sam, image, passing=0.9)
     return sam, image
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from lab.pretraining.scene_pool import ScenePool, paint_pool
+from lab.pretraining.scene_pool import ScenePool, render_pool
 
 
 @pytest.fixture(scope="session")
 def pool() -> ScenePool:
-    return paint_pool(seed=3, count=12)
+    return render_pool(seed=3, count=12)

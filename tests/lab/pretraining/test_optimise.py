@@ -1,5 +1,6 @@
-"""The loop of pretraining: it learns, a stopped run goes on as itself, and wrong states are refused."""
+"""The training loop of the pretraining: it learns, a resumed run has the same result, wrong checkpoints are refused."""
 
+import contextlib
 from pathlib import Path
 
 import pytest
@@ -7,11 +8,11 @@ import torch
 from torch import nn
 
 from frozenseg.errors import CheckpointError
-from lab.pretraining.optimise import Losses, Schedule, StateFile, optimise
+from lab.pretraining.optimise import Losses, ResumeFile, Schedule, optimise
 
 
 class Stopped(Exception):  # noqa: N818
-    """Stands for a killed process."""
+    """Replaces a killed process."""
 
 
 def line(model: nn.Module, stop_at: int | None = None):
@@ -36,19 +37,19 @@ SCHEDULE = Schedule(steps=60, learning_rate=0.3, warm_up=5, weight_decay=0.0, ke
 
 def test_it_learns_and_ends_in_eval_mode(tmp_path: Path):
     model = fresh()
-    seconds = optimise(model, line(model), SCHEDULE, StateFile(tmp_path / "state.pt", "this"))
+    seconds = optimise(model, line(model), SCHEDULE, ResumeFile(tmp_path / "state.pt", "this"))
     assert model.weight.item() == pytest.approx(2, abs=0.1)
     assert not model.training
     assert seconds > 0
 
 
-def test_a_stopped_run_goes_on_as_itself(tmp_path: Path):
+def test_a_resumed_run_has_the_same_result(tmp_path: Path):
     whole, parts = fresh(), fresh()
-    optimise(whole, line(whole), SCHEDULE, StateFile(tmp_path / "whole.pt", "this"))
+    optimise(whole, line(whole), SCHEDULE, ResumeFile(tmp_path / "whole.pt", "this"))
     with pytest.raises(Stopped):
-        optimise(parts, line(parts, stop_at=47), SCHEDULE, StateFile(tmp_path / "parts.pt", "this"))
+        optimise(parts, line(parts, stop_at=47), SCHEDULE, ResumeFile(tmp_path / "parts.pt", "this"))
     again = fresh()
-    optimise(again, line(again), SCHEDULE, StateFile(tmp_path / "parts.pt", "this"))
+    optimise(again, line(again), SCHEDULE, ResumeFile(tmp_path / "parts.pt", "this"))
     assert torch.equal(again.weight, whole.weight)
     assert torch.equal(again.bias, whole.bias)
 
@@ -56,30 +57,47 @@ def test_a_stopped_run_goes_on_as_itself(tmp_path: Path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"no state", "is damaged: delete it"),
-        ({"run": "another"}, "of a run with another seed or other amounts"),
-        ({"run": "this", "model": {}}, "does not fit the model"),
+        (b"no state", "Delete the file to start from scratch"),
+        ({"run": "another"}, "belongs to a run with another seed or other amounts"),
+        ({"run": "this"}, "does not fit the model"),
     ],
 )
-def test_wrong_states_are_refused(content: object, message: str, tmp_path: Path):
+def test_wrong_checkpoints_are_refused(content: bytes | dict[str, str], message: str, tmp_path: Path):
     file = tmp_path / "state.pt"
     if isinstance(content, bytes):
         file.write_bytes(content)
     else:
-        torch.save(content, file)
+        torch.save({"model": {"weight": torch.zeros(1)}, "frozen": {}, "trainer": content}, file)
     with pytest.raises(CheckpointError, match=message):
-        optimise(fresh(), line(fresh()), SCHEDULE, StateFile(file, "this"))
+        optimise(fresh(), line(fresh()), SCHEDULE, ResumeFile(file, "this"))
 
 
-def test_a_loss_that_is_not_finite_ends_it(tmp_path: Path):
+def test_a_loss_that_is_not_finite_is_an_error(tmp_path: Path):
     model = fresh()
     with pytest.raises(CheckpointError, match="loss of step 0 is not finite"):
         optimise(
             model,
             lambda step: {"bad": model.weight.sum() * float("nan")},
             SCHEDULE,
-            StateFile(tmp_path / "state.pt", "this"),
+            ResumeFile(tmp_path / "state.pt", "this"),
         )
+
+
+def test_the_optimiser_has_the_rates_of_the_schedule(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    model, rates = fresh(), []
+    step = torch.optim.AdamW.step
+
+    def recorded(optimizer: torch.optim.AdamW) -> None:
+        rates.append([group["lr"] for group in optimizer.param_groups])
+        step(optimizer)
+
+    monkeypatch.setattr(torch.optim.AdamW, "step", recorded)
+    schedule = SCHEDULE._replace(restart=20, slow=("bias",), slow_rate=0.1)
+    for stop_at in (47, None):  # resumed after step 40
+        with pytest.raises(Stopped) if stop_at else contextlib.nullcontext():
+            optimise(model, line(model, stop_at), schedule, ResumeFile(tmp_path / "state.pt", "this"))
+    steps = [*range(47), *range(40, 60)]
+    assert rates == [[schedule.rate(number), schedule.rate(number) * 0.1] for number in steps]
 
 
 def test_rates_warm_up_and_fall():
@@ -95,10 +113,10 @@ def test_a_second_cosine_is_as_high_as_the_first():
     assert twice.rate(59) < 0.001
 
 
-def test_a_state_that_cannot_be_kept_ends_it_in_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_checkpoint_that_cannot_be_written_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     def full(state: object, path: Path) -> None:
         raise RuntimeError("PytorchStreamWriter failed writing file")
 
     monkeypatch.setattr(torch, "save", full)
     with pytest.raises(CheckpointError, match="cannot be written .*make room, or choose another folder"):
-        optimise(fresh(), line(fresh()), SCHEDULE, StateFile(tmp_path / "state.pt", "this"))
+        optimise(fresh(), line(fresh()), SCHEDULE, ResumeFile(tmp_path / "state.pt", "this"))

@@ -52,11 +52,11 @@ def test_another_seed_does_not_go_on_with_what_is_there(tmp_path: Path, capsys):
 
 def test_what_trains_nothing_is_refused(tmp_path: Path, capsys):
     assert pretrain_toyworld.main(["clip", *FEW, "--test-scenes", "0", "--output", str(tmp_path)]) == 2
-    assert "The number of test scenes is 0: give 1 or more" in capsys.readouterr().err
+    assert "The number of test scenes is 0: at least 1 is needed" in capsys.readouterr().err
     assert pretrain_toyworld.main(["clip", *FEW, "--steps", "0", "--output", str(tmp_path)]) == 2
-    assert "steps is 0: give 1 or more" in capsys.readouterr().err
+    assert "steps is 0: at least 1 is needed" in capsys.readouterr().err
     with pytest.raises(ConfigError, match="learning rate is -1"):
-        replace(RECIPES["sam"].usual, learning_rate=-1)
+        replace(RECIPES["sam"].defaults, learning_rate=-1)
 
 
 def test_clusters_of_colours_are_masks_of_the_picture():

@@ -9,7 +9,7 @@ from frozenseg.toyworld.categories import wide_categories
 from lab.pretraining.clip import MEAN, STD, ContrastiveStep, encode_regions
 from lab.pretraining.regions import draw_regions
 from lab.pretraining.scene_pool import ScenePool, flipped
-from lab.pretraining.sentences import other_in_one_word, words_of
+from lab.pretraining.sentences import with_one_word_changed, words_of
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,7 @@ def test_each_region_has_a_mask_and_a_true_sentence(pool: ScenePool):
 def test_one_word_differs():
     rng = np.random.default_rng(0)
     for thing in wide_categories()[:60]:
-        assert len(words_of(thing) - words_of(other_in_one_word(rng, thing))) == 1
+        assert len(words_of(thing) - words_of(with_one_word_changed(rng, thing))) == 1
 
 
 def test_a_mirrored_scene_keeps_its_layers_in_place(pool: ScenePool):

@@ -6,7 +6,7 @@ import torch
 from frozenseg.toyworld.categories import COLOURS, PATTERNS, SHAPES, wide_categories
 from frozenseg.toyworld.export import SPLITS, Recipe, make_scene
 from lab.pretraining.crops import cut, draw_crops, square_around
-from lab.pretraining.scene_pool import ScenePool, View, paint_pool
+from lab.pretraining.scene_pool import ScenePool, View, render_pool
 
 
 def inside(pool: ScenePool, view: View) -> np.ndarray:
@@ -23,11 +23,11 @@ def test_the_wide_world_has_every_combination_once():
 
 
 def test_the_same_seed_paints_the_same_scenes_by_any_number_of_processes(pool: ScenePool):
-    again = paint_pool(seed=3, count=12, workers=2)
+    again = render_pool(seed=3, count=12, workers=2)
     assert torch.equal(again.images, pool.images)
     assert torch.equal(again.layers, pool.layers)
     assert again.things == pool.things
-    assert not torch.equal(paint_pool(seed=4, count=1).images[0], pool.images[0])
+    assert not torch.equal(render_pool(seed=4, count=1).images[0], pool.images[0])
 
 
 def test_no_scene_is_one_of_toyworlds_own(pool: ScenePool):
@@ -40,7 +40,7 @@ def test_things_lie_in_their_boxes_and_under_their_colour(pool: ScenePool):
     assert set(pool.things) == set(COLOURS)
     for colour, views in pool.things.items():
         for view in views:
-            [category] = view.shown
+            [category] = view.visible
             assert category.parts["colour"] == colour
             layers, window = pool.layers[view.scene].numpy(), inside(pool, view)
             fitting = [
@@ -64,7 +64,7 @@ def test_a_view_of_several_things_names_what_is_mostly_in_it(pool: ScenePool):
             for category, all_of_it, part in zip(categories, whole, here, strict=True)
             if (part >= 0.8 * all_of_it if category.isthing else part >= 0.2 * window.size - 1e-6)
         ]
-        assert list(view.shown) == shown
+        assert list(view.visible) == shown
 
 
 def test_materials_fill_their_windows(pool: ScenePool):
@@ -72,7 +72,7 @@ def test_materials_fill_their_windows(pool: ScenePool):
     for view in pool.materials:
         counts = np.bincount(inside(pool, view).ravel())
         assert counts.max() >= 0.8 * counts.sum()
-        assert not view.shown[0].isthing
+        assert not view.visible[0].isthing
 
 
 def test_crops_are_cut_where_the_box_is():

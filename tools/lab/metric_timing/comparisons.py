@@ -13,7 +13,7 @@ from frozenseg.atomic import write_json
 from frozenseg.errors import FrozenSegError
 from frozenseg.evaluation.coco_ap import ap_package_version
 from frozenseg.evaluation.ground_truth import read_ground_truths
-from frozenseg.evaluation.instance_ap import InstanceAP
+from frozenseg.evaluation.coco_ap_evaluator import InstanceAP
 from frozenseg.evaluation.panoptic_quality import PanopticQuality
 from frozenseg.evaluation.prediction_file_metrics.pairs import PanopticFile, match_panoptic_files
 from frozenseg.evaluation.semantic_iou import SemanticIoU
@@ -146,10 +146,8 @@ def peak_memory(classes: int, size: tuple[int, int], with_score_maps: bool) -> f
     """Evaluate mIoU of one image in this process; returns the peak memory of the process in MiB."""
     logits, probabilities, labels = semantic_input(np.random.default_rng(0), classes, size)
     evaluator = SemanticIoU(class_table(classes), 65535)
-    if with_score_maps:
-        predicted = score_maps(logits, probabilities).argmax(dim=0)
-    else:
-        predicted = label_map(logits, probabilities)
+    maps_or_labels = (score_maps if with_score_maps else label_map)(logits, probabilities)
+    predicted = maps_or_labels.argmax(dim=0) if with_score_maps else maps_or_labels
     evaluator.process([{"image_id": 0, "ground_truth": {"labels": Runs.of(labels)}}], [{"sem_seg": predicted}])
     evaluator.evaluate()
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / KIB_IN_MIB

@@ -32,7 +32,9 @@ def panoptic_input(
         The record of the image, the output of a model, and the path of the prediction's PNG.
     """
     sites = rng.random((SEGMENTS, 2)) * size
-    ids = np.array([rng.choice(MAX_SEGMENT_ID, SEGMENTS, replace=False) + 1, np.arange(1, SEGMENTS + 1)], dtype=np.int32)
+    ids = np.array(
+        [rng.choice(MAX_SEGMENT_ID, SEGMENTS, replace=False) + 1, np.arange(1, SEGMENTS + 1)], dtype=np.int32
+    )
     ground_truth = ids[0][nearest_site(sites, size)]
     predicted = ids[1][nearest_site(sites + rng.normal(0, 12, sites.shape), size)]
     paths = [stem.with_name(f"{stem.name}_{kind}.png") for kind in ("ground_truth", "predicted")]

@@ -1,1 +1,1 @@
-"""ToyWorld's own foundation models: a small CLIP and a small SAM, trained from nothing on a CPU."""
+"""Pretraining of ToyWorld's small CLIP and small SAM: scenes, losses, training loop, scores and model cards."""

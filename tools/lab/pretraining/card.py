@@ -1,4 +1,4 @@
-"""Trained encoders as small files, each with a card that says how it came about."""
+"""Weight files of pretrained encoders, with model cards: training settings and scores."""
 
 import platform
 from collections.abc import Mapping, Sequence
@@ -15,14 +15,14 @@ from lab.pretraining.scores import Scores
 
 @dataclass(frozen=True)
 class Card:
-    """What is to be known of weights.
+    """Model card of a weight file.
 
     Attributes:
-        title: one line.
-        lines: what it is and what it was trained on, a paragraph each.
-        command: that makes it again.
-        minutes: of training, this run.
-        scores: what it can do.
+        title: heading.
+        lines: paragraphs on the architecture and the training.
+        command: the command that reproduces the weights.
+        minutes: duration of the training.
+        scores: in percent.
     """
 
     title: str
@@ -32,7 +32,7 @@ class Card:
     scores: Scores
 
     def text(self, model: nn.Module) -> str:
-        """Return the card in Markdown."""
+        """Return the card as Markdown."""
         count = sum(value.numel() for value in model.parameters())
         threads = torch.get_num_threads()
         machine = (
@@ -43,9 +43,9 @@ class Card:
             [
                 f"# {self.title}",
                 *self.lines,
-                f"Parameters: {f'{count:,}'.replace(',', ' ')}, kept in float16.",
-                f"Made by `{self.command}` in {self.minutes:.0f} minutes on {machine}.",
-                "Scores in percent, on pictures of ToyWorld's zero-shot test that it was not trained on:",
+                f"Parameters: {f'{count:,}'.replace(',', ' ')}, stored in float16.",
+                f"Trained by `{self.command}` in {self.minutes:.0f} minutes on {machine}.",
+                "Scores in percent, on images of ToyWorld's zero-shot split, which are not in the training data:",
                 scores_table(self.scores),
             ]
         )
@@ -53,20 +53,22 @@ class Card:
 
 def scores_table(scores: Scores) -> str:
     """Return scores as a Markdown table."""
-    rows = [[what, who, f"{value:.1f}"] for what, values in scores.items() for who, value in sorted(values.items())]
+    rows = [
+        [score, group, f"{value:.1f}"] for score, values in scores.items() for group, value in sorted(values.items())
+    ]
     return tabulate(rows, headers=["score", "of", "percent"], tablefmt="github", disable_numparse=True)
 
 
 def save_weights(file: Path, weights: Mapping[str, Tensor]) -> None:
-    """Write weights in float16, other numbers as they are, as safetensors.
+    """Write weights to a safetensors file, with floating-point tensors in float16.
 
     Raises:
-        OSError: the disk refuses.
+        OSError: The file cannot be written.
     """
     write_tensors(file, {name: value.half() if value.is_floating_point() else value for name, value in weights.items()})
 
 
 def save(file: Path, model: nn.Module, card: Card) -> None:
-    """Write ``NAME.safetensors``, and the card beside it as ``NAME.md``."""
+    """Write the weights to ``NAME.safetensors`` and the card to ``NAME.md`` in the same folder."""
     save_weights(file, model.state_dict())
     write_text(file.with_suffix(".md"), card.text(model))

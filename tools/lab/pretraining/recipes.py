@@ -1,4 +1,4 @@
-"""How each encoder is built, trained and scored, and the run that does so."""
+"""Recipes of the pretrained encoders (build, train, score, describe), and the pretraining run."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ from frozenseg.toyworld.scenes import Scene
 from frozenseg.toyworld.shipped import CLIP_NAME, SAM_NAME
 from lab.pretraining.card import Card, save
 from lab.pretraining.clip import (
-    CROPS_ALONE,
+    CROPS_ONLY,
     REGIONS,
     SLOW_RATE,
     TEXT_TOWER,
@@ -29,27 +29,27 @@ from lab.pretraining.clip import (
     open_layer_scales,
     scenes_of_step,
 )
-from lab.pretraining.optimise import LossesOfStep, Schedule, StateFile, optimise
+from lab.pretraining.optimise import LossesOfStep, ResumeFile, Schedule, optimise
 from lab.pretraining.sam import PointPromptStep
-from lab.pretraining.scene_pool import ScenePool, paint_pool
+from lab.pretraining.scene_pool import ScenePool, render_pool
 from lab.pretraining.scores import Scores, clip_scores, sam_scores, zero_shot_scenes
 
 logger = get_logger(__name__)
 TRAINED_ON = (
-    "Its scenes have all colours, patterns, shapes and materials in all combinations, also those that `toyworld_train` "
-    "never shows; none of them is a picture of ToyWorld's own splits."
+    "Its scenes have all colours, patterns, shapes and materials in all combinations, also those that are absent from "
+    "`toyworld_train`; none of them is in a split of ToyWorld."
 )
 
 
 @dataclass(frozen=True)
 class Amounts:
-    """How much is trained.
+    """Amount of training.
 
     Attributes:
-        steps: of training.
-        batch: crops (CLIP; whole scenes are a tenth as many) or scenes (SAM) a step.
-        learning_rate: the highest.
-        scenes: to learn from.
+        steps: training steps.
+        batch: crops (CLIP; a tenth as many whole scenes) or scenes (SAM) per step.
+        learning_rate: highest learning rate.
+        scenes: number of training scenes.
         seed: of weights, scenes and batches.
     """
 
@@ -60,80 +60,80 @@ class Amounts:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        """Refuse what trains nothing.
+        """Check the values.
 
         Raises:
-            ConfigError: a number below its least.
+            ConfigError: A value is below its minimum.
         """
-        for name, least in {"steps": 1, "batch": 2, "scenes": 8, "seed": 0}.items():
-            if getattr(self, name) < least:
-                raise ConfigError(f"{name} is {getattr(self, name)}: give {least} or more.")
+        for name, minimum in {"steps": 1, "batch": 2, "scenes": 8, "seed": 0}.items():
+            if getattr(self, name) < minimum:
+                raise ConfigError(f"{name} is {getattr(self, name)}: at least {minimum} is needed.")
         if self.learning_rate <= 0:
             raise ConfigError(f"The learning rate is {self.learning_rate}: give a number above 0, such as 0.001.")
 
 
 class PretrainingRecipe(ABC):
-    """An encoder of ToyWorld.
+    """Base of the recipes.
 
     Attributes:
-        name: of its files.
-        usual: what is trained without being told otherwise.
+        name: file name of weights and card.
+        defaults: default amount of training.
     """
 
     name: ClassVar[str]
-    usual: ClassVar[Amounts]
+    defaults: ClassVar[Amounts]
 
     @abstractmethod
     def build(self, weights: str) -> Frozen:
-        """Return the encoder with weights from a file, or ``random:SEED``."""
+        """Return the encoder with weights from a file, or with ``random:SEED``."""
 
     @abstractmethod
     def trainable(self, encoder: Frozen) -> nn.Module:
-        """Return the module inside that is trained and saved."""
+        """Return the module of the encoder that is trained and saved."""
 
     @abstractmethod
     def step(self, encoder: Frozen, pool: ScenePool, amounts: Amounts) -> LossesOfStep:
-        """Return what computes the losses of a step."""
+        """Return the function from a step number to its losses."""
 
     def schedule(self, amounts: Amounts) -> Schedule:
-        """Return how fast is learned."""
+        """Return steps and learning rates."""
         return Schedule(amounts.steps, amounts.learning_rate)
 
     @abstractmethod
     def scores(self, encoder: Frozen, scenes: Sequence[Scene]) -> Scores:
-        """Return what the encoder knows of scenes."""
+        """Return the scores of the encoder on scenes."""
 
     @abstractmethod
     def describe(self, amounts: Amounts) -> tuple[str, ...]:
-        """Return title and paragraphs of its card."""
+        """Return the title and the paragraphs of the model card."""
 
 
 class ClipRecipe(PretrainingRecipe):
-    """The CLIP: a small ConvNeXt and a small text tower, by contrast."""
+    """ToyWorld's CLIP: a small ConvNeXt and a small text tower, trained by contrast."""
 
     name = "clip"
-    usual = Amounts(steps=6250, batch=128, learning_rate=2e-3)
+    defaults = Amounts(steps=6250, batch=128, learning_rate=2e-3)
 
     def build(self, weights: str) -> FrozenCLIP:
         """Build it."""
         return build_clip(CLIP_NAME, weights)
 
     def trainable(self, encoder: FrozenCLIP) -> nn.Module:
-        """Return the open_clip model, its kernels laid out as CPUs like them."""
+        """Return the open_clip model, in the memory format that is fastest on CPUs."""
         open_layer_scales(encoder.clip_model)
         return encoder.clip_model.to(memory_format=torch.channels_last)
 
     def schedule(self, amounts: Amounts) -> Schedule:
-        """Let the words change slowly: those that images do not tell apart yet would become one, and stay so."""
+        """Return a schedule with a slow text tower: words that images do not separate yet would collapse into one."""
         restart = first_step_of_scenes(amounts.steps)
         return super().schedule(amounts)._replace(restart=restart, slow=TEXT_TOWER, slow_rate=SLOW_RATE)
 
     def step(self, encoder: FrozenCLIP, pool: ScenePool, amounts: Amounts) -> LossesOfStep:
-        """Compare crops and regions with sentences."""
+        """Return the contrastive losses of crops and regions."""
         return ContrastiveStep(encoder, pool, amounts.batch, amounts.steps, amounts.seed)
 
     def scores(self, encoder: FrozenCLIP, scenes: Sequence[Scene]) -> Scores:
-        """Let it name things and regions."""
+        """Return the accuracy on things and regions."""
         return clip_scores(encoder, scenes)
 
     def describe(self, amounts: Amounts) -> tuple[str, ...]:
@@ -141,21 +141,21 @@ class ClipRecipe(PretrainingRecipe):
         return (
             "ToyWorld's CLIP",
             f"An `open_clip` model, `{CLIP_NAME}`.",
-            f"Trained from nothing by contrast (after Radford et al. 2021) on {amounts.scenes} scenes: {amounts.steps} "
-            f"steps, seed {amounts.seed}. A step of the first {100 * CROPS_ALONE:.0f} % shows {amounts.batch} crops, "
-            f"mostly tight ones of one thing; of the others, {100 * REGIONS:.0f} % show "
-            f"{scenes_of_step(amounts.batch)} whole scenes, with a sentence about every region, whose vector is "
-            "pooled from CLIP's map under the region's true mask. Sentences name things and materials, or a thing's "
-            f"shape, colour or pattern alone, half of them in CLIP's usual templates. {TRAINED_ON}",
+            f"Trained from scratch by contrast (after Radford et al. 2021) on {amounts.scenes} scenes: {amounts.steps} "
+            f"steps, seed {amounts.seed}. The first {100 * CROPS_ONLY:.0f} % of the steps use {amounts.batch} crops, "
+            f"mostly tight ones of one thing; {100 * REGIONS:.0f} % of the others use {scenes_of_step(amounts.batch)} "
+            "whole scenes with a sentence per region, and region embeddings pooled from CLIP's feature map under the "
+            "ground truth masks. Sentences name things and materials, or only a thing's shape, colour or pattern, half "
+            f"of them in CLIP's prompt templates. {TRAINED_ON}",
         )
 
 
 class SamRecipe(PretrainingRecipe):
-    """The SAM: the package's own classes, small, by points on masks without classes."""
+    """ToyWorld's SAM: a small model of segment_anything's classes, trained with points on class-agnostic masks."""
 
     name = "sam"
-    usual = Amounts(steps=8000, batch=8, learning_rate=1.5e-3, scenes=3000)
-    points = 8  # of each scene in a step
+    defaults = Amounts(steps=8000, batch=8, learning_rate=1.5e-3, scenes=3000)
+    points = 8  # per scene and step
     first_cosine = 0.375  # share of the steps
 
     def build(self, weights: str) -> FrozenSAM:
@@ -163,28 +163,28 @@ class SamRecipe(PretrainingRecipe):
         return build_sam(SAM_NAME, weights)
 
     def trainable(self, encoder: FrozenSAM) -> nn.Module:
-        """Return all of it."""
+        """Return the whole model."""
         return encoder
 
     def schedule(self, amounts: Amounts) -> Schedule:
-        """Let the learning rate fall and rise once: SAM goes on learning for long."""
+        """Return a schedule with a restart, because SAM improves over many steps."""
         return super().schedule(amounts)._replace(restart=int(self.first_cosine * amounts.steps))
 
     def step(self, encoder: FrozenSAM, pool: ScenePool, amounts: Amounts) -> LossesOfStep:
-        """Ask for masks at points."""
+        """Return the losses of masks at points."""
         return PointPromptStep(encoder, pool, amounts.batch, self.points, amounts.seed)
 
     def scores(self, encoder: FrozenSAM, scenes: Sequence[Scene]) -> Scores:
-        """Let it find regions."""
+        """Return mIoU and recall of regions."""
         return sam_scores(encoder, scenes)
 
     def describe(self, amounts: Amounts) -> tuple[str, ...]:
         """Say what it is."""
         return (
             "ToyWorld's SAM",
-            f"A small model of `segment_anything`'s own classes, `{SAM_NAME}`.",
-            f"Trained from nothing with points on masks that have no class (Kirillov et al. 2023): {amounts.steps} "
-            f"steps of {amounts.batch} of {amounts.scenes} scenes, {self.points} points in each, seed {amounts.seed}. "
+            f"A small model of the classes of `segment_anything`, `{SAM_NAME}`.",
+            f"Trained from scratch by points on class-agnostic masks (Kirillov et al. 2023): {amounts.steps} steps of "
+            f"{amounts.batch} of {amounts.scenes} scenes with {self.points} points each, seed {amounts.seed}. "
             f"{TRAINED_ON}",
         )
 
@@ -195,30 +195,30 @@ RECIPES: dict[str, PretrainingRecipe] = {recipe.name: recipe for recipe in (Clip
 def pretrain(
     recipe: PretrainingRecipe, amounts: Amounts, folder: Path, command: str, test_count: int = 100, workers: int = 1
 ) -> Scores:
-    """Train an encoder, score it, and write ``NAME.safetensors`` and its card ``NAME.md``.
+    """Train an encoder, score it, and write ``NAME.safetensors`` and its model card ``NAME.md``.
 
     Args:
-        recipe: which one.
-        amounts: how much.
-        folder: of the files; also of the state of a run that was stopped, which goes on.
+        recipe: of the encoder.
+        amounts: of training.
+        folder: for weights, card, and the checkpoint from which an interrupted run resumes.
         command: for the card.
-        test_count: scenes that it is scored on.
-        workers: processes that paint scenes.
+        test_count: number of test scenes.
+        workers: processes that render scenes.
 
     Raises:
-        CheckpointError: the folder cannot be written, or holds the state of another run.
-        ConfigError: it is to be scored on no scene.
+        CheckpointError: The folder cannot be written, or has the checkpoint of another run.
+        ConfigError: ``test_count`` is below 1.
     """
     schedule = recipe.schedule(amounts)
-    state_file = StateFile(folder / f".{recipe.name}.state.pt", f"{recipe.name} {amounts} {schedule}")
+    resume_file = ResumeFile(folder / f".{recipe.name}.state.pt", f"{recipe.name} {amounts} {schedule}")
     scenes = zero_shot_scenes(test_count)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        state_file.read()  # another run's is refused before the scenes are painted
+        resume_file.read()  # the checkpoint of another run is refused before the scenes are rendered
         encoder = recipe.build(f"random:{amounts.seed}")
         model = recipe.trainable(encoder).requires_grad_(True)
-        pool = paint_pool(amounts.seed, amounts.scenes, workers)
-        seconds = optimise(model, recipe.step(encoder, pool, amounts), schedule, state_file)
+        pool = render_pool(amounts.seed, amounts.scenes, workers)
+        seconds = optimise(model, recipe.step(encoder, pool, amounts), schedule, resume_file)
         encoder.freeze()
         scores = recipe.scores(encoder, scenes)
         title, *lines = recipe.describe(amounts)

@@ -1,7 +1,7 @@
-"""ToyWorld's SAM: from a point to the mask of what lies there, whatever it is called (Kirillov et al. 2023).
+"""Training of ToyWorld's SAM: class-agnostic masks from point prompts (Kirillov et al. 2023).
 
-Letters: B images, P points of each, m masks of each point (the first for clear prompts, then three), H×W the picture,
-h×w SAM's masks.
+Letters: B images, P points per image, m masks per point (one for unambiguous prompts, then three), H×W image size, h×w
+mask size of SAM.
 """
 
 from typing import NamedTuple
@@ -15,19 +15,19 @@ from frozenseg.modeling.sam.base import FrozenSAM
 from lab.pretraining.optimise import Losses
 from lab.pretraining.scene_pool import ScenePool, flipped
 
-FOCAL, DICE, QUALITY = 20.0, 1.0, 1.0  # weights of SAM's losses
-GAMMA = 2.0  # of the focal loss
-SHRINKING = 2  # SAM's masks have half the sides of the toy SAM's pictures
-AMBIGUOUS = slice(1, None)  # of the masks, those for one point; the best of them learns
+FOCAL, DICE, QUALITY = 20.0, 1.0, 1.0  # loss weights
+GAMMA = 2.0  # exponent of the focal loss
+MASK_STRIDE = 2  # the masks of the toy SAM have half the image size
+AMBIGUOUS = slice(1, None)  # the three masks for one point; only the best of them has a loss
 
 
 class Prompts(NamedTuple):
-    """Points in pictures and what lies there.
+    """Point prompts and their ground truth masks.
 
     Attributes:
         images: (B, 3, H, W) float32, normalised.
         points: (B, P, 2) float32 x, y in pixels.
-        masks: (B, P, h, w) float32, 0-1: how much of a pixel of SAM's own masks, half the picture's size, is inside.
+        masks: (B, P, h, w) float32 in 0-1, share of each pixel that is inside.
     """
 
     images: Tensor
@@ -36,11 +36,11 @@ class Prompts(NamedTuple):
 
 
 class PointPromptStep:
-    """The losses of a step, by its number.
+    """Losses of a training step, as a function of its number.
 
     Args:
-        sam: wraps the model that is trained; its parts must need gradients.
-        pool: scenes of the SAM's own size.
+        sam: trained model; its parameters must have ``requires_grad``.
+        pool: training scenes with the image size of SAM.
         batch: B.
         points: P.
         seed: of scenes and points.
@@ -50,16 +50,16 @@ class PointPromptStep:
         self.sam, self.pool, self.batch, self.points, self.seed = sam, pool, batch, points, seed
 
     def __call__(self, step: int) -> Losses:
-        """Draw scenes and points, ask for their masks, and compare."""
+        """Return the losses of the masks at random points of random scenes."""
         rng = np.random.default_rng([self.seed, step])
         prompts = draw_prompts(rng, self.pool, self.batch, self.points)
-        logits, quality = masks_at(self.sam, prompts)
+        logits, quality = predict_masks(self.sam, prompts)
         return sam_losses(logits.flatten(0, 1), quality.flatten(0, 1), prompts.masks.flatten(0, 1))
 
 
 def draw_prompts(rng: np.random.Generator, pool: ScenePool, batch: int, points: int) -> Prompts:
-    """Draw scenes, mirrored at random, and in each points: first a segment, then a pixel of it."""
-    images, places, masks = [], [], []
+    """Draw random scenes, mirrored at random, with points: each in a random pixel of a random segment."""
+    images, coordinates, masks = [], [], []
     for scene in rng.integers(len(pool.images), size=batch):
         image, layers = flipped(rng, pool.images[scene], pool.layers[scene])
         images.append(normalise(image))
@@ -68,24 +68,24 @@ def draw_prompts(rng: np.random.Generator, pool: ScenePool, batch: int, points: 
             inside = layers == int(number)
             rows, columns = inside.nonzero(as_tuple=True)
             pixel = rng.integers(len(rows))
-            places.append((float(columns[pixel]) + 0.5, float(rows[pixel]) + 0.5))
+            coordinates.append((float(columns[pixel]) + 0.5, float(rows[pixel]) + 0.5))
             masks.append(inside)
-    small = F.avg_pool2d(torch.stack(masks)[:, None].float(), SHRINKING)  # (B·P, 1, h, w)
+    small = F.avg_pool2d(torch.stack(masks)[:, None].float(), MASK_STRIDE)  # (B·P, 1, h, w)
     return Prompts(
         torch.stack(images),
-        torch.tensor(places).view(batch, points, 2),
+        torch.tensor(coordinates).view(batch, points, 2),
         small.view(batch, points, *small.shape[-2:]),
     )
 
 
 def normalise(image: Tensor) -> Tensor:
-    """Normalise (…, 3, H, W) uint8 RGB as SAM wants it."""
+    """Normalise RGB images (…, 3, H, W) uint8 with SAM's mean and standard deviation."""
     mean, std = (torch.tensor(values).view(3, 1, 1) for values in (FrozenSAM.PIXEL_MEAN, FrozenSAM.PIXEL_STD))
     return (image.float() - mean) / std
 
 
-def masks_at(sam: FrozenSAM, prompts: Prompts) -> tuple[Tensor, Tensor]:
-    """Ask for the masks at every point.
+def predict_masks(sam: FrozenSAM, prompts: Prompts) -> tuple[Tensor, Tensor]:
+    """Predict the masks at every point.
 
     Returns:
         Logits (B, P, m, h, w) and predicted IoUs (B, P, m).
@@ -107,41 +107,41 @@ def masks_at(sam: FrozenSAM, prompts: Prompts) -> tuple[Tensor, Tensor]:
 
 
 def sam_losses(logits: Tensor, quality: Tensor, masks: Tensor) -> Losses:
-    """Return focal, dice and quality losses: of the first mask, and of the best of the others.
+    """Return the focal, dice and quality losses of the first mask and of the best other mask.
 
     Args:
         logits: (N, m, h, w).
         quality: (N, m) predicted IoUs.
-        masks: (N, h, w) float32 truth, 0-1.
+        masks: (N, h, w) float32 ground truth in 0-1.
     """
-    truth = masks[:, None].expand_as(logits)
-    focal, dice = _focal(logits, truth), _dice(logits, truth)  # (N, m) each
+    targets = masks[:, None].expand_as(logits)
+    focal, dice = _focal(logits, targets), _dice(logits, targets)  # (N, m) each
     mask_loss = FOCAL * focal + DICE * dice
     best = mask_loss[:, AMBIGUOUS].argmin(dim=1, keepdim=True) + 1  # (N, 1)
     chosen = torch.cat([torch.zeros_like(best), best], dim=1)  # (N, 2)
     return {
         "focal": FOCAL * focal.gather(1, chosen).mean(),
         "dice": DICE * dice.gather(1, chosen).mean(),
-        "quality": QUALITY * F.mse_loss(quality, mask_ious(logits, truth)),
+        "quality": QUALITY * F.mse_loss(quality, mask_ious(logits, targets)),
     }
 
 
 @torch.no_grad()
 def mask_ious(logits: Tensor, masks: Tensor) -> Tensor:
-    """Return the IoU of binarised logits (…, h, w) with masks (…, h, w), 0-1."""
-    inside, truth = logits > 0, masks > 0.5
-    return (inside & truth).sum((-2, -1)) / (inside | truth).sum((-2, -1)).clamp(min=1)
+    """Return the IoUs (…) of logits (…, h, w) and masks (…, h, w) in 0-1, both made binary."""
+    predicted, target = logits > 0, masks > 0.5
+    return (predicted & target).sum((-2, -1)) / (predicted | target).sum((-2, -1)).clamp(min=1)
 
 
 def _focal(logits: Tensor, masks: Tensor) -> Tensor:
-    """Return the mean focal loss over pixels, (N, m)."""
+    """Return the focal loss, averaged over pixels: (N, m)."""
     cross_entropy = F.binary_cross_entropy_with_logits(logits, masks, reduction="none")
-    missing = 1 - torch.exp(-cross_entropy)  # 1 − the probability of the truth
-    return (missing**GAMMA * cross_entropy).mean((-2, -1))
+    error = 1 - torch.exp(-cross_entropy)  # 1 − the probability of the target
+    return (error**GAMMA * cross_entropy).mean((-2, -1))
 
 
 def _dice(logits: Tensor, masks: Tensor) -> Tensor:
-    """Return the dice loss of whole masks, (N, m)."""
+    """Return the dice loss of each mask: (N, m)."""
     probability = logits.sigmoid()
     overlap = 2 * (probability * masks).sum((-2, -1))
     return 1 - (overlap + 1) / (probability.sum((-2, -1)) + masks.sum((-2, -1)) + 1)

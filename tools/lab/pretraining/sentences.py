@@ -1,7 +1,7 @@
-"""Sentences about what a view shows, and which views a sentence is true of.
+"""Sentences that describe views, and the views of which a sentence is true.
 
-A thing is called by its whole name ("striped red circle"), or by one of its words alone ("circle", "red thing"), as
-people do: sentences about one word say what that word looks like.
+A thing is named by its whole name ("striped red circle") or by one of its words ("circle", "red thing"). Sentences with
+one word teach the appearance of that word.
 """
 
 from collections.abc import Sequence
@@ -15,42 +15,42 @@ from torch import Tensor
 from frozenseg.toyworld.categories import COLOURS, PATTERNS, SHAPES, Category, wide_categories
 from frozenseg.vocabulary import TEMPLATES
 
-PLAIN = "plain"  # the pattern of a thing that has none
+PLAIN = "plain"  # pattern word of a thing without pattern
 WHOLE = "whole"
-PARTS = (WHOLE, "shape", "colour", "pattern")  # what a single thing can be called by
-BARE = 0.5  # share of sentences that are the name alone
-MOST_NAMES = 4  # in one sentence
+PARTS = (WHOLE, "shape", "colour", "pattern")  # parts of a thing's name that a sentence can use
+BARE = 0.5  # share of sentences without a template
+MAX_NAMES = 4  # per sentence
 ALTERNATIVES = {"pattern": ("", *PATTERNS), "colour": tuple(COLOURS), "shape": SHAPES}
-CHANGED = (0.2, 0.2, 0.6)  # shares of patterns, colours and shapes among words that are changed: shapes are hardest
-TextEmbeddings = frozenset[str]
+CHANGED = (0.2, 0.2, 0.6)  # shares of patterns, colours and shapes among changed words; shapes are hardest to learn
+Words = frozenset[str]
 
 
 class Sentence(NamedTuple):
-    """A sentence, and what it says: the words of each thing or material that it speaks of."""
+    """A sentence with the words of each thing or material in it."""
 
     text: str
-    said: tuple[TextEmbeddings, ...]
+    words: tuple[Words, ...]
 
 
-def describe(rng: np.random.Generator, shown: Sequence[Category], part: str = WHOLE) -> Sentence:
-    """Say what is shown, by name or in one of CLIP's usual sentences.
+def describe(rng: np.random.Generator, visible: Sequence[Category], part: str = WHOLE) -> Sentence:
+    """Return a random sentence for a view: its names alone or in one of CLIP's prompt templates.
 
     Args:
-        rng: the step's generator.
-        shown: the things and materials of a view; several are named in any order.
-        part: of ``PARTS``, what a single thing is called by.
+        rng: random generator of the step.
+        visible: things and materials of a view; several are named in random order.
+        part: one of ``PARTS``, the part of the name of a single thing that is used.
     """
     template = "{}" if rng.random() < BARE else TEMPLATES[rng.integers(len(TEMPLATES))]
-    if part != WHOLE and len(shown) == 1 and shown[0].isthing:
-        word = shown[0].parts[part] or PLAIN
+    if part != WHOLE and len(visible) == 1 and visible[0].isthing:
+        word = visible[0].parts[part] or PLAIN
         return Sentence(template.format(word if part == "shape" else f"{word} thing"), (frozenset([word]),))
-    chosen = [shown[place] for place in rng.permutation(len(shown))[:MOST_NAMES]]
+    chosen = [visible[index] for index in rng.permutation(len(visible))[:MAX_NAMES]]
     names = [category.names[rng.integers(len(category.names))] for category in chosen]
     return Sentence(template.format(" and a ".join(names)), tuple(words_of(category) for category in chosen))
 
 
-def other_in_one_word(rng: np.random.Generator, thing: Category) -> Category:
-    """Return a thing of another colour, or pattern, or shape, and otherwise the same."""
+def with_one_word_changed(rng: np.random.Generator, thing: Category) -> Category:
+    """Return a thing that differs in one random part: colour, pattern or shape."""
     part, words = list(ALTERNATIVES.items())[rng.choice(len(ALTERNATIVES), p=CHANGED)]
     others = [word for word in words if word != thing.parts[part]]
     parts = {**thing.parts, part: others[rng.integers(len(others))]}
@@ -62,20 +62,23 @@ def _things() -> dict[frozenset[tuple[str, str]], Category]:
     return {frozenset(category.parts.items()): category for category in wide_categories() if category.isthing}
 
 
-def words_of(category: Category) -> TextEmbeddings:
-    """Return the words of a thing, its pattern among them also where it is plain, or of a material."""
+def words_of(category: Category) -> Words:
+    """Return the words of a thing, with ``plain`` for a thing without pattern, or of a material."""
     return frozenset(word or PLAIN for word in category.parts.values())
 
 
-def true_of(shown: Sequence[Sequence[Category]], sentences: Sequence[Sentence]) -> Tensor:
-    """Return of which views each sentence is true, (views, sentences) bool: all that it speaks of is there."""
-    views = [tuple(words_of(category) for category in categories) for categories in shown]
-    unique_views, unique_said = list(dict.fromkeys(views)), list(dict.fromkeys(sentence.said for sentence in sentences))
-    table = torch.tensor([[_all_there(said, view) for said in unique_said] for view in unique_views])
+def true_of(visible: Sequence[Sequence[Category]], sentences: Sequence[Sentence]) -> Tensor:
+    """Return True for each view and sentence (views, sentences) if the view has all things of the sentence."""
+    views = [tuple(words_of(category) for category in categories) for categories in visible]
+    unique_views, unique_said = (
+        list(dict.fromkeys(views)),
+        list(dict.fromkeys(sentence.words for sentence in sentences)),
+    )
+    table = torch.tensor([[_contains_all(words, view) for words in unique_said] for view in unique_views])
     rows = torch.tensor([unique_views.index(view) for view in views])
-    columns = torch.tensor([unique_said.index(sentence.said) for sentence in sentences])
+    columns = torch.tensor([unique_said.index(sentence.words) for sentence in sentences])
     return table[rows][:, columns]
 
 
-def _all_there(said: Sequence[TextEmbeddings], view: Sequence[TextEmbeddings]) -> bool:
-    return all(any(words <= thing for thing in view) for words in said)
+def _contains_all(words: Sequence[Words], view: Sequence[Words]) -> bool:
+    return all(any(words <= thing for thing in view) for words in words)

@@ -12,8 +12,8 @@ import numpy as np
 from frozenseg.atomic import write_json
 from frozenseg.errors import FrozenSegError
 from frozenseg.evaluation.coco_ap import ap_package_version
-from frozenseg.evaluation.ground_truth import read_ground_truths
 from frozenseg.evaluation.coco_ap_evaluator import InstanceAP
+from frozenseg.evaluation.ground_truth import read_ground_truths
 from frozenseg.evaluation.panoptic_quality import PanopticQuality
 from frozenseg.evaluation.prediction_file_metrics.pairs import PanopticFile, match_panoptic_files
 from frozenseg.evaluation.semantic_iou import SemanticIoU

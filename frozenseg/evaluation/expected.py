@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from frozenseg.errors import ConfigError, FrozenSegError, did_you_mean
 from frozenseg.evaluation.types import BenchmarkResults
@@ -28,7 +28,7 @@ class ExpectedScore(NamedTuple):
     tolerance: float
 
 
-def read_expected(rows: Sequence[Any], benchmarks: Sequence[str]) -> tuple[ExpectedScore, ...]:
+def read_expected(rows: Sequence[object], benchmarks: Sequence[str]) -> tuple[ExpectedScore, ...]:
     """Parse the expected scores of a config.
 
     Args:

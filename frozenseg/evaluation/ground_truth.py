@@ -5,7 +5,7 @@ it is read when a metric needs it.
 """
 
 from collections.abc import Callable, Iterable
-from typing import Any, Literal, overload
+from typing import Literal, overload
 
 from frozenseg.evaluation.panoptic_matching import PanopticMap
 from frozenseg.structures.label_files import read_labels, read_segment_runs
@@ -34,7 +34,7 @@ def ground_truth_of(record: Record, kind: GroundTruthKind) -> PanopticMap | Runs
     return loaded[kind] if kind in loaded else READERS[kind](record)
 
 
-def read_ground_truths(kinds: Iterable[GroundTruthKind], record: Record) -> dict[str, Any]:
+def read_ground_truths(kinds: Iterable[GroundTruthKind], record: Record) -> dict[GroundTruthKind, PanopticMap | Runs]:
     """Read several kinds of ground truth, see :func:`ground_truth_of`."""
     return {kind: READERS[kind](record) for kind in kinds}
 

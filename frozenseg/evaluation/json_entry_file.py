@@ -10,7 +10,7 @@ from frozenseg.atomic import write_json
 from frozenseg.evaluation.prediction_file_metrics.scores import read_json
 from frozenseg.structures.record import ImageId
 
-Entry = dict[str, Any]
+ImageEntry = dict[str, Any]
 
 
 class JsonEntryFile:
@@ -30,7 +30,7 @@ class JsonEntryFile:
             self._delete_parts()
         distributed.barrier()  # no process writes before the old entries are deleted
 
-    def put(self, image: ImageId, entries: list[Entry]) -> None:
+    def put(self, image: ImageId, entries: list[ImageEntry]) -> None:
         """Store the entries of an image."""
         write_json(self.parts / f"{quote(str(image), safe='')}.json", {"image_id": image, "entries": entries})
 
@@ -39,7 +39,7 @@ class JsonEntryFile:
         distributed.barrier()  # all processes have stored theirs
         if distributed.is_main_process():
             parts = [read_json(part, "predictions") for part in self.parts.glob("*.json")]
-            new: dict[ImageId, list[Entry]] = {part["image_id"]: part["entries"] for part in parts}
+            new: dict[ImageId, list[ImageEntry]] = {part["image_id"]: part["entries"] for part in parts}
             entries = [entry for entry in self._existing() if entry["image_id"] not in new]
             entries += [entry for of_image in new.values() for entry in of_image]
             entries.sort(key=lambda entry: str(entry["image_id"]))
@@ -47,11 +47,11 @@ class JsonEntryFile:
             self._delete_parts()
         distributed.barrier()
 
-    def _existing(self) -> list[Entry]:
+    def _existing(self) -> list[ImageEntry]:
         if not self.path.is_file():
             return []
         content = read_json(self.path, "predictions")
-        entries: list[Entry] = content[self.field] if self.field else content
+        entries: list[ImageEntry] = content[self.field] if self.field else content
         return entries
 
     def _delete_parts(self) -> None:

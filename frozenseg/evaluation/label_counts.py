@@ -10,7 +10,7 @@ import numpy as np
 from frozenseg.errors import DataError
 from frozenseg.structures.dataset_metadata import DatasetMetadata
 
-IGNORED = -1
+IGNORED_CLASS = -1
 # evaluator_type of the data sets that have label images
 LABEL_IMAGE_TYPES = frozenset(
     {
@@ -58,8 +58,8 @@ class LabelValues(NamedTuple):
         Raises:
             DataError: a value is neither a class nor ``ignore``.
         """
-        classes = np.where(values == self.ignore, IGNORED, values.astype(np.int64) - self.first)
-        wrong = values[(classes != IGNORED) & ((classes < 0) | (classes >= self.classes))]
+        classes = np.where(values == self.ignore, IGNORED_CLASS, values.astype(np.int64) - self.first)
+        wrong = values[(classes != IGNORED_CLASS) & ((classes < 0) | (classes >= self.classes))]
         if wrong.size:
             raise DataError(
                 f"{name} holds the value {wrong[0]}: expected {self.first} to {self.first + self.classes - 1}, or "
@@ -83,7 +83,7 @@ def count_labels(true: np.ndarray, predicted: np.ndarray, pixels: np.ndarray, cl
         classes: C.
     """
     width = classes + 1
-    counted = (true != IGNORED) & (pixels > 0)
+    counted = (true != IGNORED_CLASS) & (pixels > 0)
     pairs, index = np.unique(true[counted] * width + predicted[counted], return_inverse=True)
     amounts = np.bincount(index, weights=pixels[counted], minlength=len(pairs)).astype(np.int64)
     return {

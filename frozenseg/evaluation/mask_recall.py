@@ -16,7 +16,7 @@ from frozenseg.errors import DataError
 from frozenseg.evaluation.class_table import PERCENT, ClassTable, mean_of_known
 from frozenseg.evaluation.evaluator import DatasetEvaluator
 from frozenseg.evaluation.ground_truth import ground_truth_of
-from frozenseg.evaluation.label_counts import IGNORED, LABEL_IMAGE_TYPES, LabelValues, missing_label_images
+from frozenseg.evaluation.label_counts import IGNORED_CLASS, LABEL_IMAGE_TYPES, LabelValues, missing_label_images
 from frozenseg.evaluation.required_output import required_output
 from frozenseg.evaluation.types import TaskResults
 from frozenseg.registry import EVALUATOR
@@ -102,7 +102,7 @@ class MaskRecall(DatasetEvaluator[RegionIoUsWithSam]):
         labels = self.values.true_classes(ground_truth.values, f"The label image of {name}")
         classes, indices = np.unique(labels, return_inverse=True)  # (K,)
         regions = ground_truth._replace(values=indices)
-        labelled = classes != IGNORED
+        labelled = classes != IGNORED_CLASS
         best = _best_ious(proposals, regions, len(classes), f"recall_seg for {name}")
         contribution: RegionIoUsWithSam = {"classes": classes[labelled].tolist(), "iou": best[labelled].tolist()}
         if "sam_masks" in output:

@@ -4,10 +4,10 @@ import importlib
 import importlib.util
 import logging
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -90,7 +90,7 @@ def _isolated_warnings_and_log() -> Iterator[None]:
         root.setLevel(level)
 
 
-def _patch_numpy(module: ModuleType, **aliases: type | Callable[..., Any]) -> None:
+def _patch_numpy(module: ModuleType, **aliases: object) -> None:
     """Replace ``np`` of a module by a copy with the names that NumPy lacks; NumPy itself is not changed."""
     missing = {name: value for name, value in aliases.items() if name not in vars(np)}
     if missing:
@@ -99,6 +99,6 @@ def _patch_numpy(module: ModuleType, **aliases: type | Callable[..., Any]) -> No
         module.np = numpy  # type: ignore[attr-defined]
 
 
-def _in1d(values: np.ndarray, among: Any, invert: bool = False) -> np.ndarray:
+def _in1d(values: np.ndarray, among: np.ndarray | Sequence[int], invert: bool = False) -> np.ndarray:
     """Return (N,) bool, True for values (any shape, flattened) that are among others."""
     return np.isin(np.ravel(values), among, invert=invert)

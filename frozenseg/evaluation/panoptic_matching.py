@@ -5,9 +5,9 @@ A predicted and an annotated segment of the same class match if their IoU is abo
 Letters: C classes, G annotated segments, P predicted segments, H×W the image.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -39,7 +39,7 @@ class PanopticMap:
     areas: np.ndarray
 
     @classmethod
-    def from_segments(cls, ids: np.ndarray | Runs, segments: Sequence[dict[str, Any]]) -> "PanopticMap":
+    def from_segments(cls, ids: np.ndarray | Runs, segments: Sequence[Mapping[str, int | bool]]) -> "PanopticMap":
         """Build from an id map and ``segments_info``.
 
         Args:

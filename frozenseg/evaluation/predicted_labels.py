@@ -8,7 +8,7 @@ from torch import Tensor
 
 from frozenseg.errors import DataError
 from frozenseg.evaluation.required_output import required_output
-from frozenseg.structures.argmax import NO_CLASS, best_class
+from frozenseg.structures.argmax import INVALID_CLASS, best_class
 from frozenseg.structures.label_runs import Runs
 from frozenseg.structures.output_kinds import ModelOutput
 from frozenseg.structures.record import Record, image_name
@@ -37,7 +37,7 @@ def _labels(sem_seg: Tensor, classes: int, size: tuple[int, int], name: str) -> 
             "data set, at the size of the original image."
         )
     labels: np.ndarray = (sem_seg if tuple(sem_seg.shape) == size else best_class(sem_seg)).cpu().numpy()
-    if NO_CLASS in (lowest := labels.min(initial=0), highest := labels.max(initial=0)):
+    if INVALID_CLASS in (lowest := labels.min(initial=0), highest := labels.max(initial=0)):
         raise DataError(f"sem_seg for {name} has scores that are not numbers (NaN): the model has diverged.")
     if lowest < 0 or highest >= classes:
         raise DataError(

@@ -5,7 +5,6 @@ import io
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from tabulate import tabulate
 
@@ -24,7 +23,7 @@ TITLES = {
 HEADLINES = {"panoptic_seg": "PQ", "sem_seg": "mIoU", "segm": "AP"}
 RECALLS = (*(f"Recall@IoU=0.{share}" for share in (50, 75, 90)), "S_Recall@IoU=0.50", "U_Recall@IoU=0.50")
 # metrics in the tables; results.json has all
-COLUMNS = {
+TASK_COLUMNS = {
     "panoptic_seg": ("PQ", "SQ", "RQ", "PQ_th", "PQ_st", "S_PQ", "U_PQ"),
     "sem_seg": ("mIoU", "fwIoU", "mACC", "pACC", "S_mIoU", "U_mIoU", "IoU", "iIoU", "IoU_sup", "iIoU_sup"),
     "segm": ("AP", "AP50", "AP75", "APs", "APm", "APl", "APr", "APc", "APf", "AR@100", "S_AP", "U_AP"),
@@ -48,9 +47,9 @@ def results_table(results: BenchmarkResults, published: Sequence[PublishedScore]
 
 def main_columns(task: str, metrics: Sequence[str]) -> list[str]:
     """Select the metrics of a task for a table: the main ones, and the headline metric of all groups of classes."""
-    if task not in COLUMNS:
+    if task not in TASK_COLUMNS:
         return list(metrics)
-    main = [metric for metric in COLUMNS[task] if metric in metrics]
+    main = [metric for metric in TASK_COLUMNS[task] if metric in metrics]
     if task not in HEADLINES:
         return main
     return main + [name for name in metrics if name.endswith(f"_{HEADLINES[task]}") and name not in main]
@@ -59,8 +58,8 @@ def main_columns(task: str, metrics: Sequence[str]) -> list[str]:
 def write_results(
     path: str | Path,
     results: BenchmarkResults,
-    per_class: Mapping[str, Mapping[str, Any]] | None = None,
-    about: Mapping[str, Mapping[str, Any]] | None = None,
+    per_class: BenchmarkResults | None = None,
+    about: Mapping[str, Mapping[str, object]] | None = None,
 ) -> None:
     """Write ``results.json`` atomically.
 
@@ -71,7 +70,7 @@ def write_results(
             benchmark under that name.
         about: description of the run by benchmark; likewise.
     """
-    content: dict[str, dict[str, Any]] = {benchmark: dict(tasks) for benchmark, tasks in results.items()}
+    content: dict[str, dict[str, object]] = {benchmark: dict(tasks) for benchmark, tasks in results.items()}
     for name, values in (("per_class", per_class), ("about", about)):
         for benchmark, value in (values or {}).items():
             content.setdefault(benchmark, {})[name] = value
@@ -136,7 +135,7 @@ def format_score(value: float | None) -> str:
     return NO_SCORE if value is None or math.isnan(value) else f"{value:.1f}"
 
 
-def _without_nan(value: Any) -> Any:
+def _without_nan(value: object) -> object:
     if isinstance(value, Mapping):
         return {str(key): _without_nan(item) for key, item in value.items()}
     if isinstance(value, float) and not math.isfinite(value):

@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-NO_CLASS = -1
+INVALID_CLASS = -1
 
 
 def best_class(scores: Tensor) -> Tensor:
@@ -15,4 +15,4 @@ def best_class(scores: Tensor) -> Tensor:
         (H, W) int64; -1 where any score is NaN.
     """
     best, labels = scores.max(dim=0)
-    return labels.masked_fill_(best.isnan(), NO_CLASS)
+    return labels.masked_fill_(best.isnan(), INVALID_CLASS)

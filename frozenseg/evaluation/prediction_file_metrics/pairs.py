@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from frozenseg.errors import DataError
-from frozenseg.evaluation.label_counts import IGNORED, LabelPairs, LabelValues, count_labels
+from frozenseg.evaluation.label_counts import IGNORED_CLASS, LabelPairs, LabelValues, count_labels
 from frozenseg.evaluation.panoptic_matching import PanopticMap, count_matches
 from frozenseg.structures.label_files import read_labels, read_segment_runs
 from frozenseg.structures.label_runs import Runs, overlay
@@ -78,7 +78,7 @@ def compare_label_files(name: str, annotation: Path, prediction: Path, values: L
     classes = predicted.values.astype(np.int64) - values.first
     known = (classes >= 0) & (classes < values.classes)
     labelled = predicted.values != values.ignore
-    wrong = (true_classes != IGNORED) & (pixels > 0) & (labelled & ~known)[predicted_run]
+    wrong = (true_classes != IGNORED_CLASS) & (pixels > 0) & (labelled & ~known)[predicted_run]
     if wrong.any():
         raise DataError(
             f"The prediction {prediction} holds the value {predicted.values[predicted_run[wrong][0]]} on labelled "

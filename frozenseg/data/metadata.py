@@ -8,9 +8,9 @@ from typing import Any
 
 from frozenseg.errors import DataError
 from frozenseg.structures.palette import Colour, vocabulary_colours
+from frozenseg.structures.record import Record as Record
 from frozenseg.vocabulary import Vocabulary
 
-Record = dict[str, Any]
 ROOT_VARIABLE = "DETECTRON2_DATASETS"
 CLASS_FIELDS = ("vocabulary", "category_ids", "colors")
 

@@ -69,8 +69,9 @@ class LabelValues(NamedTuple):
 
 
 def missing_label_images(metadata: DatasetMetadata) -> str:
-    """Return that a data set lacks label images; empty if it has some."""
-    return "label images" if metadata.get("sem_seg_root", "in the records") is None else ""
+    """Return that a data set lacks label images (``sem_seg_root`` is None); empty if it may have some."""
+    unset = "paths in the records"  # metadata from Detectron2's catalog need not have a common folder
+    return "label images" if metadata.get("sem_seg_root", unset) is None else ""
 
 
 def count_labels(true: np.ndarray, predicted: np.ndarray, pixels: np.ndarray, classes: int) -> LabelPairs:

@@ -82,7 +82,10 @@ def public(tree: ast.Module) -> Iterator[tuple[str, Function | ast.ClassDef]]:
 
 def _public_definitions(body: list[ast.stmt]) -> Iterator[Function | ast.ClassDef]:
     for node in body:
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)) and not node.name.startswith("_"):
+        if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            continue
+        is_overload = "overload" in map(ast.unparse, node.decorator_list)  # the implementation has the docstring
+        if not (is_overload or node.name.startswith("_")):
             yield node
 
 

@@ -1,4 +1,4 @@
-"""Ground truth of a few pixels, on disk as a data set would have it."""
+"""Ground truth of a few pixels, on disk as in a data set."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from frozenseg.structures.panoptic import id_to_rgb
 
 @pytest.fixture
 def metadata():
-    """Three classes: cat and dog are things, sky is stuff; cat is a group of its own."""
+    """Three classes: cat and dog are things, sky is stuff; cat is also a group of classes."""
     return Metadata(
         name="little_world",
         evaluator_type="coco_panoptic_seg",

@@ -1,4 +1,4 @@
-"""Cityscapes' scores of pixels: a street that can be counted, and random ones scored by the package beside us."""
+"""IoU and iIoU of Cityscapes: a street counted by hand, and random ones compared with the official package."""
 
 import json
 import sys
@@ -39,7 +39,7 @@ def evaluator(street):
 
 @pytest.fixture
 def write(tmp_path):
-    """Write instance ids, and the label picture that belongs to them, of an image; return its record."""
+    """Write instance ids, and the label image that belongs to them, of an image; return its record."""
 
     def make(ids, name="a"):
         ids = np.array(ids)
@@ -80,22 +80,22 @@ def test_a_street_counted_by_hand(evaluator, write):
 
 
 def test_an_image_contributes_what_json_can_hold(evaluator, write):
-    found = evaluator.describe(write([[26000, 26001, ROAD]]), says([[2, 0, 0]]))
-    assert found == {
+    actual = evaluator.describe(write([[26000, 26001, ROAD]]), says([[2, 0, 0]]))
+    assert actual == {
         "true": [ROAD, CAR, CAR],
         "predicted": [ROAD, ROAD, CAR],
         "pixels": [1, 1, 1],
         "objects": [[CAR, MEAN_CAR, MEAN_CAR, MEAN_CAR, MEAN_CAR]],  # one found, one missed, by label and by category
     }
-    assert json.loads(json.dumps(found)) == found
+    assert json.loads(json.dumps(actual)) == actual
 
 
 def test_processes_are_merged(street, write, monkeypatch):
-    pictures = [(write([[26000, ROAD]], "a"), says([[2, 2]])), (write([[26000, 24000]], "b"), says([[1, 1]]))]
+    images = [(write([[26000, ROAD]], "a"), says([[2, 2]])), (write([[26000, 24000]], "b"), says([[1, 1]]))]
     alone, first, second = (CityscapesIoU.from_metadata(street, [True, True, False]) for _ in range(3))
-    alone.process(*zip(*pictures, strict=True))
-    first.process(*([item] for item in pictures[0]))
-    second.process(*([item] for item in pictures[1]))
+    alone.process(*zip(*images, strict=True))
+    first.process(*([item] for item in images[0]))
+    second.process(*([item] for item in images[1]))
     shares = iter([torch.from_numpy(second._confusion), torch.from_numpy(second._objects)])
     expected = alone.evaluate()
     monkeypatch.setattr(distributed, "sum_over_ranks", lambda mine: mine + next(shares))

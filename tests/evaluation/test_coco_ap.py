@@ -1,4 +1,4 @@
-"""COCO's AP of a random world: to the last digit what pycocotools says, whichever package scores."""
+"""AP of COCO on a random world: equal to pycocotools to the last digit, with either package."""
 
 import contextlib
 import importlib.util
@@ -65,13 +65,14 @@ def official(path, lines, images):
 def test_it_is_pycocotools_to_the_last_digit(world, package, images):
     path, lines = world
     theirs = official(path, lines, images)
-    found = coco_ap(path, lines, images, CATEGORIES, package)
+    actual = coco_ap(path, lines, images, CATEGORIES, package)
     expected = np.where(theirs.stats < 0, np.nan, theirs.stats)
     # faster-coco-eval divides by tp + fp, pycocotools by tp + fp + 2.2e-16
     rounding = 0 if package == PYCOCOTOOLS else 1e-15
-    assert [found.metrics[name] for name in ORDER] == pytest.approx(expected.tolist(), abs=rounding, rel=0, nan_ok=True)
-    np.testing.assert_allclose(found.precision, theirs.eval["precision"][:, :, :, 0, -1], rtol=0, atol=rounding)
-    assert 0.05 < found.metrics["AP"] < 0.95
+    metrics = [actual.metrics[name] for name in ORDER]
+    assert metrics == pytest.approx(expected.tolist(), abs=rounding, rel=0, nan_ok=True)
+    np.testing.assert_allclose(actual.precision, theirs.eval["precision"][:, :, :, 0, -1], rtol=0, atol=rounding)
+    assert 0.05 < actual.metrics["AP"] < 0.95
 
 
 @pytest.mark.parametrize("package", PACKAGES)
@@ -80,9 +81,9 @@ def test_lines_with_boxes_are_sized_by_them(world, package):
     boxed = [{**line, "bbox": [0, 0, 40 + index % 90, 40]} for index, line in enumerate(lines)]
     theirs = official(path, boxed, IMAGES).stats
     expected = np.where(theirs < 0, np.nan, theirs)
-    found = coco_ap(path, boxed, IMAGES, CATEGORIES, package).metrics
-    assert [found[name] for name in ORDER] == pytest.approx(expected.tolist(), abs=1e-15, rel=0, nan_ok=True)
-    assert found["APs"] != coco_ap(path, lines, IMAGES, CATEGORIES, package).metrics["APs"]
+    actual = coco_ap(path, boxed, IMAGES, CATEGORIES, package).metrics
+    assert [actual[name] for name in ORDER] == pytest.approx(expected.tolist(), abs=1e-15, rel=0, nan_ok=True)
+    assert actual["APs"] != coco_ap(path, lines, IMAGES, CATEGORIES, package).metrics["APs"]
 
 
 @pytest.mark.parametrize("package", PACKAGES)

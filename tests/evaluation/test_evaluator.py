@@ -1,4 +1,4 @@
-"""The loop that feeds the metrics."""
+"""Evaluation loop."""
 
 import logging
 

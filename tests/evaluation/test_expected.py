@@ -1,4 +1,4 @@
-"""Expected results: their form is checked before a run, their values after it."""
+"""Expected scores: the form is checked before a run, the values after it."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The gallery: which images it keeps, in how little memory, and how they come back."""
+"""Gallery: selection of images, bounded memory, JSON entries."""
 
 import json
 import math
@@ -17,7 +17,7 @@ METADATA = SimpleNamespace(ignore_label=255, first_label=1)
 
 
 def evaluators(kind="segments"):
-    """Metrics to which a contribution is itself the score."""
+    """Metrics that use a contribution as the score."""
     return SimpleNamespace(image_score=lambda contribution: contribution, ground_truth_kinds=(kind,))
 
 
@@ -62,9 +62,9 @@ def test_what_is_kept_is_what_was_seen():
 def test_memory_is_bounded_and_predictions_are_looked_at_only_when_they_are_kept():
     gallery, noted = Gallery(evaluators(), METADATA, count=3), []
     gallery.on_added = noted.append
-    show(gallery, {f"{place:04}": 0.5 for place in range(500)})
-    assert [entry["image"] for entry in noted] == [f"{place:04}" for place in range(6)]
-    show(gallery, {f"{place:04}": place / 500 for place in range(500, 1000)})
+    show(gallery, {f"{index:04}": 0.5 for index in range(500)})
+    assert [entry["image"] for entry in noted] == [f"{index:04}" for index in range(6)]
+    show(gallery, {f"{index:04}": index / 500 for index in range(500, 1000)})
     assert len(gallery.entries()) == 9
 
 
@@ -80,7 +80,7 @@ def test_crowds_are_not_drawn():
 
 
 @pytest.mark.parametrize("scores", [False, True], ids=["labels", "scores"])
-def test_label_pictures_are_read_by_the_rules_of_the_data_set(scores):
+def test_label_images_are_read_by_the_rules_of_the_data_set(scores):
     gallery = Gallery(evaluators("labels"), METADATA)
     record = {"image_id": 1, "file_name": "x.jpg", "ground_truth": {"labels": Runs.of(np.array([[1, 2], [255, 2]]))}}
     labels = torch.tensor([[0, 1], [1, 1]])

@@ -1,4 +1,4 @@
-"""AP on squares whose overlaps can be counted; pycocotools does the counting, we do the bookkeeping around it."""
+"""InstanceAP on squares with overlaps counted by hand."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Federated AP: squares that can be counted, and a random world scored by the package itself beside us."""
+"""AP of LVIS: squares counted by hand, and a random world compared with the official package."""
 
 import json
 
@@ -55,16 +55,16 @@ def build(metadata, tmp_path):
     return make
 
 
-def see_all(evaluator, *more):
-    """Predict every object, and ``more`` in image 2."""
+def predict_all(evaluator, *extra):
+    """Predict every object, and ``extra`` in image 2."""
     evaluator.process([{"image_id": 1}], predict((square(0, 0, 20), 0, 0.9), (square(60, 0, 50), 1, 0.5)))
-    evaluator.process([{"image_id": 2}], predict((square(0, 0, 20), 0, 0.7), *more))
+    evaluator.process([{"image_id": 2}], predict((square(0, 0, 20), 0, 0.7), *extra))
     return evaluator.evaluate()["segm"]
 
 
 def test_perfect_predictions_score_100(build):
     evaluator = build()
-    results = see_all(evaluator)
+    results = predict_all(evaluator)
     assert np.isnan([results.pop("APl"), results.pop("APc")]).all()  # no large object, no common class
     subsets = [f"{subset}_AP{suffix}" for suffix in ("", "50", "75") for subset in ("S", "U", "feline")]
     assert list(results) == ["AP", "AP50", "AP75", "APs", "APm", "APr", "APf", *subsets]
@@ -74,15 +74,15 @@ def test_perfect_predictions_score_100(build):
 
 def test_a_false_dog_counts_only_where_dogs_are_said_to_be_absent(build):
     false_dog = (square(0, 60, 30), 1, 0.9)  # scored above the true one: precision 1/2 at every recall
-    assert see_all(build(), false_dog)["U_AP"] == pytest.approx(100)
-    assert see_all(build(absent=[18]), false_dog)["U_AP"] == pytest.approx(50)
+    assert predict_all(build(), false_dog)["U_AP"] == pytest.approx(100)
+    assert predict_all(build(absent=[18]), false_dog)["U_AP"] == pytest.approx(50)
 
 
 def test_a_false_cat_counts_only_where_cats_are_annotated_exhaustively(build):
     false_cat = (square(0, 60, 30), 0, 0.95)
-    assert see_all(build(not_exhaustive=[17]), false_cat)["S_AP"] == pytest.approx(100)
+    assert predict_all(build(not_exhaustive=[17]), false_cat)["S_AP"] == pytest.approx(100)
     # the best of three cats is wrong: precision 1/2, then 2/3, and the better one counts for both
-    assert see_all(build(), false_cat)["S_AP"] == pytest.approx(100 * 2 / 3)
+    assert predict_all(build(), false_cat)["S_AP"] == pytest.approx(100 * 2 / 3)
 
 
 def test_no_predictions_score_0(build):
@@ -157,7 +157,7 @@ def test_a_random_world_scores_as_the_package_says(metadata, tmp_path):
 
 def test_nothing_is_said_and_the_predictions_stay(build, capsys, caplog):
     evaluator = build()
-    first = see_all(evaluator)
+    first = predict_all(evaluator)
     assert (capsys.readouterr().out, caplog.text) == ("", "")
     assert set(evaluator.images[0]["lines"][0]) == {"image_id", "category_id", "segmentation", "score"}
     assert evaluator.evaluate()["segm"] == pytest.approx(first, nan_ok=True)

@@ -1,4 +1,4 @@
-"""Recall of regions: squares that can be counted, and random ones found by comparing every mask with every region."""
+"""Recall of regions: squares counted by hand, and random masks compared with every region."""
 
 import json
 
@@ -53,9 +53,9 @@ def test_thresholds_must_be_exceeded(evaluator, write_labels, hit, expected):
 
 def test_logits_are_masks_where_they_are_positive(evaluator, write_labels):
     logits = torch.tensor([[[0.1, 9.0, 0.0, -3.0]]])
-    found = evaluator.describe(write_labels([[0, 0, 1, 1]]), {"recall_seg": logits})
-    assert found == {"classes": [0, 1], "iou": [1.0, 0.0]}
-    assert evaluator.image_score(found) == 0.5
+    actual = evaluator.describe(write_labels([[0, 0, 1, 1]]), {"recall_seg": logits})
+    assert actual == {"classes": [0, 1], "iou": [1.0, 0.0]}
+    assert evaluator.image_score(actual) == 0.5
 
 
 def test_every_region_of_every_process_counts_alike(metadata, write_labels, monkeypatch):
@@ -73,9 +73,9 @@ def test_every_region_of_every_process_counts_alike(metadata, write_labels, monk
 
 def test_sam_masks_meet_what_queries_have_missed(evaluator, write_labels):
     both = proposes([[1, 0, 0, 0]]) | {"sam_masks": torch.tensor([[[-1.0, -1.0, 5.0, 5.0]], [[-1.0, 5.0, 5.0, 5.0]]])}
-    found = evaluator.describe(write_labels([[0, 1, 2, 2]], image_id=1), both)
-    assert found == {"classes": [0, 1, 2], "iou": [1, 0, 0], "iou_with_sam_masks": [1, pytest.approx(1 / 3), 1]}
-    evaluator.add(found)
+    actual = evaluator.describe(write_labels([[0, 1, 2, 2]], image_id=1), both)
+    assert actual == {"classes": [0, 1, 2], "iou": [1, 0, 0], "iou_with_sam_masks": [1, pytest.approx(1 / 3), 1]}
+    evaluator.add(actual)
     evaluator.process([write_labels([[0, 2, 2, 2]], image_id=2)], [proposes([[1, 0, 0, 0]])])  # SAM found nothing here
     results = evaluator.evaluate()
     assert results["recall_seg"]["Recall@IoU=0.90"] == pytest.approx(100 * 2 / 5)
@@ -87,10 +87,10 @@ def test_sam_masks_meet_what_queries_have_missed(evaluator, write_labels):
 
 
 def test_nothing_at_all_has_no_recall(evaluator, write_labels):
-    found = evaluator.describe(write_labels([[IGNORE, IGNORE]]), proposes([[1, 0]]))
-    assert found == {"classes": [], "iou": []}
-    evaluator.add(found)
-    assert np.isnan(evaluator.image_score(found))
+    actual = evaluator.describe(write_labels([[IGNORE, IGNORE]]), proposes([[1, 0]]))
+    assert actual == {"classes": [], "iou": []}
+    evaluator.add(actual)
+    assert np.isnan(evaluator.image_score(actual))
     assert np.isnan(list(evaluator.evaluate()["recall_seg"].values())).all()
     assert evaluator.per_class == {"Recall@IoU=0.50": {}}
 
@@ -99,13 +99,13 @@ def test_nothing_at_all_has_no_recall(evaluator, write_labels):
 def test_the_best_iou_of_every_region(truth, masks):
     evaluator = MaskRecall(TABLE)
     record = {"ground_truth": {"labels": Runs.of(truth)}}
-    found = evaluator.describe(record, {"recall_seg": torch.from_numpy(masks)})
+    actual = evaluator.describe(record, {"recall_seg": torch.from_numpy(masks)})
     expected = {}
     for label in {0, 1, 2} & set(truth.ravel().tolist()):
         region = truth == label
         expected[label] = max([(mask & region).sum() / (mask | region).sum() for mask in masks], default=0)
-    assert dict(zip(found["classes"], found["iou"], strict=True)) == expected
-    assert json.loads(json.dumps(found)) == found
+    assert dict(zip(actual["classes"], actual["iou"], strict=True)) == expected
+    assert json.loads(json.dumps(actual)) == actual
 
 
 @given(TRUTHS, MASKS)

@@ -1,4 +1,4 @@
-"""Official packages: what they need of old NumPy they get for themselves; what they say at import stays with them."""
+"""Official packages: patched for current NumPy without changing NumPy; warnings and log handlers are isolated."""
 
 import logging
 import sys

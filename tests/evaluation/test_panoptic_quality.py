@@ -1,4 +1,4 @@
-"""PQ against hand-worked pictures and against a slow rendering of panopticapi's definition."""
+"""PQ of maps computed by hand, and compared with a slow version of panopticapi's definition."""
 
 from collections import defaultdict
 
@@ -44,8 +44,8 @@ def slow_matches(truth_ids, truth, predicted_ids, predicted):
     """All pairs that match, as (true segment, predicted segment, IoU), pair by pair."""
     for true in truth:
         for guess in predicted:
-            own, guessed = region(truth_ids, true["id"]), region(predicted_ids, guess["id"])
-            common = len(own & guessed)
+            annotated, guessed = region(truth_ids, true["id"]), region(predicted_ids, guess["id"])
+            common = len(annotated & guessed)
             if true["iscrowd"] or true["category_id"] != guess["category_id"] or common == 0:
                 continue
             iou = common / (len(guessed) + true["area"] - common - len(guessed & region(truth_ids, 0)))
@@ -61,7 +61,7 @@ def slow_count(truth_ids, truth, predicted_ids, predicted):
         tp[true["category_id"]] += 1
         iou[true["category_id"]] += overlap
     for true in truth:
-        if not true["iscrowd"] and all(true is not found for found, _, _ in matches):
+        if not true["iscrowd"] and all(true is not actual for actual, _, _ in matches):
             fn[true["category_id"]] += 1
     crowd_of = {true["category_id"]: region(truth_ids, true["id"]) for true in truth if true["iscrowd"]}
     for guess in predicted:
@@ -81,7 +81,7 @@ def scenes(draw):
     # near copies make matches likely; free maps make everything else
     free = draw(hnp.arrays(np.int64, shape, elements=st.integers(0, 4)))
     keep = draw(hnp.arrays(bool, shape, elements=st.booleans()))
-    copy = np.vectorize({number: place for place, number in enumerate([0, *numbers])}.get)(truth_ids)
+    copy = np.vectorize({number: index for index, number in enumerate([0, *numbers])}.get)(truth_ids)
     predicted_ids = np.where(keep, copy, free)
     labels = st.integers(0, CLASSES - 1)
     unlisted = draw(st.booleans())
@@ -91,7 +91,7 @@ def scenes(draw):
         )
         for number in numbers[unlisted:]
     ]
-    shared = {place: entry["category_id"] for place, entry in enumerate(truth, start=1 + unlisted)}
+    shared = {index: entry["category_id"] for index, entry in enumerate(truth, start=1 + unlisted)}
     predicted = [
         segment(int(number), shared.get(int(number), 0) if draw(st.booleans()) else draw(labels))
         for number in np.unique(predicted_ids)
@@ -126,7 +126,7 @@ def test_counts_equal_the_slow_rendering(scene):
         ([[5, 5, 5, 5]], [segment(5, 0)], [[1, 1, 1, 0]], [segment(1, 0)], ([1, 0, 0], [0] * 3, [0] * 3, [0.75, 0, 0])),
         # the right place, the wrong class
         ([[5, 5]], [segment(5, 0)], [[1, 1]], [segment(1, 1)], ([0] * 3, [0, 1, 0], [1, 0, 0], [0] * 3)),
-        # what lies in void is not in the union: 2 / (4 + 2 - 2 - 2)
+        # void pixels are not in the union: 2 / (4 + 2 - 2 - 2)
         ([[5, 5, 0, 0]], [segment(5, 0)], [[1, 1, 1, 1]], [segment(1, 0)], ([1, 0, 0], [0] * 3, [0] * 3, [1, 0, 0])),
         # 2 of 3 pixels in void: no false positive
         ([[0, 0, 5]], [segment(5, 1)], [[1, 1, 1]], [segment(1, 0)], ([0] * 3, [0] * 3, [0, 1, 0], [0] * 3)),

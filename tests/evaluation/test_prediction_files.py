@@ -1,4 +1,4 @@
-"""Files written while an evaluation runs: scored again from the files, the result is the evaluation's own."""
+"""Prediction files of an evaluation: scored from the files, the results are equal."""
 
 import json
 from types import SimpleNamespace
@@ -31,7 +31,7 @@ PERSON, CAR, ROAD = 24, 26, 7
 
 @pytest.fixture
 def toyworld(tmp_path, monkeypatch):
-    """Five pictures of ToyWorld: metadata and records."""
+    """Five images of ToyWorld: metadata and records."""
     monkeypatch.setenv("DETECTRON2_DATASETS", str(tmp_path))
     export_split(tmp_path / "toyworld/val_seen", Recipe("val_seen", 0, 5, 64, 64), quiet=True)
     return MetadataCatalog.get("toyworld_val_seen"), DatasetCatalog.get("toyworld_val_seen")
@@ -49,7 +49,7 @@ class NoisyTruth(nn.Module):
         numbers = np.unique(moved[moved > 0])
         classes = {part["id"]: part["category_id"] for part in record["segments_info"]}
         things = [part["id"] for part in record["segments_info"] if part["isthing"]]
-        segments = [{"id": place, "category_id": classes[number]} for place, number in enumerate(numbers, start=1)]
+        segments = [{"id": index, "category_id": classes[number]} for index, number in enumerate(numbers, start=1)]
         segments[0]["category_id"] = int(rng.integers(0, 5))
         instances = Instances(
             ids.shape,
@@ -94,11 +94,11 @@ def test_files_score_as_the_evaluation_itself(toyworld, tmp_path):
     metadata, records = toyworld
     results = evaluate(metadata, records, tmp_path / "files")
     assert 0 < results["panoptic_seg"]["PQ"] < 100
-    found = score_files(metadata, tmp_path / "files")
+    actual = score_files(metadata, tmp_path / "files")
     for task, metrics in without_subsets(results).items():
-        assert found[task].keys() == metrics.keys()
+        assert actual[task].keys() == metrics.keys()
         for name, value in metrics.items():
-            np.testing.assert_equal(found[task][name], value, err_msg=f"{task} {name}")
+            np.testing.assert_equal(actual[task][name], value, err_msg=f"{task} {name}")
     assert sorted(path.name for path in (tmp_path / "files").iterdir()) == [
         "instances.json", "panoptic", "panoptic.json", "semantic",
     ]  # fmt: skip
@@ -117,7 +117,7 @@ def test_an_evaluation_that_was_cut_off_ends_with_whole_files(toyworld, tmp_path
     evaluate(metadata, records[2:], folder, resume=True)
     for name in ("panoptic.json", "instances.json"):
         assert (folder / name).read_text() == (tmp_path / "whole" / name).read_text()
-    evaluate(metadata, records[:1], folder)  # begins anew
+    evaluate(metadata, records[:1], folder)  # starts again
     assert len(json.loads((folder / "panoptic.json").read_text())["annotations"]) == 1
 
 
@@ -210,11 +210,11 @@ def street(metadata, tmp_path):
         name = f"ulm_{number:06}_000019"
         ids, labels = np.full((SIZE, SIZE), ROAD, dtype=np.uint16), np.full((SIZE, SIZE), ROAD, dtype=np.uint8)
         instances, guess = [], torch.full((SIZE, SIZE), 2)
-        for place in range(6 if number else 0):  # the first street is empty
-            label = place % 2
+        for index in range(6 if number else 0):  # the first street is empty
+            label = index % 2
             left, top, side = rng.integers(0, 60), rng.integers(0, 60), rng.integers(15, 50)
             inside, near = square(left, top, side), square(left + rng.integers(0, 6), top, side)
-            ids[inside], labels[inside] = (CAR, PERSON)[label] * 1000 + place, (CAR, PERSON)[label]
+            ids[inside], labels[inside] = (CAR, PERSON)[label] * 1000 + index, (CAR, PERSON)[label]
             guess[torch.from_numpy(near)] = label
             instances.append((near, label, float(np.float32(rng.random()))))
         files = {kind: tmp_path / f"gt/{name}_gtFine_{kind}.png" for kind in ("instanceIds", "labelIds")}
@@ -248,8 +248,8 @@ def test_cityscapes_files_score_as_the_package_says(street, tmp_path, monkeypatc
     truth = [record["instance_file_name"] for record in records]
     settings = SimpleNamespace(**vars(package.instance.args) | {"quiet": True, "JSONOutput": False})
     settings.gtInstancesFile, settings.predictionPath = "none.json", str(tmp_path / "files/instances")
-    found = [package.instance.getPrediction(path, settings) for path in truth]
-    theirs = package.instance.evaluateImgLists(found, truth, settings)["averages"]
+    actual = [package.instance.getPrediction(path, settings) for path in truth]
+    theirs = package.instance.evaluateImgLists(actual, truth, settings)["averages"]
     assert 0 < theirs["allAp"] < 1
     assert ours[0]["segm"]["AP"] == 100 * theirs["allAp"]
     assert ours[0]["segm"]["AP50"] == 100 * theirs["allAp50%"]
@@ -257,8 +257,8 @@ def test_cityscapes_files_score_as_the_package_says(street, tmp_path, monkeypatc
     settings = SimpleNamespace(**vars(package.pixel.args) | {"quiet": True, "JSONOutput": False})
     settings.predictionPath, settings.predictionWalk = str(tmp_path / "files/semantic"), None
     truth = [path.replace("instanceIds", "labelIds") for path in truth]
-    found = [package.pixel.getPrediction(settings, path) for path in truth]
-    theirs = package.pixel.evaluateImgLists(found, truth, settings)
+    actual = [package.pixel.getPrediction(settings, path) for path in truth]
+    theirs = package.pixel.evaluateImgLists(actual, truth, settings)
     assert 0 < theirs["averageScoreClasses"] < 1
     assert ours[1]["sem_seg"]["IoU"] == 100 * theirs["averageScoreClasses"]
     assert ours[1]["sem_seg"]["iIoU"] == pytest.approx(100 * theirs["averageScoreInstClasses"], abs=1e-12)

@@ -1,4 +1,4 @@
-"""The tables, the JSON file and the table of classes."""
+"""Result tables, JSON file and CSV table of classes."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""The journal: what is written comes back, whatever cuts it short."""
+"""Resume log: entries are read back, also after a kill."""
 
 import json
 
@@ -20,7 +20,7 @@ def note(folder, rank, contributions, about=ABOUT):
 def test_contributions_come_back_to_the_last_digit(tmp_path):
     sums = {"PanopticQuality": [[0, 1, 0, 2, 2 / 3]], "InstanceAP": {"lines": [{"score": 0.1 + 0.2}]}}
     note(tmp_path / "x", 0, {7: sums})
-    note(tmp_path / "x", 0, {8: None})  # went on
+    note(tmp_path / "x", 0, {8: None})  # resumed
     note(tmp_path / "x", 1, {9: []})
     assert read_resume_logs(tmp_path / "x", ABOUT) == {"7": sums, "8": None, "9": []}
     delete_resume_logs(tmp_path / "x")
@@ -50,7 +50,7 @@ def test_the_journal_of_another_evaluation_is_refused(tmp_path):
         read_resume_logs(tmp_path, {"weights": "abc", "SEED": 2, "words": ("cat",)})
 
 
-def test_what_the_gallery_keeps_stands_beside_the_contributions(tmp_path):
+def test_gallery_images_and_contributions_are_separate(tmp_path):
     journal = ResumeLog(tmp_path, 0, ABOUT)
     journal.write_kept_image({"image": "a", "score": 0.5})
     journal.observe({"image_id": "a"}, {}, [1])

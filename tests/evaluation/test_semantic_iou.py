@@ -1,4 +1,4 @@
-"""mIoU and its relatives on pictures of a few pixels."""
+"""mIoU and the other semantic scores of images of a few pixels."""
 
 import json
 
@@ -87,8 +87,8 @@ def test_pixels_are_counted_by_pairs_of_classes(truth, predicted):
     for true, guess in zip(truth.ravel().tolist(), predicted.ravel().tolist(), strict=True):
         if true != IGNORE:
             expected[true, guess] = expected.get((true, guess), 0) + 1
-    found = zip(counted["true"], counted["predicted"], counted["pixels"], strict=True)
-    assert {(true, guess): pixels for true, guess, pixels in found} == expected
+    actual = zip(counted["true"], counted["predicted"], counted["pixels"], strict=True)
+    assert {(true, guess): pixels for true, guess, pixels in actual} == expected
     assert json.loads(json.dumps(counted)) == counted
     evaluator.add(counted)
     score = evaluator.evaluate()["sem_seg"]["mIoU"] / 100
@@ -96,11 +96,11 @@ def test_pixels_are_counted_by_pairs_of_classes(truth, predicted):
 
 
 def test_labels_that_begin_at_one(evaluator, write_labels):
-    own = SemanticIoU(evaluator.table, ignore_label=0, first_label=1)
-    own.process([write_labels([[0, 1, 2, 3]])], scores([[0, 0, 1, 0]]))
-    assert own.evaluate()["sem_seg"]["pACC"] == pytest.approx(100 * 2 / 3)
+    other = SemanticIoU(evaluator.table, ignore_label=0, first_label=1)
+    other.process([write_labels([[0, 1, 2, 3]])], scores([[0, 0, 1, 0]]))
+    assert other.evaluate()["sem_seg"]["pACC"] == pytest.approx(100 * 2 / 3)
     with pytest.raises(DataError, match="holds the value 4: expected 1 to 3, or 0"):
-        own.process([write_labels([[4]])], scores([[0]]))
+        other.process([write_labels([[4]])], scores([[0]]))
 
 
 def test_bad_truth_and_prediction_are_named(evaluator, write_labels):

@@ -1,4 +1,4 @@
-"""Reading ground-truth pictures."""
+"""Reading and writing of label images."""
 
 from pathlib import Path
 
@@ -29,10 +29,10 @@ def test_labels_of_8_and_16_bits(tmp_path, dtype, suffix):
 
 
 def test_a_palette_gives_its_indices(tmp_path):
-    picture = Image.fromarray(np.array([[0, 2]], dtype=np.uint8)).convert("P")
-    picture.putpalette([9, 9, 9] * 256)
-    picture.putdata([0, 2])
-    picture.save(tmp_path / "palette.png")
+    image = Image.fromarray(np.array([[0, 2]], dtype=np.uint8)).convert("P")
+    image.putpalette([9, 9, 9] * 256)
+    image.putdata([0, 2])
+    image.save(tmp_path / "palette.png")
     assert read_labels(tmp_path / "palette.png").tolist() == [[0, 2]]
 
 
@@ -57,10 +57,10 @@ def test_what_is_written_is_read(name: str, dtype: type, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "P"])
-def test_segments_are_read_as_runs_from_any_kind_of_colour_picture(mode: str, tmp_path: Path) -> None:
+def test_segments_are_read_as_runs_from_any_kind_of_colour_image(mode: str, tmp_path: Path) -> None:
     colours = np.array([[[1, 2, 3], [1, 2, 3], [0, 0, 0]], [[0, 0, 0], [255, 255, 255], [1, 2, 3]]], dtype=np.uint8)
-    picture = Image.fromarray(colours)
-    (picture.quantize(3) if mode == "P" else picture.convert(mode)).save(tmp_path / "ids.png")
+    image = Image.fromarray(colours)
+    (image.quantize(3) if mode == "P" else image.convert(mode)).save(tmp_path / "ids.png")
     number = 1 + 2 * 256 + 3 * 65536
     runs = read_segment_runs(tmp_path / "ids.png")
     assert (runs.size, runs.starts.tolist(), runs.values.tolist()) == (

@@ -1,4 +1,4 @@
-"""Maps as runs: by hand, and for any maps."""
+"""Run-length representation of maps: by hand, and for random maps."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""AP of result files: pycocotools' numbers, and what is refused."""
+"""AP of result files: equal to pycocotools, and invalid files."""
 
 import contextlib
 import io

@@ -1,4 +1,4 @@
-"""PQ of files: worked by hand, against a slow rendering of panopticapi's ``pq_compute``, and what is refused."""
+"""PQ of files: computed by hand, compared with a slow version of panopticapi's ``pq_compute``, and invalid files."""
 
 import json
 from collections import defaultdict
@@ -22,7 +22,7 @@ CATEGORIES = [
 
 
 class Files:
-    """One side, truth or predictions: a JSON and a folder of PNGs."""
+    """Ground truth or predictions: a JSON file and a folder of PNGs."""
 
     def __init__(self, folder, name):
         self.json, self.folder = folder / f"{name}.json", folder / name
@@ -61,16 +61,17 @@ def street(truth, guess):
     """A cat that is found in part, a dog that is not, a sky whose annotated area is off, void and a crowd of dogs."""
     ids = [[70000] * 4 + [5] * 2 + [0] * 2, [9] * 4 + [8] * 4]
     truth.add("a", ids, [segment(70000, 90, 4), segment(5, 17, 2), segment(9, 200, 5), segment(8, 17, 4, iscrowd=1)])
-    found = [[1] * 3 + [2] * 1 + [3] * 1 + [4] * 3, [6] * 4 + [7] * 4]
+    actual = [[1] * 3 + [2] * 1 + [3] * 1 + [4] * 3, [6] * 4 + [7] * 4]
     guess.add(
-        "a", found, [segment(1, 90), segment(2, 17), segment(3, 90), segment(4, 90), segment(6, 200), segment(7, 17)]
+        "a", actual, [segment(1, 90), segment(2, 17), segment(3, 90), segment(4, 90), segment(6, 200), segment(7, 17)]
     )
     return truth, guess
 
 
 def test_counts_that_are_worked_out_by_hand(street):
     scores = score(*street)
-    # cat: IoU 3/4; 3 is false; 4 lies in void by two thirds. dog: 2 is false, 5 is missed, 7 lies in the crowd.
+    # cat: IoU 3/4; 3 is a false positive; two thirds of 4 are void
+    # dog: 2 is a false positive, 5 is missed, 7 is in the crowd
     # sky: 4 of max(5, 4) pixels
     assert scores.per_category["90"] == {
         "tp": 1,
@@ -106,16 +107,16 @@ def slow_pq_compute(truth, guess):
     stat = defaultdict(lambda: [0, 0, 0, 0.0])
     guesses = {entry["image_id"]: entry for entry in guess.entries}
     for entry in truth.entries:
-        true, found = (
+        true, actual = (
             np.array(Image.open(side.folder / entry["file_name"]), dtype=np.int64) @ (1, 256, 65536)
             for side in (truth, guess)
         )
         pairs = defaultdict(int)
-        for pair in zip(true.ravel().tolist(), found.ravel().tolist(), strict=True):
+        for pair in zip(true.ravel().tolist(), actual.ravel().tolist(), strict=True):
             pairs[pair] += 1
         segments = {item["id"]: item for item in entry["segments_info"]}
         guessed = {item["id"]: item for item in guesses[entry["image_id"]]["segments_info"]}
-        area = {number: int((found == number).sum()) for number in guessed}
+        area = {number: int((actual == number).sum()) for number in guessed}
         used = set()
         for (one, other), common in pairs.items():
             if one not in segments or other not in guessed or segments[one]["iscrowd"]:
@@ -142,7 +143,7 @@ def scenes(draw):
     numbers = draw(st.lists(st.sampled_from([1, 7, 300, 70000, 16777215]), min_size=1, max_size=4, unique=True))
     ids = draw(hnp.arrays(np.int64, shape, elements=st.sampled_from([0, *numbers])))
     free = draw(hnp.arrays(np.int64, shape, elements=st.sampled_from([0, 2, *numbers])))
-    found = np.where(draw(hnp.arrays(bool, shape, elements=st.booleans())), ids, free)
+    actual = np.where(draw(hnp.arrays(bool, shape, elements=st.booleans())), ids, free)
     label = st.sampled_from([entry["id"] for entry in CATEGORIES])
     segments = [
         segment(n, draw(label), int((ids == n).sum()) + draw(st.integers(0, 2)) or 1, int(draw(st.booleans())))
@@ -151,18 +152,18 @@ def scenes(draw):
     true = {entry["id"]: entry["category_id"] for entry in segments}
     guessed = [
         segment(n, true.get(n, 17) if draw(st.booleans()) else draw(label))
-        for n in np.unique(found[found > 0]).tolist()
+        for n in np.unique(actual[actual > 0]).tolist()
     ]
-    return ids, segments, found, guessed
+    return ids, segments, actual, guessed
 
 
 @given(st.lists(scenes(), min_size=1, max_size=3))
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_counts_equal_the_slow_rendering(tmp_path, images):
     truth, guess = Files(tmp_path, "truth"), Files(tmp_path, "guess")
-    for image, (ids, segments, found, guessed) in enumerate(images):
+    for image, (ids, segments, actual, guessed) in enumerate(images):
         truth.add(image, ids, segments)
-        guess.add(image, found, guessed)
+        guess.add(image, actual, guessed)
     scores, slow = score(truth, guess), slow_pq_compute(truth, guess)
     for category, counts in scores.per_category.items():
         *whole, overlap = slow[int(category)]
@@ -188,7 +189,7 @@ BAD_PREDICTIONS = {
         guess.folder / "a.png", np.array([[1, 2, 3, 4, 6, 7, 7, 7]])
     ),
     "a.png, which the JSON file names, does not exist": lambda guess: (guess.folder / "a.png").unlink(),
-    "a.png cannot be decoded": lambda guess: (guess.folder / "a.png").write_bytes(b"no picture"),
+    "a.png cannot be decoded": lambda guess: (guess.folder / "a.png").write_bytes(b"no image"),
     "not in COCO panoptic format: 'segments_info'": lambda guess: guess.entries[0].pop("segments_info"),
 }
 

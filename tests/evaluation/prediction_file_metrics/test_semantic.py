@@ -1,4 +1,4 @@
-"""IoU of folders of label pictures: worked by hand, and what is refused."""
+"""IoU of folders of label images: computed by hand, and invalid files."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ THREE = LabelValues(3)
 
 @pytest.fixture
 def folders(tmp_path):
-    """Two pictures, one of 16 bits, one in a folder of its own."""
+    """Two label images, one of 16 bits, one in a subfolder."""
     write_labels(tmp_path / "truth/a.png", np.array([[0, 0, 0, 1], [1, 255, 255, 1]], dtype=np.uint8))
     write_labels(tmp_path / "truth/more/b.tif", np.array([[1, 1]], dtype=np.uint16))
     write_labels(tmp_path / "guess/a.tif", np.array([[0, 0, 1, 1], [1, 2, 9, 255]], dtype=np.uint16))
@@ -25,7 +25,7 @@ def folders(tmp_path):
 def test_counts_that_are_worked_out_by_hand(folders):
     scores = score_semantic_files(*folders, THREE, workers=1, quiet=True)
     # class 0: 2 of 3; class 1: 3 right of 5 true, 4 predicted, one of them false; class 2 is never annotated; the pixel
-    # without answer is missed by class 1, what lies on unlabelled pixels counts nowhere, whatever it is
+    # without a predicted class is missed by class 1; predictions on unlabelled pixels do not count
     assert scores.per_category == {
         "0": {"IoU": pytest.approx(200 / 3), "ACC": pytest.approx(200 / 3)},
         "1": {"IoU": 50, "ACC": 60},

@@ -100,7 +100,8 @@ def _by_box(counts: Mapping[str, Mapping[Any, int]], model: str) -> dict[str, in
     return by_box
 
 
-class _AllOperators(TorchDispatchMode):  # type: ignore[no-untyped-call]  # PyTorch does not annotate it
+# PyTorch's base class is not annotated
+class _AllOperators(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Counts the values that each operator returns; views return none."""
 
     def __init__(self) -> None:
@@ -133,7 +134,7 @@ def _like_fvcore() -> dict[Any, Any]:
         aten.native_group_norm: each_input(5),
         aten.native_batch_norm: each_input(2),
         aten._native_batch_norm_legit_no_training: each_input(2),
-        aten._scaled_dot_product_flash_attention_for_cpu: attention,  # not in the counter of the oldest supported PyTorch
+        aten._scaled_dot_product_flash_attention_for_cpu: attention,  # missing in the oldest supported PyTorch
         aten.upsample_bilinear2d: each_output(4),
         aten.grid_sampler_2d: each_output(4),
     }

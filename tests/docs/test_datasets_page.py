@@ -1,4 +1,4 @@
-"""datasets/README.md: its Python runs as printed, its table is the tool's, and every set has its command."""
+"""Page datasets/README.md: its Python runs, its table is the output of the tool, every converter is mentioned."""
 
 import re
 from pathlib import Path
@@ -13,7 +13,7 @@ from tools import validate_data
 PAGE = (ROOT / "datasets/README.md").read_text(encoding="utf-8")
 
 
-def test_a_data_set_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_example_of_a_custom_data_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DETECTRON2_DATASETS", str(tmp_path))
     [block] = re.findall(r"^```python\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
     try:
@@ -25,11 +25,11 @@ def test_a_data_set_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         MetadataCatalog.remove("farm_val")
 
 
-def test_the_table_is_the_one_that_the_tool_prints(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_table_is_the_output_of_the_tool(capsys: pytest.CaptureFixture[str]) -> None:
     assert validate_data.main(["--list"]) == 0
     assert capsys.readouterr().out.strip() in PAGE
 
 
 @pytest.mark.parametrize("name", converters())
-def test_every_download_has_its_command(name: str) -> None:
+def test_every_converter_has_its_command(name: str) -> None:
     assert f"python datasets/prepare.py {name}" in PAGE

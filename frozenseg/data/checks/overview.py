@@ -8,7 +8,7 @@ from frozenseg.data.catalog import DatasetCatalog, MetadataCatalog, vocabulary_o
 from frozenseg.data.seen_classes import published_flags
 from frozenseg.vocabulary import Vocabulary
 
-HEADERS = ("names", "images", "classes", "things + stuff", "seen", "seen, published", "words")
+HEADERS = ("names", "images", "classes", "things + stuff", "seen", "seen, published", "synonyms")
 COCO, TOYWORLD = "openvocab_coco_2017_train_panoptic_with_sem_seg", "toyworld_train"
 UNKNOWN = "–"
 SPLIT = re.compile(r"_(train|val)(?=_|$)")
@@ -18,7 +18,7 @@ def table_of_data_sets() -> list[tuple[str, ...]]:
     """Return a row a data set, as :data:`HEADERS` says; splits of the same classes share one.
 
     ``seen`` counts the classes that share a word with a training class, ``seen, published`` those of the published
-    flags. ``words`` counts all synonyms.
+    flags. ``synonyms`` counts those of all classes.
     """
     rows: dict[tuple[Any, ...], list[str]] = {}
     for name in DatasetCatalog.list():

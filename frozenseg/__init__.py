@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from frozenseg.config import get_cfg, load_config
     from frozenseg.data.catalog import register as register_dataset
+    from frozenseg.engine.evaluation_run import evaluate_dataset
     from frozenseg.inference.predictor import Result, Segmenter
     from frozenseg.modeling.build import build_model
     from frozenseg.vocabulary import Vocabulary
@@ -22,12 +23,13 @@ _HOMES = {
     "Segmenter": ("frozenseg.inference.predictor", "Segmenter"),
     "Vocabulary": ("frozenseg.vocabulary", "Vocabulary"),
     "build_model": ("frozenseg.modeling.build", "build_model"),
+    "evaluate_dataset": ("frozenseg.engine.evaluation_run", "evaluate_dataset"),
     "get_cfg": ("frozenseg.config", "get_cfg"),
     "load_config": ("frozenseg.config", "load_config"),
     "register_dataset": ("frozenseg.data.catalog", "register"),
 }
-__all__ = ["Result", "Segmenter", "Vocabulary", "__version__", "build_model", "get_cfg", "load_config"]
-__all__ += ["register_dataset"]
+__all__ = ["Result", "Segmenter", "Vocabulary", "__version__", "build_model", "evaluate_dataset", "get_cfg"]
+__all__ += ["load_config", "register_dataset"]
 
 
 def __getattr__(name: str) -> Any:

@@ -9,8 +9,6 @@ import torch
 from frozenseg import distributed
 from frozenseg.config import CfgNode, load_config
 from frozenseg.data.batch_plan import BatchPlan
-from frozenseg.data.checks.before_run import write_contact_sheets
-from frozenseg.data.run_vocabulary import resolve_for_run
 from frozenseg.device import pick_device
 from frozenseg.engine.arguments import overrides
 from frozenseg.engine.checkpoints.checkpoint_index import (
@@ -20,18 +18,19 @@ from frozenseg.engine.checkpoints.checkpoint_index import (
     forget_checkpoints,
 )
 from frozenseg.engine.checkpoints.random_states import seed_everything
-from frozenseg.engine.evaluation.runner import build_benchmarks, evaluate, flat_results
+from frozenseg.engine.evaluation.runner import evaluate, flat_results
+from frozenseg.engine.evaluation_run import run_evaluation
 from frozenseg.engine.processes.launch import Processes, launch
-from frozenseg.engine.setup import errors_in_log_file, prepare_folder, with_seed, write_config
+from frozenseg.engine.setup import errors_in_log_file, prepare_folder, write_config
 from frozenseg.engine.training.data_parallel import data_parallel
 from frozenseg.engine.training.failure_messages import clear_failures
 from frozenseg.engine.training.hooks import Evaluate
 from frozenseg.engine.training.lr_schedule import describe_schedule
 from frozenseg.engine.training.trainer import Trainer
 from frozenseg.engine.training.writers import build_metric_writers
-from frozenseg.engine.training_run import TrainingRun, build_initial_model, run_hooks
+from frozenseg.engine.training_run import TrainingRun, run_hooks
 from frozenseg.errors import CheckpointError, ConfigError
-from frozenseg.evaluation.expected import check_results, read_expected
+from frozenseg.evaluation.expected import check_results
 from frozenseg.evaluation.types import TaskResults
 from frozenseg.log import get_logger
 from frozenseg.modeling.checkpoint_file import weights_file
@@ -98,26 +97,11 @@ def run(cfg: CfgNode, eval_only: bool, resume: bool) -> int:
     folder = prepare_folder(cfg)
     with errors_in_log_file():
         if eval_only:
-            _evaluate_only(cfg, folder, resume)
+            run_evaluation(cfg, folder, _newest_intact_checkpoint(folder) if resume else None, resume)
         else:
             _train(cfg, folder, resume)
     logger.info("Output folder: %s", folder)
     return 0
-
-
-def _evaluate_only(cfg: CfgNode, folder: Path, resume: bool) -> None:
-    checkpoint_path = _newest_intact_checkpoint(folder) if resume else None
-    cfg = with_seed(cfg, None)
-    write_config(cfg, folder)
-    train_dataset = resolve_for_run(cfg, cfg.DATASETS.TRAIN[0])
-    benchmarks = build_benchmarks(cfg, train_dataset)
-    write_contact_sheets([benchmark.dataset.opened for benchmark in benchmarks], folder / "data")
-    if checkpoint_path is None and not cfg.MODEL.WEIGHTS:
-        logger.warning("The evaluated model is untrained: give its weights with --weights FILE.")
-    expected = read_expected(cfg.TEST.EXPECTED_RESULTS, [benchmark.name for benchmark in benchmarks])
-    model = build_initial_model(cfg, train_dataset.vocabulary, checkpoint_path)
-    weights = str(checkpoint_path or cfg.MODEL.WEIGHTS)
-    check_results(expected, evaluate(model, benchmarks, folder, cfg.TEST.COMPARE, resume, weights))
 
 
 def _train(cfg: CfgNode, folder: Path, resume: bool) -> None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from frozenseg.modeling.meta_arch.base import MaskClassifier
+    from frozenseg.structures.palette import Colour
 
 
 def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -81,12 +82,21 @@ def draw_predictions(arguments: argparse.Namespace) -> list[Path]:
     for dataset, evaluated in zip(datasets, opened, strict=True):
         model.set_vocabulary(dataset.vocabulary)
         paths.append(arguments.output / f"{dataset.metadata.name}.png")
-        draw_benchmark(model, islice(evaluated.batches(), arguments.count)).save(paths[-1])
+        batches = islice(evaluated.batches(), arguments.count)
+        draw_benchmark(model, batches, dataset.metadata.colors).save(paths[-1])
     return paths
 
 
-def draw_benchmark(model: "MaskClassifier", batches: Iterable[list[dict[str, Any]]]) -> "Image.Image":
-    """Return a contact sheet with a row per batch of one image: image, ground truth, prediction."""
+def draw_benchmark(
+    model: "MaskClassifier", batches: Iterable[list[dict[str, Any]]], colours: Sequence["Colour"]
+) -> "Image.Image":
+    """Return a sheet with a row for each batch of one image: image, ground truth, prediction.
+
+    Args:
+        model: a trained model.
+        batches: of one image each.
+        colours: of the classes.
+    """
     import torch
 
     from frozenseg.data.images import read_image
@@ -99,7 +109,7 @@ def draw_benchmark(model: "MaskClassifier", batches: Iterable[list[dict[str, Any
             [output] = model([element])
         image = read_image(element["file_name"])
         drawings = [
-            draw_panoptic(image, panoptic, model.vocabulary)
+            draw_panoptic(image, panoptic, model.vocabulary, colours)
             for panoptic in (ground_truth(element), output["panoptic_seg"])
         ]
         rows.append(GridRow(Path(element["file_name"]).name, [enlarge(image), *drawings]))

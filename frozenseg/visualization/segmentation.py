@@ -55,7 +55,10 @@ class _Circle(NamedTuple):
 
 
 def draw_panoptic(
-    image: Image.Image, panoptic: tuple[Tensor, Sequence[Mapping[str, Any]]], vocabulary: Vocabulary
+    image: Image.Image,
+    panoptic: tuple[Tensor, Sequence[Mapping[str, Any]]],
+    vocabulary: Vocabulary,
+    colours: Sequence[Colour] | None = None,
 ) -> Image.Image:
     """Return the image under its panoptic segments, with a legend.
 
@@ -63,9 +66,11 @@ def draw_panoptic(
         image: (W, H) RGB.
         panoptic: (H, W) integer map of ids, and for each ``id`` its ``category_id``; other ids are not drawn.
         vocabulary: names of the categories.
+        colours: of the categories, such as those of a data set; None: those that their names suggest.
     """
     ids, segments = panoptic[0].cpu().numpy(), panoptic[1]
-    return draw_regions(image, [Region(ids == each["id"], each["category_id"]) for each in segments], vocabulary)
+    regions = [Region(ids == each["id"], each["category_id"]) for each in segments]
+    return draw_regions(image, regions, vocabulary, colours)
 
 
 def draw_instances(
@@ -98,24 +103,27 @@ def draw_semantic(image: Image.Image, semantic: Tensor, vocabulary: Vocabulary) 
     return draw_regions(image, [Region(labels == label, label) for label in classes], vocabulary)
 
 
-def draw_regions(image: Image.Image, regions: Sequence[Region], vocabulary: Vocabulary) -> Image.Image:
+def draw_regions(
+    image: Image.Image, regions: Sequence[Region], vocabulary: Vocabulary, colours: Sequence[Colour] | None = None
+) -> Image.Image:
     """Return the image under regions, later ones on top, named where there is room, with a legend to its right.
 
     Args:
         image: (W, H) RGB.
-        regions: what to draw.
+        regions: masks of classes.
         vocabulary: names of the classes.
+        colours: of the classes; None: those that their names suggest.
     """
     large = enlarge(image)
     factor = large.width // image.width
     owner = _topmost((image.height, image.width), regions)  # (H, W)
     size = max(MIN_SIZE, round(max(large.size) * SIZE_SHARE))
-    colours = _region_colours(regions, vocabulary)
-    legend = Legend(_entries(image, owner, regions, colours, vocabulary, size), size, large.height)
+    of_regions = _region_colours(regions, colours or vocabulary_colours(vocabulary.names))
+    legend = Legend(_entries(image, owner, regions, of_regions, vocabulary, size), size, large.height)
     owner = owner.repeat(factor, axis=0).repeat(factor, axis=1)
     drawing = Image.new("RGB", (large.width + legend.width, max(large.height, legend.height)), "white")
     top = (drawing.height - large.height) // 2
-    drawing.paste(overlay_labels(large, owner, colours, max(1, round(max(large.size) * LINE_SHARE))), (0, top))
+    drawing.paste(overlay_labels(large, owner, of_regions, max(1, round(max(large.size) * LINE_SHARE))), (0, top))
     legend.draw(drawing, large.width, (drawing.height - legend.height) / 2)
     for index, region in enumerate(regions):
         circle = _largest_circle(owner == index)
@@ -132,9 +140,8 @@ def enlarge(image: Image.Image) -> Image.Image:
     return image.convert("RGB").resize((image.width * factor, image.height * factor))
 
 
-def _region_colours(regions: Sequence[Region], vocabulary: Vocabulary) -> list[Colour]:
-    """Return a colour for each region: the first shade of its class that no region before it has."""
-    of_classes = vocabulary_colours(vocabulary.names)
+def _region_colours(regions: Sequence[Region], of_classes: Sequence[Colour]) -> list[Colour]:
+    """Return a colour for each region: the next shade of its class."""
     counts: dict[int, int] = {}
     colours = []
     for region in regions:

@@ -27,8 +27,8 @@ def evaluate_dataset(
 ) -> TaskResults:
     """Evaluate weights on one data set by its protocol, in this process.
 
-    The output folder is that of ``tools/train_net.py --eval-only``: ``inference/report.html``, ``inference/results.json``
-    and the log.
+    The output folder is that of ``tools/train_net.py --eval-only``: the log, ``inference/results.json`` and
+    ``inference/report.html``.
 
     Example::
 

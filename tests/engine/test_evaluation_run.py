@@ -16,9 +16,8 @@ def test_one_data_set_is_evaluated_from_python(tmp_path: Path, monkeypatch: pyte
     for split in ("train", "val_unseen"):
         export_split(tmp_path / "toyworld" / split, Recipe(split, 0, 2, 64, 64), quiet=True)
     monkeypatch.setenv("DETECTRON2_DATASETS", str(tmp_path))
-    scores = evaluate_dataset(
-        "toyworld_val_unseen", "toyworld/frozenseg_tiny", output_dir=tmp_path / "out", options=FAST
-    )
+    config, output = "toyworld/frozenseg_tiny", tmp_path / "out"
+    scores = evaluate_dataset("toyworld_val_unseen", config, output_dir=output, options=FAST)
     assert 0 <= scores["panoptic_seg"]["PQ"] <= 100
     written = json.loads((output / "inference/results.json").read_text(encoding="utf-8"))
     assert written["toyworld_val_unseen"]["panoptic_seg"]["PQ"] == pytest.approx(scores["panoptic_seg"]["PQ"])

@@ -117,10 +117,10 @@ def model_without_weights(config: Path, options: Sequence[str], vocabulary: Voca
     """Return the model on the meta device: tensors have shapes but no values."""
     from frozenseg.config import load_config
     from frozenseg.modeling.build import build_model
-    from frozenseg.modeling.meta_device import weightless
+    from frozenseg.modeling.meta_device import on_meta_device
 
     cfg = load_config(config, options)
-    with weightless():
+    with on_meta_device():
         return build_model(cfg, vocabulary)
 
 

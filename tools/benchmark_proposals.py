@@ -26,7 +26,7 @@ from tabulate import tabulate
 from command_line import docstring_parser, run_script
 from frozenseg.atomic import write_json
 from frozenseg.device import pick_device
-from frozenseg.modeling.random_weights import RANDOM, random_seed
+from frozenseg.modeling.pretrained import RANDOM, random_seed
 from frozenseg.modeling.sam.automatic_masks.proposal_settings import ProposalSettings
 from frozenseg.modeling.sam.build import build_sam
 from frozenseg.registry import SAM

@@ -26,7 +26,7 @@ from PIL import Image
 
 from command_line import docstring_parser, run_script
 from frozenseg.errors import ConfigError, DataError
-from frozenseg.toyworld.shipped import TOYWORLD
+from frozenseg.modeling.pretrained import TOYWORLD
 from frozenseg.vocabulary import Vocabulary
 from frozenseg.vocabulary.files import read_vocabulary_lines
 
@@ -176,13 +176,13 @@ def readable(paths: Sequence[Path], skip_bad: bool) -> list[Path]:
     Raises:
         DataError: An image cannot be decoded (without ``skip_bad``), none can, or two have the same drawing names.
     """
-    from frozenseg.inference.predictor import read_picture
+    from frozenseg.inference.predictor import load_image
     from frozenseg.log import get_logger
 
     good: list[Path] = []
     for path in paths:
         try:
-            read_picture(path)
+            load_image(path)
         except DataError as error:
             if not skip_bad:
                 raise

@@ -33,7 +33,7 @@ from frozenseg.errors import CheckpointError, ConfigError
 from frozenseg.evaluation.expected import check_results
 from frozenseg.evaluation.types import TaskResults
 from frozenseg.log import get_logger
-from frozenseg.modeling.checkpoint_file import weights_file
+from frozenseg.modeling.pretrained import weights_file
 
 logger = get_logger(__name__)
 

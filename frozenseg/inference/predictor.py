@@ -1,7 +1,7 @@
-"""Pictures and words in, masks out: the model without data sets, configs to write, or training."""
+"""Segmenter: open-vocabulary prediction on single images, without data sets or training."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +20,18 @@ from frozenseg.errors import ConfigError, DataError, did_you_mean
 from frozenseg.log import get_logger
 from frozenseg.modeling.build import build_model
 from frozenseg.modeling.checkpoint_file import read_checkpoint, trained_vocabulary
+from frozenseg.modeling.inference_settings import InferenceSettings
 from frozenseg.modeling.load_weights import load_checkpoint
-from frozenseg.modeling.meta_arch.base import MaskClassifier
+from frozenseg.modeling.pretrained import pretrained_model
+from frozenseg.modeling.segmentation_model import SegmentationModel
 from frozenseg.structures.instances import Instances
 from frozenseg.visualization.segmentation import draw_instances, draw_panoptic, draw_semantic
 from frozenseg.vocabulary import Vocabulary
 
 logger = get_logger(__name__)
-Picture = str | Path | Image.Image | np.ndarray
+ImageLike = str | Path | Image.Image | np.ndarray
 KINDS = ("panoptic", "instance", "semantic")
-OUTPUT_SWITCHES = {  # a result has all three; views of several sizes have no masks
+OUTPUT_SWITCHES = {  # a result has all three outputs; test-time augmentation has no masks
     "MODEL.MASK_FORMER.TEST.SEMANTIC_ON": True,
     "MODEL.MASK_FORMER.TEST.INSTANCE_ON": True,
     "MODEL.MASK_FORMER.TEST.PANOPTIC_ON": True,
@@ -40,12 +42,13 @@ OUTPUT_SWITCHES = {  # a result has all three; views of several sizes have no ma
 
 @dataclass(frozen=True)
 class Result:
-    """What a model saw in one picture.
+    """Prediction for one image.
 
     Attributes:
-        image: the picture, RGB.
-        vocabulary: what it was asked for.
-        panoptic: (H, W) int32 map of segment ids, 0 where nothing is, and ``{"id", "isthing", "category_id"}`` of each.
+        image: the input, RGB.
+        vocabulary: the C classes of the call.
+        panoptic: (H, W) int32 map of segment ids, 0 for no segment, and ``{"id", "isthing", "category_id"}`` of each
+            segment.
         instances: ``pred_masks`` (n, H, W) bool, ``pred_boxes`` (n, 4), ``scores`` (n,), ``pred_classes`` (n,) int64.
         semantic: (H, W) int64, the class of every pixel.
     """
@@ -57,10 +60,13 @@ class Result:
     semantic: Tensor
 
     def draw(self, kind: str = "panoptic") -> Image.Image:
-        """Return the picture under its masks, with a legend.
+        """Return the image with its masks drawn over it, and a legend.
 
         Args:
             kind: ``panoptic``, ``instance`` or ``semantic``.
+
+        Raises:
+            ConfigError: unknown kind.
         """
         if kind == "panoptic":
             return draw_panoptic(self.image, self.panoptic, self.vocabulary)
@@ -68,10 +74,10 @@ class Result:
             return draw_instances(self.image, self.instances, self.vocabulary)
         if kind == "semantic":
             return draw_semantic(self.image, self.semantic, self.vocabulary)
-        raise ConfigError(f"Cannot draw {kind!r}.{did_you_mean(kind, KINDS)} Kinds: {', '.join(KINDS)}.")
+        raise ConfigError(f"Cannot draw {kind!r}.{did_you_mean(kind, KINDS)} Available: {', '.join(KINDS)}.")
 
     def save(self, folder: str | Path, name: str = "picture") -> list[Path]:
-        """Write ``NAME_panoptic.png``, ``NAME_instance.png`` and ``NAME_semantic.png``; returns the files."""
+        """Write ``NAME_panoptic.png``, ``NAME_instance.png`` and ``NAME_semantic.png``; returns their paths."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         paths = [folder / f"{name}_{kind}.png" for kind in KINDS]
@@ -81,22 +87,38 @@ class Result:
 
 
 class Segmenter:
-    """A model ready for pictures and words.
+    """A trained model that segments images by class names.
+
+    Calls do not change the model, so that several threads can share a segmenter, each with its own vocabulary.
 
     Example::
 
-        segmenter = Segmenter.from_config("configs/frozenseg/convnext_large.yaml", weights="frozenseg.pth")
-        segmenter("picture.jpg", "cat,kitten; dog").draw("panoptic").save("masks.png")
+        segmenter = Segmenter.from_pretrained("toyworld")
+        segmenter("image.jpg", "red circle; blue square; grass").draw("panoptic").save("masks.png")
 
     Args:
-        model: a trained model.
-        resize: how pictures are brought to the model's test size.
+        model: a trained model; it is switched to eval mode, and to labels instead of scores as semantic output.
+        resize: brings images to the model's test size.
     """
 
-    def __init__(self, model: MaskClassifier, resize: ShortestEdge) -> None:
+    def __init__(self, model: SegmentationModel, resize: ShortestEdge) -> None:
         self.model = model.eval()
         self.model.return_labels()
         self.resize = resize
+
+    @classmethod
+    def from_pretrained(cls, name: str, device: str | None = None, options: Sequence[Any] = ()) -> "Segmenter":
+        """Build a pretrained model by its name.
+
+        Args:
+            name: ``toyworld``, the FrozenSeg-tiny that comes with the package.
+            device: as for :meth:`from_config`.
+            options: as for :meth:`from_config`.
+
+        Raises:
+            ConfigError: unknown name, or as for :meth:`from_config`.
+        """
+        return cls.from_config(weights=pretrained_model(name), device=device, options=options)
 
     @classmethod
     def from_config(
@@ -109,99 +131,103 @@ class Segmenter:
         """Build a model and load its weights.
 
         Args:
-            config: YAML file of the model; None for the one that the weights hold, where they are our own.
-            weights: file of weights, ours or released; ``toyworld`` for those that come with the package; None for the
-                config's ``MODEL.WEIGHTS``.
-            device: ``cpu``, ``cuda``, or ``auto``: cuda where there is one; None for the config's ``MODEL.DEVICE``.
-            options: ``KEY VALUE`` pairs on top of the config.
+            config: YAML file of the model, or the name of a shipped config; None for the config in the weights, if they
+                are a checkpoint of this library.
+            weights: checkpoint of this library or released file; ``toyworld`` for the weights that come with the
+                package; None for the config's ``MODEL.WEIGHTS``.
+            device: ``cpu``, ``cuda``, or ``auto`` for CUDA if available; None for the config's ``MODEL.DEVICE``.
+            options: ``KEY VALUE`` pairs that override the config.
 
         Raises:
-            ConfigError: something is wrong with the config, or there is no such device here.
+            ConfigError: a key or value is wrong, or the device is not available.
             CheckpointError: the weights are missing, damaged or of another model.
         """
         checkpoint = read_checkpoint(weights) if weights else {}
         cfg = (_config_of(checkpoint, weights, options) if config is None else load_config(config, options)).clone()
         cfg.defrost()
-        if set_in_vain := [key for key in options[::2] if key in OUTPUT_SWITCHES]:
-            logger.warning("%s: set by the segmenter itself, which gives all outputs.", ", ".join(set_in_vain))
+        if overridden := [key for key in options[::2] if key in OUTPUT_SWITCHES]:
+            logger.warning("%s: without effect, as the segmenter returns all outputs.", ", ".join(overridden))
         cfg.merge_from_list([item for pair in OUTPUT_SWITCHES.items() for item in pair])
-        place = pick_device(device or cfg.MODEL.DEVICE)
+        target = pick_device(device or cfg.MODEL.DEVICE)
         if not weights and cfg.MODEL.WEIGHTS:
             weights = cfg.MODEL.WEIGHTS
-            checkpoint = read_checkpoint(weights)
-        model = build_model(cfg, trained_vocabulary(checkpoint) or _training_words(cfg))
+            checkpoint = read_checkpoint(cfg.MODEL.WEIGHTS)
+        model = build_model(cfg, trained_vocabulary(checkpoint) or _training_vocabulary(cfg))
         if weights:
             load_checkpoint(model, checkpoint, weights, allow_partial=cfg.MODEL.ALLOW_PARTIAL_WEIGHTS)
         else:
-            logger.warning("No weights are given: the model is untrained and its masks mean nothing.")
-        return cls(model.to(place), ShortestEdge(cfg.INPUT.MIN_SIZE_TEST, cfg.INPUT.MAX_SIZE_TEST))
+            logger.warning("No weights: the model is untrained and its masks are meaningless.")
+        return cls(model.to(target), ShortestEdge(cfg.INPUT.MIN_SIZE_TEST, cfg.INPUT.MAX_SIZE_TEST))
 
     def __call__(
-        self, image: Picture, vocabulary: str | Vocabulary, stuff: Sequence[str] = (), sam_masks: bool = True
+        self, image: ImageLike, vocabulary: str | Vocabulary, stuff: Sequence[str] = (), sam_masks: bool = True
     ) -> Result:
-        """Segment one picture.
+        """Segment one image. The model is not changed.
 
         Args:
             image: file, PIL image, or (H, W, 3) uint8 RGB array.
             vocabulary: ``"cat,kitten; dog"``: classes separated by ``;``, synonyms by ``,``.
-            stuff: first names of the classes that are not countable; read only with a vocabulary in text.
-            sam_masks: False leaves SAM's own masks out, where the config's TEST.USE_SAM_MASKS lets them vote.
+            stuff: first names of the classes that are not countable; only for a vocabulary in text.
+            sam_masks: False switches the SAM proposals off if the config's TEST.USE_SAM_MASKS has switched them on.
 
         Raises:
-            DataError: the picture cannot be read, or a class has no name.
+            DataError: the image cannot be read, or a class has no name.
         """
-        words = Vocabulary.parse(vocabulary, stuff) if isinstance(vocabulary, str) else vocabulary
-        picture = read_picture(image)
-        element: dict[str, Any] = {"height": picture.height, "width": picture.width}
-        element |= {"image": tvf.pil_to_tensor(self.resize.transform_image(picture))}  # (3, h, w) uint8
-        ensemble = self.model.ensemble_settings
-        if sam_masks and ensemble.proposals is not None:
-            element["original_image"] = tvf.pil_to_tensor(picture)
-        self.model.set_vocabulary(words)
-        try:
-            self.model.ensemble_settings = ensemble if sam_masks else ensemble._replace(proposals=None)
-            with torch.no_grad():
-                [output] = self.model([element])
-        finally:
-            self.model.ensemble_settings = ensemble
+        if isinstance(vocabulary, str):
+            vocabulary = Vocabulary.parse(vocabulary, stuff)
+        settings = self.settings(vocabulary, sam_masks)
+        rgb = load_image(image)
+        element: dict[str, Any] = {"height": rgb.height, "width": rgb.width}
+        element |= {"image": tvf.pil_to_tensor(self.resize.transform_image(rgb))}  # (3, h, w) uint8
+        if settings.ensemble.proposals is not None:
+            element["original_image"] = tvf.pil_to_tensor(rgb)
+        with torch.no_grad():
+            [output] = self.model([element], settings=settings)
         ids, segments = output["panoptic_seg"]
         return Result(
-            image=picture,
-            vocabulary=words,
+            image=rgb,
+            vocabulary=vocabulary,
             panoptic=(ids.cpu(), segments),
             instances=output["instances"].to("cpu"),
             semantic=output["sem_seg"].cpu(),
         )
 
-
-def _config_of(checkpoint: Mapping[str, Any], weights: str | Path | None, options: Sequence[Any]) -> CfgNode:
-    """Return the config that a checkpoint of ours was trained by."""
-    if not weights:
-        raise ConfigError("There is neither a config nor weights: give the model's config file, or weights of our own.")
-    if "config" not in checkpoint:
-        raise ConfigError(f"{weights} do not say by which config they were trained: give the model's config file.")
-    return config_from_text(checkpoint["config"], f"the config in {weights}", options)
+    def settings(self, vocabulary: Vocabulary, sam_masks: bool = True) -> InferenceSettings:
+        """Return the inference settings of a call; see :meth:`__call__`."""
+        settings = self.model.settings_for(vocabulary)
+        if sam_masks:
+            return settings
+        return replace(settings, ensemble=settings.ensemble._replace(proposals=None))
 
 
-def _training_words(cfg: CfgNode) -> Vocabulary:
-    """Return the words of the config's training set; they decide which of the asked ones count as seen."""
-    return build_vocabulary(cfg, cfg.DATASETS.TRAIN[0]) if cfg.DATASETS.TRAIN else Vocabulary.parse("object")
-
-
-def read_picture(image: Picture) -> Image.Image:
-    """Return a picture as an RGB image, upright.
+def load_image(image: ImageLike) -> Image.Image:
+    """Return an upright RGB image.
 
     Raises:
-        DataError: it cannot be decoded, or the array is no picture.
+        DataError: the image cannot be decoded, or the array is no image.
     """
     if isinstance(image, (str, Path)):
         return read_image(str(image))
     if isinstance(image, Image.Image):
         try:
             return as_rgb(image)
-        except (OSError, SyntaxError, ValueError) as error:  # Pillow decodes when the pixels are first needed
-            name = getattr(image, "filename", "") or "that was given"
+        except (OSError, SyntaxError, ValueError) as error:  # Pillow decodes at the first access to the pixels
+            name = getattr(image, "filename", "") or "without a file name"
             raise DataError(f"The image {name} cannot be decoded ({error}): replace it.") from error
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or image.size == 0:
         raise DataError(f"An image array must be (H, W, 3) uint8 RGB; received {image.shape} {image.dtype}.")
     return Image.fromarray(image)
+
+
+def _config_of(checkpoint: Mapping[str, Any], weights: str | Path | None, options: Sequence[Any]) -> CfgNode:
+    """Return the config in a checkpoint of this library."""
+    if not weights:
+        raise ConfigError("Neither a config nor weights: pass the model's config file, or a checkpoint with a config.")
+    if "config" not in checkpoint:
+        raise ConfigError(f"{weights} holds no config: pass the config file that the weights were trained with.")
+    return config_from_text(checkpoint["config"], f"the config in {weights}", options)
+
+
+def _training_vocabulary(cfg: CfgNode) -> Vocabulary:
+    """Return the vocabulary of the config's training set, which decides the classes that count as seen."""
+    return build_vocabulary(cfg, cfg.DATASETS.TRAIN[0]) if cfg.DATASETS.TRAIN else Vocabulary.parse("object")

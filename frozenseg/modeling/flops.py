@@ -44,7 +44,7 @@ def count_flops(model: nn.Module, size: tuple[int, int]) -> Flops:
     """Count the FLOPs of segmenting one image, up to the post-processing and without the text encoder.
 
     Args:
-        model: built under :func:`weightless`; it cannot be used afterwards.
+        model: built under :func:`on_meta_device`; it cannot be used afterwards.
         size: height and width of the image, pixels; padded as the model pads it.
     """
     counter = FlopCounterMode(display=False, custom_mapping=_like_fvcore())

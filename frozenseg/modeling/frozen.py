@@ -1,6 +1,8 @@
-"""Frozen foundation models: no gradient, always in eval mode, identified by the hash of their weights."""
+"""Frozen foundation models: without gradient, always in eval mode, identified by the hash of their weights."""
 
 import hashlib
+import threading
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -10,45 +12,48 @@ from torch import Tensor, nn
 from frozenseg.errors import ConfigError, did_you_mean
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+_cast_once = threading.Lock()
 
 
-class Frozen(nn.Module):
+class Frozen(nn.Module, ABC):
     """Base of the two frozen encoders. Call :meth:`freeze` at the end of the constructor.
 
     Attributes:
-        precision: that the image trunk works in. Its weights are brought to it when it is first called, so weights are
-            to be loaded before; what goes in is cast to it, and what comes out is float32 again.
+        precision: dtype of the image trunk. Its weights are cast at the first call, so load weights before. Inputs are
+            cast to it and outputs back to float32.
     """
 
     precision: torch.dtype = torch.float32
-    _hash_before: str | None = None
+    _hash_before: str | None = None  # hash of the weights before they were cast
 
+    @abstractmethod
     def image_trunk(self) -> Iterable[nn.Module]:
-        """Return the parts that :meth:`forward` alone uses, to which ``precision`` applies."""
-        raise NotImplementedError(f"{type(self).__name__} does not say what its image trunk is.")
+        """Return the modules that only :meth:`forward` uses, to which ``precision`` applies."""
 
     def __call__(self, images: Tensor, *args: Any, **kwargs: Any) -> Any:
         """Run :meth:`forward` in the chosen precision; returns float32."""
         if self.precision == torch.float32:
             return super().__call__(images, *args, **kwargs)
-        self._lower()
+        self._cast_trunk()
         with torch.autocast(images.device.type, enabled=False):
             return _as_float32(super().__call__(images.to(self.precision), *args, **kwargs))
 
-    def _lower(self) -> None:
-        """Bring the trunk's weights to the chosen precision, once; the hash stays that of the weights as loaded."""
-        if self._hash_before is None:
-            self._hash_before = hash_of(self.state_dict())
-            for part in self.image_trunk():
-                part.to(self.precision)
+    def _cast_trunk(self) -> None:
+        """Cast the trunk's weights to the chosen precision, once; :meth:`weights_hash` stays that of the file."""
+        with _cast_once:
+            if self._hash_before is None:
+                before = hash_of(self.state_dict())
+                for part in self.image_trunk():
+                    part.to(self.precision)
+                self._hash_before = before
 
     def freeze(self) -> None:
-        """Stop all gradients and leave training mode for good."""
+        """Disable all gradients and leave training mode for good."""
         self.requires_grad_(False)
         self.eval()
 
     def train(self, mode: bool = True) -> "Frozen":
-        """Stay in eval mode whatever the model around is told: dropout and batch statistics never act here."""
+        """Stay in eval mode, whatever the mode of the model around it: no dropout, no batch statistics."""
         del mode
         return super().train(False)
 
@@ -57,13 +62,13 @@ class Frozen(nn.Module):
         return self._hash_before or hash_of(self.state_dict())
 
     def identity(self) -> str:
-        """Return what the image trunk's outputs depend on: the hash of all weights, and a lower precision."""
+        """Return a key of everything that the outputs depend on: the hash of all weights, and a lower precision."""
         precision = "" if self.precision == torch.float32 else f" {self.precision}"
         return f"{self.weights_hash()}{precision}"
 
 
 def hash_of(weights: Mapping[str, Tensor]) -> str:
-    """Return the SHA-256 (16 hex digits) over names, shapes and bytes of weights, in order of their names."""
+    """Return the SHA-256 (first 16 hex digits) over names, shapes and bytes of weights, sorted by name."""
     digest = hashlib.sha256()
     for name, tensor in sorted(weights.items()):
         digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
@@ -72,14 +77,14 @@ def hash_of(weights: Mapping[str, Tensor]) -> str:
 
 
 def precision_named(name: str) -> torch.dtype:
-    """Return what MODEL.FROZEN_DTYPE stands for.
+    """Return the dtype that a value of MODEL.FROZEN_DTYPE names.
 
     Raises:
-        ConfigError: it is none of ``PRECISIONS``.
+        ConfigError: unknown name.
     """
     if name not in PRECISIONS:
         raise ConfigError(
-            f"MODEL.FROZEN_DTYPE is {name!r}.{did_you_mean(name, PRECISIONS)} Known: {', '.join(PRECISIONS)}."
+            f"Unknown MODEL.FROZEN_DTYPE {name!r}.{did_you_mean(name, PRECISIONS)} Available: {', '.join(PRECISIONS)}."
         )
     return PRECISIONS[name]
 

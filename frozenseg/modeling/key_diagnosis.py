@@ -1,4 +1,4 @@
-"""What the names and shapes of weights tell about the model that they are of, and which config keys say the same."""
+"""Diagnosis of weights that do not fit: names and shapes → the config keys to change."""
 
 from collections.abc import Collection, Mapping
 from typing import NamedTuple
@@ -7,17 +7,17 @@ SAM = "sam."
 SAM_BRANCH = "sem_seg_head.pixel_decoder.sam_transformer."
 SAM_INJECTORS = "sem_seg_head.predictor.transformer_cross_attention_layers_sam."
 DECODER = "sem_seg_head.predictor."
-FOREIGN = {  # beginning of a name: what the file is, and the key that takes it
+FOREIGN = {  # beginning of a name: the model in the file, and the config key for that file
     "image_encoder.": ("SAM alone", "MODEL.SAM_WEIGHTS"),
     "visual.": ("CLIP alone", "CLIP_PRETRAINED_WEIGHTS"),
 }
 SCALES = 3
 
-Shapes = Mapping[str, tuple[int, ...]]  # of weights, by name
+Shapes = Mapping[str, tuple[int, ...]]  # shapes of weights by name
 
 
 class Size(NamedTuple):
-    """A size of one weight that a config key sets."""
+    """Size of one weight that a config key sets."""
 
     weight: str
     axis: int
@@ -25,11 +25,11 @@ class Size(NamedTuple):
 
 
 class Count(NamedTuple):
-    """A number of layers that a config key sets."""
+    """Number of layers that a config key sets."""
 
-    prefix: str  # before the number of the layer
+    prefix: str  # of the names, before the index of the layer
     key: str
-    more: int = 0  # what the key counts beside them
+    offset: int = 0  # of the key's value to the number of layers
 
 
 SIZES = (
@@ -47,9 +47,9 @@ SIZES = (
 )
 COUNTS = (
     Count("sem_seg_head.pixel_decoder.transformer.encoder.layers.", "MODEL.SEM_SEG_HEAD.TRANSFORMER_ENC_LAYERS"),
-    Count("sem_seg_head.predictor.transformer_ffn_layers.", "MODEL.MASK_FORMER.DEC_LAYERS", more=1),
+    Count("sem_seg_head.predictor.transformer_ffn_layers.", "MODEL.MASK_FORMER.DEC_LAYERS", offset=1),
 )
-CLIP_SIZES = (  # key: what it is called in the sentence
+CLIP_SIZES = (  # key: the term of the message
     Size("void_embedding.weight", 1, "joint space"),
     Size("sem_seg_head.pixel_decoder.input_proj.0.0.weight", 1, "res5"),
     Size("sem_seg_head.pixel_decoder.input_proj.1.0.weight", 1, "res4"),
@@ -58,77 +58,77 @@ CLIP_SIZES = (  # key: what it is called in the sentence
 )
 
 
-def advice(given: Shapes, own: Shapes, frozen: Collection[str]) -> str:
-    """Say what to change in a config so that its model takes a file's weights.
+def advice(file: Shapes, model: Shapes, frozen: Collection[str]) -> str:
+    """Return a sentence about the config keys to change so that the model fits a file's weights.
 
     Args:
-        given: weights of the file.
-        own: weights of the model.
-        frozen: names of the frozen parts that the file was trained with, as far as it says.
+        file: weights of the file.
+        model: weights of the model.
+        frozen: names of the frozen parts that the file was trained with; empty if unknown.
 
     Returns:
-        A sentence; empty where the names and shapes do not tell.
+        A sentence; empty if the names and shapes are not conclusive.
     """
-    if not _has(given, DECODER):
-        return _foreign(given)
-    architecture = _architecture(given, own, frozen)
+    if not _has(file, DECODER):
+        return _foreign(file)
+    architecture = _architecture(file, model, frozen)
     if architecture:
         return architecture
-    settings = [f"{key} {value} (now {now})" for key, value, now in _settings(given, own)]
+    settings = [f"{key} {value} (now {now})" for key, value, now in _settings(file, model)]
     parts = [f"set {', '.join(settings)}"] if settings else []
     widths = [
-        f"{size.key} of {theirs} channels, here {ours}" for size, theirs, ours in _differing(CLIP_SIZES, given, own)
+        f"{size.key} of {theirs} channels, here {ours}" for size, theirs, ours in _differing(CLIP_SIZES, file, model)
     ]
     if widths:
-        parts.append(f"it was trained with another CLIP ({'; '.join(widths)}): set CLIP_MODEL_NAME to that one")
+        parts.append(f"it was trained with another CLIP ({'; '.join(widths)}): set CLIP_MODEL_NAME to that CLIP")
     text = "; ".join(parts)
     return f"{text[0].upper()}{text[1:]}." if text else ""
 
 
-def _foreign(given: Shapes) -> str:
-    """Say what a file without the decoder is, as far as its names tell."""
+def _foreign(file: Shapes) -> str:
+    """Return a sentence about a file without the decoder."""
     for prefix, (model, key) in FOREIGN.items():
-        if _has(given, prefix):
-            return f"It holds the weights of {model}: set {key} to it."
-    return "It holds no weights of the decoder: give a file of a trained FrozenSeg or FC-CLIP."
+        if _has(file, prefix):
+            return f"The file holds the weights of {model}: set {key} to its path."
+    return "The file holds no weights of the decoder: use a file of a trained FrozenSeg or FC-CLIP."
 
 
-def _architecture(given: Shapes, own: Shapes, frozen: Collection[str]) -> str:
-    """Tell FrozenSeg and FC-CLIP apart: the names of SAM's branch are in one of them only."""
-    sam_given = _has(given, SAM_BRANCH) or _has(given, SAM) or SAM.rstrip(".") in frozen
-    if sam_given == _has(own, SAM):
+def _architecture(file: Shapes, model: Shapes, frozen: Collection[str]) -> str:
+    """Distinguish FrozenSeg from FC-CLIP: only FrozenSeg has a SAM branch. Empty if file and model agree."""
+    with_sam = _has(file, SAM_BRANCH) or _has(file, SAM) or SAM.rstrip(".") in frozen
+    if with_sam == _has(model, SAM):
         return ""
-    theirs, ours = ("FrozenSeg", "FCCLIP") if sam_given else ("FCCLIP", "FrozenSeg")
+    theirs, ours = ("FrozenSeg", "FCCLIP") if with_sam else ("FCCLIP", "FrozenSeg")
     return (
-        f"The file is of the model {theirs}, the config of {ours}: give a config with MODEL.META_ARCHITECTURE {theirs}."
+        f"The file is of the model {theirs}, the config of {ours}: use a config with MODEL.META_ARCHITECTURE {theirs}."
     )
 
 
-def _settings(given: Shapes, own: Shapes) -> list[tuple[str, int, int]]:
-    """Return key, value of the file and value of the model, where they differ."""
-    found = [(size.key, theirs, ours) for size, theirs, ours in _differing(SIZES, given, own)]
+def _settings(file: Shapes, model: Shapes) -> list[tuple[str, int, int]]:
+    """Return key, value of the file and value of the model for each setting that differs."""
+    differences = [(size.key, theirs, ours) for size, theirs, ours in _differing(SIZES, file, model)]
     for count in COUNTS:
-        theirs, ours = (len(_layers(shapes, count.prefix)) for shapes in (given, own))
+        theirs, ours = (len(_layers(shapes, count.prefix)) for shapes in (file, model))
         if theirs and ours and theirs != ours:
-            found.append((count.key, theirs + count.more, ours + count.more))
-    theirs, ours = _injection_scale(given), _injection_scale(own)
+            differences.append((count.key, theirs + count.offset, ours + count.offset))
+    theirs, ours = _injection_scale(file), _injection_scale(model)
     if theirs != ours:
-        found.append(("MODEL.MASK_FORMER.SAM_FEATURE_FUSE_LAYER", theirs, ours))
-    return found
+        differences.append(("MODEL.MASK_FORMER.SAM_FEATURE_FUSE_LAYER", theirs, ours))
+    return differences
 
 
 def _injection_scale(shapes: Shapes) -> int:
-    """Return the scale whose layers have a feature injector, -1 where none has."""
+    """Return the index of the scale with feature injectors, -1 without any."""
     return min((int(layer) % SCALES for layer in _layers(shapes, SAM_INJECTORS)), default=-1)
 
 
-def _differing(sizes: tuple[Size, ...], given: Shapes, own: Shapes) -> list[tuple[Size, int, int]]:
-    found = []
+def _differing(sizes: tuple[Size, ...], file: Shapes, model: Shapes) -> list[tuple[Size, int, int]]:
+    differences = []
     for size in sizes:
-        theirs, ours = given.get(size.weight, ()), own.get(size.weight, ())
+        theirs, ours = file.get(size.weight, ()), model.get(size.weight, ())
         if size.axis < min(len(theirs), len(ours)) and theirs[size.axis] != ours[size.axis]:
-            found.append((size, theirs[size.axis], ours[size.axis]))
-    return found
+            differences.append((size, theirs[size.axis], ours[size.axis]))
+    return differences
 
 
 def _layers(shapes: Shapes, prefix: str) -> set[str]:

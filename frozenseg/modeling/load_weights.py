@@ -1,4 +1,4 @@
-"""Weights into a model: compared name by name, reported by part, refused with the first differences and what to do."""
+"""Loading of trained weights: compares names and shapes, reports by part, and raises with the first differences."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -13,32 +13,34 @@ from frozenseg.log import get_logger
 from frozenseg.modeling.checkpoint_file import read_checkpoint
 from frozenseg.modeling.frozen import Frozen
 from frozenseg.modeling.key_diagnosis import advice
+from frozenseg.modeling.segmentation_model import SegmentationModel
 
 logger = get_logger(__name__)
 ALLOW_PARTIAL = "MODEL.ALLOW_PARTIAL_WEIGHTS"
-SHOWN = 3  # differing names in an error
-# last parts of names that follow from the config, the vocabulary or the code; released files hold some of them
+SHOWN = 3  # differences in an error
+# last parts of the names of tensors that follow from config, vocabulary or code; released files hold some of them
 DERIVED = {"empty_weight", "pixel_mean", "pixel_std", "sam_mean", "sam_std", "num_batches_tracked", "attn_mask"}
 
 
 class Reshaped(NamedTuple):
-    """A weight of another shape than the model's."""
+    """A weight of different shapes in the file and in the model."""
 
     name: str
-    given: tuple[int, ...]
-    own: tuple[int, ...]
+    in_file: tuple[int, ...]
+    in_model: tuple[int, ...]
 
 
 @dataclass(frozen=True)
 class LoadReport:
-    """How the weights of a file and those of a model compare, by name.
+    """Comparison of the weights of a file with those of a model, by name.
 
     Attributes:
-        loaded: fit, trained and frozen ones.
-        missing: needed by the model: all that is trained, and the rest of a frozen encoder that is there in part.
-        unexpected: unknown to the model.
-        reshaped: of another shape.
-        ignored: follow from the config or the vocabulary.
+        loaded: trained and frozen weights that fit.
+        missing: weights that the model needs: all trained ones, and the rest of a frozen encoder that the file holds
+            in part.
+        unexpected: weights that the model does not have.
+        reshaped: weights of another shape.
+        ignored: tensors that follow from the config or the vocabulary.
     """
 
     loaded: tuple[str, ...]
@@ -49,7 +51,7 @@ class LoadReport:
 
     @property
     def complete(self) -> bool:
-        """Whether every trained weight is there, and nothing that does not belong."""
+        """True if the file holds every trained weight and nothing that the model does not have."""
         return not (self.missing or self.unexpected or self.reshaped)
 
     def differences(self) -> list[str]:
@@ -57,11 +59,11 @@ class LoadReport:
         return [
             *(f"{name} is missing" for name in self.missing),
             *(f"{name} is unknown to the model" for name in self.unexpected),
-            *(f"{name} is {given}, the model's is {own}" for name, given, own in self.reshaped),
+            *(f"{name} is {in_file}, the model's is {in_model}" for name, in_file, in_model in self.reshaped),
         ]
 
     def by_part(self) -> dict[str, Counter[str]]:
-        """Return how many weights of each part, such as ``sem_seg_head.predictor``, are loaded, missing and so on."""
+        """Return the numbers of loaded, missing, … weights of each part, such as ``sem_seg_head.predictor``."""
         parts: dict[str, Counter[str]] = {}
         for kind in ("loaded", "missing", "unexpected", "reshaped", "ignored"):
             for entry in getattr(self, kind):
@@ -78,15 +80,15 @@ class LoadReport:
 
 
 def trained_tensors(model: nn.Module) -> dict[str, Tensor]:
-    """Return what a checkpoint of the model holds: its trainable parameters by name, on the CPU."""
+    """Return the content of a checkpoint: the trainable parameters by name, on the CPU."""
     return {name: value.detach().cpu() for name, value in model.named_parameters() if value.requires_grad}
 
 
-def checkpoint_content(model: nn.Module, frozen: Mapping[str, str], config: str) -> dict[str, Any]:
-    """Return a checkpoint of the trained weights and what they were trained with.
+def checkpoint_content(model: SegmentationModel, frozen: Mapping[str, str], config: str) -> dict[str, Any]:
+    """Return a checkpoint: the trained weights, the training vocabulary, the config and the frozen parts.
 
     Args:
-        model: not wrapped.
+        model: not wrapped for data-parallel training.
         frozen: hash of each frozen part.
         config: the resolved config, YAML.
     """
@@ -100,65 +102,65 @@ def checkpoint_content(model: nn.Module, frozen: Mapping[str, str], config: str)
     }
 
 
-def load_trained(model: nn.Module, path: str | Path, *, allow_partial: bool = False) -> LoadReport:
-    """Read a file of weights and put them into a model; see :func:`load_checkpoint`."""
+def load_trained(model: SegmentationModel, path: str | Path, *, allow_partial: bool = False) -> LoadReport:
+    """Read a file of weights and load them into a model; see :func:`load_checkpoint`."""
     return load_checkpoint(model, read_checkpoint(path), path, allow_partial=allow_partial)
 
 
 def load_checkpoint(
-    model: nn.Module, checkpoint: Mapping[str, Any], path: str | Path, *, allow_partial: bool = False
+    model: SegmentationModel, checkpoint: Mapping[str, Any], path: str | Path, *, allow_partial: bool = False
 ) -> LoadReport:
-    """Put weights into a model, before it is used: all trained ones, and whole frozen encoders that are there too.
+    """Load weights into a model before its first use: all trained ones, and any frozen encoders of the file.
 
     Args:
         model: built from the same config.
         checkpoint: from :func:`read_checkpoint`.
-        path: where it was read from.
-        allow_partial: load what fits and warn of the rest, instead of refusing it.
+        path: of the checkpoint, for messages.
+        allow_partial: load the weights that fit and log a warning about the others.
 
     Returns:
-        What was loaded and what was not.
+        The comparison by name.
 
     Raises:
-        CheckpointError: another architecture, with the first differing names, or other frozen encoders; the model is
-            as it was. With ``allow_partial`` only where nothing fits.
+        CheckpointError: another architecture, with the first differences, or other frozen encoders; the model is not
+            changed. With ``allow_partial`` only if nothing fits.
     """
     state = checkpoint["model"]
     report = compare(model, state)
-    problems = [] if report.complete else [_differ(model, checkpoint, report, path)]
+    problems = [] if report.complete else [_mismatch(model, checkpoint, report, path)]
     problems += [f"{path} {problem}" for problem in _other_frozen(model, checkpoint, report)]
     if problems and (not allow_partial or not report.loaded):
-        fits = "" if report.complete else f" To load only what fits: {ALLOW_PARTIAL} True, or --allow-partial."
-        raise CheckpointError(problems[0] + fits)
+        hint = "" if report.complete else f" To load the weights that fit: {ALLOW_PARTIAL} True, or --allow-partial."
+        raise CheckpointError(problems[0] + hint)
     for problem in problems:
-        logger.warning("Loaded in part: %s", problem)
+        logger.warning("Loaded partially: %s", problem)
     model.load_state_dict({name: state[name] for name in report.loaded}, strict=False)
     logger.info("Weights of %s:\n%s", path, report)
     return report
 
 
 def compare(model: nn.Module, state: Mapping[str, Tensor]) -> LoadReport:
-    """Compare weights with those that a model needs and those that it can take.
+    """Compare weights with those that a model needs and those that it accepts.
 
-    Needed is what is trained, and all of a frozen encoder of which there is anything.
+    A model needs all trained weights, and all weights of a frozen encoder if there are any.
 
     Args:
         model: the model.
         state: weights by name.
     """
-    own = model.state_dict()
+    expected = model.state_dict()
     trained = [name for name, value in model.named_parameters() if value.requires_grad]
-    frozen = [name for name in own if _part(name) in _frozen_parts(model)]
-    there = {_part(name) for name in state if not _is_derived(name)}
-    needed = trained + [name for name in frozen if _part(name) in there and not _is_derived(name)]
-    known = {*frozen, *(name for name in own if not _is_derived(name))}
-    shapes = {name: (tuple(value.shape), tuple(own[name].shape)) for name, value in state.items() if name in known}
+    frozen = [name for name in expected if _part(name) in _frozen_parts(model)]
+    parts = {_part(name) for name in state if not _is_derived(name)}
+    needed = trained + [name for name in frozen if _part(name) in parts and not _is_derived(name)]
+    known = {*frozen, *(name for name in expected if not _is_derived(name))}
+    shapes = {name: (tuple(value.shape), tuple(expected[name].shape)) for name, value in state.items() if name in known}
     foreign = [name for name in state if name not in known]
     return LoadReport(
-        loaded=tuple(name for name, (given, mine) in shapes.items() if given == mine),
+        loaded=tuple(name for name, (in_file, in_model) in shapes.items() if in_file == in_model),
         missing=tuple(name for name in needed if name not in state),
         unexpected=tuple(name for name in foreign if not _is_derived(name)),
-        reshaped=tuple(Reshaped(name, given, mine) for name, (given, mine) in shapes.items() if given != mine),
+        reshaped=tuple(Reshaped(name, *pair) for name, pair in shapes.items() if pair[0] != pair[1]),
         ignored=tuple(name for name in foreign if _is_derived(name)),
     )
 
@@ -176,36 +178,36 @@ def _frozen_parts(model: nn.Module) -> set[str]:
     return {name for name, module in model.named_children() if isinstance(module, Frozen)}
 
 
-def _differ(model: nn.Module, checkpoint: Mapping[str, Any], report: LoadReport, path: str | Path) -> str:
+def _mismatch(model: nn.Module, checkpoint: Mapping[str, Any], report: LoadReport, path: str | Path) -> str:
     differences = report.differences()
-    more = f" and {len(differences) - SHOWN} more" if len(differences) > SHOWN else ""
-    given, own = (
+    others = f" and {len(differences) - SHOWN} more" if len(differences) > SHOWN else ""
+    in_file, in_model = (
         {name: tuple(value.shape) for name, value in state.items()}
         for state in (checkpoint["model"], model.state_dict())
     )
-    to_do = advice(given, own, checkpoint.get("frozen", {})) or _whole(model, report)
+    hint = advice(in_file, in_model, checkpoint.get("frozen", {})) or _incomplete_encoder(model, report)
     return (
-        f"{path} is of another architecture than the config. {to_do or 'Give the config that it was trained with.'} "
-        f"They differ: {'; '.join(differences[:SHOWN])}{more}."
+        f"{path} is of another architecture than the config. {hint or 'Use the config that it was trained with.'} "
+        f"Differences: {'; '.join(differences[:SHOWN])}{others}."
     )
 
 
-def _whole(model: nn.Module, report: LoadReport) -> str:
-    """Name a frozen encoder that is there in part."""
+def _incomplete_encoder(model: nn.Module, report: LoadReport) -> str:
+    """Return a sentence about a frozen encoder that the file holds in part."""
     for part, counts in report.by_part().items():
         if part in _frozen_parts(model) and counts["missing"]:
-            return f"Of the frozen {part!r} {counts['missing']} weights are missing: give all of them, or none."
+            return f"{counts['missing']} weights of the frozen {part!r} are missing: save all of them, or none."
     return ""
 
 
-def _other_frozen(model: nn.Module, checkpoint: Mapping[str, Any], report: LoadReport) -> list[str]:
-    """Say which frozen encoders, not in the file themselves, are others than those it was trained with."""
+def _other_frozen(model: SegmentationModel, checkpoint: Mapping[str, Any], report: LoadReport) -> list[str]:
+    """Return a phrase for each frozen encoder that the file does not hold and was not trained with."""
     trained_with = checkpoint.get("frozen")
     if trained_with is None:
         return []
     replaced = {_part(name) for name in report.loaded}
     return [
-        f"was trained with another frozen {part!r} (hash {trained_with.get(part)}, here {digest}): give the config and "
+        f"was trained with another frozen {part!r} (hash {trained_with.get(part)}, here {digest}): use the config and "
         "the pretrained weights that it was trained with."
         for part, digest in model.frozen_hashes().items()
         if part not in replaced and trained_with.get(part) != digest

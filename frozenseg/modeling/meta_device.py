@@ -1,4 +1,4 @@
-"""Build full-size models in a blink and in no memory: every tensor on PyTorch's meta device, shapes without values."""
+"""Construction of full-size models on PyTorch's meta device: shapes without values, in seconds and without memory."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +11,7 @@ from frozenseg.registry import CLIP, META_ARCH, PIXEL_DECODER, SAM, TRANSFORMER_
 
 
 class _ValuesOnCPU(TorchFunctionMode):
-    """Keeps the calls on the CPU whose values constructors read, such as timm's ladder of drop rates."""
+    """Keeps calls on the CPU if constructors read their values, such as timm's list of drop rates."""
 
     def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = dict(kwargs or {})
@@ -21,9 +21,9 @@ class _ValuesOnCPU(TorchFunctionMode):
 
 
 @contextmanager
-def weightless() -> Iterator[None]:
-    """Let what is built inside have shapes only; weights must be ``random``, for nothing can be loaded."""
+def on_meta_device() -> Iterator[None]:
+    """Build models without values inside the block; their weights must be ``random``, as nothing can be loaded."""
     for registry in (META_ARCH, CLIP, SAM, PIXEL_DECODER, TRANSFORMER_DECODER):
-        registry.names()  # imports its modules now: libraries compute with values while they are imported
+        registry.names()  # imports the modules now: some libraries compute with values while they are imported
     with torch.device("meta"), _ValuesOnCPU():
         yield

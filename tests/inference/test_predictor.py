@@ -1,5 +1,6 @@
 """Pictures and words in, masks out, on an untrained tiny model."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from PIL import Image
 from frozenseg.data.catalog import vocabulary_of
 from frozenseg.data.transforms.recipes import ShortestEdge
 from frozenseg.errors import CheckpointError, ConfigError, DataError
-from frozenseg.inference.predictor import KINDS, Segmenter, read_picture
+from frozenseg.inference.predictor import KINDS, Segmenter, load_image
 from frozenseg.modeling.build import build_model
 from frozenseg.modeling.load_weights import trained_tensors
 from frozenseg.modeling.meta_arch import frozenseg
@@ -19,7 +20,7 @@ from frozenseg.modeling.sam.automatic_masks.proposal_settings import ProposalSet
 from frozenseg.modeling.sam.automatic_masks.proposals import Proposals
 from frozenseg.modeling.sam.base import FrozenSAM
 from frozenseg.vocabulary import Vocabulary
-from tests.tiny import NARROW, ROOT, TRAINING, tiny_config
+from tests.tiny import NARROW, ROOT, TRAINING, tiny_config, training_batch
 
 CONFIG = ROOT / "configs/toyworld/fcclip_tiny.yaml"
 WORDS = "cat,kitten; boat; grass"
@@ -53,17 +54,55 @@ def test_every_read_out_has_the_pictures_size(segmenter: Segmenter, picture: Ima
     assert set(result.semantic.unique().tolist()) <= {0, 1, 2}
 
 
-def test_the_training_words_come_from_the_checkpoint(segmenter: Segmenter, picture: Image.Image) -> None:
-    segmenter(picture, WORDS)
+def test_the_training_words_come_from_the_checkpoint(segmenter: Segmenter) -> None:
     assert segmenter.model.training_vocabulary == TRAINING
-    assert segmenter.model.seen == (True, False, False)
+    assert segmenter.settings(Vocabulary.parse(WORDS)).seen == (True, False, False)
+
+
+def test_a_call_leaves_the_model_as_it_was(segmenter: Segmenter, picture: Image.Image) -> None:
+    before = dict(vars(segmenter.model))
+    with torch.inference_mode():
+        segmenter(picture, WORDS)
+    after = vars(segmenter.model)
+    assert before.keys() == after.keys()
+    assert all(after[name] is value for name, value in before.items())
+    segmenter.model.train()
+    batch = training_batch()
+    try:  # what was encoded in inference mode may be trained with
+        segmenter.model.set_vocabulary(TRAINING)
+        sum(segmenter.model(batch).values()).backward()
+    finally:
+        segmenter.model.zero_grad(set_to_none=True)
+        segmenter.model.eval()
+
+
+def test_threads_share_a_model_each_with_its_own_vocabulary(segmenter: Segmenter, picture: Image.Image) -> None:
+    vocabularies = [WORDS, "dog; sky", "tree; cat; car; road; sea", "house"]
+    alone = [segmenter(picture, vocabulary) for vocabulary in vocabularies]
+    before = segmenter.model.inference_settings
+    calls = [index for _ in range(3) for index in range(len(vocabularies))]
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        together = list(pool.map(lambda index: segmenter(picture, vocabularies[index]), calls))
+    for index, result in zip(calls, together, strict=True):
+        assert result.vocabulary == alone[index].vocabulary
+        assert torch.equal(result.semantic, alone[index].semantic)
+        assert torch.equal(result.panoptic[0], alone[index].panoptic[0])
+        assert torch.equal(result.instances.scores, alone[index].instances.scores)
+    assert segmenter.model.inference_settings is before
+
+
+def test_pretrained_models_are_built_by_name(picture: Image.Image) -> None:
+    segmenter = Segmenter.from_pretrained("toyworld", device="cpu")
+    assert "red circle" in segmenter.model.training_vocabulary.names
+    with pytest.raises(ConfigError, match="Unknown pretrained model 'toy_world'. Did you mean 'toyworld'"):
+        Segmenter.from_pretrained("toy_world")
 
 
 def test_outputs_are_the_segmenters_to_choose(weights: Path, caplog: pytest.LogCaptureFixture) -> None:
     views = ("TEST.AUG.ENABLED", "True", "MODEL.MASK_FORMER.TEST.PANOPTIC_ON", "False")
     built = Segmenter.from_config(CONFIG, weights=weights, device="cpu", options=[*NARROW, *views])
     assert built.model.postprocessor.panoptic
-    assert "TEST.AUG.ENABLED, MODEL.MASK_FORMER.TEST.PANOPTIC_ON: set by the segmenter itself" in caplog.text
+    assert "TEST.AUG.ENABLED, MODEL.MASK_FORMER.TEST.PANOPTIC_ON: without effect" in caplog.text
 
 
 def test_sam_is_asked_only_where_its_masks_are_wanted(picture: Image.Image, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -142,8 +181,8 @@ def test_pictures_are_turned_upright_and_decoded_when_they_are_read(picture: Ima
     exif[0x0112] = 6  # to be turned by a quarter
     picture.save(tmp_path / "turned.jpg", exif=exif)
     with Image.open(tmp_path / "turned.jpg") as turned:
-        assert read_picture(turned).size == read_picture(tmp_path / "turned.jpg").size == (60, 90)
+        assert load_image(turned).size == load_image(tmp_path / "turned.jpg").size == (60, 90)
     picture.save(tmp_path / "short.png")
     (tmp_path / "short.png").write_bytes((tmp_path / "short.png").read_bytes()[:2000])
     with Image.open(tmp_path / "short.png") as short, pytest.raises(DataError, match=r"short\.png cannot be decoded"):
-        read_picture(short)
+        load_image(short)

@@ -128,14 +128,14 @@ def test_a_foreign_class_is_named(write: Callable[[Any, Path], None], tmp_path: 
     [
         (b"", "is empty: download or copy it again"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "is a Git LFS pointer.*git lfs pull"),
-        (b"\n<!DOCTYPE html><html>", "is a web page.*download it again"),
+        (b"\n<!DOCTYPE html><html>", "is a web page.*download the file again"),
         (b'{"error": "not found"}', "is text, not weights"),
         (b"\x1f\x8b\x08\x00", "is compressed"),
-        (b"PK\x03\x04 and no archive", "cannot be read: it is cut short or damaged"),
-        (b"\x89PNG\r\n", r"is no file of weights: expected \.pth, \.pkl or \.safetensors"),
+        (b"PK\x03\x04 and no archive", "cannot be read: it is truncated or damaged"),
+        (b"\x89PNG\r\n", r"is not a file of weights: expected \.pth, \.pkl or \.safetensors"),
         (
             b"\x40\0\0\0\0\0\0\0{}",
-            "cannot be read: it is cut short or damaged",
+            "cannot be read: it is truncated or damaged",
         ),  # a header of 64 bytes, and 2 are there
         (pickle.dumps([1, 2]), "holds no weights: expected tensors by name, .* received list"),
         (pickle.dumps({"model": {}, "lr": 1}), "holds no weights.*received lr, model"),
@@ -149,7 +149,7 @@ def test_what_is_no_file_of_weights(content: bytes, message: str, tmp_path: Path
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match=r"no checkpoint .*missing\.pth; give the path"):
+    with pytest.raises(CheckpointError, match=r"no checkpoint .*missing\.pth; pass the path"):
         read_checkpoint(tmp_path / "missing.pth")
 
 
@@ -165,7 +165,7 @@ def test_a_file_that_is_cut_short_is_refused(write: Callable[[Any, Path], None],
 
 def test_a_newer_format_is_refused(tmp_path: Path) -> None:
     save_file(WEIGHTS, tmp_path / "a.safetensors", {"frozenseg": json.dumps({"format": 9})})
-    with pytest.raises(CheckpointError, match="is of format 9, this version reads up to 1: update FrozenSeg"):
+    with pytest.raises(CheckpointError, match="has format 9, this version reads up to 1: update FrozenSeg"):
         read_checkpoint(tmp_path / "a.safetensors")
     save_file(WEIGHTS, tmp_path / "b.safetensors", {"frozenseg": "{"})
     with pytest.raises(CheckpointError, match=r"b\.safetensors cannot be read"):
@@ -175,5 +175,5 @@ def test_a_newer_format_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["model.pth", "model.safetensors"])
 def test_a_folder_that_cannot_be_is_told(name: str, tmp_path: Path) -> None:
     (tmp_path / "nowhere").write_text("a file")
-    with pytest.raises(CheckpointError, match=rf"{name} cannot be written .* choose another folder"):
+    with pytest.raises(CheckpointError, match=rf"{name} cannot be written .* use another folder"):
         write_checkpoint(tmp_path / "nowhere" / name, OURS)

@@ -8,11 +8,11 @@ import torch
 import torch.nn.functional as F
 
 from frozenseg.cache import TensorCache
-from frozenseg.errors import ConfigError
+from frozenseg.errors import ConfigError, ShapeError
 from frozenseg.modeling.clip import text_classifier
 from frozenseg.modeling.clip.build import build_clip
 from frozenseg.modeling.clip.text_classifier import TextClassifier
-from frozenseg.modeling.meta_device import weightless
+from frozenseg.modeling.meta_device import on_meta_device
 from frozenseg.registry import CLIP
 from frozenseg.vocabulary import TEMPLATES, Vocabulary
 
@@ -39,6 +39,23 @@ def test_words_end_with_the_void_row() -> None:
     assert words.class_index.tolist() == [0, 0, 1, 2]
     assert words.classes == 3
     assert torch.allclose(words.embeddings[-1], torch.full((clip.embed_dim,), 1 / math.sqrt(clip.embed_dim)))
+
+
+def test_the_text_classifier_remembers_the_vocabularies_used_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    classifier, void = TextClassifier(clip := build_clip("toy_convnext", "random")), torch.ones(1, 64)
+    encoded: list[tuple[str, ...]] = []
+    embed = classifier.embed
+    monkeypatch.setattr(classifier, "embed", lambda names: encoded.append(names) or embed(names))
+    monkeypatch.setattr(text_classifier, "REMEMBERED", 2)
+    for name in ("cat", "dog", "cat", "cow", "cat", "dog"):
+        first = classifier(Vocabulary.parse(name), void)
+    assert encoded == [("cat",), ("dog",), ("cow",), ("dog",)]  # the third one has displaced the dog
+    assert torch.equal(first.embeddings, TextClassifier(clip)(Vocabulary.parse("dog"), void).embeddings)
+
+
+def test_the_void_embedding_has_the_width_of_the_joint_space() -> None:
+    with pytest.raises(ShapeError, match=r"void has shape \(1, 3\), expected \(1, E=64\)"):
+        TextClassifier(build_clip("toy_convnext", "random"))(Vocabulary.parse("cat"), torch.ones(1, 3))
 
 
 def test_rows_from_disk_are_the_rows(tmp_path: Path) -> None:
@@ -73,12 +90,12 @@ def test_rows_of_a_block_do_not_depend_on_the_others(monkeypatch: pytest.MonkeyP
         ("convnext_larg_d_320", "random", "Did you mean 'convnext_large_d_320'.* 'hf-hub:ORG/REPO'"),
         ("RN50", "random:x", "must be a whole number"),
         ("ViT-B-32", "random", "No CLIP family reads the trunk"),
-        ("coca_base", "random", "keeps its text tower apart"),
-        ("roberta-ViT-B-32", "random", "keeps its text tower apart"),
+        ("coca_base", "random", "has a separate text tower"),
+        ("roberta-ViT-B-32", "random", "has a separate text tower"),
     ],
 )
 def test_wrong_architectures(model: str, weights: str, message: str) -> None:
-    with weightless(), pytest.raises(ConfigError, match=message):
+    with on_meta_device(), pytest.raises(ConfigError, match=message):
         build_clip(model, weights)
 
 

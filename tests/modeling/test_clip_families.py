@@ -10,7 +10,7 @@ from torch import Tensor
 
 from frozenseg.modeling.clip.base import FrozenCLIP
 from frozenseg.modeling.clip.build import build_clip
-from frozenseg.modeling.meta_device import weightless
+from frozenseg.modeling.meta_device import on_meta_device
 from frozenseg.registry import CLIP
 
 STAND_INS = {"ConvNeXtCLIP": "toy_convnext", "ResNetCLIP": "toy_resnet"}
@@ -149,7 +149,7 @@ def test_no_full_size_is_forgotten() -> None:
 @pytest.mark.parametrize("name", sorted(FULL))
 def test_full_sizes_build_with_their_published_widths(name: str) -> None:
     family, embed_dim, channels = FULL[name]
-    with weightless():
+    with on_meta_device():
         clip = build_clip(name, "random")
     assert type(clip).__name__ == family
     assert clip.embed_dim == embed_dim

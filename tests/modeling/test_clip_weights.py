@@ -100,7 +100,7 @@ def test_the_activation_is_the_one_that_weights_were_trained_with(
 def test_a_repository_of_weights_alone(trained: FrozenCLIP, hub: Path) -> None:
     save_file(trained.clip_model.state_dict(), hub / "open_clip_model.safetensors")
     assert not has_quick_gelu(build_clip(MODEL, "hf-hub:ORG/toy"))
-    with pytest.raises(CheckpointError, match=r"open_clip_config\.json of hf-hub:ORG/toy cannot be had"):
+    with pytest.raises(CheckpointError, match=r"open_clip_config\.json of hf-hub:ORG/toy cannot be downloaded"):
         build_clip("hf-hub:ORG/toy", "random")
 
 
@@ -133,7 +133,7 @@ def test_unknown_weights(weights: str, message: str) -> None:
 
 def test_a_tag_that_cannot_be_fetched_is_one_sentence(hub: Path) -> None:
     assert hub.is_dir()  # an empty cache and no network
-    with pytest.raises(CheckpointError, match="'openai' of RN50 cannot be fetched .*check the network") as error:
+    with pytest.raises(CheckpointError, match="'openai' of RN50 cannot be downloaded .*check the network") as error:
         build_clip("RN50", "openai")
     assert "\n" not in str(error.value)
 
@@ -141,7 +141,7 @@ def test_a_tag_that_cannot_be_fetched_is_one_sentence(hub: Path) -> None:
 @pytest.mark.parametrize("model", [MODEL, "hf-hub:ORG/gone"])
 def test_a_repository_that_cannot_be_fetched_is_one_sentence(model: str, hub: Path) -> None:
     assert hub.is_dir()
-    with pytest.raises(CheckpointError, match="of hf-hub:ORG/gone cannot be had .*HF_HUB_CACHE") as error:
+    with pytest.raises(CheckpointError, match="of hf-hub:ORG/gone cannot be downloaded .*HF_HUB_CACHE") as error:
         build_clip(model, "hf-hub:ORG/gone")
     assert "\n" not in str(error.value)
 
@@ -183,7 +183,7 @@ def test_files_that_cannot_be_loaded(trained: FrozenCLIP, tmp_path: Path, monkey
     torch.save([1, 2], "list.pt")
     for name in ("short.pt", "damaged.pt", "harmful.pt", "list.pt"):
         with pytest.raises(
-            CheckpointError, match=f"'{name}' of {MODEL} cannot be loaded without running .* damaged: fetch"
+            CheckpointError, match=f"'{name}' of {MODEL} cannot be loaded without running code .* damaged: download"
         ):
             build_clip(MODEL, name)
     assert not Path("ran").exists()
@@ -196,7 +196,7 @@ def test_weights_of_another_architecture_are_refused_by_the_first_differences(
     trained: FrozenCLIP, tmp_path: Path
 ) -> None:
     torch.save(trained.clip_model.state_dict(), tmp_path / "resnet.pt")
-    with pytest.raises(CheckpointError, match=r"Missing key.*visual\.trunk.*give weights of that architecture"):
+    with pytest.raises(CheckpointError, match=r"Missing key.*visual\.trunk.*use weights of that architecture"):
         build_clip("toy_convnext", str(tmp_path / "resnet.pt"))
 
 

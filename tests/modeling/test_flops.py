@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from frozenseg.modeling.build import build_model
 from frozenseg.modeling.flops import REST, count_flops, placeholder_text_embeddings
-from frozenseg.modeling.meta_device import weightless
+from frozenseg.modeling.meta_device import on_meta_device
 from frozenseg.modeling.types import MaskPredictions
 from tests.tiny import TEST, TRAINING, tiny_config
 
@@ -33,7 +33,7 @@ class Small(nn.Module):
 
 
 def test_every_kind_of_operator_by_hand() -> None:
-    with weightless():
+    with on_meta_device():
         model = Small()
     flops = count_flops(model, (4, 6))
     convolution, norm = 3 * 2 * 2 * 8 * 6, 5 * 8 * 6
@@ -76,7 +76,7 @@ def test_fvcore_counts_the_same_where_it_can_count(meta_arch: str) -> None:
     )
     analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False)
     theirs = analysis.total()
-    with weightless():
+    with on_meta_device():
         model = build_model(tiny_config(meta_arch), TRAINING)
     flops = count_flops(model, (64, 96))
     assert analysis.unsupported_ops()["aten::scaled_dot_product_attention"] > 0  # fvcore leaves it out
@@ -89,7 +89,7 @@ def test_fvcore_counts_the_same_where_it_can_count(meta_arch: str) -> None:
 
 
 def test_boxes_are_those_of_the_model() -> None:
-    with weightless():
+    with on_meta_device():
         models = {name: build_model(tiny_config(name), TRAINING) for name in ("FrozenSeg", "FCCLIP")}
     boxes = {name: set(count_flops(model, (64, 64)).by_box) for name, model in models.items()}
     assert boxes["FCCLIP"] == {REST, "CLIP image", "pixel decoder", "transformer decoder"}

@@ -55,12 +55,12 @@ def test_the_two_models_are_told_apart() -> None:
     frozenseg, fcclip = shapes("FrozenSeg"), shapes("FCCLIP")
     for given in (frozenseg, trained(frozenseg)):
         assert advice(given, fcclip, ()) == (
-            "The file is of the model FrozenSeg, the config of FCCLIP: give a config with MODEL.META_ARCHITECTURE "
+            "The file is of the model FrozenSeg, the config of FCCLIP: use a config with MODEL.META_ARCHITECTURE "
             "FrozenSeg."
         )
     for given in (fcclip, trained(fcclip)):
         assert advice(given, frozenseg, ()) == (
-            "The file is of the model FCCLIP, the config of FrozenSeg: give a config with MODEL.META_ARCHITECTURE "
+            "The file is of the model FCCLIP, the config of FrozenSeg: use a config with MODEL.META_ARCHITECTURE "
             "FCCLIP."
         )
 
@@ -69,7 +69,7 @@ def test_another_clip_is_named() -> None:
     sentence = advice(shapes("FCCLIP", CLIP, "toy_resnet"), shapes("FCCLIP"), ())
     assert sentence.startswith("It was trained with another CLIP (")
     assert "res5 of " in sentence
-    assert sentence.endswith(": set CLIP_MODEL_NAME to that one.")
+    assert sentence.endswith(": set CLIP_MODEL_NAME to that CLIP.")
 
 
 def test_what_does_not_tell_is_left_open() -> None:
@@ -82,9 +82,12 @@ def test_what_does_not_tell_is_left_open() -> None:
 @pytest.mark.parametrize(
     ("name", "sentence"),
     [
-        ("image_encoder.pos_embed", "It holds the weights of SAM alone: set MODEL.SAM_WEIGHTS to it."),
-        ("visual.trunk.stem.0.weight", "It holds the weights of CLIP alone: set CLIP_PRETRAINED_WEIGHTS to it."),
-        ("weight", "It holds no weights of the decoder: give a file of a trained FrozenSeg or FC-CLIP."),
+        ("image_encoder.pos_embed", "The file holds the weights of SAM alone: set MODEL.SAM_WEIGHTS to its path."),
+        (
+            "visual.trunk.stem.0.weight",
+            "The file holds the weights of CLIP alone: set CLIP_PRETRAINED_WEIGHTS to its path.",
+        ),
+        ("weight", "The file holds no weights of the decoder: use a file of a trained FrozenSeg or FC-CLIP."),
     ],
 )
 def test_a_file_of_something_else_is_called_by_its_name(name: str, sentence: str) -> None:

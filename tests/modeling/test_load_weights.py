@@ -136,7 +136,7 @@ def test_a_refused_file_leaves_the_model_as_it_was() -> None:
     content = released(model("FCCLIP", 0, *OTHER_CLIP))
     del content["model"]["void_embedding.weight"]
     with pytest.raises(
-        CheckpointError, match=r"Give the config that it was .* differ: void_embedding\.weight is missing\."
+        CheckpointError, match=r"Use the config that it was .* Differences: void_embedding\.weight is missing\."
     ):
         load_checkpoint(fresh, content, "fcclip.pth")
     assert equal(dict(fresh.state_dict()), before)
@@ -147,7 +147,7 @@ def test_a_part_of_a_frozen_encoder_is_refused() -> None:
     del content["model"]["backbone.clip_model.text_projection"]
     del content["model"]["backbone.clip_model.ln_final.bias"]
     with pytest.raises(
-        CheckpointError, match=r"Of the frozen 'backbone' 2 weights are missing: give all of them, or n"
+        CheckpointError, match=r"2 weights of the frozen 'backbone' are missing: save all of them, or n"
     ):
         load_checkpoint(model(), content, "fcclip.pth")
 
@@ -165,8 +165,8 @@ def test_what_fits_is_loaded_where_that_is_allowed(caplog: pytest.LogCaptureFixt
     del content["model"]["void_embedding.weight"]
     with caplog.at_level(logging.INFO):
         report = load_checkpoint(fresh, content, "fcclip.pth", allow_partial=True)
-    assert "Loaded in part: fcclip.pth is of another architecture" in caplog.text
-    assert "Loaded in part: fcclip.pth was trained with another frozen 'sam'" in caplog.text
+    assert "Loaded partially: fcclip.pth is of another architecture" in caplog.text
+    assert "Loaded partially: fcclip.pth was trained with another frozen 'sam'" in caplog.text
     assert set(report.loaded) == set(content["model"])
     for name, value in trained_tensors(fresh).items():
         assert torch.equal(value, content["model"].get(name, before[name])), name

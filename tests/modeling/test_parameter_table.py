@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from frozenseg.modeling.build import build_model
-from frozenseg.modeling.meta_device import weightless
+from frozenseg.modeling.meta_device import on_meta_device
 from frozenseg.modeling.parameter_table import BOXES, OTHER, Count, parameter_table, sums
 from tests.tiny import TRAINING, tiny_config
 
@@ -23,7 +23,7 @@ def test_boxes_by_hand() -> None:
 
 
 def test_every_parameter_of_frozenseg_has_a_box() -> None:
-    with weightless():
+    with on_meta_device():
         model = build_model(tiny_config(), TRAINING)
     table = parameter_table(model)
     assert [row.box for row in table] == list(dict.fromkeys(box for _, box in BOXES))
@@ -32,7 +32,7 @@ def test_every_parameter_of_frozenseg_has_a_box() -> None:
 
 
 def test_weightless_models_have_the_shapes_of_real_ones_and_hold_nothing() -> None:
-    with weightless():
+    with on_meta_device():
         empty = build_model(tiny_config(), TRAINING)
     real = build_model(tiny_config(), TRAINING)
     assert all(value.is_meta for value in empty.state_dict().values())

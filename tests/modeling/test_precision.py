@@ -6,10 +6,12 @@ from torch import Tensor, nn
 
 from frozenseg.errors import ConfigError
 from frozenseg.modeling.build import build_model
+from frozenseg.modeling.clip.base import FrozenCLIP
 from frozenseg.modeling.clip.build import build_clip
 from frozenseg.modeling.frozen import Frozen
 from frozenseg.modeling.layers.recompute import run_layer
 from frozenseg.modeling.meta_arch.base import MaskClassifier
+from frozenseg.modeling.segmentation_model import SegmentationModel
 from tests.tiny import TRAINING, tiny_config, training_batch
 
 
@@ -84,18 +86,41 @@ def test_frozen_weights_that_are_loaded_after_building_count() -> None:
 
 
 def test_an_unknown_precision() -> None:
-    with pytest.raises(ConfigError, match="MODEL.FROZEN_DTYPE is 'float8'. Did you mean .*Known: float32, bfloat16"):
+    with pytest.raises(ConfigError, match="Unknown MODEL.FROZEN_DTYPE 'float8'. Did you mean .*Available: float32, bf"):
         model("MODEL.FROZEN_DTYPE", "float8")
 
 
-def test_every_family_says_what_its_trunk_is() -> None:
-    class Silent(Frozen):
-        """Says nothing."""
+class WithoutTrunk(Frozen):
+    """Does not name its trunk."""
 
-    silent = Silent()
-    silent.precision = torch.bfloat16
-    with pytest.raises(NotImplementedError, match="Silent does not say what its image trunk is"):
-        silent(torch.zeros(1))
+
+class WithoutProjection(FrozenCLIP):
+    """Does not project masks."""
+
+    supports = staticmethod(bool)
+    image_trunk = tuple
+    forward = torch.nn.Identity.forward
+
+
+class WithoutHashes(SegmentationModel):
+    """Does not name its frozen encoders."""
+
+    forward = torch.nn.Identity.forward
+
+
+@pytest.mark.parametrize(
+    ("incomplete", "missing"),
+    [
+        (Frozen, "image_trunk"),
+        (WithoutTrunk, "image_trunk"),
+        (WithoutProjection, "project"),
+        (WithoutHashes, "frozen_hashes"),
+        (MaskClassifier, "forward.*from_config"),
+    ],
+)
+def test_incomplete_subclasses_cannot_be_built(incomplete: type, missing: str) -> None:
+    with pytest.raises(TypeError, match=f"abstract.*{missing}"):
+        incomplete()
 
 
 @pytest.mark.parametrize("name", ["toy_convnext", "toy_resnet"])

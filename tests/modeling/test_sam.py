@@ -8,12 +8,12 @@ import torch
 from safetensors.torch import save_file
 
 from frozenseg.errors import CheckpointError, ConfigError
-from frozenseg.modeling.meta_device import weightless
+from frozenseg.modeling.meta_device import on_meta_device
 from frozenseg.modeling.sam.base import FrozenSAM
 from frozenseg.modeling.sam.build import build_sam
 from frozenseg.modeling.sam.tiny_vit import TinyViTEncoder, tiny_sam
 from frozenseg.modeling.sam.vit import vit_sam
-from frozenseg.modeling.sam.weights import held_by
+from frozenseg.modeling.sam.weights import sam_name_of
 from frozenseg.registry import SAM
 from tests.tiny import ROOT
 
@@ -81,7 +81,7 @@ def table(name: str, prefix: str = "") -> dict[str, tuple[int, ...]]:
 
 
 def full_size(name: str) -> FrozenSAM:
-    with weightless():
+    with on_meta_device():
         return SAM.look_up(name)()
 
 
@@ -92,7 +92,7 @@ def shapes(state: dict[str, torch.Tensor]) -> dict[str, tuple[int, ...]]:
 @pytest.mark.parametrize("name", ["vit_b", "vit_l", "vit_h"])
 def test_the_packages_models_have_the_packages_weights(name: str) -> None:
     segment_anything = pytest.importorskip("segment_anything")
-    with weightless():
+    with on_meta_device():
         theirs = segment_anything.sam_model_registry[name]()
     assert shapes(full_size(name).state_dict()) == shapes(theirs.state_dict())
 
@@ -136,12 +136,14 @@ def first_convolution(key: str, shape: tuple[int, ...]) -> dict[str, torch.Tenso
 )
 def test_a_file_of_another_sam_is_called_by_its_name(state: dict[str, torch.Tensor], held: str, tmp_path: Path) -> None:
     torch.save(state, tmp_path / "other.pth")
-    with pytest.raises(CheckpointError, match=f"holds SAM '{held}', but 'vit_toy' was asked for: set MODEL.SAM_NAME"):
+    with pytest.raises(CheckpointError, match=f"holds SAM '{held}', but the config names 'vit_toy': set MODEL.S"):
         build_sam("vit_toy", str(tmp_path / "other.pth"))
 
 
 def test_every_full_size_sam_is_known_by_its_own_weights() -> None:
-    assert {name: held_by(full_size(name).state_dict()) for name in SAM.names()} == {name: name for name in SAM.names()}
+    assert {name: sam_name_of(full_size(name).state_dict()) for name in SAM.names()} == {
+        name: name for name in SAM.names()
+    }
 
 
 def test_an_unknown_sam_is_refused_by_the_first_difference(tmp_path: Path) -> None:
@@ -182,7 +184,7 @@ def test_wrong_names(tmp_path: Path) -> None:
         build_sam("vitb", "random")
     with pytest.raises(CheckpointError, match="is no file"):
         build_sam("vit_toy", str(tmp_path / "missing.pth"))
-    with pytest.raises(ConfigError, match="no released weights to fetch for SAM 'vit_toy': set MODEL.SAM_WEIGHTS"):
+    with pytest.raises(ConfigError, match="no released weights to download for SAM 'vit_toy': set MODEL.SAM_WEIGHTS"):
         build_sam("vit_toy", "")
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from frozenseg.errors import CheckpointError
-from frozenseg.modeling.meta_device import weightless
+from frozenseg.modeling.meta_device import on_meta_device
 from frozenseg.modeling.sam.base import FrozenSAM
 from frozenseg.modeling.sam.build import build_sam
 from frozenseg.modeling.sam.tiny_vit import timm_names
@@ -66,7 +66,7 @@ def test_names(theirs: str, ours: str) -> None:
 def test_every_released_name_leads_to_one_of_ours_with_its_shape(released: dict[str, tuple[int, ...]]) -> None:
     state = timm_names({name: torch.empty(shape, device="meta") for name, shape in released.items()})
     assert len(state) == len(released) - len(UNUSED)  # no two names lead to the same
-    with weightless():
+    with on_meta_device():
         assert shapes(state) == shapes(SAM.look_up("vit_t")().state_dict())
 
 
@@ -77,7 +77,7 @@ def test_the_classifier_and_tables_of_indices_are_left_out(released: dict[str, t
 
 
 def test_our_own_names_stay() -> None:
-    with weightless():
+    with on_meta_device():
         state = SAM.look_up("vit_t")().state_dict()
     assert [*timm_names(state)] == [*state]
 

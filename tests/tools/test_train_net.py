@@ -314,9 +314,9 @@ def test_a_checkpoint_of_another_architecture_is_refused(
     assert train_net(*arguments, config=FCCLIP) == 2
     error = capsys.readouterr().err
     assert "is of another architecture than the config. " in error
-    assert "give a config with MODEL.META_ARCHITECTURE FrozenSeg" in error
+    assert "use a config with MODEL.META_ARCHITECTURE FrozenSeg" in error
     assert train_net(*arguments, "--allow-partial", config=FCCLIP) == 0
-    assert "Loaded in part: " in (tmp_path / "log.txt").read_text()
+    assert "Loaded partially: " in (tmp_path / "log.txt").read_text()
 
 
 def test_print_config(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,1 +1,1 @@
-"""The frozen CLIP: one file a family of image trunks."""
+"""Frozen CLIP encoders, one file for each family of image trunks."""

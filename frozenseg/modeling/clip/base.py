@@ -1,28 +1,32 @@
-"""What a frozen CLIP must offer: image maps, pooled vectors in its joint space, and encoded sentences.
+"""Interface of a frozen CLIP: feature maps, embeddings pooled under masks, and text embeddings.
 
-Letters: B images, Q masks, N sentences, T tokens, E the width of the joint space.
+Letters: B images, Q masks, N sentences, T tokens, w width of the text tower, E the width of the joint space.
 """
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from frozenseg.modeling.frozen import Frozen
 from frozenseg.modeling.types import ClipFeatures
+from frozenseg.structures.shapes import check_shape
 
 Tokenizer = Callable[[Sequence[str]], Tensor]
 PROBE_SIZE = 64
 
 
 class FrozenCLIP(Frozen):
-    """An open_clip model, frozen. A family of trunks is a subclass with three methods.
+    """An open_clip model, frozen. A family of trunks is a subclass with the four abstract methods.
 
     Args:
         clip_model: an ``open_clip.CLIP``.
         tokenizer: sentences → (N, T) int64 token ids, zero after the end token, which has the largest id.
     """
+
+    clip_model: Any  # nn.Module types its attributes as Tensor or Module, open_clip's are more than that
 
     def __init__(self, clip_model: nn.Module, tokenizer: Tokenizer) -> None:
         super().__init__()
@@ -33,11 +37,11 @@ class FrozenCLIP(Frozen):
     @staticmethod
     @abstractmethod
     def supports(clip_model: nn.Module) -> bool:
-        """Whether this family can read the maps of an open_clip model."""
+        """Return True if this family reads the feature maps of an open_clip model."""
 
     @abstractmethod
     def forward(self, images: Tensor) -> ClipFeatures:
-        """Return the maps of normalised images (B, 3, H, W); H and W are multiples of 32."""
+        """Return the feature maps of normalised images (B, 3, H, W); H and W are multiples of 32."""
 
     @abstractmethod
     def project(self, dense: Tensor, mask_logits: Tensor) -> Tensor:
@@ -45,28 +49,32 @@ class FrozenCLIP(Frozen):
 
         Args:
             dense: (B, c5, H/32, W/32).
-            mask_logits: (B, Q, h, w), resized to the map; positive is inside.
+            mask_logits: (B, Q, h, w), resized to the feature map; a pixel is inside the mask if its logit is above 0.
 
         Returns:
             (B, Q, E), not normalised.
+
+        Raises:
+            ShapeError: a tensor of another rank, or batches of different sizes.
         """
 
     @property
     def channels(self) -> tuple[int, int, int, int]:
-        """Channels of res2 … res5, read from the maps of a small blank image."""
-        device = self.logit_scale.device
-        features = self(torch.zeros(1, 3, PROBE_SIZE, PROBE_SIZE, device=device))
-        return tuple(features[level].shape[1] for level in range(4))
+        """Channels of res2 … res5, read from the feature maps of a small blank image."""
+        features = self(torch.zeros(1, 3, PROBE_SIZE, PROBE_SIZE, device=self.logit_scale.device))
+        c2, c3, c4, c5 = (features[level].shape[1] for level in range(4))
+        return c2, c3, c4, c5
 
     @property
     def embed_dim(self) -> int:
         """E."""
-        return self.clip_model.text_projection.shape[1]
+        return int(self.clip_model.text_projection.shape[1])
 
     @property
     def logit_scale(self) -> Tensor:
-        """CLIP's own logit scale, a scalar before its exponential is taken."""
-        return self.clip_model.logit_scale
+        """CLIP's logit scale, a scalar before its exponential is taken."""
+        scale: Tensor = self.clip_model.logit_scale
+        return scale
 
     @torch.no_grad()
     def encode_text(self, tokens: Tensor) -> Tensor:
@@ -81,11 +89,11 @@ class FrozenCLIP(Frozen):
         return encode_text(self.clip_model, tokens)
 
 
-def encode_text(clip_model: nn.Module, tokens: Tensor) -> Tensor:
+def encode_text(clip_model: Any, tokens: Tensor) -> Tensor:
     """Encode sentences with the causal text tower of an open_clip model.
 
-    What stands after the end token cannot reach it, so the batch is cut at its last end token: same result, fewer
-    tokens.
+    Tokens after the end token cannot influence it, so the batch is cut at its last end token: the same result with
+    fewer tokens.
 
     Args:
         clip_model: an ``open_clip.CLIP``.
@@ -93,10 +101,15 @@ def encode_text(clip_model: nn.Module, tokens: Tensor) -> Tensor:
 
     Returns:
         (N, E), not normalised.
+
+    Raises:
+        ShapeError: the tokens are not (N, T).
     """
+    check_shape("tokens", tokens, "N T")
     ends = tokens.argmax(dim=-1)  # (N,)
     length = int(ends.max()) + 1
-    x = clip_model.token_embedding(tokens[:, :length]) + clip_model.positional_embedding[:length]  # (N, T', w)
+    x = clip_model.token_embedding(tokens[:, :length]) + clip_model.positional_embedding[:length]  # (N, length, w)
     x = clip_model.transformer(x, attn_mask=clip_model.attn_mask[:length, :length])
     x = clip_model.ln_final(x)[torch.arange(len(tokens), device=tokens.device), ends]  # (N, w)
-    return x @ clip_model.text_projection
+    embeddings: Tensor = x @ clip_model.text_projection
+    return embeddings

@@ -1,7 +1,7 @@
-"""From a name and a source of weights to a frozen CLIP, through open_clip."""
+"""Builder of a frozen CLIP from a name and a source of weights, through open_clip."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import open_clip
 import torch
@@ -12,13 +12,13 @@ from frozenseg.modeling.clip.base import FrozenCLIP
 from frozenseg.modeling.clip.weights import (
     CONFIG_FILE,
     HUB,
-    described_model,
-    find_weights,
+    find_clip_weights,
     first_line,
     hub_file,
-    load_weights,
+    load_clip_weights,
+    read_architecture,
 )
-from frozenseg.modeling.random_weights import random_seed
+from frozenseg.modeling.pretrained import random_seed
 from frozenseg.registry import CLIP
 
 OUR_MODELS = Path(__file__).parent / "model_configs"
@@ -31,33 +31,33 @@ def build_clip(model_name: str, weights: str, family: str = ANY_FAMILY) -> Froze
     Args:
         model_name: open_clip's name of the architecture, one of ours in ``model_configs``, or ``hf-hub:ORG/REPO`` for
             the architecture that a repository of the Hugging Face hub describes.
-        weights: open_clip tag, local file, ``hf-hub:ORG/REPO``, or ``random[:SEED]``.
-        family: ``CLIP`` to recognise the family by the trunk, or a registered family's name.
+        weights: open_clip tag, local file, ``hf-hub:ORG/REPO``, ``toyworld``, or ``random[:SEED]``.
+        family: ``CLIP`` to recognise the family by the trunk, or the name of a registered family.
 
     Raises:
         ConfigError: unknown name, tag or family.
-        CheckpointError: the weights cannot be had.
+        CheckpointError: the weights are missing, damaged, of another architecture, or cannot be downloaded.
     """
     config = _config_of(model_name)
     seed = random_seed(weights)
-    found = find_weights(model_name, weights) if seed is None else None
-    if found is not None and found.quick_gelu:
+    source = find_clip_weights(model_name, weights) if seed is None else None
+    if source is not None and source.quick_gelu:
         config["quick_gelu"] = True
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed or 0)
         model = _create(model_name, config)
-    if found is not None:
-        load_weights(model, model_name, found, weights)
+    if source is not None:
+        load_clip_weights(model, model_name, source, weights)
     return _family_of(model, model_name, family)(model, open_clip.get_tokenizer(model_name))
 
 
 def _config_of(model_name: str) -> dict[str, Any]:
-    """Return open_clip's description of an architecture, a copy."""
+    """Return a copy of open_clip's description of an architecture."""
     if model_name.startswith(HUB):
-        return described_model(hub_file(model_name, CONFIG_FILE))
+        return read_architecture(hub_file(model_name, CONFIG_FILE))
     if model_name not in open_clip.list_models():
         open_clip.add_model_config(OUR_MODELS)
-    config = open_clip.get_model_config(model_name)
+    config: dict[str, Any] | None = open_clip.get_model_config(model_name)
     if config is None:
         nearest = did_you_mean(model_name, open_clip.list_models())
         raise ConfigError(
@@ -68,22 +68,26 @@ def _config_of(model_name: str) -> dict[str, Any]:
 
 
 def _create(model_name: str, config: dict[str, Any]) -> nn.Module:
-    """Build open_clip's own class CLIP, untrained, on the default device."""
+    """Build open_clip's class CLIP, untrained, on the default device."""
     if config.pop("custom_text", False) or "multimodal_cfg" in config or "hf_model_name" in config["text_cfg"]:
-        raise ConfigError(f"{model_name} keeps its text tower apart; only open_clip's own class CLIP is supported.")
+        raise ConfigError(
+            f"{model_name} has a separate text tower; only models of open_clip's class CLIP are supported."
+        )
     config["vision_cfg"]["timm_model_pretrained"] = False
     try:
-        return open_clip.CLIP(**config)
+        model: nn.Module = open_clip.CLIP(**config)
     except (TypeError, RuntimeError) as error:
         raise ConfigError(
             f"CLIP_MODEL_NAME {model_name!r} describes nothing that open_clip can build ({first_line(error)})."
         ) from error
+    return model
 
 
 def _family_of(model: nn.Module, model_name: str, family: str) -> type[FrozenCLIP]:
     if family != ANY_FAMILY:
-        return CLIP.look_up(family)
+        return cast(type[FrozenCLIP], CLIP.look_up(family))
     for name in CLIP.names():
-        if CLIP.get(name).supports(model):
-            return CLIP.get(name)
-    raise ConfigError(f"No CLIP family reads the trunk of {model_name!r}; families: {', '.join(CLIP.names())}.")
+        candidate = cast(type[FrozenCLIP], CLIP.get(name))
+        if candidate.supports(model):
+            return candidate
+    raise ConfigError(f"No CLIP family reads the trunk of {model_name!r}. Available: {', '.join(CLIP.names())}.")

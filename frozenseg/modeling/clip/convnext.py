@@ -1,4 +1,9 @@
-"""CLIP with a ConvNeXt trunk (open_clip ``convnext_*``)."""
+"""CLIP with a ConvNeXt trunk (open_clip ``convnext_*``).
+
+Letters: B images, Q masks, c2 … c5 channels of the trunk, E the width of the joint space.
+"""
+
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -7,43 +12,46 @@ from frozenseg.modeling.clip.base import FrozenCLIP
 from frozenseg.modeling.layers.mask_pooling import mask_pooling
 from frozenseg.modeling.types import ClipFeatures
 from frozenseg.registry import CLIP
+from frozenseg.structures.shapes import check_shape
 
 
 @CLIP.register()
 class ConvNeXtCLIP(FrozenCLIP):
-    """Pools like CLIP itself: a mask's mean vector goes through the trunk's head and the projection."""
+    """Pools like CLIP itself: a mask's mean feature vector passes the trunk's head and the projection."""
 
     @staticmethod
     def supports(clip_model: nn.Module) -> bool:
-        """Whether the trunk is timm's ConvNeXt."""
+        """Return True if the trunk is timm's ConvNeXt."""
         trunk = getattr(clip_model.visual, "trunk", None)
         return trunk is not None and all(hasattr(trunk, part) for part in ("stem", "stages", "norm_pre"))
 
     def image_trunk(self) -> tuple[nn.Module, ...]:
-        """Return all but the heads, by which masks are pooled."""
+        """Return all modules except the heads, which pool masks."""
         trunk = self.clip_model.visual.trunk
         return trunk.stem, trunk.stages, trunk.norm_pre
 
     @torch.no_grad()
     def forward(self, images: Tensor) -> ClipFeatures:
-        """Return the maps of normalised images (B, 3, H, W); H and W are multiples of 32."""
+        """Return the feature maps of normalised images (B, 3, H, W); H and W are multiples of 32."""
+        check_shape("images", images, "B 3 H W")
         trunk = self.clip_model.visual.trunk
         x = trunk.stem(images)  # (B, c2, H/4, W/4)
         maps = []
         for stage in trunk.stages:
             x = stage(x)
             maps.append(x)
-        return ClipFeatures(*maps, dense=trunk.norm_pre(x))
+        res2, res3, res4, res5 = maps
+        return ClipFeatures(res2, res3, res4, res5, dense=trunk.norm_pre(res5))
 
     @torch.no_grad()
     def project(self, dense: Tensor, mask_logits: Tensor) -> Tensor:
         """Pool (B, c5, h, w) under masks (B, Q, …) into (B, Q, E)."""
         pooled = mask_pooling(dense, mask_logits)  # (B, Q, c5)
-        return apply_heads(self.clip_model.visual, pooled.flatten(0, 1)).unflatten(0, pooled.shape[:2])
+        return apply_heads(self.clip_model.visual, pooled.flatten(0, 1)).view(*pooled.shape[:2], -1)
 
 
-def apply_heads(visual: nn.Module, pooled: Tensor) -> Tensor:
-    """Bring mean vectors of the map into the joint space, each as a 1×1 map.
+def apply_heads(visual: Any, pooled: Tensor) -> Tensor:
+    """Project mean feature vectors into the joint space, each as a 1×1 feature map.
 
     Args:
         visual: the image tower of an open_clip model with a ConvNeXt trunk.
@@ -51,5 +59,10 @@ def apply_heads(visual: nn.Module, pooled: Tensor) -> Tensor:
 
     Returns:
         (N, E), not normalised.
+
+    Raises:
+        ShapeError: ``pooled`` is not (N, c5).
     """
-    return visual.head(visual.trunk.head(pooled[:, :, None, None]).flatten(1))
+    check_shape("pooled", pooled, "N c5")
+    embeddings: Tensor = visual.head(visual.trunk.head(pooled[:, :, None, None]).flatten(1))
+    return embeddings

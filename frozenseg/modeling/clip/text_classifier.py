@@ -1,7 +1,11 @@
-"""The text classifier: synonyms × templates → one normalised row a synonym.
+"""Text classifier: class names in prompt templates → one normalised text embedding for each synonym.
 
-Letters: N synonyms of all classes, E the width of CLIP's joint space.
+Letters: C classes, N synonyms of all classes, E the width of CLIP's joint space.
 """
+
+import threading
+from collections import OrderedDict
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -11,66 +15,91 @@ from frozenseg.cache import TensorCache
 from frozenseg.log import get_logger, progress
 from frozenseg.modeling.clip.base import FrozenCLIP
 from frozenseg.modeling.types import TextEmbeddings
+from frozenseg.structures.shapes import check_shape
 from frozenseg.vocabulary import TEMPLATES, Vocabulary
 
 logger = get_logger(__name__)
 BLOCK = 64  # names encoded together
-CHUNK = 128  # prompts that go through the text tower at once
-LONG_WORK = 3  # blocks from which a progress bar is shown
+CHUNK = 128  # prompts that pass the text tower at once
+LONG_WORK = 3  # blocks from which on a progress bar is shown
+REMEMBERED = 8  # vocabularies kept on the device
+_remembering = threading.Lock()  # shared by all classifiers, so that models can be copied; held for moments only
+
+
+class _Encoded(NamedTuple):
+    """Embeddings of a vocabulary without void."""
+
+    embeddings: Tensor  # (N, E)
+    class_index: Tensor  # (N + 1,) int64, void's last
 
 
 class TextClassifier:
-    """Encodes a vocabulary once and remembers it.
+    """Encodes vocabularies, and keeps the ``REMEMBERED`` most recently used ones in memory.
+
+    Calls from several threads are safe. Two threads that need the same new vocabulary may both encode it.
 
     Args:
         clip: the frozen CLIP.
-        cache: keeps rows on disk between runs; None keeps none.
+        cache: keeps embeddings on disk between runs; None without a cache.
     """
 
     def __init__(self, clip: FrozenCLIP, cache: TensorCache | None = None) -> None:
         self._clip = clip
         self._cache = cache
-        self._remembered: dict[tuple[tuple[str, ...], ...], tuple[Tensor, Tensor]] = {}
+        self._remembered: OrderedDict[tuple[tuple[str, ...], ...], _Encoded] = OrderedDict()
         self._weights_hash: str | None = None
 
     def __call__(self, vocabulary: Vocabulary, void: Tensor) -> TextEmbeddings:
-        """Return the words of a vocabulary, the void row last.
+        """Return the text embeddings of a vocabulary, void last.
 
         Args:
             vocabulary: C classes with N synonyms.
             void: (1, E) the learned void embedding, not normalised.
+
+        Raises:
+            ShapeError: ``void`` is not (1, E).
         """
-        rows, class_index = self._rows_and_classes(vocabulary, void.device)
-        return TextEmbeddings(torch.cat([rows, F.normalize(void, dim=-1)]), class_index, len(vocabulary) + 1)
+        check_shape("void", void, "1 E", E=self._clip.embed_dim)
+        encoded = self._encoded(vocabulary, void.device)
+        embeddings = torch.cat([encoded.embeddings, F.normalize(void, dim=-1)])
+        return TextEmbeddings(embeddings, encoded.class_index, len(vocabulary) + 1)
 
     def embed(self, names: tuple[str, ...]) -> Tensor:
-        """Return one row a name, (N, E) float32: encoded in every template, normalised, averaged, normalised."""
+        """Return (N, E) float32: each name is encoded in every template, normalised, averaged and normalised again."""
         if self._cache is None:
             return self._encode(names)
         if self._weights_hash is None:
             self._weights_hash = self._clip.weights_hash()
-        # an activation has no weights, but its name stands among the modules
+        # an activation has no weights, but the list of modules names it
         content = {"weights": self._weights_hash, "modules": repr(self._clip), "names": names, "templates": TEMPLATES}
-        rows = self._cache.load(**content)
-        if rows is None:
-            rows = self._encode(names)
-            self._cache.save(rows, **content)
-        return rows
+        embeddings = self._cache.load(**content)
+        if embeddings is None:
+            embeddings = self._encode(names)
+            self._cache.save(embeddings, **content)
+        return embeddings
 
-    def _rows_and_classes(self, vocabulary: Vocabulary, device: torch.device) -> tuple[Tensor, Tensor]:
-        """Return a vocabulary's rows (N, E) and the class of each, void's last (N + 1,), on the device."""
-        remembered = self._remembered.get(vocabulary.classes)
-        if remembered is None or remembered[0].device != device:
-            class_index = [index for index, names in enumerate(vocabulary.classes) for _ in names]
-            remembered = (
+    def _encoded(self, vocabulary: Vocabulary, device: torch.device) -> _Encoded:
+        """Return a vocabulary's embeddings on a device, from memory if they are there."""
+        with _remembering:
+            encoded = self._remembered.get(vocabulary.classes)
+            if encoded is not None and encoded.embeddings.device == device:
+                self._remembered.move_to_end(vocabulary.classes)
+                return encoded
+        class_index = [index for index, names in enumerate(vocabulary.classes) for _ in names]
+        with torch.inference_mode(False):  # what is kept may be used in training later
+            encoded = _Encoded(
                 self.embed(vocabulary.synonyms).to(device),
                 torch.tensor([*class_index, len(vocabulary)], device=device),
             )
-            self._remembered[vocabulary.classes] = remembered
-        return remembered
+        with _remembering:
+            self._remembered[vocabulary.classes] = encoded
+            self._remembered.move_to_end(vocabulary.classes)
+            while len(self._remembered) > REMEMBERED:
+                self._remembered.popitem(last=False)
+        return encoded
 
     def _encode(self, names: tuple[str, ...]) -> Tensor:
-        """Encode one block of names after the other: the memory for prompts does not grow with the vocabulary."""
+        """Encode block by block, so that the memory for prompts does not grow with the vocabulary."""
         blocks = [names[start : start + BLOCK] for start in range(0, len(names), BLOCK)]
         quiet = len(blocks) < LONG_WORK
         if not quiet:
@@ -78,13 +107,13 @@ class TextClassifier:
         return torch.cat([self._encode_block(block) for block in progress(blocks, "encoding names", quiet=quiet)])
 
     def _encode_block(self, names: tuple[str, ...]) -> Tensor:
-        """Encode every prompt, short ones together: a chunk costs as many tokens as its longest prompt has."""
+        """Encode every prompt, sorted by length: the tokens of a chunk are those of its longest prompt."""
         device = self._clip.logit_scale.device
         tokens = self._clip.tokenizer([template.format(name) for name in names for template in TEMPLATES])
         order = tokens.argmax(dim=-1).argsort(stable=True)
         features = torch.empty(len(tokens), self._clip.embed_dim, device=device)
         with torch.autocast(device.type, enabled=False):
-            for chunk in order.split(CHUNK):
+            for chunk in torch.split(order, CHUNK):
                 features[chunk.to(device)] = self._clip.encode_text(tokens[chunk].to(device)).float()
         features = F.normalize(features, dim=-1).view(len(names), len(TEMPLATES), -1)  # (N, templates, E)
         return F.normalize(features.mean(dim=1), dim=-1)

@@ -1,4 +1,4 @@
-"""Where a CLIP's weights come from: an open_clip tag, a local file, or a repository of the Hugging Face hub."""
+"""Sources of CLIP weights: an open_clip tag, a local file, a repository of the Hugging Face hub, or the package."""
 
 import json
 import zipfile
@@ -11,25 +11,25 @@ from torch import nn
 
 from frozenseg.errors import CheckpointError, ConfigError, did_you_mean
 from frozenseg.log import get_logger
-from frozenseg.toyworld import shipped
+from frozenseg.modeling import pretrained
 
 logger = get_logger(__name__)
 HUB = "hf-hub:"
 CONFIG_FILE = "open_clip_config.json"
-BIG_VISION = (".npz", ".npy")  # open_clip reads them as another family's weights
+BIG_VISION = (".npz", ".npy")  # formats of another family that open_clip reads, too
 OPENAI = "openai"
-DIFFERENCES = "Error(s) in loading"  # what PyTorch's list of differing tensors begins with
+DIFFERENCES = "Error(s) in loading"  # beginning of PyTorch's message with a list of differing tensors
 
 
 class ClipWeights(NamedTuple):
-    """Weights on this machine."""
+    """A local file of weights."""
 
     file: Path
-    quick_gelu: bool  # trained with QuickGELU, whatever the architecture's name says
+    quick_gelu: bool  # True if trained with QuickGELU, whatever the name of the architecture implies
 
 
-def find_weights(model_name: str, source: str) -> ClipWeights:
-    """Bring weights onto this machine.
+def find_clip_weights(model_name: str, source: str) -> ClipWeights:
+    """Return the local file of weights, downloaded if necessary.
 
     Args:
         model_name: open_clip's name of the architecture.
@@ -37,69 +37,70 @@ def find_weights(model_name: str, source: str) -> ClipWeights:
             with the package.
 
     Raises:
-        ConfigError: none of these.
-        CheckpointError: they cannot be fetched, or are of a kind that is not read.
+        ConfigError: the source is none of these.
+        CheckpointError: the download fails, or the format is not supported.
     """
-    if source == shipped.TOYWORLD:
-        return ClipWeights(shipped.encoder_weights(model_name, "CLIP_MODEL_NAME"), quick_gelu=False)
+    named = pretrained.pretrained_encoder(pretrained.CLIP, source, model_name)
+    if named is not None:
+        return ClipWeights(named, quick_gelu=False)
     tag = open_clip.get_pretrained_cfg(model_name, source)
     if tag:
-        return ClipWeights(_fetched_tag(model_name, source, tag), bool(tag.get("quick_gelu")))
+        return ClipWeights(_download_tag(model_name, source, tag), bool(tag.get("quick_gelu")))
     if source.startswith(HUB):
         file = hub_file(source)
-        return ClipWeights(file, _hub_says_quick_gelu(source) or OPENAI in source.lower())
+        return ClipWeights(file, _hub_has_quick_gelu(source) or OPENAI in source.lower())
     file = Path(source)
     if file.is_file():
-        _refuse_other_kinds(file)
-        beside = file.with_name(CONFIG_FILE)
-        described = beside.is_file() and bool(described_model(beside).get("quick_gelu"))
-        return ClipWeights(file, described or OPENAI in file.name.lower())
+        _refuse_other_formats(file)
+        description = file.with_name(CONFIG_FILE)
+        quick_gelu = description.is_file() and bool(read_architecture(description).get("quick_gelu"))
+        return ClipWeights(file, quick_gelu or OPENAI in file.name.lower())
     tags = open_clip.list_pretrained_tags_by_model(model_name)
     raise ConfigError(
         f"CLIP_PRETRAINED_WEIGHTS {source!r} is neither a file nor a tag of {model_name}.{did_you_mean(source, tags)} "
         f"Tags: {', '.join(tags) or 'none'}; '{HUB}ORG/REPO' for a repository of the Hugging Face hub, 'random' for an "
-        f"untrained CLIP, {shipped.TOYWORLD!r} for ToyWorld's."
+        f"untrained CLIP, {pretrained.TOYWORLD!r} for ToyWorld's."
     )
 
 
-def load_weights(model: nn.Module, model_name: str, weights: ClipWeights, source: str) -> None:
-    """Load weights into an open_clip model, running nothing that their file may hold.
+def load_clip_weights(model: nn.Module, model_name: str, weights: ClipWeights, source: str) -> None:
+    """Load weights into an open_clip model without running code from their file.
 
     Args:
         model: built for ``model_name``.
         model_name: open_clip's name of the architecture.
-        weights: what :func:`find_weights` found.
-        source: what the config calls them.
+        weights: from :func:`find_clip_weights`.
+        source: the config's value, for messages.
 
     Raises:
-        CheckpointError: unreadable, or of another architecture.
+        CheckpointError: the file is unreadable or of another architecture.
     """
     try:
         open_clip.load_checkpoint(model, str(weights.file), weights_only=True)
     except MemoryError:
         raise
-    except Exception as error:  # a damaged pickle raises whatever its bytes happen to say
+    except Exception as error:  # a damaged pickle can raise any exception
         if str(error).startswith(DIFFERENCES):
-            why = f"({first_line(error)}): give weights of that architecture"
+            reason = f"({first_line(error)}): use weights of that architecture"
         else:
-            why = (
-                "without running what is in them, or are damaged: fetch the file again, or save its state dict alone, "
-                "with torch.save, in the program that wrote it"
+            reason = (
+                "without running code from their file, or are damaged: download the file again, or save its state dict "
+                "alone, with torch.save, in the program that wrote it"
             )
-        raise CheckpointError(f"CLIP weights {source!r} of {model_name} cannot be loaded {why}.") from error
+        raise CheckpointError(f"CLIP weights {source!r} of {model_name} cannot be loaded {reason}.") from error
 
 
-def described_model(file: Path) -> dict[str, Any]:
+def read_architecture(file: Path) -> dict[str, Any]:
     """Return the architecture that an ``open_clip_config.json`` describes.
 
     Args:
-        file: published by open_clip beside weights.
+        file: published by open_clip next to weights.
 
     Raises:
-        CheckpointError: it describes none.
+        CheckpointError: it describes no CLIP.
     """
     try:
-        config = json.loads(file.read_text(encoding="utf-8"))["model_cfg"]
+        config: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))["model_cfg"]
         if {"embed_dim", "vision_cfg", "text_cfg"} <= set(config):
             return config
     except (ValueError, KeyError, TypeError) as error:
@@ -108,43 +109,43 @@ def described_model(file: Path) -> dict[str, Any]:
 
 
 def hub_file(source: str, name: str | None = None) -> Path:
-    """Return a file of a hub repository, fetched once into huggingface_hub's own cache.
+    """Return a file of a hub repository, downloaded once into the cache of huggingface_hub.
 
     Args:
         source: ``hf-hub:ORG/REPO``.
-        name: which file; None for open_clip's weights, safetensors before others.
+        name: of the file; None for open_clip's weights, safetensors preferred.
 
     Raises:
-        CheckpointError: neither in the cache nor to be fetched.
+        CheckpointError: the file is not in the cache and cannot be downloaded.
     """
     repository = source.removeprefix(HUB)
     try:
         return Path(download_pretrained_from_hf(repository, filename=name))
     except (OSError, ValueError, RuntimeError) as error:
         raise CheckpointError(
-            f"{name or 'The weights'} of {source} cannot be had ({first_line(error)}): check the name and the network, "
-            "or fetch the repository on another machine and set HF_HUB_CACHE to the folder it was fetched into."
+            f"{name or 'The weights'} of {source} cannot be downloaded ({first_line(error)}): check the name and the "
+            "network, or download the repository on another machine and set HF_HUB_CACHE to its cache folder."
         ) from error
 
 
 def first_line(error: Exception) -> str:
-    """Return what an error says in one line; of PyTorch's lists of differences, the first one."""
+    """Return the first line of an error's message; of PyTorch's list of differing tensors, the first entry."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
     line = lines[1] if lines[0].startswith(DIFFERENCES) and len(lines) > 1 else lines[0]
     return line if len(line) <= 200 else f"{line[:200]}…"
 
 
-def _fetched_tag(model_name: str, source: str, tag: dict[str, str]) -> Path:
+def _download_tag(model_name: str, source: str, tag: dict[str, str]) -> Path:
     try:
         return Path(open_clip.download_pretrained(tag))
     except (RuntimeError, OSError, ValueError) as error:
         raise CheckpointError(
-            f"CLIP weights {source!r} of {model_name} cannot be fetched ({first_line(error)}): check the network, or "
-            "set CLIP_PRETRAINED_WEIGHTS to a local file, or to 'random' for an untrained CLIP."
+            f"CLIP weights {source!r} of {model_name} cannot be downloaded ({first_line(error)}): check the network, "
+            "or set CLIP_PRETRAINED_WEIGHTS to a local file, or to 'random' for an untrained CLIP."
         ) from error
 
 
-def _refuse_other_kinds(file: Path) -> None:
+def _refuse_other_formats(file: Path) -> None:
     if file.suffix in BIG_VISION:
         raise CheckpointError(f"{file} is a NumPy file; CLIP weights are read from .pt, .pth, .bin and .safetensors.")
     if not zipfile.is_zipfile(file):
@@ -152,15 +153,15 @@ def _refuse_other_kinds(file: Path) -> None:
     with zipfile.ZipFile(file) as archive:
         if any(name.endswith("/constants.pkl") for name in archive.namelist()):
             raise CheckpointError(
-                f"{file} is a TorchScript program, as OpenAI first published its CLIPs, and programs are not loaded: "
-                "set CLIP_PRETRAINED_WEIGHTS to 'openai', the same weights as tensors."
+                f"{file} is a TorchScript program, the format in which OpenAI first published CLIP; programs are not "
+                "loaded: set CLIP_PRETRAINED_WEIGHTS to 'openai', the same weights as tensors."
             )
 
 
-def _hub_says_quick_gelu(source: str) -> bool:
+def _hub_has_quick_gelu(source: str) -> bool:
     try:
         file = hub_file(source, CONFIG_FILE)
     except CheckpointError:
-        logger.info("%s has no %s: the activation is the one of the architecture's name.", source, CONFIG_FILE)
+        logger.info("%s has no %s: the activation follows from the name of the architecture.", source, CONFIG_FILE)
         return False
-    return bool(described_model(file).get("quick_gelu"))
+    return bool(read_architecture(file).get("quick_gelu"))

@@ -1,1 +1,1 @@
-"""The frozen SAM: one file a kind of image encoder."""
+"""Frozen SAM encoders, one file for each kind of image encoder."""

@@ -1,6 +1,7 @@
-"""What a frozen SAM must offer: an embedding of the image.
+"""Interface of a frozen SAM: the embedding of an image, and the parts that decode masks from it.
 
-Letters: B images, c channels of the embedding, h×w its size (64×64 for the released models).
+Letters: B images, c channels of the embedding, h×w its size (64×64 for the released models), H×W the image, S side of
+the square input (1024 for the released models).
 """
 
 from collections.abc import Callable
@@ -11,20 +12,22 @@ from segment_anything.modeling import MaskDecoder, PromptEncoder, TwoWayTransfor
 from torch import Tensor, nn
 
 from frozenseg.modeling.frozen import Frozen
+from frozenseg.structures.shapes import check_shape
 
-Names = Callable[[dict[str, Tensor]], dict[str, Tensor]]
+NameConversion = Callable[[dict[str, Tensor]], dict[str, Tensor]]
 
 
 class FrozenSAM(Frozen):
-    """A Segment Anything model (Kirillov et al. 2023), frozen. Its parts keep the package's names.
+    """A Segment Anything model (Kirillov et al. 2023), frozen, with the module names of the segment-anything package.
 
     Args:
         image_encoder: normalised images (B, 3, S, S) → (B, c, h, w).
         prompt_encoder: points, boxes and masks → prompts.
         mask_decoder: embedding and prompts → masks.
-        image_size: S in pixels.
+        image_size: S, pixels.
         channels: c.
-        own_names: tensors of a released file by its names → by the names here; None where they are the same.
+        convert_names: tensors of a released file by the file's names → by the names of this module; None if they are
+            the same.
     """
 
     PIXEL_MEAN = (123.675, 116.28, 103.53)
@@ -34,31 +37,37 @@ class FrozenSAM(Frozen):
         self,
         *,
         image_encoder: nn.Module,
-        prompt_encoder: nn.Module,
-        mask_decoder: nn.Module,
+        prompt_encoder: PromptEncoder,
+        mask_decoder: MaskDecoder,
         image_size: int,
         channels: int,
-        own_names: Names | None = None,
+        convert_names: NameConversion | None = None,
     ) -> None:
         super().__init__()
         self.image_encoder = image_encoder
         self.prompt_encoder = prompt_encoder
         self.mask_decoder = mask_decoder
-        self.image_size, self.channels, self.own_names = image_size, channels, own_names
+        self.image_size, self.channels, self.convert_names = image_size, channels, convert_names
         self.freeze()
 
     @classmethod
-    def around(
-        cls, image_encoder: nn.Module, *, image_size: int, side: int, channels: int, own_names: Names | None = None
+    def with_image_encoder(
+        cls,
+        image_encoder: nn.Module,
+        *,
+        image_size: int,
+        side: int,
+        channels: int,
+        convert_names: NameConversion | None = None,
     ) -> "FrozenSAM":
-        """Add the prompt encoder and the mask decoder that every SAM has, as the package's own builder does.
+        """Add the prompt encoder and the mask decoder of every released SAM, built as the package's builder does.
 
         Args:
             image_encoder: normalised images (B, 3, S, S) → (B, c, side, side).
-            image_size: S in pixels.
+            image_size: S, pixels.
             side: h and w of the embedding.
             channels: c.
-            own_names: as for the class.
+            convert_names: as for the class.
         """
         return cls(
             image_encoder=image_encoder,
@@ -77,7 +86,7 @@ class FrozenSAM(Frozen):
             ),
             image_size=image_size,
             channels=channels,
-            own_names=own_names,
+            convert_names=convert_names,
         )
 
     def image_trunk(self) -> tuple[nn.Module, ...]:
@@ -86,15 +95,20 @@ class FrozenSAM(Frozen):
 
     @torch.no_grad()
     def forward(self, images: Tensor) -> Tensor:
-        """Embed images normalised with SAM's own mean and deviation.
+        """Embed images normalised with ``PIXEL_MEAN`` and ``PIXEL_STD``.
 
         Args:
-            images: (B, 3, H, W); resized to S×S, aspect ignored, where they are not.
+            images: (B, 3, H, W); resized to S×S without keeping the aspect ratio if they are of another size.
 
         Returns:
             (B, c, h, w).
+
+        Raises:
+            ShapeError: the images are not (B, 3, H, W).
         """
+        check_shape("images", images, "B 3 H W")
         size = (self.image_size, self.image_size)
         if tuple(images.shape[-2:]) != size:
             images = F.interpolate(images, size=size, mode="bilinear", align_corners=False)
-        return self.image_encoder(images)
+        embedding: Tensor = self.image_encoder(images)
+        return embedding

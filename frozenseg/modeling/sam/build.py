@@ -1,21 +1,17 @@
-"""From a name and a source of weights to a frozen SAM."""
+"""Builder of a frozen SAM from a name and a source of weights."""
 
 from pathlib import Path
+from typing import cast
 
 import torch
 
 from frozenseg.errors import CheckpointError, ConfigError
-from frozenseg.log import get_logger
-from frozenseg.modeling.random_weights import random_seed
+from frozenseg.modeling import pretrained
 from frozenseg.modeling.sam.base import FrozenSAM
-from frozenseg.modeling.sam.weights import load_weights
+from frozenseg.modeling.sam.weights import load_sam_weights
 from frozenseg.registry import SAM
-from frozenseg.toyworld import shipped
 
-logger = get_logger(__name__)
-RELEASE = "https://dl.fbaipublicfiles.com/segment_anything/"
-RELEASED_FILES = {"vit_b": "sam_vit_b_01ec64.pth", "vit_l": "sam_vit_l_0b3195.pth", "vit_h": "sam_vit_h_4b8939.pth"}
-BY_HAND = {"vit_t": "weights/mobile_sam.pt of https://github.com/ChaoningZhang/MobileSAM"}
+DOWNLOAD_BY_HAND = {"vit_t": "weights/mobile_sam.pt of https://github.com/ChaoningZhang/MobileSAM"}
 
 
 def build_sam(name: str, weights: str) -> FrozenSAM:
@@ -28,51 +24,34 @@ def build_sam(name: str, weights: str) -> FrozenSAM:
 
     Raises:
         ConfigError: unknown name.
-        CheckpointError: the weights cannot be had or belong to another SAM.
+        CheckpointError: the weights are missing, damaged, of another SAM, or cannot be downloaded.
     """
     builder = SAM.look_up(name)
-    seed = random_seed(weights)
+    seed = pretrained.random_seed(weights)
     file = _weights_file(name, weights) if seed is None else None
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed or 0)
-        sam = builder()
+        sam = cast(FrozenSAM, builder())
     if file is not None:
-        load_weights(sam, name, file)
+        load_sam_weights(sam, name, file)
     return sam
 
 
 def _weights_file(name: str, weights: str) -> Path:
-    if weights == shipped.TOYWORLD:
-        return shipped.encoder_weights(name, "MODEL.SAM_NAME")
-    if weights:
-        if not Path(weights).is_file():
-            raise CheckpointError(
-                f"MODEL.SAM_WEIGHTS {weights!r} is no file: give a checkpoint's path, 'random', or "
-                f"{shipped.TOYWORLD!r} for ToyWorld's."
-            )
-        return Path(weights)
-    if name not in RELEASED_FILES:
-        source = BY_HAND.get(name)
-        file = f"a copy of {source}" if source else "a file"
-        ours = f"{shipped.TOYWORLD!r} or " if name == shipped.SAM_NAME else ""
+    file = pretrained.pretrained_encoder(pretrained.SAM, weights, name)
+    if file is not None:
+        return file
+    if weights == pretrained.RELEASED:
+        source = DOWNLOAD_BY_HAND.get(name)
+        copy = f"a copy of {source}" if source else "a file"
+        toyworld = f"{pretrained.TOYWORLD!r} or " if name == pretrained.TOYWORLD_SAM else ""
         raise ConfigError(
-            f"There are no released weights to fetch for SAM {name!r}: set MODEL.SAM_WEIGHTS to {file}, or to "
-            f"{ours}'random'."
+            f"There are no released weights to download for SAM {name!r}: set MODEL.SAM_WEIGHTS to {copy}, or to "
+            f"{toyworld}'random'."
         )
-    file = Path(torch.hub.get_dir()) / "checkpoints" / RELEASED_FILES[name]
-    if not file.is_file():
-        _download(RELEASE + RELEASED_FILES[name], file)
-    return file
-
-
-def _download(url: str, file: Path) -> None:
-    """Fetch a released file; its name ends with the first digits of its SHA-256."""
-    logger.info("Downloading %s to %s.", url, file)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        torch.hub.download_url_to_file(url, str(file), hash_prefix=file.stem.rsplit("_", 1)[-1])
-    except (OSError, RuntimeError) as error:
+    if not Path(weights).is_file():
         raise CheckpointError(
-            f"SAM weights {url} cannot be downloaded ({error}): fetch the file by hand and set MODEL.SAM_WEIGHTS to "
-            "it, or set it to 'random' for an untrained SAM."
-        ) from error
+            f"MODEL.SAM_WEIGHTS {weights!r} is no file: set it to the path of a checkpoint, to 'random', or to "
+            f"{pretrained.TOYWORLD!r} for ToyWorld's."
+        )
+    return Path(weights)

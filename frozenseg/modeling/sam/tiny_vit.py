@@ -11,8 +11,8 @@ from frozenseg.modeling.sam.base import FrozenSAM
 from frozenseg.registry import SAM
 
 STRIDE = 16
-# MobileSAM's names, as in mobile_sam.pt → timm's. A stage of theirs ends with the down-sampling that timm begins the
-# next one with.
+# Names of mobile_sam.pt → names of timm. A stage of MobileSAM ends with the down-sampling with which timm begins the
+# next stage.
 RENAMED: tuple[tuple[str, str], ...] = (
     (r"^image_encoder\.patch_embed\.seq\.0\.", "image_encoder.patch_embed.conv1."),
     (r"^image_encoder\.patch_embed\.seq\.2\.", "image_encoder.patch_embed.conv2."),
@@ -22,18 +22,19 @@ RENAMED: tuple[tuple[str, str], ...] = (
     (r"^image_encoder\.layers\.", "image_encoder.stages."),
     (r"\.c\.weight$", ".conv.weight"),
 )
-UNUSED = re.compile(r"^image_encoder\.(norm_head|head)\.|\.attention_bias_idxs$")  # a classifier; a table of indices
+# a classifier, and a table of indices
+UNUSED = re.compile(r"^image_encoder\.(norm_head|head)\.|\.attention_bias_idxs$")
 
 
 class TinyViTEncoder(nn.Module):
-    """TinyViT without its classifier, its last down-sampling left out, and SAM's neck.
+    """TinyViT without its classifier and its last down-sampling, followed by SAM's neck.
 
     Args:
         widths: channels of the four stages.
-        depths: blocks of each.
-        heads: attention heads of each; the first stage has no attention.
-        windows: side of each stage's attention windows, pixels of its map.
-        channels: c, of the embedding.
+        depths: blocks of each stage.
+        heads: attention heads of each stage; the first stage has no attention.
+        windows: side of the attention windows of each stage, pixels of its feature map.
+        channels: channels c of the embedding.
     """
 
     def __init__(
@@ -62,22 +63,23 @@ class TinyViTEncoder(nn.Module):
             nn.Conv2d(channels, channels, kernel_size=3, padding=1, bias=False),
             LayerNorm2d(channels),
         )
-        self.register_load_state_dict_post_hook(_forget_biases)
+        self.register_load_state_dict_post_hook(_clear_attention_biases)
 
     def forward(self, images: Tensor) -> Tensor:
         """Map images (B, 3, S, S) to their embedding (B, c, S/16, S/16)."""
-        return self.neck(self.stages(self.patch_embed(images)))
+        embedding: Tensor = self.neck(self.stages(self.patch_embed(images)))
+        return embedding
 
 
-def _forget_biases(encoder: nn.Module, _: object) -> None:
-    encoder.train().eval()  # timm keeps the attention biases of its last picture until training
+def _clear_attention_biases(encoder: nn.Module, _: object) -> None:
+    encoder.train().eval()  # timm caches the attention biases in eval mode until training
 
 
 def timm_names(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Return the weights of a MobileSAM file under this encoder's names; other names stay.
+    """Rename the weights of a MobileSAM file to the names of this encoder; other names stay.
 
     Args:
-        state: tensors by name, as MobileSAM or this encoder calls them.
+        state: tensors by the names of MobileSAM or of this encoder.
     """
     renamed = {}
     for key, value in state.items():
@@ -96,15 +98,16 @@ def tiny_sam(*, encoder: TinyViTEncoder, image_size: int = 1024, channels: int =
     Args:
         encoder: the image encoder.
         image_size: side of the input, pixels.
-        channels: of the embedding.
+        channels: channels of the embedding.
     """
-    return FrozenSAM.around(encoder, image_size=image_size, side=image_size // STRIDE, channels=channels,
-                            own_names=timm_names)  # fmt: skip
+    return FrozenSAM.with_image_encoder(
+        encoder, image_size=image_size, side=image_size // STRIDE, channels=channels, convert_names=timm_names
+    )
 
 
 @SAM.register()
 def vit_t() -> FrozenSAM:
-    """MobileSAM."""
+    """Build MobileSAM."""
     return tiny_sam(
         encoder=TinyViTEncoder(
             widths=(64, 128, 160, 320), depths=(2, 2, 6, 2), heads=(2, 4, 5, 10), windows=(7, 7, 14, 7), channels=256

@@ -121,7 +121,7 @@ def test_a_failed_writing_leaves_the_file_before_it(tmp_path: Path, monkeypatch:
         raise OSError("No space left on device")
 
     monkeypatch.setattr(module.torch, "save", full_disk)
-    with pytest.raises(CheckpointError, match=r"model\.pth cannot be written \(No space left on device\): make room"):
+    with pytest.raises(CheckpointError, match=r"model\.pth cannot be written \(No space left on device\): free some"):
         write_checkpoint(path, {"model": {}})
     assert path.read_bytes() == before
     assert [file.name for file in tmp_path.iterdir()] == ["model.pth"]

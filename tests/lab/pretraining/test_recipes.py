@@ -9,9 +9,9 @@ from safetensors.torch import load_file
 
 from frozenseg.errors import ConfigError
 from frozenseg.modeling.clip.build import build_clip
+from frozenseg.modeling.pretrained import TOYWORLD_CLIP, TOYWORLD_SAM
 from frozenseg.modeling.sam.build import build_sam
 from frozenseg.toyworld.export import Recipe, make_scene
-from frozenseg.toyworld.shipped import CLIP_NAME, SAM_NAME
 from lab.pretraining.recipes import RECIPES
 from lab.pretraining.scores import best_ious, colour_clusters
 from tools import pretrain_toyworld
@@ -22,8 +22,8 @@ FEW = ["--steps", "2", "--batch", "4", "--scenes", "8", "--test-scenes", "2"]
 @pytest.mark.parametrize(
     ("name", "build"),
     [
-        ("clip", lambda file: build_clip(CLIP_NAME, file)),
-        ("sam", lambda file: build_sam(SAM_NAME, file)),
+        ("clip", lambda file: build_clip(TOYWORLD_CLIP, file)),
+        ("sam", lambda file: build_sam(TOYWORLD_SAM, file)),
     ],
 )
 def test_trained_weights_and_their_card(name, build, tmp_path: Path, capsys):

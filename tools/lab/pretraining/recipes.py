@@ -14,10 +14,10 @@ from frozenseg.log import get_logger
 from frozenseg.modeling.clip.base import FrozenCLIP
 from frozenseg.modeling.clip.build import build_clip
 from frozenseg.modeling.frozen import Frozen
+from frozenseg.modeling.pretrained import TOYWORLD_CLIP, TOYWORLD_SAM
 from frozenseg.modeling.sam.base import FrozenSAM
 from frozenseg.modeling.sam.build import build_sam
 from frozenseg.toyworld.scenes import Scene
-from frozenseg.toyworld.shipped import CLIP_NAME, SAM_NAME
 from lab.pretraining.card import Card, save
 from lab.pretraining.clip import (
     CROPS_ONLY,
@@ -116,7 +116,7 @@ class ClipRecipe(PretrainingRecipe):
 
     def build(self, weights: str) -> FrozenCLIP:
         """Build it."""
-        return build_clip(CLIP_NAME, weights)
+        return build_clip(TOYWORLD_CLIP, weights)
 
     def trainable(self, encoder: FrozenCLIP) -> nn.Module:
         """Return the open_clip model, in the memory format that is fastest on CPUs."""
@@ -140,7 +140,7 @@ class ClipRecipe(PretrainingRecipe):
         """Say what it is."""
         return (
             "ToyWorld's CLIP",
-            f"An `open_clip` model, `{CLIP_NAME}`.",
+            f"An `open_clip` model, `{TOYWORLD_CLIP}`.",
             f"Trained from scratch by contrast (after Radford et al. 2021) on {amounts.scenes} scenes: {amounts.steps} "
             f"steps, seed {amounts.seed}. The first {100 * CROPS_ONLY:.0f} % of the steps use {amounts.batch} crops, "
             f"mostly tight ones of one thing; {100 * REGIONS:.0f} % of the others use {scenes_of_step(amounts.batch)} "
@@ -160,7 +160,7 @@ class SamRecipe(PretrainingRecipe):
 
     def build(self, weights: str) -> FrozenSAM:
         """Build it."""
-        return build_sam(SAM_NAME, weights)
+        return build_sam(TOYWORLD_SAM, weights)
 
     def trainable(self, encoder: FrozenSAM) -> nn.Module:
         """Return the whole model."""
@@ -182,7 +182,7 @@ class SamRecipe(PretrainingRecipe):
         """Say what it is."""
         return (
             "ToyWorld's SAM",
-            f"A small model of the classes of `segment_anything`, `{SAM_NAME}`.",
+            f"A small model of the classes of `segment_anything`, `{TOYWORLD_SAM}`.",
             f"Trained from scratch by points on class-agnostic masks (Kirillov et al. 2023): {amounts.steps} steps of "
             f"{amounts.batch} of {amounts.scenes} scenes with {self.points} points each, seed {amounts.seed}. "
             f"{TRAINED_ON}",

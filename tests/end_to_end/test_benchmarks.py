@@ -1,4 +1,4 @@
-"""Every benchmark in miniature, from the raw download to its results: prepared, looked at, segmented, scored."""
+"""Every benchmark in miniature, from the raw download to its results: prepared, inspected, segmented, scored."""
 
 import importlib
 import math
@@ -18,12 +18,12 @@ from tests.tiny import tiny_config
 
 COCO = "openvocab_coco_2017_train_panoptic_with_sem_seg"
 SMALL = ("INPUT.MIN_SIZE_TEST", 32, "INPUT.MAX_SIZE_TEST", 64, "DATALOADER.NUM_WORKERS", 0)
-CITYSCAPES = ("openvocab_cityscapes_fine_panoptic_val", "cityscapes_fine_sem_seg_val")  # that have all read-outs
+CITYSCAPES = ("openvocab_cityscapes_fine_panoptic_val", "cityscapes_fine_sem_seg_val")  # with all kinds of output
 FIRST = {"panoptic_seg": "PQ", "sem_seg": "mIoU", "segm": "AP", "recall_seg": "Recall@IoU=0.50"}
 
 
 def config_of(name: str, output: Path) -> CfgNode:
-    """Return a tiny model under the benchmark's protocol, but for the size of pictures."""
+    """Return the config of a tiny model under the protocol of a benchmark, with small images."""
     run = "OUTPUT_DIR", str(output), "DATASETS.TRAIN", [COCO], "DATASETS.TEST", [name], "MODEL.DEVICE", "cpu"
     cfg = tiny_config("FCCLIP", *run, *SMALL, "MODEL.MASK_FORMER.TEST.RECALL_ON", name in CITYSCAPES)
     return with_protocol(cfg, find_config(f"eval/{MetadataCatalog.get(name).protocol}"))
@@ -36,9 +36,9 @@ def test_from_the_download_to_the_results(converter, tmp_path: Path, monkeypatch
     importlib.import_module(f"tests.miniatures.{converter.name}").make(tmp_path)
     prepare(converter, tmp_path)
     for name in converter.datasets:
-        found, sheet = inspect(name, tmp_path / "sheets")
-        assert found.problems == []
-        assert found.pixels.sum() > 0
+        report, sheet = inspect(name, tmp_path / "sheets")
+        assert report.problems == []
+        assert report.pixels.sum() > 0
         assert sheet.stat().st_size > 1000
     model = None
     for name in (name for name in converter.datasets if "val" in name):
@@ -54,7 +54,7 @@ def test_from_the_download_to_the_results(converter, tmp_path: Path, monkeypatch
 
 
 def expected_tasks(cfg: CfgNode, name: str) -> list[str]:
-    """Return what the protocol switches on, but for instances where a data set has no instance annotations."""
+    """Return the tasks of the outputs that the protocol requests."""
     test = cfg.MODEL.MASK_FORMER.TEST
     switches = {"panoptic_seg": test.PANOPTIC_ON, "sem_seg": test.SEMANTIC_ON, "segm": test.INSTANCE_ON}
     switches["recall_seg"] = test.RECALL_ON

@@ -1,4 +1,4 @@
-"""However the images of a step are shared out, training is the same: processes, parts, and both."""
+"""Equality of training, whether processes or parts or both divide the images of a step."""
 
 import json
 from pathlib import Path
@@ -20,14 +20,14 @@ OPTIONS = [
 
 
 def train(folder: str, name: str, *options: object) -> int:
-    """Train the tiny model; a function of a module, so that other processes find it."""
+    """Train the tiny model; a module-level function, so that other processes can import it."""
     torch.set_num_threads(1)
     config = ROOT / "configs/toyworld/frozenseg_tiny.yaml"
     return run(load_config(config, [*OPTIONS, "OUTPUT_DIR", f"{folder}/{name}", *options]), False, False)
 
 
 def train_twice(folder: str) -> int:
-    """Train with the share of a process at once, and in two parts."""
+    """Train with the share of a process in one part, and in two parts."""
     return train(folder, "2x2") + train(folder, "2x1x2", "SOLVER.IMAGES_AT_ONCE", 1)
 
 
@@ -42,7 +42,7 @@ def weights(folder: Path) -> dict[str, torch.Tensor]:
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same training in four ways, on wide and tall pictures with few and many objects."""
+    """Run the same training in four ways, on wide and tall images with few and many objects."""
     folder = tmp_path_factory.mktemp("equality")
     export_split(folder / "toyworld" / "train", Recipe("train", 0, 10, 64, 64), quiet=True)
     with pytest.MonkeyPatch.context() as patch:
@@ -55,17 +55,17 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("name", ["1x2x2", "2x2", "2x1x2"])
 def test_losses_and_weights_are_the_same(runs: Path, name: str) -> None:
-    expected, found = losses(runs / "1x4"), losses(runs / name)
-    assert len(found) == STEPS
-    for iteration, (line, own) in enumerate(zip(expected, found, strict=True), 1):
-        assert own == pytest.approx(line, rel=1e-5), iteration
-    own_weights = weights(runs / name)
+    expected, actual = losses(runs / "1x4"), losses(runs / name)
+    assert len(actual) == STEPS
+    for iteration, (expected_line, line) in enumerate(zip(expected, actual, strict=True), 1):
+        assert line == pytest.approx(expected_line, rel=1e-5), iteration
+    actual_weights = weights(runs / name)
     for weight, value in weights(runs / "1x4").items():
-        # the keys' bias has no gradient but rounding, which AdamW makes large
+        # the gradient of the keys' bias is rounding noise, which AdamW amplifies
         tolerance = 2e-4 if weight.endswith("in_proj_bias") else 1e-5
-        assert (own_weights[weight] - value).abs().max() < tolerance, weight
+        assert (actual_weights[weight] - value).abs().max() < tolerance, weight
 
 
-def test_the_log_says_how_the_images_came_together(runs: Path) -> None:
+def test_the_log_names_processes_and_parts(runs: Path) -> None:
     log = (runs / "2x1x2" / "log.txt").read_text()
     assert "Images a step: 4 = processes 2 × images at once 1 × 2 parts" in log

@@ -1,4 +1,4 @@
-"""Two processes that torchrun has started: asked to stop, they end well, and one process goes on alone."""
+"""Two processes under torchrun: a signal stops both with a checkpoint, and one process resumes from it."""
 
 import json
 import os
@@ -22,33 +22,33 @@ OPTIONS = [
     "INPUT.IMAGE_SIZE", 64, "MODEL.DEVICE", "cpu", "DATASETS.TEST", [], "LOG_PERIOD", 1,
 ]  # fmt: skip
 TORCHRUN = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", 2, ROOT / "tools/train_net.py"]
-ENOUGH = 10_000  # steps that no test waits for
+ENOUGH = 10_000  # more steps than a test waits for
 
 
 @pytest.fixture
-def _pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     export_split(tmp_path / "toyworld" / "train", Recipe("train", 0, 5, 64, 64), quiet=True)
     settings = {"DETECTRON2_DATASETS": str(tmp_path), "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
 
 
-def words(folder: Path, *options: Any) -> list[str]:
-    return [str(word) for word in (*OPTIONS, "OUTPUT_DIR", folder, *options)]
+def arguments(folder: Path, *options: Any) -> list[str]:
+    return [str(argument) for argument in (*OPTIONS, "OUTPUT_DIR", folder, *options)]
 
 
 def lines(folder: Path) -> dict[int, dict[str, float]]:
     path = folder / "metrics.json"
     text = path.read_text() if path.exists() else ""
-    found = [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
-    return {line["iteration"]: {name: value for name, value in line.items() if "loss" in name} for line in found}
+    content = [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
+    return {line["iteration"]: {name: value for name, value in line.items() if "loss" in name} for line in content}
 
 
 def wait_for_steps(run: subprocess.Popen, folder: Path, steps: int) -> None:
     until = time.monotonic() + 120
     while len(lines(folder)) < steps:
-        assert run.poll() is None, "it has ended"
-        assert time.monotonic() < until, "it is too slow"
+        assert run.poll() is None, "the run has ended"
+        assert time.monotonic() < until, "the run is too slow"
         time.sleep(0.05)
 
 
@@ -56,11 +56,11 @@ def children(process: int) -> Iterator[int]:
     yield from map(int, Path(f"/proc/{process}/task/{process}/children").read_text().split())
 
 
-@pytest.mark.usefixtures("_pictures")
+@pytest.mark.usefixtures("_images")
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="looks for processes in /proc")
-def test_a_signal_to_one_process_ends_all_well(tmp_path: Path) -> None:
+def test_a_signal_to_one_process_stops_all_with_a_checkpoint(tmp_path: Path) -> None:
     folder = tmp_path / "run"
-    command = [sys.executable, *map(str, TORCHRUN), *words(folder, "SOLVER.MAX_ITER", ENOUGH)]
+    command = [sys.executable, *map(str, TORCHRUN), *arguments(folder, "SOLVER.MAX_ITER", ENOUGH)]
     with subprocess.Popen(command) as run:
         try:
             wait_for_steps(run, folder, 3)
@@ -72,15 +72,15 @@ def test_a_signal_to_one_process_ends_all_well(tmp_path: Path) -> None:
     assert (folder / "last_checkpoint").read_text() == f"model_{done:07d}.pth\n"
     assert f"stopping after {done} steps" in (folder / "log.txt").read_text()
 
-    check_that_one_process_goes_on(folder, done)
+    check_that_one_process_resumes(folder, done)
 
 
-def check_that_one_process_goes_on(folder: Path, done: int) -> None:
-    """Resume what two processes have begun, and compare with one process that was never interrupted."""
-    unbroken = folder.parent / "unbroken"
-    assert main(words(folder, "--resume", "SOLVER.MAX_ITER", done + 2)) == 0
-    assert main(words(unbroken, "SOLVER.MAX_ITER", done + 2)) == 0
-    expected, found = lines(unbroken), lines(folder)
-    assert sorted(found) == list(range(1, done + 3))
+def check_that_one_process_resumes(folder: Path, done: int) -> None:
+    """Resume the run of two processes in one process, and compare with an uninterrupted run."""
+    uninterrupted = folder.parent / "uninterrupted"
+    assert main(arguments(folder, "--resume", "SOLVER.MAX_ITER", done + 2)) == 0
+    assert main(arguments(uninterrupted, "SOLVER.MAX_ITER", done + 2)) == 0
+    expected, actual = lines(uninterrupted), lines(folder)
+    assert sorted(actual) == list(range(1, done + 3))
     for iteration, line in expected.items():
-        assert found[iteration] == pytest.approx(line, rel=1e-4), iteration
+        assert actual[iteration] == pytest.approx(line, rel=1e-4), iteration

@@ -1,4 +1,4 @@
-"""Processes that share the images come to the results of one, with every metric."""
+"""Equality of the results of one and of several processes, with every metric."""
 
 import importlib
 import json
@@ -35,13 +35,13 @@ DATA = {
 
 
 class Shifted(nn.Module):
-    """A model that knows the truth, but for one pixel to the right."""
+    """Stand-in for a model: predicts the ground truth, shifted by one pixel to the right."""
 
     def forward(self, batch: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """Return all outputs that the truth allows."""
-        return [self._look(record) for record in batch]
+        """Return all outputs for which there is ground truth."""
+        return [self._predict(record) for record in batch]
 
-    def _look(self, record: dict[str, Any]) -> dict[str, Any]:
+    def _predict(self, record: dict[str, Any]) -> dict[str, Any]:
         if "pan_seg_file_name" not in record:
             size = record["height"], record["width"]
             objects = [
@@ -63,7 +63,7 @@ class Shifted(nn.Module):
 
 
 def instances_of(objects: list[tuple[np.ndarray, int]], size: Any) -> Instances:
-    """Return masks with falling scores."""
+    """Return masks with descending scores."""
     masks = np.array([np.roll(mask, 1, axis=1) for mask, _ in objects], dtype=bool).reshape(-1, *size)
     scores = torch.linspace(0.9, 0.3, len(objects))
     labels = torch.tensor([label for _, label in objects], dtype=torch.int64)
@@ -71,7 +71,7 @@ def instances_of(objects: list[tuple[np.ndarray, int]], size: Any) -> Instances:
 
 
 def evaluate_shifted(name: str, output: str) -> int:
-    """Score the shifted truth in this process and those beside it."""
+    """Score the shifted ground truth in this process and its group."""
     cfg = tiny_config("FCCLIP", "OUTPUT_DIR", output, "DATASETS.TEST", [name], "DATALOADER.NUM_WORKERS", 0)
     metadata = MetadataCatalog.get(name)
     if metadata.protocol:
@@ -87,23 +87,21 @@ def evaluate_shifted(name: str, output: str) -> int:
 
 
 @pytest.mark.parametrize("converter", DATA)
-def test_two_processes_come_to_the_results_of_one(
-    converter: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_two_processes_have_the_results_of_one(converter: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DETECTRON2_DATASETS", str(tmp_path))
     importlib.import_module(f"tests.miniatures.{converter}").make(tmp_path)
     prepare(get_converter(converter), tmp_path)
     arguments = (DATA[converter], str(tmp_path))
     evaluate_shifted(*arguments)
     assert launch(evaluate_shifted, arguments, Processes(per_machine=2)) == 0
-    alone, first, second = (
+    single, first, second = (
         json.loads((tmp_path / name).read_text()) for name in ("rank0_of_1.json", "rank0_of_2.json", "rank1_of_2.json")
     )
     assert str(first) == str(second)
-    for task, metrics in alone[0].items():
+    for task, metrics in single[0].items():
         assert first[0][task] == pytest.approx(metrics, nan_ok=True, abs=1e-9), task
-    assert any(1 < value < 99 for metrics in alone[0].values() for value in metrics.values())
-    assert first[1].keys() == alone[1].keys()
+    assert any(1 < value < 99 for metrics in single[0].values() for value in metrics.values())
+    assert first[1].keys() == single[1].keys()
 
 
 def test_five_images_on_one_two_and_three_processes_make_the_same_tables(

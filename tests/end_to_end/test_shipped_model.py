@@ -1,6 +1,6 @@
-"""The trained FrozenSeg-tiny of the package scores on 50 scenes what it scored when it was shipped.
+"""Scores of the shipped FrozenSeg-tiny on 50 scenes, compared with those at its release.
 
-After other weights are shipped, the table is the one of ``results.json`` that this test's own evaluation writes.
+After shipping other weights, copy the scores from the ``results.json`` that this test writes.
 """
 
 import json
@@ -14,11 +14,11 @@ from tools.train_net import main
 
 SCENES = 25  # of each split
 TABLE = ROOT / "tests/data/frozenseg_tiny_table.json"  # benchmark → task → metric → percent
-TOLERANCE = 1.0  # percent: one thing in fifty scenes may be called otherwise where kernels round otherwise
+TOLERANCE = 1.0  # percent: other rounding may change the class of one object in fifty scenes
 CONFIG = str(ROOT / "configs/toyworld/frozenseg_tiny.yaml")
 
 
-def test_the_table_is_reproduced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_the_table_is_reproduced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DETECTRON2_DATASETS", str(tmp_path))
     for split in ("train", "val_seen", "val_unseen"):
         count = 1 if split == "train" else SCENES
@@ -29,5 +29,5 @@ def test_the_table_is_reproduced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     expected = json.loads(TABLE.read_text())
     for benchmark, tasks in expected.items():
         for task, metrics in tasks.items():
-            found = {name: results[benchmark][task][name] for name in metrics}
-            assert found == pytest.approx(metrics, abs=TOLERANCE), (benchmark, task)
+            actual = {name: results[benchmark][task][name] for name in metrics}
+            assert actual == pytest.approx(metrics, abs=TOLERANCE), (benchmark, task)

@@ -1,4 +1,4 @@
-"""What the engine's tests share."""
+"""Fixtures of the engine's tests."""
 
 import logging
 from collections.abc import Iterator
@@ -22,5 +22,5 @@ def _logging_as_before() -> Iterator[None]:
 
 @pytest.fixture
 def cfg() -> CfgNode:
-    """The defaults."""
+    """Return the default config."""
     return get_cfg()

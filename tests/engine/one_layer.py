@@ -1,4 +1,4 @@
-"""A model of one layer with what the engine asks of a model, its data, and work for other processes."""
+"""One-layer model with the interface that the engine needs, its data, and functions for other processes."""
 
 import json
 import os
@@ -27,7 +27,7 @@ from frozenseg.vocabulary import Vocabulary
 
 
 class OneLayer(SegmentationModel):
-    """Learns y = 3x; its dropout draws from torch's generator, so that a wrong random state shows in the loss."""
+    """Learns y = 3x; its dropout draws from torch's generator, so that a wrong random state changes the loss."""
 
     def __init__(self, width: int = 4) -> None:
         super().__init__(
@@ -44,19 +44,19 @@ class OneLayer(SegmentationModel):
         masks_of_step: Sequence[int] | None = None,
         settings: InferenceSettings | None = None,
     ) -> dict[str, Tensor]:
-        """Return a loss in two parts, of which there is a share where the batch is a part of a step."""
+        """Return two losses, scaled by the share of the batch in the step."""
         share = len(batch) / len(masks_of_step or batch)
         x = torch.stack([element["image"] for element in batch])
         error = nn.functional.dropout(self.layer(x), 0.5) - 3 * x.sum(dim=1, keepdim=True)
         return {"loss_fit": share * error.square().mean(), "loss_fit_0": 0.1 * share * error.abs().mean()}
 
     def frozen_hashes(self) -> dict[str, str]:
-        """Return a hash that is none."""
+        """Return a made-up hash."""
         return {"frozen": "0123"}
 
 
 class Noise:
-    """An endless loader; each batch is a function of its iteration. Starting it draws a number, as torch's does.
+    """Endless loader of batches that depend on the iteration alone; starting it draws a number, like a DataLoader.
 
     Args:
         start: the first iteration.
@@ -67,7 +67,7 @@ class Noise:
         self.start, self.poisoned = start, poisoned
 
     def __iter__(self) -> Iterator[list[dict[str, Any]]]:
-        """Yield batches of two."""
+        """Yield batches of two images."""
         torch.rand(1)
         iteration = self.start
         while True:
@@ -81,7 +81,7 @@ class Noise:
 
 
 class Halving:
-    """A learning rate that halves with each step, under the name of fvcore's schedules."""
+    """Schedule with the interface of fvcore that halves the learning rate with each step."""
 
     def __call__(self, where: float) -> float:
         """Return the factor."""
@@ -110,17 +110,17 @@ class Recorder(Hook):
 
 
 def adamw(model: nn.Module, rate: float = 0.1) -> torch.optim.Optimizer:
-    """Return an optimiser with the groups that the engine makes."""
+    """Return an optimizer with parameter groups like those of the engine."""
     params = [parameter for parameter in model.parameters() if parameter.requires_grad]
     return torch.optim.AdamW([{"params": params, "lr": rate, "initial_lr": rate}])
 
 
-def checkpointer(folder: Path, trainer: Trainer, config: str = "SEED: 7\n") -> Checkpointer:
-    """Return what writes a trainer's checkpoints."""
+def build_checkpointer(folder: Path, trainer: Trainer, config: str = "SEED: 7\n") -> Checkpointer:
+    """Return a checkpointer for a trainer."""
     return Checkpointer(folder, trainer.model, trainer.optimizer, trainer.precision.scaler, config, seed=7)
 
 
-def trainer(max_iter: int = 10, start: int = 0, poisoned: Container[int] = (), seed: int = 0) -> Trainer:
+def build_trainer(max_iter: int = 10, start: int = 0, poisoned: Container[int] = (), seed: int = 0) -> Trainer:
     """Return a trainer with a recorder and a halving learning rate."""
     torch.manual_seed(seed)
     model = OneLayer()
@@ -129,52 +129,52 @@ def trainer(max_iter: int = 10, start: int = 0, poisoned: Container[int] = (), s
     return Trainer(model, loader, adamw(model), steps=range(start, max_iter), hooks=hooks)
 
 
-def with_checkpoints(made: Trainer, folder: Path, period: int = 3) -> Trainer:
+def with_checkpoints(trainer: Trainer, folder: Path, period: int = 3) -> Trainer:
     """Add checkpoints to a trainer."""
-    made.hooks.append(SaveCheckpoints(checkpointer(folder, made), period))
-    return made
+    trainer.hooks.append(SaveCheckpoints(build_checkpointer(folder, trainer), period))
+    return trainer
 
 
-def recorder(made: Trainer) -> Recorder:
+def recorder_of(trainer: Trainer) -> Recorder:
     """Return a trainer's recorder."""
-    return next(hook for hook in made.hooks if isinstance(hook, Recorder))
+    return next(hook for hook in trainer.hooks if isinstance(hook, Recorder))
 
 
 def sum_of_ranks(folder: str) -> int:
-    """Work for a process: write the sum over all ranks of rank + 1."""
+    """Write the sum over all ranks of rank + 1; runs in each process."""
     total = distributed.sum_over_ranks(torch.tensor([distributed.rank() + 1.0]))
     (Path(folder) / f"rank{distributed.rank()}").write_text(f"{total.item():g} of {distributed.world_size()}")
     return 0
 
 
-class AskForStop(Hook):
-    """Lets rank 0 ask the process that has started all others to stop."""
+class SignalParent(Hook):
+    """Sends SIGUSR1 from rank 0 to the process that has started all others."""
 
     def before_step(self, trainer: Trainer) -> None:
-        """Ask after three steps."""
+        """Send the signal after three steps."""
         if trainer.iteration == 3 and distributed.rank() == 0:
             os.kill(os.getppid(), signal.SIGUSR1)
 
 
-def train_until_asked_to_stop(folder: str) -> int:
-    """Work for a process: train without end, and write down after which step it was stopped."""
-    made = trainer(max_iter=10**9)
-    made.hooks += [AskForStop(), StopOnSignal()]
-    with_checkpoints(made, Path(folder), period=10**9).train()
-    (Path(folder) / f"rank{distributed.rank()}").write_text(str(made.iteration))
+def train_until_signalled(folder: str) -> int:
+    """Train until a signal arrives and write the number of steps; runs in each process."""
+    trainer = build_trainer(max_iter=10**9)
+    trainer.hooks += [SignalParent(), StopOnSignal()]
+    with_checkpoints(trainer, Path(folder), period=10**9).train()
+    (Path(folder) / f"rank{distributed.rank()}").write_text(str(trainer.iteration))
     return 0
 
 
 def poisoned_on_rank_1(folder: str) -> int:
-    """Work for a process: train on images that are NaN for rank 1 alone; write the statuses and the last weights."""
-    made = trainer(max_iter=20, poisoned=(2, 4, 5) if distributed.rank() == 1 else ())
+    """Train on images that are NaN on rank 1 alone; write the statuses and the last weights; runs in each process."""
+    trainer = build_trainer(max_iter=20, poisoned=(2, 4, 5) if distributed.rank() == 1 else ())
     lines: list[str] = []
-    model = made.model
-    made.model = data_parallel(model, torch.device("cpu"))
+    model = trainer.model
+    trainer.model = data_parallel(model, torch.device("cpu"))
     dump = Path(f"rank{distributed.rank()}.pth")
-    made.hooks += [BadSteps(2, lambda iteration, step, states: dump), RecordStatus(lines)]
+    trainer.hooks += [BadSteps(2, lambda iteration, step, states: dump), RecordStatus(lines)]
     try:
-        made.train()
+        trainer.train()
     except FrozenSegError as error:
         lines.append(str(error))
     weights = model.layer.weight.flatten().tolist()
@@ -194,7 +194,7 @@ class RecordStatus(Hook):
 
 
 def mistake_on_rank_1(folder: str) -> int:
-    """Work for a process: rank 1 meets a bad image while rank 0 waits for it."""
+    """Raise a DataError on rank 1 while rank 0 waits for it; runs in each process."""
     if distributed.rank() == 1:
         raise DataError(f"{folder}/bad.jpg cannot be decoded: repair it.")
     distributed.barrier()
@@ -202,5 +202,5 @@ def mistake_on_rank_1(folder: str) -> int:
 
 
 def bug(_: str) -> int:
-    """Work for a process: fails with something that is not the user's mistake."""
-    raise KeyError("of our own making")
+    """Raise an error that is no mistake of the user; runs in each process."""
+    raise KeyError("a bug")

@@ -1,4 +1,4 @@
-"""Peak memory: measured on the tiny model; machines that cannot tell, or have too little."""
+"""Peak memory of the tiny model; machines that do not report it, or have too little."""
 
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
@@ -16,22 +16,22 @@ linux = pytest.mark.skipif(not module.RESET.exists(), reason="needs Linux's /pro
 
 
 @linux
-def test_a_bigger_picture_takes_more() -> None:
+def test_a_larger_image_takes_more_memory() -> None:
     small, large = (module._measure(CONFIG, OPTIONS, size, TRAINING) for size in ((32, 32), (512, 640)))
     assert small.device == "cpu"
-    assert small.model > 2**25  # Python and PyTorch alone are more
+    assert small.model > 2**25  # Python and PyTorch alone need that much
     assert large.above > small.above
-    assert large.above > 3 * 512 * 640 * 4  # at least the picture itself
+    assert large.above > 3 * 512 * 640 * 4  # at least the image itself
 
 
-def test_a_machine_that_cannot_tell_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(module, "RESET", tmp_path / "gone/clear_refs")
+def test_a_machine_without_proc_is_reported(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(module, "RESET", tmp_path / "missing/clear_refs")
     with pytest.raises(ConfigError, match="Peak memory on a CPU is read from .*set MODEL.DEVICE to cuda"):
         module._measure(CONFIG, OPTIONS, (32, 32), TRAINING)
 
 
 class KilledPool:
-    """Stands in for a process that the system killed."""
+    """Stand-in for a pool with a process that the system has killed."""
 
     def __init__(self, **_: Any) -> None:
         pass

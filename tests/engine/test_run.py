@@ -18,7 +18,7 @@ def test_a_run_needs_data_sets(cfg: CfgNode) -> None:
     with pytest.raises(ConfigError, match="DATASETS.TRAIN is empty"):
         check(cfg, eval_only=False)
     cfg.DATASETS.TRAIN = ["toyworld_train"]
-    check(cfg, eval_only=False)  # training without evaluation is fine
+    check(cfg, eval_only=False)  # training without evaluation is allowed
     with pytest.raises(ConfigError, match="DATASETS.TEST is empty"):
         check(cfg, eval_only=True)
 

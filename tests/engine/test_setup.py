@@ -58,7 +58,7 @@ def test_folder_gets_a_log_with_the_environment(tmp_path: Path, cfg: CfgNode) ->
     assert f"torch {torch.__version__.split('+')[0]}" in log
 
 
-def test_a_folder_that_cannot_be_made(tmp_path: Path, cfg: CfgNode) -> None:
+def test_a_folder_that_cannot_be_created(tmp_path: Path, cfg: CfgNode) -> None:
     (tmp_path / "file").write_text("")
     cfg.OUTPUT_DIR = str(tmp_path / "file" / "run")
     with pytest.raises(ConfigError, match="file/run cannot be written .*choose another"):
@@ -67,7 +67,7 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path, cfg: CfgNode) -> None:
 
 def test_seed(cfg: CfgNode) -> None:
     cfg.SEED = 3
-    assert with_seed(cfg, resumed_seed=9).SEED == 3  # what the user says holds
+    assert with_seed(cfg, resumed_seed=9).SEED == 3  # a configured seed wins
     cfg.SEED = -1
     assert with_seed(cfg, resumed_seed=9).SEED == 9
     drawn = with_seed(cfg, resumed_seed=None)

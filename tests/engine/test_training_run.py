@@ -13,7 +13,7 @@ from frozenseg.engine import training_run as module
 from frozenseg.engine.training.hooks import Evaluate, LogMetrics, SaveCheckpoints
 from frozenseg.engine.training.trainer import Hook, Step, StepStatus
 from frozenseg.engine.training_run import HOOK_ORDER, TrainingRun, run_hooks
-from tests.engine.one_layer import checkpointer, trainer
+from tests.engine.one_layer import build_checkpointer, build_trainer
 
 
 @pytest.fixture(autouse=True)
@@ -23,21 +23,21 @@ def _no_files(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def training_run(cfg: CfgNode, folder: Path, benchmarks: tuple[Any, ...] = ()) -> TrainingRun:
     """Return a run of the one-layer model, with stand-ins for data and criterion."""
-    made = trainer(max_iter=3)
-    made.model.device = torch.device("cpu")
-    made.model.criterion = nn.Module()
-    made.model.criterion.statistics = SimpleNamespace(take=lambda: {"matched_iou": 0.5})
+    trainer = build_trainer(max_iter=3)
+    trainer.model.device = torch.device("cpu")
+    trainer.model.criterion = nn.Module()
+    trainer.model.criterion.statistics = SimpleNamespace(take=lambda: {"matched_iou": 0.5})
     parts: Any = {
         "cfg": cfg,
-        "model": made.model,
+        "model": trainer.model,
         "loader": SimpleNamespace(bad=2),
-        "optimizer": made.optimizer,
+        "optimizer": trainer.optimizer,
         "schedule": None,
-        "clip": made.clip,
-        "precision": made.precision,
+        "clip": trainer.clip,
+        "precision": trainer.precision,
         "benchmarks": benchmarks,
         "expected": (),
-        "checkpointer": checkpointer(folder, made),
+        "checkpointer": build_checkpointer(folder, trainer),
     }
     return TrainingRun(**parts)
 
@@ -96,10 +96,10 @@ def test_an_evaluation_is_logged_and_recorded_for_the_checkpoint(
 
 def test_log_lines_have_the_statistics_and_counts(cfg: CfgNode, tmp_path: Path) -> None:
     hooks = run_hooks(training_run(cfg, tmp_path))
-    made = trainer(max_iter=3)
-    made.states = {}
+    trainer = build_trainer(max_iter=3)
+    trainer.states = {}
     bad = Step(StepStatus.BAD, [], {"loss": torch.tensor(float("nan"))}, float("nan"), 0.1, 0.0, 0.0, 0.0)
-    hooks[1].after_step(made, bad)
+    hooks[1].after_step(trainer, bad)
     extra = {"matched_iou": 0.5, "bad_steps": 1, "overflows": 0, "bad_images": 2}
     assert hook(hooks, LogMetrics).extra() == extra
 

@@ -20,7 +20,16 @@ from frozenseg.modeling.sam.automatic_masks.proposals import Proposals
 from frozenseg.safe_pickle import PickledArray, load_pickle
 
 REDUCTION = 4  # side of SAM's input / side of its logits
-DAMAGED = (pickle.UnpicklingError, EOFError, AttributeError, ImportError, IndexError, KeyError, ValueError, TypeError)
+PICKLE_ERRORS = (
+    pickle.UnpicklingError,
+    EOFError,
+    AttributeError,
+    ImportError,
+    IndexError,
+    KeyError,
+    ValueError,
+    TypeError,
+)
 
 
 def read_released_masks(path: Path, size: tuple[int, int], side: int) -> Proposals:
@@ -42,7 +51,7 @@ def read_released_masks(path: Path, size: tuple[int, int], side: int) -> Proposa
             content = load_pickle(file)
     except FileNotFoundError as error:
         raise DataError(f"There is no file {path} with SAM masks: each image NAME.ext needs a NAME.pkl.") from error
-    except DAMAGED as error:
+    except PICKLE_ERRORS as error:
         raise DataError(f"{path} cannot be read: {error}; expected arrays in plain containers.") from error
     masks = _find_masks(content)
     if masks is None or masks.ndim != 3 or masks.shape[1:] != size or masks.dtype.kind != "f":

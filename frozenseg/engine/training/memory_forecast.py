@@ -25,7 +25,7 @@ from frozenseg.modeling.meta_arch.base import MaskClassifier
 from frozenseg.structures.instances import Instances
 from frozenseg.vocabulary import Vocabulary
 
-STRIDE = 32  # of the coarsest feature map: the sides of the small images are multiples of it
+COARSEST_STRIDE = 32  # the sides of the small images are multiples of it
 MASKS_PER_IMAGE = 10
 STATES_PER_PARAMETER = {"AdamW": 2, "SGD": 1}
 
@@ -153,4 +153,4 @@ def _bytes(tensors: Iterable[Tensor]) -> int:
 
 
 def _round_to_stride(side: float) -> int:
-    return max(STRIDE, round(side / STRIDE) * STRIDE)
+    return max(COARSEST_STRIDE, round(side / COARSEST_STRIDE) * COARSEST_STRIDE)

@@ -12,39 +12,39 @@ from frozenseg.engine.training.hooks import SaveCheckpoints
 from frozenseg.engine.training.trainer import Hook, Step, Trainer
 from frozenseg.errors import CheckpointError
 from frozenseg.modeling.load_weights import load_trained
-from tests.engine.one_layer import OneLayer, adamw, checkpointer, recorder, trainer, with_checkpoints
+from tests.engine.one_layer import OneLayer, adamw, build_checkpointer, build_trainer, recorder_of, with_checkpoints
 
 
 def resumed(folder: Path, path: Path, max_iter: int = 10) -> Trainer:
     """Build a trainer from other weights and another random state, then resume."""
     checkpoint = read_training_checkpoint(path)
-    made = trainer(max_iter, start=checkpoint["trainer"]["iteration"], seed=99)
-    load_trained(made.model, path)
-    writes = checkpointer(folder, made)
+    trainer = build_trainer(max_iter, start=checkpoint["trainer"]["iteration"], seed=99)
+    load_trained(trainer.model, path)
+    writes = build_checkpointer(folder, trainer)
     writes.resume(checkpoint, path)
-    made.hooks.append(SaveCheckpoints(writes, 3))
-    return made
+    trainer.hooks.append(SaveCheckpoints(writes, 3))
+    return trainer
 
 
 @pytest.mark.parametrize("iteration", [3, 6, 9])
 def test_a_resumed_run_is_the_same_run(tmp_path: Path, iteration: int) -> None:
-    unbroken = with_checkpoints(trainer(), tmp_path)
+    unbroken = with_checkpoints(build_trainer(), tmp_path)
     unbroken.train()
     again = resumed(tmp_path / "again", tmp_path / f"model_000000{iteration}.pth")
     (tmp_path / "again").mkdir()
     again.train()
-    assert recorder(again).losses == recorder(unbroken).losses[iteration:]
-    assert recorder(again).rates == recorder(unbroken).rates[iteration:]
+    assert recorder_of(again).losses == recorder_of(unbroken).losses[iteration:]
+    assert recorder_of(again).rates == recorder_of(unbroken).rates[iteration:]
     for name, value in unbroken.model.layer.state_dict().items():
         assert torch.equal(again.model.layer.state_dict()[name], value)
 
 
 def test_a_run_goes_on_with_another_learning_rate_where_the_config_asks_for_it(tmp_path: Path) -> None:
-    with_checkpoints(trainer(max_iter=3), tmp_path).train()
-    made = trainer(start=3)
-    made.optimizer.param_groups[0].update(initial_lr=1e-4, weight_decay=0.5)
-    checkpointer(tmp_path, made).resume(read_training_checkpoint(tmp_path / "model_0000003.pth"), tmp_path)
-    group = made.optimizer.param_groups[0]
+    with_checkpoints(build_trainer(max_iter=3), tmp_path).train()
+    trainer = build_trainer(start=3)
+    trainer.optimizer.param_groups[0].update(initial_lr=1e-4, weight_decay=0.5)
+    build_checkpointer(tmp_path, trainer).resume(read_training_checkpoint(tmp_path / "model_0000003.pth"), tmp_path)
+    group = trainer.optimizer.param_groups[0]
     assert (group["initial_lr"], group["weight_decay"]) == (1e-4, 0.5)
 
 
@@ -56,19 +56,19 @@ def test_an_error_between_steps_saves_a_run_that_goes_on_the_same(tmp_path: Path
             if trainer.iteration == 4:
                 raise OSError("no room")
 
-    unbroken = trainer()
+    unbroken = build_trainer()
     unbroken.train()
-    broken = with_checkpoints(trainer(), tmp_path, period=100)
+    broken = with_checkpoints(build_trainer(), tmp_path, period=100)
     broken.hooks.append(Fails())
     with pytest.raises(OSError, match="no room"):
         broken.train()
     again = resumed(tmp_path, tmp_path / "model_0000004.pth")
     again.train()
-    assert recorder(again).losses == recorder(unbroken).losses[4:]
+    assert recorder_of(again).losses == recorder_of(unbroken).losses[4:]
 
 
 def test_content(tmp_path: Path) -> None:
-    with_checkpoints(trainer(max_iter=3), tmp_path).train()
+    with_checkpoints(build_trainer(max_iter=3), tmp_path).train()
     final = torch.load(tmp_path / "model_final.pth", weights_only=True)
     assert sorted(final["model"]) == ["layer.bias", "layer.weight"]  # nothing frozen
     assert final["frozen"] == {"frozen": "0123"}
@@ -83,31 +83,33 @@ def test_content(tmp_path: Path) -> None:
 
 
 def test_trained_weights_alone_cannot_be_resumed(tmp_path: Path) -> None:
-    with_checkpoints(trainer(max_iter=1), tmp_path).train()
+    with_checkpoints(build_trainer(max_iter=1), tmp_path).train()
     with pytest.raises(CheckpointError, match=r"model_final\.pth holds trained weights alone: start from it by --weig"):
         read_training_checkpoint(tmp_path / "model_final.pth")
 
 
 def test_another_optimiser_is_refused(tmp_path: Path) -> None:
-    with_checkpoints(trainer(max_iter=1), tmp_path).train()
+    with_checkpoints(build_trainer(max_iter=1), tmp_path).train()
     path = tmp_path / "model_0000001.pth"
     model = OneLayer()
     sgd = Trainer(model, [], torch.optim.SGD(model.layer.parameters(), lr=0.1), steps=range(1))
     with pytest.raises(CheckpointError, match="trained with AdamW, the config asks for SGD"):
-        checkpointer(tmp_path, sgd).resume(read_training_checkpoint(path), path)
+        build_checkpointer(tmp_path, sgd).resume(read_training_checkpoint(path), path)
     split = adamw(model)
     split.add_param_group({"params": [torch.nn.Parameter(torch.zeros(1))]})
     with pytest.raises(CheckpointError, match="has other parameter groups than the config makes"):
-        checkpointer(tmp_path, Trainer(model, [], split, steps=range(1))).resume(read_training_checkpoint(path), path)
+        build_checkpointer(tmp_path, Trainer(model, [], split, steps=range(1))).resume(
+            read_training_checkpoint(path), path
+        )
 
 
 def test_another_number_of_processes_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    with_checkpoints(trainer(max_iter=1), tmp_path).train()
+    with_checkpoints(build_trainer(max_iter=1), tmp_path).train()
     path = tmp_path / "model_0000001.pth"
     checkpoint = read_training_checkpoint(path)
     checkpoint["trainer"]["random_states"] *= 2
     with caplog.at_level(logging.WARNING):
-        checkpointer(tmp_path, trainer()).resume(checkpoint, path)
+        build_checkpointer(tmp_path, build_trainer()).resume(checkpoint, path)
     assert "The run had 2 processes and has 1 now" in caplog.text
 
 

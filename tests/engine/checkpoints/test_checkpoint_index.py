@@ -16,7 +16,7 @@ from frozenseg.engine.checkpoints.checkpoint_index import (
 from frozenseg.engine.training.hooks import SaveCheckpoints
 from frozenseg.engine.training.trainer import Hook, Step, Trainer
 from frozenseg.errors import CheckpointError, ConfigError
-from tests.engine.one_layer import checkpointer, trainer, with_checkpoints
+from tests.engine.one_layer import build_checkpointer, build_trainer, with_checkpoints
 
 SCORES = {10: 1.0, 20: 5.0, 30: 2.0, 40: 5.0, 50: 3.0}
 ENTRIES = {f"{i}.pth": {"iteration": i, "sha256": "", "results": {"PQ": score}} for i, score in SCORES.items()}
@@ -54,11 +54,11 @@ class Score(Hook):
 
 
 def test_a_run_keeps_the_newest_and_the_best(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    made = with_checkpoints(trainer(max_iter=5), tmp_path, period=1)
-    saves = made.hooks[-1]
+    trainer = with_checkpoints(build_trainer(max_iter=5), tmp_path, period=1)
+    saves = trainer.hooks[-1]
     saves.checkpointer.policy = KeepPolicy(last=2, best="PQ")
-    made.hooks.append(Score(saves, {1: 3.0, 2: 9.0, 3: 1.0, 4: 2.0, 5: 5.0}))
-    made.train()
+    trainer.hooks.append(Score(saves, {1: 3.0, 2: 9.0, 3: 1.0, 4: 2.0, 5: 5.0}))
+    trainer.train()
     assert sorted(path.name for path in tmp_path.glob("model_0*.pth")) == [f"model_000000{i}.pth" for i in (2, 4, 5)]
     entries = json.loads((tmp_path / INDEX).read_text())
     assert {entry["iteration"]: entry["results"] for entry in entries.values()} == {
@@ -73,7 +73,7 @@ def test_a_run_keeps_the_newest_and_the_best(tmp_path: Path, caplog: pytest.LogC
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """The folder of a run with checkpoints after the steps 1, 2 and 3."""
-    with_checkpoints(trainer(max_iter=3), tmp_path, period=1).train()
+    with_checkpoints(build_trainer(max_iter=3), tmp_path, period=1).train()
     return tmp_path
 
 
@@ -159,4 +159,4 @@ def test_a_folder_that_cannot_be_written_is_said(folder: Path, monkeypatch: pyte
 
     monkeypatch.setattr("frozenseg.engine.checkpoints.checkpoint_index.write_text", full_disk)
     with pytest.raises(CheckpointError, match=r"model_0000004\.pth cannot be entered .*No space left on device"):
-        checkpointer(folder, trainer()).save(4)
+        build_checkpointer(folder, build_trainer()).save(4)

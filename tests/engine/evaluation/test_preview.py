@@ -1,4 +1,4 @@
-"""The same few images of a test set, drawn while a model learns."""
+"""Preview: fixed images of an evaluation data set, drawn during training."""
 
 import logging
 from pathlib import Path
@@ -24,7 +24,7 @@ def toys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CfgNode:
     return tiny_config("FCCLIP", *options)
 
 
-def test_a_model_is_drawn_and_stays_as_it_is(toys: CfgNode, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_drawing_predictions_keeps_the_model(toys: CfgNode, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     training = resolve_for_run(toys, "toyworld_train")
     vocabulary = training.vocabulary
     [benchmark] = build_benchmarks(toys, training)

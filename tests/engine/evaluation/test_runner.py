@@ -1,4 +1,4 @@
-"""Benchmarks: the words are swapped, the control shuffles them, missing files are told at once."""
+"""Benchmarks: vocabulary and settings of each, the shuffled control, missing files."""
 
 import json
 from pathlib import Path
@@ -18,7 +18,7 @@ from frozenseg.evaluation.evaluator import Seconds
 from frozenseg.vocabulary import Vocabulary
 from tests.engine.one_layer import OneLayer
 
-WORDS = Vocabulary.from_strings(["cat", "dog", "sky"], isthing=[True, True, False])
+VOCABULARY = Vocabulary.from_strings(["cat", "dog", "sky"], isthing=[True, True, False])
 METADATA = Metadata(
     name="pets",
     json_file="missing.json",
@@ -30,44 +30,44 @@ TRAINING = ResolvedDataset("zoo", Metadata(name="zoo"), Vocabulary.from_strings(
 
 
 @pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch, cfg: CfgNode) -> list[tuple[Any, ...]]:
-    """Stand-ins for data and evaluation; what the evaluators are built from."""
-    kept: list[tuple[Any, ...]] = []
-    dataset = ResolvedDataset("pets", METADATA, WORDS, list)
+def evaluator_arguments(monkeypatch: pytest.MonkeyPatch, cfg: CfgNode) -> list[tuple[Any, ...]]:
+    """Stand-ins for data and evaluation; returns the arguments that evaluators are built from."""
+    calls: list[tuple[Any, ...]] = []
+    dataset = ResolvedDataset("pets", METADATA, VOCABULARY, list)
     monkeypatch.setattr(module, "resolve_for_run", lambda cfg, name: dataset)
     opened = lambda cfg, dataset, outputs: SimpleNamespace(opened=dataset.name)  # noqa: E731
     monkeypatch.setattr(module, "EvalDataset", SimpleNamespace(open=opened))
     monkeypatch.setattr(module, "check_samples", lambda opened, skip_bad: None)
-    monkeypatch.setattr(module, "build_evaluators", lambda *arguments: kept.append(arguments) or "evaluators")
+    monkeypatch.setattr(module, "build_evaluators", lambda *arguments: calls.append(arguments) or "evaluators")
     cfg.DATASETS.TRAIN = ["zoo"]
     cfg.DATASETS.TEST = ["pets"]
     cfg.MODEL.MASK_FORMER.TEST.INSTANCE_ON = False
-    return kept
+    return calls
 
 
-def test_seen_classes_are_those_of_training(cfg: CfgNode, asked: list[tuple[Any, ...]]) -> None:
+def test_seen_classes_are_those_of_training(cfg: CfgNode, evaluator_arguments: list[tuple[Any, ...]]) -> None:
     (benchmark,) = build_benchmarks(cfg, TRAINING)
     opened: Any = SimpleNamespace(opened="pets")
     evaluators: Any = "evaluators"
-    expected = Benchmark("pets", cfg, WORDS, (True, False, True), opened, evaluators, METADATA, benchmark.classes)
+    expected = Benchmark("pets", cfg, VOCABULARY, (True, False, True), opened, evaluators, METADATA, benchmark.classes)
     assert benchmark[:-1] == expected[:-1]
     assert benchmark.classes.subsets["S"].tolist() == [True, False, True]
-    metadata, output_kinds, flags = asked[0]
+    metadata, output_kinds, flags = evaluator_arguments[0]
     assert metadata.name == "pets"
     assert output_kinds == {"semantic", "panoptic"}
     assert flags == (True, False, True)
 
 
-def test_the_control_changes_only_the_words(cfg: CfgNode, asked: list[tuple[Any, ...]]) -> None:
+def test_the_control_changes_only_the_vocabulary(cfg: CfgNode, evaluator_arguments: list[tuple[Any, ...]]) -> None:
     cfg.TEST.SHUFFLE_CLASS_NAMES = True
     (benchmark,) = build_benchmarks(cfg, TRAINING)
-    assert benchmark.vocabulary.names == ("sky", "cat", "dog")  # sky is the only one of its kind
-    assert benchmark.seen == (True, True, False)  # the model believes the words
-    assert asked[0][2] == (True, False, True)
+    assert benchmark.vocabulary.names == ("sky", "cat", "dog")  # sky is the only stuff class
+    assert benchmark.seen == (True, True, False)  # the flags follow the names
+    assert evaluator_arguments[0][2] == (True, False, True)
     assert benchmark.classes.subsets["S"].tolist() == [True, False, True]
 
 
-def test_what_is_missing_is_told_before_any_work(cfg: CfgNode, asked: list[tuple[Any, ...]]) -> None:
+def test_missing_files_are_reported_first(cfg: CfgNode, evaluator_arguments: list[tuple[Any, ...]]) -> None:
     test = cfg.MODEL.MASK_FORMER.TEST
     test.INSTANCE_ON = True
     with pytest.raises(DataError, match="pets: the instance annotations missing.json do not exist; run prepare_pets"):
@@ -78,17 +78,15 @@ def test_what_is_missing_is_told_before_any_work(cfg: CfgNode, asked: list[tuple
     test.SEMANTIC_ON = test.INSTANCE_ON = False
     test.RECALL_ON = True
     build_benchmarks(cfg, TRAINING)
-    assert asked[-1][1] == {"recall"}
+    assert evaluator_arguments[-1][1] == {"recall"}
     test.RECALL_ON = False
     with pytest.raises(ConfigError, match="Nothing to evaluate"):
         build_benchmarks(cfg, TRAINING)
 
 
-def test_the_model_keeps_its_words_and_its_outputs(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cfg: CfgNode
-) -> None:
+def test_the_settings_of_the_model_are_restored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cfg: CfgNode) -> None:
     model, shown = OneLayer(), []
-    own = model.vocabulary, model.seen, model.postprocessor, model.ensemble_settings
+    before = model.vocabulary, model.seen, model.postprocessor, model.ensemble_settings
     cfg.MODEL.MASK_FORMER.TEST.INSTANCE_ON = False
     cfg.MODEL.FROZEN_SEG.GEOMETRIC_ENSEMBLE_BETA = 0.5
 
@@ -104,10 +102,10 @@ def test_the_model_keeps_its_words_and_its_outputs(
     flags = (True, True, False)
     dataset: Any = SimpleNamespace(batches=lambda read_ground_truth, done: "batches")
     classes = ClassTable.from_metadata(METADATA, flags)
-    benchmark = Benchmark("pets", cfg, WORDS, flags, dataset, evaluators, METADATA, classes)
+    benchmark = Benchmark("pets", cfg, VOCABULARY, flags, dataset, evaluators, METADATA, classes)
     results = evaluate(model, [benchmark], tmp_path, weights="some.pth")
-    assert shown == [(WORDS, flags, "batches"), (False, 0.5), "reset"]
-    assert (model.vocabulary, model.seen, model.postprocessor, model.ensemble_settings) == own
+    assert shown == [(VOCABULARY, flags, "batches"), (False, 0.5), "reset"]
+    assert (model.vocabulary, model.seen, model.postprocessor, model.ensemble_settings) == before
     assert flat_results(results)["pets/sem_seg/mIoU"] == 12.5
     written = json.loads((tmp_path / "inference" / "results.json").read_text())
     assert written["pets"]["sem_seg"] == {"mIoU": 12.5, "S_mIoU": None}

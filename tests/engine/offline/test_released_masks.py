@@ -1,4 +1,4 @@
-"""Pickles of masks at image size: logits come back as they were before they were enlarged, and nothing is run."""
+"""Pickles of masks at image size: the low-resolution logits are restored, and no code is executed."""
 
 import pickle
 from pathlib import Path
@@ -16,7 +16,7 @@ SIZE = (72, 96)
 
 
 def logits(size: tuple[int, int] = SIZE) -> tuple[torch.Tensor, torch.Tensor]:
-    """Two masks of low resolution, and the same at image size."""
+    """Return two masks at low resolution and at image size."""
     low = 5 * torch.randn((2, 32, 32), generator=torch.Generator().manual_seed(0))
     return low, Placement.of(*size, SIDE).at_image_size(low)
 
@@ -27,26 +27,26 @@ def write(path: Path, content: object) -> Path:
 
 
 @pytest.mark.parametrize("size", [SIZE, (300, 200), (9, 7)])
-def test_masks_at_image_size_come_back(size: tuple[int, int]) -> None:
+def test_masks_at_image_size_are_restored(size: tuple[int, int]) -> None:
     _, full = logits(size)
-    found = to_proposals(full, SIDE)
-    assert found.logits.shape == (2, 32, 32)
-    torch.testing.assert_close(found.placement.at_image_size(found.logits), full, atol=1e-4, rtol=1e-4)
-    assert found.areas.tolist() == (full > 0).sum(dim=(1, 2)).tolist()
+    proposals = to_proposals(full, SIDE)
+    assert proposals.logits.shape == (2, 32, 32)
+    torch.testing.assert_close(proposals.placement.at_image_size(proposals.logits), full, atol=1e-4, rtol=1e-4)
+    assert proposals.areas.tolist() == (full > 0).sum(dim=(1, 2)).tolist()
 
 
-def test_low_resolution_is_what_it_was() -> None:
+def test_low_resolution_is_restored() -> None:
     low, full = logits()
-    found = to_proposals(full, SIDE).logits[:, :23, :30]  # well inside: 24 rows of 32 show the picture
-    torch.testing.assert_close(found, low[:, :23, :30], atol=1e-3, rtol=1e-3)
+    restored = to_proposals(full, SIDE).logits[:, :23, :30]  # inside the image, which covers 24 of 32 rows
+    torch.testing.assert_close(restored, low[:, :23, :30], atol=1e-3, rtol=1e-3)
 
 
 @pytest.mark.parametrize("pack", [lambda masks: masks, list, lambda masks: {"masks": masks}, torch.from_numpy])
-def test_arrays_are_found_in_plain_containers(pack, tmp_path: Path) -> None:
+def test_arrays_in_plain_containers_are_read(pack, tmp_path: Path) -> None:
     _, full = logits()
-    found = read_released_masks(write(tmp_path / "a.pkl", pack(full.numpy())), SIZE, SIDE)
-    torch.testing.assert_close(found.logits, to_proposals(full, SIDE).logits)
-    assert found.predicted_ious.isnan().all()
+    proposals = read_released_masks(write(tmp_path / "a.pkl", pack(full.numpy())), SIZE, SIDE)
+    torch.testing.assert_close(proposals.logits, to_proposals(full, SIDE).logits)
+    assert proposals.predicted_ious.isnan().all()
 
 
 class Runs:
@@ -65,7 +65,7 @@ class Runs:
         (np.zeros((2, 72, 96), dtype=bool), "holds an array .* bool; expected logits"),
     ],
 )
-def test_anything_else_is_refused(content: object, message: str, tmp_path: Path, capsys) -> None:
+def test_other_content_is_refused(content: object, message: str, tmp_path: Path, capsys) -> None:
     with pytest.raises(DataError, match=message):
         read_released_masks(write(tmp_path / "a.pkl", content), SIZE, SIDE)
     assert not capsys.readouterr().out

@@ -1,4 +1,4 @@
-"""Processes: what is refused, and real ones (gloo) that find each other."""
+"""Launcher: invalid numbers of processes, and real processes (gloo)."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ import torch.distributed as dist
 
 from frozenseg.engine.processes.launch import Processes, launch
 from frozenseg.errors import ConfigError, DataError
-from tests.engine.one_layer import bug, mistake_on_rank_1, sum_of_ranks, train_until_asked_to_stop
+from tests.engine.one_layer import bug, mistake_on_rank_1, sum_of_ranks, train_until_signalled
 
 
 @pytest.mark.parametrize(
@@ -21,7 +21,7 @@ from tests.engine.one_layer import bug, mistake_on_rank_1, sum_of_ranks, train_u
         ({"url": "tcp://localhost"}, "give tcp://HOST:PORT"),
     ],
 )
-def test_numbers_that_cannot_work(numbers: dict[str, object], message: str) -> None:
+def test_invalid_numbers_are_refused(numbers: dict[str, object], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         Processes(**numbers)
 
@@ -32,7 +32,7 @@ def test_more_processes_than_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
         Processes(per_machine=2, cuda=True)
 
 
-def test_one_process_runs_in_place() -> None:
+def test_one_process_runs_in_this_process() -> None:
     assert launch(lambda code: code, (3,), Processes()) == 3
 
 
@@ -58,21 +58,21 @@ def test_two_processes_work_together(tmp_path: Path, url: str) -> None:
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"rank0": "3 of 2", "rank1": "3 of 2"}
 
 
-def test_a_signal_is_passed_on_and_all_end_well_after_the_same_step(tmp_path: Path) -> None:
-    assert launch(train_until_asked_to_stop, (str(tmp_path),), Processes(per_machine=2)) == 0
+def test_a_signal_is_forwarded_and_all_processes_stop_after_the_same_step(tmp_path: Path) -> None:
+    assert launch(train_until_signalled, (str(tmp_path),), Processes(per_machine=2)) == 0
     done = int((tmp_path / "rank0").read_text())
     assert (tmp_path / "rank1").read_text() == str(done)
     assert (tmp_path / "last_checkpoint").read_text() == f"model_{done:07d}.pth\n"
 
 
-def test_a_mistake_in_one_process_is_told_as_it_was(capfd: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(DataError, match=r"^pictures/bad\.jpg cannot be decoded: repair it\.$"):
-        launch(mistake_on_rank_1, ("pictures",), Processes(per_machine=2))
+def test_a_mistake_in_one_process_is_raised_with_its_message(capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(DataError, match=r"^images/bad\.jpg cannot be decoded: repair it\.$"):
+        launch(mistake_on_rank_1, ("images",), Processes(per_machine=2))
     assert capfd.readouterr().err == ""
 
 
 def test_a_bug_in_a_process_keeps_its_traceback() -> None:
-    with pytest.raises(RuntimeError, match=r"(?s)Process \d failed:.*in bug.*of our own making"):
+    with pytest.raises(RuntimeError, match=r"(?s)Process \d failed:.*in bug.*a bug"):
         launch(bug, ("",), Processes(per_machine=2))
 
 

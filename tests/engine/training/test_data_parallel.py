@@ -1,4 +1,4 @@
-"""Several processes: only what is trained is exchanged, and only when it should be."""
+"""Data parallelism: only gradients of trained parameters are exchanged, and only in the last part of a batch."""
 
 import socket
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ CPU = torch.device("cpu")
 
 @pytest.fixture
 def _group(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A group of this process alone, which says that it has two."""
+    """A group of this process alone that reports a world size of two."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -37,8 +37,8 @@ def test_a_single_process_is_not_wrapped() -> None:
 
 
 @pytest.mark.usefixtures("_group")
-@pytest.mark.filterwarnings("ignore:Grad strides do not match:UserWarning")  # of 1x1 convolutions: speed alone
-def test_frozen_parts_are_in_no_bucket_and_buffers_stay() -> None:
+@pytest.mark.filterwarnings("ignore:Grad strides do not match:UserWarning")  # about the speed of 1x1 convolutions
+def test_frozen_parameters_are_in_no_bucket_and_buffers_are_not_synchronized() -> None:
     model = build_model(tiny_config(), TRAINING).train()
     wrapped = data_parallel(model, CPU)
     exchanged: list[torch.Tensor] = []

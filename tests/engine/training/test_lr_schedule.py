@@ -12,7 +12,7 @@ from frozenseg.errors import ConfigError
 def test_published_schedule_drops_twice_and_does_not_warm_up(cfg: CfgNode) -> None:
     schedule = build_lr_schedule(cfg)
     expected = {
-        0: 1.0,  # the warm-up starts at its end
+        0: 1.0,  # a warm-up factor of 1
         9: 1.0,
         327777: 1.0,
         327778: 0.1,  # first drop, exactly here
@@ -31,14 +31,14 @@ def test_warm_up_is_linear_and_joins_the_schedule(cfg: CfgNode) -> None:
     assert {iteration: schedule.factor(iteration) for iteration in expected} == pytest.approx(expected)
 
 
-def test_a_warm_up_longer_than_training_is_cut_not_squeezed(cfg: CfgNode) -> None:
+def test_a_warm_up_longer_than_training_is_cut_not_compressed(cfg: CfgNode) -> None:
     cfg.merge_from_list(["SOLVER.MAX_ITER", 10, "SOLVER.WARMUP_ITERS", 40, "SOLVER.WARMUP_FACTOR", 0.0])
     for name in ("WarmupMultiStepLR", "WarmupCosineLR"):
         cfg.SOLVER.LR_SCHEDULER_NAME = name
         assert build_lr_schedule(cfg).factor(4) == pytest.approx(0.1)
 
 
-def test_cosine_ends_at_its_end(cfg: CfgNode) -> None:
+def test_cosine_ends_at_the_end_rate(cfg: CfgNode) -> None:
     cfg.merge_from_list(["SOLVER.LR_SCHEDULER_NAME", "WarmupCosineLR", "SOLVER.MAX_ITER", 100])
     cfg.merge_from_list(["SOLVER.BASE_LR", 0.2, "SOLVER.BASE_LR_END", 0.02, "SOLVER.WARMUP_ITERS", 0])
     schedule = build_lr_schedule(cfg)
@@ -57,20 +57,20 @@ def test_cosine_ends_at_its_end(cfg: CfgNode) -> None:
         (["SOLVER.STEPS", [0, 3]], r"STEPS is \[0, 3\]"),
     ],
 )
-def test_what_makes_no_schedule_is_refused(cfg: CfgNode, options: list[object], message: str) -> None:
+def test_invalid_schedules_are_refused(cfg: CfgNode, options: list[object], message: str) -> None:
     cfg.merge_from_list(options)
     with pytest.raises(ConfigError, match=message):
         build_lr_schedule(cfg)
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "description"),
     [
         (["SOLVER.STEPS", [50], "SOLVER.WARMUP_ITERS", 0], "times 0.1 after steps 50 (epoch 8.0)"),
         (["SOLVER.STEPS", []], "10 steps of warm-up, then constant"),
         (["SOLVER.LR_SCHEDULER_NAME", "WarmupCosineLR"], "10 steps of warm-up, then a cosine down to 0"),
     ],
 )
-def test_a_schedule_in_words(cfg: CfgNode, options: list[object], said: str) -> None:
+def test_the_description_of_a_schedule(cfg: CfgNode, options: list[object], description: str) -> None:
     cfg.merge_from_list(["SOLVER.MAX_ITER", 100, *options])
-    assert describe_schedule(cfg, images=100) == said
+    assert describe_schedule(cfg, images=100) == description

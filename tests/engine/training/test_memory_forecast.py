@@ -16,10 +16,10 @@ from frozenseg.modeling.build import build_model
 from tests.tiny import TRAINING, tiny_config
 
 
-def test_live_tensors_are_counted_once_and_forgotten() -> None:
+def test_live_tensors_are_counted_once_and_released() -> None:
     with _LiveTensors() as tensors:
         x = torch.zeros(256)  # 1024 bytes
-        y = x.view(16, 16)[0]  # no more
+        y = x.view(16, 16)[0]  # a view has no memory of itself
         x += 1
         assert tensors.live == 1024
         z = torch.ones(512)
@@ -63,7 +63,7 @@ class Square(nn.Module):
         self.criterion = self.statistics = self
 
     def take(self) -> None:
-        """Stand in for the statistics."""
+        """Stand-in for the statistics of the matching."""
 
     def forward(self, batch: list[dict[str, Tensor]]) -> dict[str, Tensor]:
         """Return a loss that keeps eight bytes a pixel."""

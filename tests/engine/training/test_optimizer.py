@@ -1,4 +1,4 @@
-"""Which parameter gets which learning rate and weight decay."""
+"""Parameter groups: learning rate and weight decay of each kind of parameter."""
 
 import pytest
 import torch
@@ -10,7 +10,7 @@ from frozenseg.errors import ConfigError
 
 
 class Parts(nn.Module):
-    """One of each kind that the rules tell apart."""
+    """One parameter of each kind that the rules distinguish."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -30,12 +30,12 @@ def test_rules(cfg: CfgNode) -> None:
     cfg.merge_from_list(["SOLVER.WEIGHT_DECAY_NORM", 0.001, "SOLVER.WEIGHT_DECAY_EMBED", 0.002])
     model = Parts()
     names = {id(parameter): name for name, parameter in model.named_parameters()}
-    told = {
+    settings = {
         names[id(parameter)]: (group["lr"], group["weight_decay"])
         for group in parameter_groups(cfg, model)
         for parameter in group["params"]
     }
-    assert told == {
+    assert settings == {
         "logit_scale": (1e-4, 0.05),  # bare parameters and biases decay
         "absolute_pos_embed": (1e-4, 0.0),
         "linear.weight": (1e-4, 0.05),

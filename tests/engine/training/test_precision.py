@@ -1,4 +1,4 @@
-"""Which numbers training computes in, by config and device."""
+"""Precision of training by config and device."""
 
 import pytest
 import torch
@@ -6,7 +6,7 @@ import torch
 from frozenseg.config import CfgNode
 from frozenseg.engine.training.precision import Precision
 from frozenseg.errors import ConfigError
-from tests.engine.one_layer import recorder, trainer
+from tests.engine.one_layer import build_trainer, recorder_of
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 
@@ -39,7 +39,7 @@ def test_by_config(
     assert precision.scaler.is_enabled() == (scales and torch.cuda.is_available())
 
 
-def test_unknown_numbers(cfg: CfgNode) -> None:
+def test_an_unknown_dtype_is_refused(cfg: CfgNode) -> None:
     cfg.SOLVER.AMP.DTYPE = "fp8"
     with pytest.raises(ConfigError, match="SOLVER.AMP.DTYPE is 'fp8'.* Known: float16, bfloat16"):
         Precision.from_config(cfg, CPU)
@@ -58,11 +58,11 @@ def test_names() -> None:
 
 
 def test_training_in_bfloat16_is_near_float32() -> None:
-    plain = trainer(max_iter=3)
+    plain = build_trainer(max_iter=3)
     plain.train()
-    mixed = trainer(max_iter=3)
+    mixed = build_trainer(max_iter=3)
     mixed.precision = Precision.of("cpu", torch.bfloat16)
     mixed.train()
-    assert recorder(mixed).losses == pytest.approx(recorder(plain).losses, rel=0.02)
-    assert recorder(mixed).losses != recorder(plain).losses
+    assert recorder_of(mixed).losses == pytest.approx(recorder_of(plain).losses, rel=0.02)
+    assert recorder_of(mixed).losses != recorder_of(plain).losses
     assert mixed.model.layer.weight.dtype == torch.float32

@@ -1,4 +1,4 @@
-"""The writer for Weights & Biases, with a stand-in for the package."""
+"""Writer for Weights & Biases, with a stand-in for the package."""
 
 import importlib.util
 import sys
@@ -17,16 +17,16 @@ from frozenseg.errors import ConfigError
 
 
 class Recorded(ModuleType):
-    """Stands in for the package and for its run."""
+    """Stand-in for the package and its run."""
 
     def __init__(self) -> None:
         super().__init__("wandb")
-        self.begun: dict[str, Any] = {}
+        self.settings: dict[str, Any] = {}
         self.logged: list[tuple[int, dict[str, Any]]] = []
         self.finished = False
 
     def init(self, **settings: Any) -> "Recorded":
-        self.begun = settings
+        self.settings = settings
         return self
 
     def log(self, values: dict[str, Any], step: int) -> None:
@@ -35,8 +35,8 @@ class Recorded(ModuleType):
     def finish(self) -> None:
         self.finished = True
 
-    def Image(self, picture: Image.Image) -> SimpleNamespace:
-        return SimpleNamespace(size=picture.size)
+    def Image(self, image: Image.Image) -> SimpleNamespace:
+        return SimpleNamespace(size=image.size)
 
 
 @pytest.fixture
@@ -47,39 +47,39 @@ def wandb(monkeypatch: pytest.MonkeyPatch) -> Recorded:
     return package
 
 
-def test_scalars_and_pictures_arrive(cfg: CfgNode, wandb: Recorded, tmp_path: Path) -> None:
+def test_scalars_and_images_arrive(cfg: CfgNode, wandb: Recorded, tmp_path: Path) -> None:
     cfg.LOG_WANDB_PROJECT = "toys"
     writer = WeightsAndBiases(cfg, tmp_path)
     writer.write(20, {"total_loss": 3.0, "memory": None})
     writer.show(20, Image.new("RGB", (8, 4)))
     writer.close()
-    assert wandb.begun["project"] == "toys"
-    assert wandb.begun["config"]["SOLVER"]["BASE_LR"] == 1e-4
+    assert wandb.settings["project"] == "toys"
+    assert wandb.settings["config"]["SOLVER"]["BASE_LR"] == 1e-4
     assert wandb.logged[0] == (20, {"total_loss": 3.0})
     assert wandb.logged[1][1]["pictures"].size == (8, 4)
     assert wandb.finished
 
 
-def test_a_resumed_training_goes_on_in_the_same_run(cfg: CfgNode, wandb: Recorded, tmp_path: Path) -> None:
+def test_a_resumed_training_continues_the_same_run(cfg: CfgNode, wandb: Recorded, tmp_path: Path) -> None:
     names = []
     for folder in (tmp_path, tmp_path / ".." / tmp_path.name, tmp_path / "other"):
         WeightsAndBiases(cfg, folder)
-        names.append(wandb.begun["id"])
+        names.append(wandb.settings["id"])
     assert names[0] == names[1] != names[2]
-    assert wandb.begun["resume"] == "allow"
+    assert wandb.settings["resume"] == "allow"
 
 
-def test_it_is_used_where_it_is_asked_for(cfg: CfgNode, wandb: Recorded, tmp_path: Path) -> None:
-    for project, there in (("", False), ("toys", True)):
+def test_it_is_used_if_a_project_is_set(cfg: CfgNode, wandb: Recorded, tmp_path: Path) -> None:
+    for project, is_used in (("", False), ("toys", True)):
         cfg.LOG_WANDB_PROJECT = project
         writers = build_metric_writers(cfg, tmp_path)
-        assert any(isinstance(writer, WeightsAndBiases) for writer in writers) == there
+        assert any(isinstance(writer, WeightsAndBiases) for writer in writers) == is_used
         for writer in writers:
             writer.close()
 
 
 @pytest.mark.skipif(importlib.util.find_spec("wandb") is not None, reason="it is installed")
-def test_without_the_package_it_says_how_to_get_it(cfg: CfgNode, tmp_path: Path) -> None:
+def test_without_the_package_the_error_names_the_install_command(cfg: CfgNode, tmp_path: Path) -> None:
     cfg.LOG_WANDB_PROJECT = "toys"
     with pytest.raises(ConfigError, match=r"W&B is not installed: pip install 'frozenseg\[wandb\]'"):
         WeightsAndBiases(cfg, tmp_path)

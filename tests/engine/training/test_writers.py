@@ -1,4 +1,4 @@
-"""Scalars → metrics.json, console lines, TensorBoard."""
+"""Writers: metrics.json, console lines, TensorBoard."""
 
 import importlib.util
 import json
@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from frozenseg.config import CfgNode
-from frozenseg.engine.training import writers as metrics
+from frozenseg.engine.training import writers as module
 from frozenseg.engine.training.writers import (
     ConsoleLines,
     JsonLines,
@@ -38,7 +38,7 @@ def test_losses_of_all_layers_are_summed_by_kind() -> None:
 def test_json_lines(tmp_path: Path) -> None:
     writer = JsonLines(tmp_path)
     writer.write(20, {**LINE, "mIoU": float("nan"), "memory": None})
-    assert lines(tmp_path) == [{"iteration": 20, **LINE, "mIoU": None, "memory": None}]  # there before it is closed
+    assert lines(tmp_path) == [{"iteration": 20, **LINE, "mIoU": None, "memory": None}]  # flushed
     writer.close()
 
 
@@ -51,7 +51,7 @@ def test_a_resumed_run_continues_the_file_from_its_checkpoint(tmp_path: Path) ->
     assert [(line["iteration"], line["total_loss"]) for line in lines(tmp_path)] == [(20, 20.5), (40, 40.5), (60, 0.0)]
 
 
-def test_a_fresh_run_puts_the_file_of_an_earlier_one_aside(tmp_path: Path) -> None:
+def test_a_fresh_run_renames_the_file_of_an_earlier_one(tmp_path: Path) -> None:
     (tmp_path / "metrics.json").write_text('{"iteration": 20}\n')
     JsonLines(tmp_path).close()
     assert lines(tmp_path) == []
@@ -60,7 +60,7 @@ def test_a_fresh_run_puts_the_file_of_an_earlier_one_aside(tmp_path: Path) -> No
 
 def test_console_line(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     now = iter([100.0, 110.0])
-    monkeypatch.setattr(metrics.time, "monotonic", lambda: next(now))
+    monkeypatch.setattr(module.time, "monotonic", lambda: next(now))
     writer = ConsoleLines(max_iter=100, start_iteration=20)
     with caplog.at_level(logging.INFO):
         writer.write(40, dict(LINE))  # 20 steps took 10 s; 60 are left
@@ -71,7 +71,7 @@ def test_console_line(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.Monk
 
 
 @pytest.mark.skipif(importlib.util.find_spec("tensorboard") is None, reason="tensorboard is an extra")
-def test_tensorboard_gets_curves_and_pictures(tmp_path: Path, cfg: CfgNode) -> None:
+def test_tensorboard_gets_curves_and_images(tmp_path: Path, cfg: CfgNode) -> None:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     writers = build_metric_writers(cfg, tmp_path)
@@ -85,11 +85,11 @@ def test_tensorboard_gets_curves_and_pictures(tmp_path: Path, cfg: CfgNode) -> N
     assert [(event.step, event.width, event.height) for event in events.Images("pictures")] == [(6, 8, 4)]
 
 
-def test_without_tensorboard_one_line_tells_how_to_get_it(
+def test_without_tensorboard_the_log_names_the_install_command(
     tmp_path: Path, cfg: CfgNode, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "tensorboard", None)
-    monkeypatch.setattr(metrics.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(module.importlib.util, "find_spec", lambda name: None)
     with caplog.at_level(logging.INFO):
         writers = build_metric_writers(cfg, tmp_path)
     assert [type(writer).__name__ for writer in writers] == ["ConsoleLines", "JsonLines"]
@@ -102,6 +102,6 @@ def test_memory_of_this_process() -> None:
     assert memory is None or 20 < memory < 200_000  # MiB
 
 
-def test_memory_is_unknown_where_nobody_tells(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(metrics.importlib.util, "find_spec", lambda name: None)
+def test_memory_is_unknown_without_the_resource_module(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module.importlib.util, "find_spec", lambda name: None)
     assert max_memory_mib(torch.device("cpu")) is None

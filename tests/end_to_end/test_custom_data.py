@@ -1,4 +1,4 @@
-"""One's own data from the command line: trained on in three forms, looked at, evaluated by words of one's own."""
+"""Custom data from the command line in three formats: training, evaluation with custom class names, inspection."""
 
 import json
 from collections.abc import Iterator
@@ -24,12 +24,12 @@ INSTANCES = "coco-instances:farm/instances.json?images=farm/images&name=objects"
 
 @pytest.fixture(autouse=True)
 def _farm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Two pictures under the working directory."""
+    """Export two images to the working directory."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DETECTRON2_DATASETS", str(tmp_path / "none"))
     export_split(Path("farm"), Recipe("val_seen", 0, 2, 64, 64), quiet=True)
-    lines = [f"{place + 1}:{','.join(kind.names)}\n" for place, kind in enumerate(seen_categories())]
-    Path("words.txt").write_text("".join(lines), encoding="utf-8")
+    lines = [f"{index + 1}:{','.join(kind.names)}\n" for index, kind in enumerate(seen_categories())]
+    Path("names.txt").write_text("".join(lines), encoding="utf-8")
     Path("farm/classes.txt").write_text("".join(line.partition(":")[2] for line in lines), encoding="utf-8")
     yield
     from frozenseg.log import ROOT_LOGGER, get_logger
@@ -54,23 +54,23 @@ def test_a_step_of_training(name: str) -> None:
     assert losses["loss_mask"] > 0  # there were targets
 
 
-def test_evaluation_by_words_of_ones_own(capsys: pytest.CaptureFixture[str]) -> None:
+def test_evaluation_with_custom_class_names(capsys: pytest.CaptureFixture[str]) -> None:
     sets = ["DATASETS.TRAIN", [FOLDER], "DATASETS.TEST", [FOLDER, PANOPTIC, INSTANCES]]
-    assert train_net(*sets, "--eval-only", "--vocabulary", "words.txt") == 2
+    assert train_net(*sets, "--eval-only", "--vocabulary", "names.txt") == 2
     assert "there are 3 test sets: say whose words" in capsys.readouterr().err
-    assert train_net(*sets, "--eval-only", "--vocabulary", f"{FOLDER}=words.txt") == 0
+    assert train_net(*sets, "--eval-only", "--vocabulary", f"{FOLDER}=names.txt") == 0
     results = json.loads(Path("out/inference/results.json").read_text(encoding="utf-8"))
     assert {name: set(tasks) - {"per_class", "about"} for name, tasks in results.items()} == {
         "farm_images": {"sem_seg"},
         "farm_panoptic": {"panoptic_seg"},
         "objects": {"segm"},
     }
-    assert "asked for by the words of words.txt, 20 classes" in Path("out/log.txt").read_text(encoding="utf-8")
+    assert "prompted with the class names of names.txt, 20 classes" in Path("out/log.txt").read_text(encoding="utf-8")
     assert train_net("DATASETS.TRAIN", [FOLDER], "DATASETS.TEST", [FOLDER, f"{FOLDER}&ignore=254"], "--eval-only") == 2
     assert "have the name farm_images: add &name=" in capsys.readouterr().err
 
 
-def test_a_look_at_ones_own(capsys: pytest.CaptureFixture[str]) -> None:
+def test_validation_of_custom_data(capsys: pytest.CaptureFixture[str]) -> None:
     assert validate([FOLDER, PANOPTIC, INSTANCES, "--workers", "1", "--output", "sheets"]) == 0
     assert "farm_images: 2 images" in capsys.readouterr().out
     assert sorted(path.name for path in Path("sheets").iterdir()) == [

@@ -20,7 +20,7 @@ from frozenseg.vocabulary import Vocabulary
 aten = torch.ops.aten
 MULTIPLY_ADD = 2  # PyTorch counts it as two
 # Modules with a box in the figure; a box excludes the boxes inside it.
-BOXES: dict[str, str] = {
+MODULE_BOXES: dict[str, str] = {
     "backbone": "CLIP image",
     "sam": "SAM encoder",
     "sem_seg_head.pixel_decoder": "pixel decoder",
@@ -88,7 +88,7 @@ def _by_box(counts: Mapping[str, Mapping[Any, int]], model: str) -> dict[str, in
     """Split the FLOPs of modules, which include those of the modules inside, among the boxes."""
     flops = {name.removeprefix(f"{model}."): sum(ops.values()) // MULTIPLY_ADD for name, ops in counts.items()}
     box_of: dict[str, str] = {}  # module → box
-    for prefix, box in BOXES.items():
+    for prefix, box in MODULE_BOXES.items():
         # a ModuleDict is not called itself, its members are
         modules = [prefix] if prefix in flops else [name for name in flops if name.rpartition(".")[0] == prefix]
         box_of |= dict.fromkeys(modules, box)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from torch import nn
 
 # Prefix of parameter names → box; the first matching prefix counts.
-BOXES: tuple[tuple[str, str], ...] = (
+PARAMETER_BOXES: tuple[tuple[str, str], ...] = (
     ("backbone.clip_model.visual.", "CLIP image"),
     ("backbone.", "CLIP text"),
     ("sam.image_encoder.", "SAM encoder"),
@@ -22,7 +22,7 @@ TEXT = "CLIP text"
 OTHER = "other"
 
 
-class Count(NamedTuple):
+class BoxParameters(NamedTuple):
     """Parameters of one box."""
 
     box: str
@@ -30,7 +30,7 @@ class Count(NamedTuple):
     frozen: int
 
 
-def parameter_table(model: nn.Module) -> list[Count]:
+def parameter_table(model: nn.Module) -> list[BoxParameters]:
     """Count the parameters of a model per box, in the order of the figure; empty boxes are omitted.
 
     Args:
@@ -41,16 +41,18 @@ def parameter_table(model: nn.Module) -> list[Count]:
     for name, value in model.named_parameters():
         counts = trainable if value.requires_grad else frozen
         counts[box_of(name)] = counts.get(box_of(name), 0) + value.numel()
-    order = dict.fromkeys([*(box for _, box in BOXES), OTHER])
-    return [Count(box, trainable.get(box, 0), frozen.get(box, 0)) for box in order if box in {*trainable, *frozen}]
+    order = dict.fromkeys([*(box for _, box in PARAMETER_BOXES), OTHER])
+    return [
+        BoxParameters(box, trainable.get(box, 0), frozen.get(box, 0)) for box in order if box in {*trainable, *frozen}
+    ]
 
 
 def box_of(name: str) -> str:
     """Return the box of a parameter or buffer by its name."""
-    return next((box for prefix, box in BOXES if name.startswith(prefix)), OTHER)
+    return next((box for prefix, box in PARAMETER_BOXES if name.startswith(prefix)), OTHER)
 
 
-def sums(table: Iterable[Count]) -> dict[str, int]:
+def sums(table: Iterable[BoxParameters]) -> dict[str, int]:
     """Return ``trainable``, ``frozen`` and ``frozen_without_text``, the sums over all boxes."""
     rows = list(table)
     text = sum(row.frozen for row in rows if row.box == TEXT)

@@ -1,11 +1,11 @@
-"""Parameters box by box, and models without memory."""
+"""Numbers of parameters per box, and models on the meta device."""
 
 import torch
 from torch import nn
 
 from frozenseg.modeling.build import build_model
 from frozenseg.modeling.meta_device import on_meta_device
-from frozenseg.modeling.parameter_table import BOXES, OTHER, Count, parameter_table, sums
+from frozenseg.modeling.parameter_table import OTHER, PARAMETER_BOXES, BoxParameters, parameter_table, sums
 from tests.tiny import TRAINING, tiny_config
 
 
@@ -18,7 +18,12 @@ def test_boxes_by_hand() -> None:
     model.void_embedding = nn.Embedding(1, 7)
     model.extra = nn.Linear(1, 4)
     table = parameter_table(model)
-    assert table == [Count("CLIP image", 0, 20), Count("CLIP text", 0, 2), Count("void", 7, 0), Count(OTHER, 8, 0)]
+    assert table == [
+        BoxParameters("CLIP image", 0, 20),
+        BoxParameters("CLIP text", 0, 2),
+        BoxParameters("void", 7, 0),
+        BoxParameters(OTHER, 8, 0),
+    ]
     assert sums(table) == {"trainable": 15, "frozen": 22, "frozen_without_text": 20}
 
 
@@ -26,7 +31,7 @@ def test_every_parameter_of_frozenseg_has_a_box() -> None:
     with on_meta_device():
         model = build_model(tiny_config(), TRAINING)
     table = parameter_table(model)
-    assert [row.box for row in table] == list(dict.fromkeys(box for _, box in BOXES))
+    assert [row.box for row in table] == list(dict.fromkeys(box for _, box in PARAMETER_BOXES))
     assert sum(row.trainable + row.frozen for row in table) == sum(value.numel() for value in model.parameters())
     assert {row.box for row in table if row.frozen} == {row.box for row in table if not row.trainable}
 

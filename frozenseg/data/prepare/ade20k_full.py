@@ -17,11 +17,11 @@ from frozenseg.safe_pickle import load_pickle
 from frozenseg.structures.label_files import write_labels
 
 HOME = "ADE20K_2021_17_01"
-INDEX = f"{HOME}/index_ade20k.pkl"
+INDEX_FILE = f"{HOME}/index_ade20k.pkl"
 FOLDERS = {"train": "training", "val": "validation"}
 SOURCE = (
     "Register at https://groups.csail.mit.edu/vision/datasets/ADE20K, get the full set of 2021-01-17, and unpack it in "
-    f"the data sets' folder, so that there is {INDEX}."
+    f"the data sets' folder, so that there is {INDEX_FILE}."
 )
 SHORTEST = 512  # shorter edge after resizing, pixels
 UNLABELLED = 65535
@@ -142,7 +142,7 @@ def _step(root: Path, split: str, entries: Sequence[IndexEntry]) -> ConversionSt
 
 
 def _steps(root: Path) -> list[Callable[[], ConversionStep]]:
-    entries = _read_index(root / INDEX)
+    entries = _read_index(root / INDEX_FILE)
     by_split = {split: [entry for entry in entries if entry.split == split] for split in FOLDERS}
     splits = available_splits("ADE20K-Full", by_split, SOURCE)
     return [functools.partial(_step, root, split, of_split) for split, of_split in splits.items()]
@@ -152,7 +152,7 @@ CONVERTER = Converter(
     name="ade20k_full",
     title="ADE20K-Full",
     source=SOURCE,
-    needs={INDEX: "the index", f"{HOME}/images": "the images"},
+    needs={INDEX_FILE: "the index", f"{HOME}/images": "the images"},
     steps=_steps,
     datasets=tuple(f"openvocab_ade20k_full_sem_seg_{split}" for split in FOLDERS),
 )

@@ -20,18 +20,18 @@ from frozenseg.log import get_logger
 from frozenseg.structures.label_files import write_segment_ids
 
 logger = get_logger(__name__)
-IMAGES = "bdd100k/images/10k/val"
-BITMASKS = "bdd100k/labels/pan_seg/bitmasks/val"
-MASKS = "bdd100k/jsons/pan_seg/masks/val"
-JSON = "bdd100k/jsons/pan_seg_val_cocofmt.json"
+IMAGE_FOLDER = "bdd100k/images/10k/val"
+BITMASK_FOLDER = "bdd100k/labels/pan_seg/bitmasks/val"
+MASK_FOLDER = "bdd100k/jsons/pan_seg/masks/val"
+PANOPTIC_FILE = "bdd100k/jsons/pan_seg_val_cocofmt.json"
 SOURCE = (
     "Get the 10K images, and the labels of panoptic and of semantic segmentation, from "
     "https://doc.bdd100k.com/download.html and unpack them together, the panoptic bitmasks in "
-    f"{BITMASKS}. Or unpack the converted panoptic labels, "
+    f"{BITMASK_FOLDER}. Or unpack the converted panoptic labels, "
     "https://github.com/chenxi52/FrozenSeg/releases/download/latest/bdd100k_json.zip, "
-    f"so that there are {JSON} and {MASKS}."
+    f"so that there are {PANOPTIC_FILE} and {MASK_FOLDER}."
 )
-CROWD = 0b11  # attribute bits: truncated 8, occluded 4, crowd 2, ignore 1
+CROWD_BITS = 0b11  # attribute bits: truncated 8, occluded 4, crowd 2, ignore 1
 CATEGORIES = 40
 BYTE = 256
 
@@ -66,7 +66,7 @@ def bitmask_segments(bitmask: np.ndarray, source: Path) -> tuple[np.ndarray, lis
                 f"{category_id}; expected one category."
             )
         categories[segment_id] = category_id
-    crowd = np.bincount(ids[(attributes & CROWD) > 0], minlength=BYTE**2)
+    crowd = np.bincount(ids[(attributes & CROWD_BITS) > 0], minlength=BYTE**2)
     measures = measure_segments(ids)
     return ids, [
         {
@@ -81,11 +81,11 @@ def bitmask_segments(bitmask: np.ndarray, source: Path) -> tuple[np.ndarray, lis
 
 def _convert(root: Path, name: str, image_id: int) -> dict[str, Any]:
     """Convert one bitmask; returns the JSON entry of the image."""
-    source = root / BITMASKS / f"{name}.png"
+    source = root / BITMASK_FOLDER / f"{name}.png"
     bitmask = _read_bitmask(source)
-    check_image_size(root / IMAGES / f"{name}.jpg", source, bitmask.shape)
+    check_image_size(root / IMAGE_FOLDER / f"{name}.jpg", source, bitmask.shape)
     ids, segments = bitmask_segments(bitmask, source)
-    write_segment_ids(root / MASKS / f"{name}.png", ids)
+    write_segment_ids(root / MASK_FOLDER / f"{name}.png", ids)
     return panoptic_entry(image_id, f"{name}.jpg", f"{name}.png", ids.shape, segments)
 
 
@@ -101,9 +101,10 @@ def _read_bitmask(path: Path) -> np.ndarray:
 
 
 def _step(root: Path) -> ConversionStep:
-    names = sorted(path.stem for path in (root / BITMASKS).glob("*.png"))
+    names = sorted(path.stem for path in (root / BITMASK_FOLDER).glob("*.png"))
     jobs = [
-        Job(name, (root, name, number), (root / MASKS / f"{name}.png",)) for number, name in enumerate(names, start=1)
+        Job(name, (root, name, number), (root / MASK_FOLDER / f"{name}.png",))
+        for number, name in enumerate(names, start=1)
     ]
     categories = [
         {
@@ -114,19 +115,21 @@ def _step(root: Path) -> ConversionStep:
         }
         for row in read_category_table("bdd_panoptic_40.tsv")
     ]
-    finish = functools.partial(write_panoptic_json, root / JSON, categories)
-    return ConversionStep("BDD100K panoptic val", jobs, _convert, finish, (root / JSON,))
+    finish = functools.partial(write_panoptic_json, root / PANOPTIC_FILE, categories)
+    return ConversionStep("BDD100K panoptic val", jobs, _convert, finish, (root / PANOPTIC_FILE,))
 
 
 def _steps(root: Path) -> list[Callable[[], ConversionStep]]:
-    missing = [str(root / path) for path in (JSON, MASKS) if not (root / path).exists()]
+    missing = [str(root / path) for path in (PANOPTIC_FILE, MASK_FOLDER) if not (root / path).exists()]
     # files of an earlier run, see runner.py; without them the panoptic labels are FrozenSeg's release, and are kept
     converted_here = any((root / STATE_FOLDER / CONVERTER.name).glob("*.[jd]*"))
-    if any((root / BITMASKS).glob("*.png")) and (missing or converted_here):
+    if any((root / BITMASK_FOLDER).glob("*.png")) and (missing or converted_here):
         return [lambda: _step(root)]
     if missing:
-        raise DataError(f"BDD100K: neither bitmasks in {root / BITMASKS} nor {' and '.join(missing)} exist. {SOURCE}")
-    logger.info("BDD100K: %s exists already and is kept; delete it to convert the bitmasks.", root / JSON)
+        raise DataError(
+            f"BDD100K: neither bitmasks in {root / BITMASK_FOLDER} nor {' and '.join(missing)} exist. {SOURCE}"
+        )
+    logger.info("BDD100K: %s exists already and is kept; delete it to convert the bitmasks.", root / PANOPTIC_FILE)
     return []
 
 
@@ -134,7 +137,7 @@ CONVERTER = Converter(
     name="bdd100k",
     title="BDD100K",
     source=SOURCE,
-    needs={IMAGES: "the 10K images"},
+    needs={IMAGE_FOLDER: "the 10K images"},
     steps=_steps,
     datasets=("bdd10k_40_panoptic_val", "bdd10k_val_sem_seg"),
 )

@@ -19,7 +19,7 @@ SOURCE = (
 )
 SPLITS = ("train", "val")
 IGNORED = 255
-LABELS = 34  # ids 0 … 33; 19 of them are evaluated
+LABEL_COUNT = 34  # ids 0 … 33; 19 of them are evaluated
 FIRST_INSTANCE = 1000  # value of an instance: 1000 · label id + number
 SUPERCATEGORIES = {  # first label id of each group
     7: "flat", 11: "construction", 17: "object", 21: "nature", 23: "sky", 24: "human", 26: "vehicle",
@@ -39,9 +39,9 @@ def train_ids(labels: np.ndarray, source: Path) -> np.ndarray:
     Raises:
         DataError: a value that is not a label id.
     """
-    if unknown := sorted(set(np.unique(labels).tolist()) - set(range(LABELS))):
-        raise DataError(f"{source} has the value {unknown[0]}; expected label ids, 0 … {LABELS - 1}.")
-    table = np.full(LABELS, IGNORED, np.uint8)
+    if unknown := sorted(set(np.unique(labels).tolist()) - set(range(LABEL_COUNT))):
+        raise DataError(f"{source} has the value {unknown[0]}; expected label ids, 0 … {LABEL_COUNT - 1}.")
+    table = np.full(LABEL_COUNT, IGNORED, np.uint8)
     for train_id, category in enumerate(_categories()):
         table[category["id"]] = train_id
     return table[labels]
@@ -67,8 +67,10 @@ def cityscapes_segments(instances: np.ndarray, source: Path) -> tuple[np.ndarray
     segments = []
     for value, measures in measure_segments(instances).items():
         label = value // FIRST_INSTANCE if value >= FIRST_INSTANCE else value
-        if not 0 <= label < LABELS:
-            raise DataError(f"{source} has the value {value}; expected a label id, 0 … {LABELS - 1}, or 1000 · id + n.")
+        if not 0 <= label < LABEL_COUNT:
+            raise DataError(
+                f"{source} has the value {value}; expected a label id, 0 … {LABEL_COUNT - 1}, or 1000 · id + n."
+            )
         if label in things:
             crowd = int(value < FIRST_INSTANCE and things[label])
             segments.append({"id": value, "category_id": label, **measures, "iscrowd": crowd})

@@ -13,7 +13,7 @@ from frozenseg.log import get_logger
 logger = get_logger(__name__)
 HOME = "mapillary_vistas"
 SPLITS = ("training", "validation")
-LABELS = ("labels", "panoptic")
+LABEL_FOLDERS = ("labels", "panoptic")
 NESTED = "v1.2"
 PANOPTIC_JSON = "panoptic_2018.json"
 SOURCE = (
@@ -55,7 +55,7 @@ def _job(folder: Path, name: str) -> Job | None:
 def _steps(root: Path) -> list[Callable[[], ConversionStep]]:
     images = {split: list((root / HOME / split).glob("images")) for split in SPLITS}
     folders = [paths[0].parent for paths in available_splits("Mapillary Vistas", images, SOURCE).values()]
-    jobs = [job for folder in folders for name in LABELS if (job := _job(folder, name)) is not None]
+    jobs = [job for folder in folders for name in LABEL_FOLDERS if (job := _job(folder, name)) is not None]
     if not jobs:
         logger.info("Mapillary Vistas: the labels have the layout of v1.2; no conversion is necessary.")
         return []

@@ -22,7 +22,7 @@ BOUNDARY = 255
 CLASSES = 21  # the background and 20 classes
 
 
-def without_background(labels: np.ndarray) -> np.ndarray:
+def remove_background(labels: np.ndarray) -> np.ndarray:
     """Remove the background class: background becomes 255, and class numbers decrease by one.
 
     Args:
@@ -49,7 +49,7 @@ def _convert(root: Path, name: str, folder: str) -> None:
         raise DataError(f"{source} has the value {unknown[0]}; expected classes, 0 … {CLASSES - 1}, or {BOUNDARY}.")
     copy, with_background, without = _outputs(root, name, folder)
     write_labels(with_background, labels)
-    write_labels(without, without_background(labels))
+    write_labels(without, remove_background(labels))
     copy_file(jpeg, copy)
 
 

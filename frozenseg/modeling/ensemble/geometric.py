@@ -10,7 +10,7 @@ from torch import Tensor
 
 from frozenseg.structures.shapes import check_shape
 
-EPSILON = 1e-8  # keeps the logarithm finite
+LOG_EPSILON = 1e-8  # keeps the logarithm finite
 
 
 class EnsembleWeights(NamedTuple):
@@ -53,4 +53,4 @@ def geometric_ensemble(
     log_in = in_vocabulary[..., :-1].log_softmax(dim=-1)
     log_out = out_of_vocabulary[..., :-1].log_softmax(dim=-1)
     combined = ((1 - weight) * log_in + weight * log_out).softmax(dim=-1) * (1 - void)
-    return (torch.cat([combined, void], dim=-1) + EPSILON).log()
+    return (torch.cat([combined, void], dim=-1) + LOG_EPSILON).log()

@@ -9,7 +9,7 @@ from torch import Tensor
 from frozenseg.modeling.layers.resize import resize
 from frozenseg.structures.shapes import check_shape
 
-EPSILON = 1e-8  # keeps the mean of an empty mask finite
+POOLING_EPSILON = 1e-8  # keeps the mean of an empty mask finite
 
 
 def binary_masks(mask_logits: Tensor, size: tuple[int, int] | torch.Size) -> Tensor:
@@ -41,5 +41,5 @@ def mask_pooling(features: Tensor, mask_logits: Tensor) -> Tensor:
     check_shape("features", features, "B c H W")
     check_shape("mask_logits", mask_logits, "B Q h w", B=features.shape[0])
     masks = binary_masks(mask_logits, features.shape[-2:]).to(features.dtype)  # (B, Q, H, W)
-    masks = masks / (masks.sum(dim=(-2, -1), keepdim=True) + EPSILON)
+    masks = masks / (masks.sum(dim=(-2, -1), keepdim=True) + POOLING_EPSILON)
     return torch.einsum("bchw,bqhw->bqc", features, masks)

@@ -12,7 +12,7 @@ from frozenseg.errors import ShapeError
 from frozenseg.structures.shapes import check_shape
 
 TEMPERATURE = 10000.0
-EPSILON = 1e-6
+POSITION_EPSILON = 1e-6
 
 
 def sine_position(features: Tensor) -> Tensor:
@@ -43,7 +43,7 @@ def _axis_embedding(size: int, channels: int, like: Tensor) -> Tensor:
     """Return (size, channels): alternating sine and cosine, with geometrically decreasing frequencies."""
     # the cumulative-sum form of DETR: positions count from 1, the last one becomes 2π
     position = torch.arange(1, size + 1, dtype=torch.float32, device=like.device)
-    position = position / (size + EPSILON) * 2 * math.pi
+    position = position / (size + POSITION_EPSILON) * 2 * math.pi
     index = torch.arange(channels, dtype=torch.float32, device=like.device)
     frequency = TEMPERATURE ** (2 * torch.div(index, 2, rounding_mode="floor") / channels)
     angle = position[:, None] / frequency  # (size, channels)

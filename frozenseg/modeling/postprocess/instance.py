@@ -11,7 +11,7 @@ from frozenseg.modeling.postprocess.chunked_masks import MaskCandidates
 from frozenseg.structures.instances import Instances
 from frozenseg.structures.masks import boxes_around
 
-EPSILON = 1e-6
+MASK_AREA_EPSILON = 1e-6
 DUPLICATE_IOU = 0.7  # of boxes
 
 
@@ -57,7 +57,7 @@ def _binary_masks(candidates: MaskCandidates, selected: Tensor) -> tuple[Tensor,
         strips.append(inside)
         area += inside.sum(dim=(1, 2))
         total += (logits.sigmoid() * inside).sum(dim=(1, 2))
-    return torch.cat(strips, dim=1), total / (area + EPSILON)
+    return torch.cat(strips, dim=1), total / (area + MASK_AREA_EPSILON)
 
 
 def _drop_duplicates(instances: Instances, is_proposal: Tensor) -> Instances:

@@ -4,7 +4,6 @@ Letters: Q queries, M proposals, C classes, H×W the padded input, height×width
 """
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -19,6 +18,7 @@ from frozenseg.modeling.postprocess.restore_size import RestoredMasks, restore_m
 from frozenseg.modeling.postprocess.semantic import add_proposal_votes, semantic_inference, semantic_labels
 from frozenseg.structures.argmax import best_class
 from frozenseg.structures.image_list import ImageSize
+from frozenseg.structures.output_kinds import OUTPUT_FIELDS, ModelOutput
 from frozenseg.structures.shapes import check_shape
 
 
@@ -102,7 +102,7 @@ class Postprocessor:
         true_size: ImageSize,
         target_size: ImageSize,
         proposal_votes: ProposalVotes | None = None,
-    ) -> dict[str, Any]:
+    ) -> ModelOutput:
         """Compute the requested outputs.
 
         Args:
@@ -124,23 +124,27 @@ class Postprocessor:
         check_shape("logits", logits, "Q C", C=len(isthing) + 1)
         check_shape("masks", masks, "Q H W", Q=logits.shape[0])
         restored = restore_masks(masks, true_size, target_size) if self.masks_first else masks
-        output: dict[str, Any] = {}
+        output: ModelOutput = {}
         if self.semantic:
-            output["sem_seg"] = self._semantic(logits, masks, restored, true_size, target_size, proposal_votes)
+            output[OUTPUT_FIELDS["semantic"]] = self._semantic(
+                logits, masks, restored, true_size, target_size, proposal_votes
+            )
         queries = MaskCandidates(logits, restored)
         proposals = proposal_votes.voting_proposals() if proposal_votes is not None else None
         all_candidates = replace(queries, proposals=proposals)
         if self.panoptic:
             candidates = all_candidates if self.proposals_in_panoptic else queries
-            output["panoptic_seg"] = panoptic_inference(
+            output[OUTPUT_FIELDS["panoptic"]] = panoptic_inference(
                 candidates, isthing, self.score_threshold, self.overlap_threshold
             )
         if self.instance:
             candidates = all_candidates if self.proposals_in_instances else queries
-            output["instances"] = instance_inference(candidates, self.detections, isthing if self.panoptic else None)
+            output[OUTPUT_FIELDS["instance"]] = instance_inference(
+                candidates, self.detections, isthing if self.panoptic else None
+            )
         if self.recall:
             all_queries = torch.arange(len(logits), device=logits.device)
-            output["recall_seg"] = torch.cat([strip > 0 for strip in queries.strips(all_queries)], dim=1)
+            output[OUTPUT_FIELDS["recall"]] = torch.cat([strip > 0 for strip in queries.strips(all_queries)], dim=1)
             if proposal_votes is not None:
                 output["sam_masks"] = proposal_votes.binary_masks()
         return output

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from frozenseg.data.prepare.pascal_voc import CONVERTER, without_background
+from frozenseg.data.prepare.pascal_voc import CONVERTER, remove_background
 from frozenseg.data.prepare.runner import prepare
 from frozenseg.errors import DataError
 from frozenseg.structures.label_files import read_labels
@@ -51,7 +51,7 @@ def test_labels_by_hand(root: Path) -> None:
 
 def test_every_class_decreases_by_one() -> None:
     labels = np.array([[*range(21), 255]], np.uint8)
-    assert without_background(labels).tolist() == [[255, *range(20), 255]]
+    assert remove_background(labels).tolist() == [[255, *range(20), 255]]
 
 
 def test_an_unknown_value_is_named(root: Path) -> None:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from frozenseg.modeling.layers.mask_pooling import EPSILON
+from frozenseg.modeling.layers.mask_pooling import POOLING_EPSILON
 from frozenseg.modeling.layers.resize import resize
 from frozenseg.modeling.transformer_decoder.masked_decoder import SCALES, MultiScaleMaskedTransformerDecoder
 from frozenseg.modeling.transformer_decoder.query_injector import inject_into_queries
@@ -221,7 +221,7 @@ def _pool_alike(features: Tensor, masks: Tensor) -> Tensor:
     moved = (inside != inside[0]).any(dim=0).nonzero()[:, 0]
     change = inside[:, moved].to(features.dtype) - inside[0, moved].to(features.dtype)  # (V, moved)
     sums = features @ inside[0].to(features.dtype) + change @ features[:, moved].T  # (V, d)
-    return sums / (inside.sum(dim=1, keepdim=True) + EPSILON)
+    return sums / (inside.sum(dim=1, keepdim=True) + POOLING_EPSILON)
 
 
 def _turn(masks: Tensor, pixels: Sequence[Pixel], use: str) -> Tensor:

@@ -8,7 +8,7 @@ from frozenseg.evaluation.comparison import Comparison, SegmentMap
 from frozenseg.structures.palette import Colour
 from frozenseg.visualization.image_grid import COLUMN_WIDTH, GridRow, image_grid
 from frozenseg.visualization.legend import LegendEntry
-from frozenseg.visualization.overlay import blended, overlay_labels
+from frozenseg.visualization.overlay import legend_colours, overlay_labels
 
 HEADERS = ("image", "ground truth", "prediction", "classes of both, largest first")
 
@@ -29,10 +29,8 @@ def _row(comparison: Comparison, names: Sequence[str], colours: Sequence[Colour]
     size = (factor * comparison.image.width, factor * comparison.image.height)
     image = comparison.image.resize(size, Image.Resampling.BICUBIC)
     maps = [_enlarged(segments, factor) for segments in (comparison.ground_truth, comparison.prediction)]
-    legend = []
-    for label in comparison.classes:
-        mask = (maps[0].class_map() == label) | (maps[1].class_map() == label)
-        legend.append(LegendEntry(names[label], (blended(colours[label], image, mask),)))
+    swatches = legend_colours(image, [segments.class_map() for segments in maps], colours)
+    legend = [LegendEntry(names[label], (swatches[label],)) for label in comparison.classes]
     return GridRow(comparison.name, [image, *(_overlay(image, segments, colours) for segments in maps)], legend)
 
 

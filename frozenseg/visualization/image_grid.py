@@ -38,7 +38,7 @@ def image_grid(rows: Sequence[GridRow], headers: Sequence[str] = ()) -> Image.Im
         rows: from top to bottom.
         headers: titles of the columns, that of the legends last.
     """
-    count = max(1, *(len(row.images) for row in rows), 1)
+    count = max([1, *(len(row.images) for row in rows)])
     widths = [_widest([row.images[column] for row in rows if column < len(row.images)]) for column in range(count)]
     legend_width = LEGEND_WIDTH + GAP if any(row.legend for row in rows) else 0
     scale = min(1.0, (MAX_WIDTH - legend_width - GAP * (count + 1)) / sum(widths))

@@ -10,6 +10,7 @@ from frozenseg.visualization.text import DARK, shorten, text_width, write
 
 MAX_COLUMNS = 3  # beyond these the legend becomes taller than the image
 LINE_HEIGHT = 1.6  # of the size of the letters
+OUTLINE: Colour = (200, 200, 200)
 SWATCH_WIDTH, INDENT, MARGIN = 1.5, 2.1, 1.0  # of the size of the letters
 
 
@@ -50,9 +51,12 @@ class Legend:
             column, row = divmod(index, self._rows)
             x = left + MARGIN * size + column * self._column
             middle = top + MARGIN * size + (row + 0.5) * self._line
+            top_edge, bottom_edge = round(middle - size / 2), round(middle + size / 2)
+            if colours:  # an outline, for colours that are nearly white
+                pen.rectangle((round(x) - 1, top_edge - 1, round(x + SWATCH_WIDTH * size), bottom_edge), OUTLINE)
             for part, colour in enumerate(colours):
                 start, end = (round(x + SWATCH_WIDTH * size * edge / len(colours)) for edge in (part, part + 1))
-                pen.rectangle((start, round(middle - size / 2), end - 1, round(middle + size / 2) - 1), colour)
+                pen.rectangle((start, top_edge, end - 1, bottom_edge - 1), colour)
             write(image, name, x + INDENT * size, middle, size, DARK)
 
 

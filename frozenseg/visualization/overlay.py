@@ -66,16 +66,24 @@ def nearest_pixels(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return pixels[np.ix_(rows, columns)]
 
 
-def blended(colour: Colour, image: Image.Image, mask: np.ndarray | None = None) -> Colour:
-    """Return the mean colour of a label's pixels in an overlay: the colour of its swatch in a legend.
+def legend_colours(image: Image.Image, label_maps: Sequence[np.ndarray], colours: Sequence[Colour]) -> list[Colour]:
+    """Return the colours of labels as they look over an image: the mean of each label's pixels in the overlay.
 
     Args:
-        colour: of the label.
-        image: (W, H) RGB, below the overlay.
-        mask: (H, W) bool, pixels of the label; None, or none at all: the whole image.
+        image: (W, H) RGB, below the overlays.
+        label_maps: (H, W) integers each, index of a colour; ``NO_LABEL`` (-1) for none.
+        colours: N, of the labels.
+
+    Returns:
+        N colours; that of a label without pixels is blended with the mean of the whole image.
     """
-    pixels = np.asarray(image.convert("RGB"))
-    below = pixels[mask] if mask is not None and mask.any() else pixels.reshape(-1, 3)
-    mean = below.mean(axis=0)
-    red, green, blue = np.rint(mean + OPACITY * (np.array(colour) - mean)).astype(int).tolist()
-    return red, green, blue
+    pixels = np.asarray(image.convert("RGB"), dtype=np.float64).reshape(-1, 3)
+    sums, counts = np.zeros((len(colours) + 1, 3)), np.zeros((len(colours) + 1, 1))
+    for labels in label_maps:
+        bins = labels.ravel() + 1  # those without a label are the first
+        counts[:, 0] += np.bincount(bins, minlength=len(counts))
+        for channel in range(3):
+            sums[:, channel] += np.bincount(bins, weights=pixels[:, channel], minlength=len(counts))
+    means = np.where(counts > 0, sums / counts.clip(1), pixels.mean(axis=0))[1:]  # (N, 3)
+    mixed = np.rint(means + OPACITY * (np.array(colours).reshape(-1, 3) - means)).astype(int)
+    return [(red, green, blue) for red, green, blue in mixed.tolist()]

@@ -17,7 +17,7 @@ from torch import Tensor
 from frozenseg.structures.instances import Instances
 from frozenseg.structures.palette import SHADES, Colour, shade, vocabulary_colours
 from frozenseg.visualization.legend import Legend, LegendEntry
-from frozenseg.visualization.overlay import NO_LABEL, blended, overlay_labels
+from frozenseg.visualization.overlay import NO_LABEL, legend_colours, overlay_labels
 from frozenseg.visualization.text import shorten, text_width, write_label
 from frozenseg.vocabulary import Vocabulary
 
@@ -119,7 +119,7 @@ def draw_regions(
     owner = _topmost((image.height, image.width), regions)  # (H, W)
     size = max(MIN_SIZE, round(max(large.size) * SIZE_SHARE))
     of_regions = _region_colours(regions, colours or vocabulary_colours(vocabulary.names))
-    legend = Legend(_entries(image, owner, regions, of_regions, vocabulary, size), size, large.height)
+    legend = Legend(_entries(regions, legend_colours(image, [owner], of_regions), vocabulary, size), size, large.height)
     owner = owner.repeat(factor, axis=0).repeat(factor, axis=1)
     drawing = Image.new("RGB", (large.width + legend.width, max(large.height, legend.height)), "white")
     top = (drawing.height - large.height) // 2
@@ -151,12 +151,7 @@ def _region_colours(regions: Sequence[Region], of_classes: Sequence[Colour]) -> 
 
 
 def _entries(
-    image: Image.Image,
-    owner: np.ndarray,
-    regions: Sequence[Region],
-    colours: Sequence[Colour],
-    vocabulary: Vocabulary,
-    size: int,
+    regions: Sequence[Region], colours: Sequence[Colour], vocabulary: Vocabulary, size: int
 ) -> list[LegendEntry]:
     """Return the legend of the classes that occur, the most frequent first."""
     of_class: dict[int, list[int]] = {}
@@ -165,7 +160,7 @@ def _entries(
     entries = []
     for label, members in sorted(of_class.items(), key=lambda item: -len(item[1])):
         times = f" × {len(members)}" if len(members) > 1 else ""
-        swatch = tuple(blended(colours[index], image, owner == index) for index in members[: len(SHADES)])
+        swatch = tuple(colours[index] for index in members[: len(SHADES)])
         entries.append(LegendEntry(shorten(vocabulary.names[label], size, MAX_NAME_WIDTH * size) + times, swatch))
     return entries or [LegendEntry(NO_SEGMENTS)]
 

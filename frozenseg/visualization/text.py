@@ -24,7 +24,7 @@ RIM: Colour = (20, 20, 20)
 BASELINE = 0.36  # of the size, below the middle of a capital letter
 RIM_SHARE = 1 / 14  # of the size: width of the rim around a label
 JOINER = "\u200d"  # makes one emoji of two
-EMOJI_STYLE = "\ufe0f"  # asks for the coloured form of the character before it
+EMOJI_STYLE = "\ufe0f"  # selects the coloured form of the character before it
 ELLIPSIS = "…"
 
 
@@ -91,7 +91,7 @@ def split_runs(text: str) -> tuple[Run, ...]:
     for font, clusters in itertools.groupby(_with_fonts(" ".join(text.split())), key=lambda pair: pair[0]):
         characters = "".join(cluster for _, cluster in clusters)
         if font is None:
-            _report_missing(unicodedata.name(characters[0], "private use").split()[0].capitalize())
+            _report_missing(_script(characters[0]))
             code_points = " ".join(f"U+{ord(character):04X}" for character in characters)
             runs.append(Run(f"[{code_points}]", installed_fonts()[0]))
         else:
@@ -134,6 +134,11 @@ def _font_for(cluster: str) -> Font | None:
         fonts = tuple(sorted(fonts, key=lambda font: not font.is_emoji))  # stable: the colour fonts first
     visible = [character for character in cluster if unicodedata.category(character) not in ("Cf", "Mn", "Zs")]
     return next((font for font in fonts if all(font.has(character) for character in visible)), None)
+
+
+def _script(character: str) -> str:
+    """Return the first word of a character's Unicode name, such as CJK, ARABIC or THAI."""
+    return "emoji" if ord(character) >= FIRST_EMOJI else unicodedata.name(character, "unnamed").split()[0]
 
 
 @functools.cache

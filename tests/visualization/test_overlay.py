@@ -3,7 +3,14 @@
 import numpy as np
 from PIL import Image
 
-from frozenseg.visualization.overlay import LINE_OPACITY, OPACITY, blended, borders, nearest_pixels, overlay_labels
+from frozenseg.visualization.overlay import (
+    LINE_OPACITY,
+    OPACITY,
+    borders,
+    legend_colours,
+    nearest_pixels,
+    overlay_labels,
+)
 
 GREY, RED, BLUE = (100, 100, 100), (200, 0, 0), (0, 0, 200)
 
@@ -48,10 +55,16 @@ def test_nearest_pixels_shrink_and_enlarge() -> None:
     assert nearest_pixels(labels[:1, :2], (2, 4)).tolist() == [[1, 1, 2, 2]] * 2
 
 
-def test_a_swatch_has_the_mean_of_its_pixels() -> None:
+def test_a_label_has_the_mean_of_its_pixels_in_the_legend() -> None:
     pixels = np.zeros((2, 2, 3), dtype=np.uint8)
     pixels[0] = 200
-    picture, above = Image.fromarray(pixels), np.array([[True, True], [False, False]])
-    assert blended(RED, picture, above) == tuple(round(200 + OPACITY * (value - 200)) for value in RED)
-    assert blended(RED, picture) == tuple(round(100 + OPACITY * (value - 100)) for value in RED)
-    assert blended(RED, picture, np.zeros((2, 2), dtype=bool)) == blended(RED, picture)
+    labels, others = np.array([[0, 0], [-1, -1]]), np.array([[1, -1], [1, -1]])
+
+    def over(grey: int, colour: tuple[int, int, int]) -> tuple[int, ...]:
+        return tuple(round(grey + OPACITY * (value - grey)) for value in colour)
+
+    red, blue, absent = legend_colours(Image.fromarray(pixels), [labels, others], [RED, BLUE, RED])
+    assert red == over(200, RED)
+    assert blue == over(100, BLUE)
+    assert absent == over(100, RED)  # over the whole image
+    assert legend_colours(image(2, 2), [np.full((2, 2), -1)], []) == []

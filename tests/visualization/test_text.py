@@ -103,7 +103,7 @@ def test_missing_characters_are_drawn_as_code_points_and_logged_once(caplog: pyt
         assert split_runs("cat 猫犬!") == ((("cat ", BUNDLED)), ("[U+732B U+72AC]", BUNDLED), ("!", BUNDLED))
         split_runs("another 猫")
     [record] = caplog.records
-    assert "No installed font has Cjk characters" in record.message.replace("CJK", "Cjk")
+    assert "No installed font has CJK characters" in record.message
     assert "Noto" in record.message
     assert text_width("猫", 20) > text_width("U+732B", 20)
 

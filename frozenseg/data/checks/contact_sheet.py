@@ -14,7 +14,7 @@ from frozenseg.data.metadata import Metadata, Record
 from frozenseg.errors import DataError
 from frozenseg.visualization.image_grid import COLUMN_WIDTH, GridRow, image_grid
 from frozenseg.visualization.legend import LegendEntry
-from frozenseg.visualization.overlay import blended, nearest_pixels, overlay_labels
+from frozenseg.visualization.overlay import legend_colours, nearest_pixels, overlay_labels
 
 HEADERS = ("image", "annotation", "classes, largest first")
 BLACK = (0, 0, 0)  # of pixels without annotation
@@ -44,9 +44,10 @@ def _row(record: Record, metadata: Metadata, rules: Rules) -> GridRow:
     image = image.resize(size, Image.Resampling.BILINEAR)
     shrunk = nearest_pixels(classes, (size[1], size[0]))
     colours, names = metadata.colors, metadata.vocabulary.names
+    swatches = legend_colours(image, [shrunk], colours)
     labels, counts = np.unique(classes, return_counts=True)
     legend = [
-        LegendEntry(names[label], (blended(colours[label], image, shrunk == label),))
+        LegendEntry(names[label], (swatches[label],))
         for label in labels[np.argsort(-counts)].tolist()
         if label != UNLABELLED
     ]

@@ -27,7 +27,7 @@ class LegendEntry(NamedTuple):
 
 
 class Legend:
-    """Columns of names and swatches, as wide as the longest name; nothing is left out.
+    """Columns of names and swatches, each as wide as its longest name; nothing is left out.
 
     Args:
         entries: at least one.
@@ -37,10 +37,13 @@ class Legend:
 
     def __init__(self, entries: Sequence[LegendEntry], size: int, height: int) -> None:
         self._entries, self._size, self._line = entries, size, LINE_HEIGHT * size
-        fitting = int((height - 2 * MARGIN * size) // self._line)
-        self._rows = min(max(1, fitting, -(-len(entries) // MAX_COLUMNS)), len(entries))
-        self._column = max(text_width(name, size) for name, _ in entries) + (INDENT + MARGIN) * size
-        self.width = round(MARGIN * size + -(-len(entries) // self._rows) * self._column)
+        fitting = max(1, int((height - 2 * MARGIN * size) // self._line))
+        self._rows = -(-len(entries) // min(MAX_COLUMNS, -(-len(entries) // fitting)))
+        widths = [text_width(name, size) + (INDENT + MARGIN) * size for name, _ in entries]
+        self._lefts = [MARGIN * size]  # of the columns, and the end of the last
+        for first in range(0, len(entries), self._rows):
+            self._lefts.append(self._lefts[-1] + max(widths[first : first + self._rows]))
+        self.width = round(self._lefts[-1])
         self.height = round(self._rows * self._line + 2 * MARGIN * size)
 
     def draw(self, image: Image.Image, left: float, top: float) -> None:
@@ -49,7 +52,7 @@ class Legend:
         pen = ImageDraw.Draw(image)
         for index, (name, colours) in enumerate(self._entries):
             column, row = divmod(index, self._rows)
-            x = left + MARGIN * size + column * self._column
+            x = left + self._lefts[column]
             middle = top + MARGIN * size + (row + 0.5) * self._line
             top_edge, bottom_edge = round(middle - size / 2), round(middle + size / 2)
             if colours:  # an outline, for colours that are nearly white

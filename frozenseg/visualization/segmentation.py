@@ -159,7 +159,7 @@ def _entries(
         of_class.setdefault(region.label, []).append(index)
     entries = []
     for label, members in sorted(of_class.items(), key=lambda item: -len(item[1])):
-        times = f" × {len(members)}" if len(members) > 1 else ""
+        times = f" ({len(members)})" if len(members) > 1 else ""
         swatch = tuple(colours[index] for index in members[: len(SHADES)])
         entries.append(LegendEntry(shorten(vocabulary.names[label], size, MAX_NAME_WIDTH * size) + times, swatch))
     return entries or [LegendEntry(NO_SEGMENTS)]

@@ -89,12 +89,12 @@ def convert(converter: Converter, arguments: argparse.Namespace) -> bool:
 
 def check(converter: Converter, workers: int) -> bool:
     """Check the data sets of a converter; returns True if at least one exists and all existing ones are valid."""
-    from frozenseg.data.checks.inspect import inspect
+    from frozenseg.data.checks.inspect import inspect_dataset
 
     valid, missing = [], []
     for name in converter.datasets:
         try:
-            survey, sheet = inspect(name, datasets_root() / STATE_FOLDER / converter.name, workers)
+            audit, sheet = inspect_dataset(name, datasets_root() / STATE_FOLDER / converter.name, workers)
         except MissingDataError as error:
             missing.append(f"{name}: does not exist. {error}")
             continue
@@ -102,9 +102,9 @@ def check(converter: Converter, workers: int) -> bool:
             print(f"{name}: cannot be read. {error}")
             valid.append(False)
             continue
-        print(survey.verdict())
+        print(audit.summary())
         print(f"  contact sheet with images and annotations: {sheet}")
-        valid.append(not survey.problems and survey.complete)
+        valid.append(not audit.problems and audit.complete)
     for line in missing:
         print(line)
     return bool(valid) and all(valid)

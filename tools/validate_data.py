@@ -69,11 +69,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def print_table() -> None:
     """Print all data sets as a Markdown table."""
-    from frozenseg.data.checks.overview import HEADERS, table_of_data_sets
+    from frozenseg.data.checks.overview import OVERVIEW_HEADERS, dataset_table
 
-    rows = [(f"`{name}`", *cells) for name, *cells in table_of_data_sets()]
-    align = ("left", *["right"] * (len(HEADERS) - 1))
-    print(tabulate(rows, HEADERS, tablefmt="pipe", disable_numparse=True, colalign=align))
+    rows = [(f"`{name}`", *cells) for name, *cells in dataset_table()]
+    align = ("left", *["right"] * (len(OVERVIEW_HEADERS) - 1))
+    print(tabulate(rows, OVERVIEW_HEADERS, tablefmt="pipe", disable_numparse=True, colalign=align))
 
 
 def check_dataset(name: str, arguments: argparse.Namespace) -> int:
@@ -82,17 +82,17 @@ def check_dataset(name: str, arguments: argparse.Namespace) -> int:
     Raises:
         DataError: The data set cannot be read, or the contact sheet cannot be written.
     """
-    from frozenseg.data.checks.inspect import inspect
+    from frozenseg.data.checks.inspect import inspect_dataset
     from frozenseg.log import setup_logging
 
     setup_logging()
     try:
-        survey, sheet = inspect(name, arguments.output, arguments.workers, arguments.sample)
+        report, sheet = inspect_dataset(name, arguments.output, arguments.workers, arguments.sample)
     except OSError as error:
         raise DataError(f"{error}; choose another --output for the contact sheets.") from error
-    print(survey.verdict())
+    print(report.summary())
     print(f"  contact sheet of images and annotations: {sheet}")
-    return 1 if survey.problems else 0
+    return 1 if report.problems else 0
 
 
 if __name__ == "__main__":

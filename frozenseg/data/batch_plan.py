@@ -1,20 +1,20 @@
-"""How the images of a training step are shared out: among processes, and by each of them into parts."""
+"""Division of the images of a training step among processes, and on each process into parts."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from frozenseg import distributed
+from frozenseg.config import CfgNode
 from frozenseg.errors import ConfigError
 
 
 @dataclass(frozen=True)
 class BatchPlan:
-    """The images of a step.
+    """Division of the images of a step.
 
     Attributes:
-        images: of a step, over all processes.
-        processes: that share them.
-        at_once: that a process works on at once; 0 for its whole share.
+        images: number of images of a step, over all processes.
+        processes: number of processes that share them.
+        at_once: number of images that a process computes at once; 0 for its whole share.
     """
 
     images: int
@@ -22,11 +22,11 @@ class BatchPlan:
     at_once: int = 0
 
     def __post_init__(self) -> None:
-        """Refuse what leaves a rest."""
+        """Raise ConfigError if a division leaves a remainder."""
         if self.images < 1 or self.images % self.processes:
             raise ConfigError(
-                f"SOLVER.IMS_PER_BATCH is {self.images}, which {self.processes} processes cannot share: "
-                f"choose a multiple of {self.processes}."
+                f"SOLVER.IMS_PER_BATCH is {self.images}, which {self.processes} processes cannot share "
+                f"equally: choose a multiple of {self.processes}."
             )
         if self.at_once < 0 or (self.at_once and self.share % self.at_once):
             divisors = [str(number) for number in range(1, self.share + 1) if self.share % number == 0]
@@ -37,24 +37,24 @@ class BatchPlan:
             )
 
     @classmethod
-    def from_config(cls, cfg: Any) -> "BatchPlan":
-        """Read SOLVER.IMS_PER_BATCH and SOLVER.IMAGES_AT_ONCE, for the processes that there are.
+    def from_config(cls, cfg: CfgNode) -> "BatchPlan":
+        """Read SOLVER.IMS_PER_BATCH and SOLVER.IMAGES_AT_ONCE, for the running processes.
 
         Raises:
-            ConfigError: the images cannot be shared out evenly.
+            ConfigError: the images cannot be divided evenly.
         """
         return cls(cfg.SOLVER.IMS_PER_BATCH, distributed.world_size(), cfg.SOLVER.IMAGES_AT_ONCE)
 
     @property
     def share(self) -> int:
-        """Images of one process."""
+        """Number of images of one process."""
         return self.images // self.processes
 
     @property
     def parts(self) -> int:
-        """Parts whose gradients a process sums up."""
+        """Number of parts whose gradients a process sums."""
         return self.share // (self.at_once or self.share)
 
     def __str__(self) -> str:
-        """Say how the images of a step come together."""
+        """Return the division as a product, such as ``16 = processes 2 × images at once 4 × 2``."""
         return f"{self.images} = processes {self.processes} × images at once {self.share // self.parts} × {self.parts}"

@@ -1,47 +1,52 @@
-"""Data sets and what is known of them, by name (Detectron2's ``DatasetCatalog`` and ``MetadataCatalog``).
+"""Catalogs of data sets and of their metadata, by name (Detectron2's ``DatasetCatalog`` and ``MetadataCatalog``).
 
-Both catalogs fill themselves from ``frozenseg/data/datasets/*.py`` when first asked; importing registers nothing.
-They also understand names that say what a data set is made of, such as ``folder:IMAGES?labels=LABELS&classes=FILE``
-(see ``custom_dataset.py``).
-Folders are found under the environment variable ``DETECTRON2_DATASETS``, read at each call.
+Both catalogs are filled from ``frozenseg/data/datasets/*.py`` when first used; importing registers nothing. They also
+accept names that describe the files of a data set, such as ``folder:IMAGES?labels=LABELS&classes=FILE`` (see
+``custom_dataset.py``). Paths are under the folder of the environment variable ``DETECTRON2_DATASETS``, read at each
+call.
 """
 
 import importlib
 import pkgutil
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
-from frozenseg.data import custom_dataset, datasets
+from frozenseg.data import datasets
+from frozenseg.data.custom_dataset import custom_spec
 from frozenseg.data.dataset import ResolvedDataset
-from frozenseg.data.metadata import Metadata, Record, datasets_root
+from frozenseg.data.metadata import Metadata, datasets_root
 from frozenseg.data.spec import DatasetSpec
 from frozenseg.errors import DataError, did_you_mean
+from frozenseg.structures.record import Record
 from frozenseg.vocabulary import Vocabulary
 
+T = TypeVar("T")
 
-class _Catalog:
-    """Names and the functions that make what they stand for."""
+
+class _Catalog(ABC, Generic[T]):
+    """Names with functions that return their entries."""
 
     def __init__(self) -> None:
-        self._entries: dict[str, Callable[[], Any]] = {}
+        self._entries: dict[str, Callable[[], T]] = {}
 
-    def register(self, name: str, make: Callable[[], Any]) -> None:
+    def register(self, name: str, make: Callable[[], T]) -> None:
         """Add an entry.
 
         Args:
-            name: what it is called in configs.
-            make: returns it; called when it is needed.
+            name: the name in configs.
+            make: returns the entry; called when it is needed.
 
         Raises:
-            DataError: the name is taken.
+            DataError: the name is registered already.
         """
         if name in self._entries:
             raise DataError(f"The data set {name!r} is registered already: choose another name or remove it first.")
         self._entries[name] = make
 
     def remove(self, name: str) -> None:
-        """Forget an entry; nothing happens where there is none."""
+        """Remove an entry, if there is one of this name."""
         self._entries.pop(name, None)
 
     def list(self) -> list[str]:
@@ -49,62 +54,62 @@ class _Catalog:
         _fill_catalogs()
         return sorted(self._entries)
 
-    def _look_up(self, name: str) -> Callable[[], Any]:
+    def _look_up(self, name: str) -> Callable[[], T]:
         known = self.list()
         if name in known:
             return self._entries[name]
         if ":" in name:
-            return self._read_name(name)
+            return self._parse(name)
         raise DataError(f"Unknown data set {name!r}.{did_you_mean(name, known)} Known: {', '.join(known)}.")
 
-    def _read_name(self, name: str) -> Callable[[], Any]:
-        raise NotImplementedError
+    @abstractmethod
+    def _parse(self, name: str) -> Callable[[], T]:
+        """Return the function of a name that describes the files of a data set."""
 
 
-class _DatasetCatalog(_Catalog):
-    """Data sets by name: functions that return their records."""
+class _DatasetCatalog(_Catalog[list[Record]]):
+    """Functions that return the records of a data set, by its name."""
 
     def get(self, name: str) -> list[Record]:
         """Read the records of a data set.
 
         Raises:
-            DataError: no such data set (the message names the nearest and all), or its files are missing.
+            DataError: there is no such data set (the message has the nearest name and all), or its files are missing.
         """
         return self._look_up(name)()
 
-    def _read_name(self, name: str) -> Callable[[], Any]:
-        load = custom_dataset.spec_of(name).load
+    def _parse(self, name: str) -> Callable[[], list[Record]]:
+        load = custom_spec(name).load
         return lambda: load(MetadataCatalog.get(name))
 
 
-class _MetadataCatalog(_Catalog):
-    """Metadata by name: functions that return the attributes as a dictionary."""
+class _MetadataCatalog(_Catalog[dict[str, Any]]):
+    """Functions that return the metadata of a data set as a dictionary, by its name."""
 
     def __init__(self) -> None:
         super().__init__()
         self._made: dict[tuple[str, Path], Metadata] = {}
 
     def get(self, name: str) -> Metadata:
-        """Return the metadata of a data set, the same object each time; no file is needed for it.
+        """Return the metadata of a data set, the same object each time; its files need not exist.
 
         Raises:
-            DataError: no such data set (the message names the nearest and all).
+            DataError: there is no such data set (the message has the nearest name and all).
         """
         key = (name, datasets_root())
         if key not in self._made:
             if name not in self.list() and name in DatasetCatalog.list():
-                self.register(name, dict)  # records registered on their own: the caller sets the rest
+                self.register(name, dict)  # only records are registered: the caller sets the metadata (Detectron2)
             self._made[key] = Metadata(**{"name": name, **self._look_up(name)()})
         return self._made[key]
 
-    def _read_name(self, name: str) -> Callable[[], Any]:
-        fields: Callable[[], Any] = custom_dataset.spec_of(name).metadata_fields
-        return fields
-
     def remove(self, name: str) -> None:
-        """Forget an entry; nothing happens where there is none."""
+        """Remove an entry, if there is one of this name."""
         super().remove(name)
         self._made = {key: metadata for key, metadata in self._made.items() if key[0] != name}
+
+    def _parse(self, name: str) -> Callable[[], dict[str, Any]]:
+        return custom_spec(name).metadata_fields
 
 
 DatasetCatalog = _DatasetCatalog()
@@ -116,7 +121,7 @@ def resolve(name: str) -> ResolvedDataset:
     """Look a data set up by name.
 
     Raises:
-        DataError: no such data set.
+        DataError: there is no such data set.
     """
     metadata = MetadataCatalog.get(name)
     return ResolvedDataset(name, metadata, metadata.vocabulary, lambda: DatasetCatalog.get(name))
@@ -126,7 +131,7 @@ def vocabulary_of(name: str) -> Vocabulary:
     """Return the class names of a data set in contiguous order, with their synonyms.
 
     Raises:
-        DataError: no such data set.
+        DataError: there is no such data set.
     """
     return MetadataCatalog.get(name).vocabulary
 
@@ -135,7 +140,7 @@ def register(spec: DatasetSpec) -> None:
     """Add a data set to both catalogs.
 
     Raises:
-        DataError: the name is taken.
+        DataError: the name is registered already.
     """
     DatasetCatalog.register(spec.name, lambda: spec.load(MetadataCatalog.get(spec.name)))
     MetadataCatalog.register(spec.name, spec.metadata_fields)
@@ -150,6 +155,6 @@ def _fill_catalogs() -> None:
         for module in pkgutil.iter_modules(datasets.__path__, prefix)
         for spec in importlib.import_module(module.name).SPECS
     ]
-    _filled.append(True)
+    _filled.append(True)  # only now, so that an error above occurs again at the next use
     for spec in specs:
         register(spec)

@@ -1,129 +1,131 @@
-"""The annotation of a picture as one map of classes, checked: panoptic PNG, label picture, objects, or Cityscapes' ids.
+"""Class maps: the annotation of an image as one map of class indices, validated while it is read.
 
-Letters: H×W the picture, C classes.
+Sources are panoptic PNGs, label images, object masks and Cityscapes' instance ids.
+Letters: H×W the image, C classes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from frozenseg.data.metadata import Metadata, Record
+from frozenseg.data.metadata import Metadata
 from frozenseg.errors import DataError
 from frozenseg.structures.label_files import read_labels, read_segment_ids
 from frozenseg.structures.masks import decode_segmentation
 from frozenseg.structures.panoptic import VOID_ID
+from frozenseg.structures.record import Record
 
-UNLABELLED = -1
-LISTED = 2  # added to what a listed id stands for, so that no such number is 0
+NO_CLASS = -1  # class index of unlabelled pixels
+LISTED_OFFSET = 2  # added to the class of a listed segment id, so that 0 marks ids that are not listed
 CITYSCAPES_DIVISOR = 1000
 
 
-class Rules(NamedTuple):
-    """What the annotations of a data set may hold.
+class AnnotationRules(NamedTuple):
+    """Values that the annotation files of a data set may hold.
 
     Attributes:
-        classes: C.
-        ignore_label: value of unlabelled pixels in label pictures.
-        of_ids: category id in the files → contiguous class, for things.
-        first_label: value of the first class in label pictures.
+        num_classes: C.
+        ignore_label: value of unlabelled pixels in label images.
+        thing_contiguous_ids: category id in the files → class index, for things.
+        first_label: value of class 0 in label images.
     """
 
-    classes: int
+    num_classes: int
     ignore_label: int
-    of_ids: dict[int, int]
+    thing_contiguous_ids: Mapping[int, int]
     first_label: int = 0
 
     @classmethod
-    def of(cls, metadata: Metadata) -> "Rules":
+    def from_metadata(cls, metadata: Metadata) -> "AnnotationRules":
         """Return the rules of a data set."""
         return cls(len(metadata.vocabulary), metadata.ignore_label, metadata.thing_contiguous_ids, metadata.first_label)
 
 
-def class_map(record: Record, rules: Rules, size: tuple[int, int]) -> np.ndarray:
-    """Read what a picture shows, from the richest annotation that it has.
+def read_class_map(record: Record, rules: AnnotationRules, size: tuple[int, int]) -> np.ndarray:
+    """Read the classes of an image from the most detailed annotation of its record.
 
     Args:
-        record: of the picture.
+        record: of the image.
         rules: of its data set.
-        size: height and width of the picture.
+        size: height and width of the image.
 
     Returns:
-        (H, W) int32 contiguous classes, -1 where nothing is said; so all over a picture without annotation.
+        (H, W) int32 class indices, -1 for unlabelled pixels; all -1 if the record has no annotation.
 
     Raises:
-        DataError: a file is missing or damaged, or its size or its values are not what they should be.
+        DataError: a file is missing or damaged, or its size or its values are not as expected.
     """
     if "pan_seg_file_name" in record:
-        return _of_segments(record, size)
+        return _from_segments(record, size)
     if "annotations" in record:
-        return _of_objects(record, size)
+        return _from_objects(record, size)
     if "sem_seg_file_name" in record:
-        return of_labels(record, rules, size)
+        return read_label_map(record, rules, size)
     if "instance_file_name" in record:
-        return _of_cityscapes(record, rules, size)
-    return np.full(size, UNLABELLED, dtype=np.int32)
+        return _from_cityscapes(record, rules, size)
+    return np.full(size, NO_CLASS, dtype=np.int32)
 
 
-def of_labels(record: Record, rules: Rules, size: tuple[int, int]) -> np.ndarray:
-    """Read the label picture; as :func:`class_map`."""
+def read_label_map(record: Record, rules: AnnotationRules, size: tuple[int, int]) -> np.ndarray:
+    """Read the classes of an image from its label image; see :func:`read_class_map`."""
     path = record["sem_seg_file_name"]
     labels = read_labels(path).astype(np.int32)
     _check_size(path, labels, size)
     labelled = labels != rules.ignore_label
-    first, last = rules.first_label, rules.first_label + rules.classes - 1
+    first, last = rules.first_label, rules.first_label + rules.num_classes - 1
     wrong = labels[labelled & ((labels < first) | (labels > last))]
     if wrong.size:
         raise DataError(
             f"{path} holds the value {wrong[0]}: expected {first} to {last}, or {rules.ignore_label} for unlabelled "
             "pixels."
         )
-    return np.where(labelled, labels - first, UNLABELLED)
+    return np.where(labelled, labels - first, NO_CLASS)
 
 
-def _of_segments(record: Record, size: tuple[int, int]) -> np.ndarray:
+def _from_segments(record: Record, size: tuple[int, int]) -> np.ndarray:
     path, segments = record["pan_seg_file_name"], record["segments_info"]
     ids = read_segment_ids(path)
     _check_size(path, ids, size)
     listed = {segment["id"]: segment["category_id"] for segment in segments}
     if len(listed) != len(segments):
         raise DataError(f"{path}: two segments of its annotation have the same id.")
-    # a table of all ids up to the largest: the operating system hands out only the few pages of it that are touched
+    # a table of all ids up to the largest: the operating system allocates only the few pages of it that are touched
     table = np.zeros(max(ids.max(initial=0), *listed, 0) + 1, dtype=np.int32)
-    table[VOID_ID] = UNLABELLED + LISTED
-    for number, label in listed.items():
-        table[number] = label + LISTED
+    table[VOID_ID] = NO_CLASS + LISTED_OFFSET
+    for segment_id, label in listed.items():
+        table[segment_id] = label + LISTED_OFFSET
     classes = table.take(ids)  # (H, W), 0 for an id that is not listed
     if not classes.all():
-        strange = ids[classes == 0].min()
-        raise DataError(f"{path} has pixels of segment {strange}, which its annotation does not list.")
-    return classes - LISTED
+        unlisted = ids[classes == 0].min()
+        raise DataError(f"{path} has pixels of segment {unlisted}, which its annotation does not list.")
+    return classes - LISTED_OFFSET
 
 
-def _of_objects(record: Record, size: tuple[int, int]) -> np.ndarray:
+def _from_objects(record: Record, size: tuple[int, int]) -> np.ndarray:
     objects = record["annotations"]
-    masks = [mask_of(item["segmentation"], size, record["file_name"]) for item in objects]
-    painted = np.full(size, UNLABELLED, dtype=np.int32)
-    for place in largest_first(masks):
-        painted[masks[place]] = objects[place]["category_id"]
+    masks = [decode_object_mask(item["segmentation"], size, record["file_name"]) for item in objects]
+    painted = np.full(size, NO_CLASS, dtype=np.int32)
+    for index in largest_first(masks):
+        painted[masks[index]] = objects[index]["category_id"]
     return painted
 
 
 def largest_first(masks: Sequence[np.ndarray]) -> list[int]:
-    """Return the places of (H, W) masks in the order of painting: of two that overlap the smaller one lies on top."""
-    return sorted(range(len(masks)), key=lambda place: -int(masks[place].sum()))
+    """Return the indices of (H, W) masks in painting order: of two that overlap, the smaller one is on top."""
+    return sorted(range(len(masks)), key=lambda index: -int(masks[index].sum()))
 
 
-def mask_of(segmentation: Any, size: tuple[int, int], name: str) -> np.ndarray:
+def decode_object_mask(segmentation: Any, size: tuple[int, int], name: str) -> np.ndarray:
     """Return the (H, W) bool mask of an object.
 
     Args:
-        segmentation: polygons or run lengths, as COCO's annotations have them.
-        size: height and width of the picture.
-        name: of the picture, for messages.
+        segmentation: polygons or run lengths, as in COCO's annotations.
+        size: height and width of the image.
+        name: of the image, for messages.
 
     Raises:
-        DataError: it cannot be decoded, or is of another size.
+        DataError: the mask cannot be decoded, or is of another size.
     """
     try:
         mask = decode_segmentation(segmentation, *size)
@@ -137,13 +139,13 @@ def mask_of(segmentation: Any, size: tuple[int, int], name: str) -> np.ndarray:
     return mask
 
 
-def _of_cityscapes(record: Record, rules: Rules, size: tuple[int, int]) -> np.ndarray:
+def _from_cityscapes(record: Record, rules: AnnotationRules, size: tuple[int, int]) -> np.ndarray:
     ids = read_labels(record["instance_file_name"]).astype(np.int32)
     _check_size(record["instance_file_name"], ids, size)
-    table = np.full(ids.max(initial=0) // CITYSCAPES_DIVISOR + 1, UNLABELLED, dtype=np.int32)
-    for number, label in rules.of_ids.items():
-        if 0 < number < len(table):
-            table[number] = label
+    table = np.full(ids.max(initial=0) // CITYSCAPES_DIVISOR + 1, NO_CLASS, dtype=np.int32)
+    for category, label in rules.thing_contiguous_ids.items():
+        if 0 < category < len(table):
+            table[category] = label
     return table[ids // CITYSCAPES_DIVISOR]
 
 

@@ -1,53 +1,52 @@
-"""The classes of one's own data: from a list in a file, from the ``categories`` of a COCO JSON, or from both."""
+"""Classes of a custom data set: from a class list, from the ``categories`` of a COCO JSON, or from both."""
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from frozenseg.data.formats.annotation_file import read_annotations
+from frozenseg.data.formats.annotation_file import JsonObject, read_annotations
 from frozenseg.data.spec import CategoryRow
 from frozenseg.errors import DataError
-from frozenseg.structures.palette import class_colour
+from frozenseg.structures.palette import Colour, class_colour
 from frozenseg.vocabulary.files import VocabularyLine, read_vocabulary_lines
 
 
 def classes_of_labels(path: Path) -> tuple[tuple[CategoryRow, ...], int]:
-    """Read the classes of label pictures; they are stuff where the file does not say otherwise.
+    """Read the classes of label images; they are stuff unless the file marks them as things.
 
     Args:
-        path: of the list. A pixel's value is the number that the list gives, or the place in the list, from 0.
+        path: of the class list. The pixel value of a class is its number in the list, or its index, from 0.
 
     Returns:
         The classes by value, and the value of the first: 0 or 1.
 
     Raises:
-        DataError: the file is wrong, or its numbers have a gap or begin elsewhere.
+        DataError: the file is wrong, or its numbers have a gap or begin at another value.
     """
     lines = read_vocabulary_lines(path)
-    numbered = {place if line.id is None else line.id: line for place, line in enumerate(lines)}
+    numbered = {index if line.id is None else line.id: line for index, line in enumerate(lines)}
     first = min(numbered)
     gaps = [number for number in range(first, first + len(numbered)) if number not in numbered]
     if gaps or first > 1:
-        what = f"has no line {gaps[0]}" if gaps else f"begins at {first}"
+        problem = f"has no line {gaps[0]}" if gaps else f"begins at {first}"
         raise DataError(
-            f"The list of classes {path} {what}: give every value of the label pictures a line, from 0 or from 1 on, "
-            "also those that never occur."
+            f"The class list {path} {problem}: write a line for every value of the label images, from 0 or from 1 on, "
+            "also for values that never occur."
         )
     ordered = [numbered[number] for number in sorted(numbered)]
     rows = [
-        CategoryRow(first + place, line.names, bool(line.isthing), line.rgb or class_colour(place))
-        for place, line in enumerate(ordered)
+        CategoryRow(first + index, line.names, bool(line.isthing), line.rgb or class_colour(index))
+        for index, line in enumerate(ordered)
     ]
     return tuple(rows), first
 
 
 def classes_of_json(json_file: Path, path: Path | None) -> tuple[CategoryRow, ...]:
-    """Read the classes of a COCO JSON, in the order of its ``categories``; they are things where it does not say.
+    """Read the classes of a COCO JSON, in the order of its ``categories``; they are things unless it marks them.
 
     Args:
         json_file: the annotations.
-        path: of a list whose words take the place of the JSON's names: by number where the list has numbers, else by
-            name, else by order; None: the names stay.
+        path: of a class list that replaces the names of the JSON: by category id if the list has numbers, else by name,
+            else by order; None: the names of the JSON.
 
     Raises:
         DataError: a file is wrong, or the list does not fit the JSON.
@@ -56,50 +55,53 @@ def classes_of_json(json_file: Path, path: Path | None) -> tuple[CategoryRow, ..
         raise DataError(f"The annotation file {json_file} does not exist: correct the path in the data set's name.")
     try:
         categories = [
-            {"id": int(category["id"]), "name": str(category["name"]), **_optional(category)}
+            {"id": int(category["id"]), "name": str(category["name"]), **_optional_fields(category)}
             for category in read_annotations(json_file)["categories"]
         ]
     except (KeyError, TypeError, ValueError) as error:
         raise DataError(
-            f"{json_file} has no categories in COCO's form, each with id and name ({error}): get it anew."
+            f"{json_file} has no categories in COCO's form, each with id and name ({error}): get the file again."
         ) from error
     if not categories or len({category["id"] for category in categories}) < len(categories):
-        raise DataError(f"{json_file} must list categories, each with an id of its own: get it anew.")
-    lines = _fitting(categories, path, json_file) if path is not None else [None] * len(categories)
-    return tuple(_row(place, category, lines[place]) for place, category in enumerate(categories))
+        raise DataError(f"{json_file} must list categories, each with a distinct id: get the file again.")
+    lines = _matching_lines(categories, path, json_file) if path is not None else [None] * len(categories)
+    return tuple(_row(index, category, lines[index]) for index, category in enumerate(categories))
 
 
-def _optional(category: dict[str, Any]) -> dict[str, Any]:
+def _optional_fields(category: JsonObject) -> JsonObject:
     return {key: category[key] for key in ("isthing", "color") if category.get(key) is not None}
 
 
-def _row(place: int, category: dict[str, Any], line: VocabularyLine | None) -> CategoryRow:
-    names = (category["name"].replace(",", " "),) if line is None else line.names
+def _row(index: int, category: JsonObject, line: VocabularyLine | None) -> CategoryRow:
+    names: tuple[str, ...] = (category["name"].replace(",", " ").strip(),)
     isthing = bool(category.get("isthing", 1))
-    colour = category.get("color") or class_colour(place)
+    colour: Colour = category.get("color") or class_colour(index)
     if line is not None:
+        names = line.names
         isthing = isthing if line.isthing is None else line.isthing
         colour = line.rgb or colour
     return CategoryRow(category["id"], names, isthing, (colour[0], colour[1], colour[2]))
 
 
-def _fitting(categories: Sequence[dict[str, Any]], path: Path, json_file: Path) -> list[VocabularyLine]:
+def _matching_lines(categories: Sequence[JsonObject], path: Path, json_file: Path) -> list[VocabularyLine]:
     """Return the line of each category."""
     lines = read_vocabulary_lines(path)
     numbered = {line.id: line for line in lines if line.id is not None}
     if numbered:
-        if lost := [category["id"] for category in categories if category["id"] not in numbered]:
-            raise DataError(f"{path} has no line for category {lost[0]} of {json_file}: give all, by their ids.")
+        if missing := [category["id"] for category in categories if category["id"] not in numbered]:
+            raise DataError(
+                f"{path} has no line for category {missing[0]} of {json_file}: write one for every category, by its id."
+            )
         return [numbered[category["id"]] for category in categories]
-    places = {name.lower(): place for place, line in reversed(list(enumerate(lines))) for name in line.names}
-    found = [places.get(category["name"].lower()) for category in categories]
-    known = [place for place in found if place is not None]
-    if len(set(known)) == len(found):
-        return [lines[place] for place in known]
-    if len(lines) == len(found) and all(place in (None, index) for index, place in enumerate(found)):
+    line_of_name = {name.lower(): index for index, line in reversed(list(enumerate(lines))) for name in line.names}
+    matches = [line_of_name.get(category["name"].lower()) for category in categories]
+    matched = [index for index in matches if index is not None]
+    if len(set(matched)) == len(matches):
+        return [lines[index] for index in matched]
+    if len(lines) == len(matches) and all(match in (None, index) for index, match in enumerate(matches)):
         return list(lines)
     raise DataError(
-        f"{path} has {len(lines)} classes, {json_file} {len(found)} categories, of which {len(known)} stand in the "
-        "list by name: put the name of every category into its line, or begin each line with the category's id and a "
+        f"{path} has {len(lines)} classes, {json_file} {len(matches)} categories, of which {len(matched)} are in the "
+        "list by name: write the name of every category into its line, or begin each line with the category's id and a "
         "colon."
     )

@@ -1,7 +1,7 @@
-"""Data sets of one's own, named by what they are made of: ``folder:IMAGES?labels=LABELS&classes=FILE``.
+"""Custom data sets, named by the files that they consist of: ``folder:IMAGES?labels=LABELS&classes=FILE``.
 
-Such a name stands wherever that of a data set does. Paths begin at the working directory; ``~`` is the home folder, and
-what has a meaning of its own in such a name is written as in web addresses (``%3F`` for ``?``, ``%26`` for ``&``).
+Such a name can be used wherever a registered name can. Paths are relative to the working directory; ``~`` is the home
+folder; characters with a special meaning are escaped as in URLs (``%3F`` for ``?``, ``%26`` for ``&``).
 """
 
 import re
@@ -17,74 +17,76 @@ from frozenseg.data.formats.label_image import load_label_images
 from frozenseg.data.spec import DatasetSpec
 from frozenseg.errors import DataError, did_you_mean
 
-UNFIT = re.compile(r"[^\w.-]+")  # for names of files and of columns
+UNSAFE_CHARACTERS = re.compile(r"[^\w.-]+")  # in names of files and of table columns
 
 
 @dataclass(frozen=True)
-class Kind:
-    """A way to make a data set.
+class CustomFormat:
+    """Format of a custom data set.
 
     Attributes:
-        usage: how its name is written.
-        needed: query words that must be there.
-        allowed: those that may be there too.
-        describe: what stands before the query, and the query, → the spec.
+        usage: the form of its name.
+        required: query keys that must be given.
+        optional: query keys that may be given.
+        build: path before the query, and the query → the specification.
     """
 
     usage: str
-    needed: tuple[str, ...]
-    allowed: tuple[str, ...]
-    describe: Callable[[str, Mapping[str, str]], DatasetSpec]
+    required: tuple[str, ...]
+    optional: tuple[str, ...]
+    build: Callable[[str, Mapping[str, str]], DatasetSpec]
 
 
-def spec_of(name: str) -> DatasetSpec:
-    """Return what a name of this kind stands for; its own ``name`` is a short one for tables and files.
+def custom_spec(name: str) -> DatasetSpec:
+    """Return the specification of a custom data set; its ``name`` is a short one for tables and files.
 
     Raises:
-        DataError: the name is spelled wrong; says how it is right.
+        DataError: the name is not of one of the forms; the message shows the right one.
     """
     scheme, _, rest = name.partition(":")
-    if scheme not in KINDS:
-        usages = " or ".join(kind.usage for kind in KINDS.values())
+    if scheme not in CUSTOM_FORMATS:
+        usages = " or ".join(custom_format.usage for custom_format in CUSTOM_FORMATS.values())
         raise DataError(
-            f"{name!r} begins with {scheme!r}.{did_you_mean(scheme, KINDS)} A data set of one's own is {usages}."
+            f"{name!r} begins with {scheme!r}.{did_you_mean(scheme, CUSTOM_FORMATS)} A custom data set is {usages}."
         )
-    kind = KINDS[scheme]
+    custom_format = CUSTOM_FORMATS[scheme]
     path, _, query = rest.partition("?")
-    values = _read_query(name, query, kind)
-    if missing := [word for word in kind.needed if not values.get(word)]:
-        raise DataError(f"{name!r} does not say {' and '.join(missing)}: write {kind.usage}.")
+    values = _read_query(name, query, custom_format)
+    if missing := [key for key in custom_format.required if not values.get(key)]:
+        raise DataError(f"{name!r} does not give {' and '.join(missing)}: write {custom_format.usage}.")
     if not path:
-        raise DataError(f"{name!r} has no path behind {scheme!r}: write {kind.usage}.")
-    if UNFIT.search(values.get("name", "")):
+        raise DataError(f"{name!r} has no path after {scheme!r}: write {custom_format.usage}.")
+    if UNSAFE_CHARACTERS.search(values.get("name", "")):
         raise DataError(f"{name!r} has the name {values['name']!r}: use letters, digits, '.', '-' and '_'.")
-    return kind.describe(unquote(path), values)
+    return custom_format.build(unquote(path), values)
 
 
-def _read_query(name: str, query: str, kind: Kind) -> dict[str, str]:
+def _read_query(name: str, query: str, custom_format: CustomFormat) -> dict[str, str]:
     values: dict[str, str] = {}
-    known = (*kind.needed, *kind.allowed)
+    known = (*custom_format.required, *custom_format.optional)
     for part in query.split("&") if query else []:
-        word, _, value = part.partition("=")
-        if word not in known:
-            raise DataError(f"{name!r} has the unknown word {word!r}.{did_you_mean(word, known)} Write {kind.usage}.")
-        if word in values:
-            raise DataError(f"{name!r} says {word!r} twice: write {kind.usage}.")
-        values[word] = unquote(value)
+        key, _, value = part.partition("=")
+        if key not in known:
+            raise DataError(
+                f"{name!r} has the unknown key {key!r}.{did_you_mean(key, known)} Write {custom_format.usage}."
+            )
+        if key in values:
+            raise DataError(f"{name!r} gives {key!r} twice: write {custom_format.usage}.")
+        values[key] = unquote(value)
     return values
 
 
-def _folder(path: str, values: Mapping[str, str]) -> DatasetSpec:
+def _folder_spec(path: str, values: Mapping[str, str]) -> DatasetSpec:
     if not values.get("ignore", "255").isdecimal():
         raise DataError(f"ignore is {values['ignore']!r} in folder:{path}?…: expected a pixel value such as 255 or 0.")
     images, classes = _absolute(path), _absolute(values["classes"])
     rows, first_label = classes_of_labels(classes)
-    ignored = int(values.get("ignore", "255"))
-    if first_label <= ignored < first_label + len(rows):
+    ignore_label = int(values.get("ignore", "255"))
+    if first_label <= ignore_label < first_label + len(rows):
         raise DataError(
-            f"The value {ignored} of label pictures is that of a class in {classes}, "
-            f"{rows[ignored - first_label].names[0]!r}, and it marks unlabelled pixels: give another one by &ignore=… "
-            "(65535 where there are more than 255 classes)."
+            f"The value {ignore_label} of label images is that of a class in {classes}, "
+            f"{rows[ignore_label - first_label].names[0]!r}, and it marks unlabelled pixels: choose another one by "
+            "&ignore=… (65535 if there are more than 255 classes)."
         )
     return DatasetSpec(
         name=values.get("name") or _short_name(images),
@@ -93,12 +95,12 @@ def _folder(path: str, values: Mapping[str, str]) -> DatasetSpec:
         files={"image_root": str(images), "sem_seg_root": str(_absolute(values["labels"]))},
         prepare_command=_advice("folder"),
         evaluator_type="sem_seg",
-        ignore_label=ignored,
+        ignore_label=ignore_label,
         extra={"first_label": first_label},
     )
 
 
-def _panoptic(path: str, values: Mapping[str, str]) -> DatasetSpec:
+def _panoptic_spec(path: str, values: Mapping[str, str]) -> DatasetSpec:
     json_file = _absolute(path)
     masks = _absolute(values["masks"]) if values.get("masks") else json_file.with_suffix("")
     files = {
@@ -117,7 +119,7 @@ def _panoptic(path: str, values: Mapping[str, str]) -> DatasetSpec:
     )
 
 
-def _instances(path: str, values: Mapping[str, str]) -> DatasetSpec:
+def _instance_spec(path: str, values: Mapping[str, str]) -> DatasetSpec:
     json_file = _absolute(path)
     return DatasetSpec(
         name=values.get("name") or _short_name(json_file.with_suffix("")),
@@ -129,21 +131,21 @@ def _instances(path: str, values: Mapping[str, str]) -> DatasetSpec:
     )
 
 
-KINDS = {
-    "folder": Kind(
+CUSTOM_FORMATS = {
+    "folder": CustomFormat(
         "folder:IMAGES?labels=LABELS&classes=FILE[&ignore=255][&name=NAME]",
         ("labels", "classes"),
         ("ignore", "name"),
-        _folder,
+        _folder_spec,
     ),
-    "coco-panoptic": Kind(
+    "coco-panoptic": CustomFormat(
         "coco-panoptic:JSON?images=DIR[&masks=DIR][&labels=DIR][&classes=FILE][&name=NAME]",
         ("images",),
         ("masks", "labels", "classes", "name"),
-        _panoptic,
+        _panoptic_spec,
     ),
-    "coco-instances": Kind(
-        "coco-instances:JSON?images=DIR[&classes=FILE][&name=NAME]", ("images",), ("classes", "name"), _instances
+    "coco-instances": CustomFormat(
+        "coco-instances:JSON?images=DIR[&classes=FILE][&name=NAME]", ("images",), ("classes", "name"), _instance_spec
     ),
 }
 
@@ -158,8 +160,8 @@ def _class_file(values: Mapping[str, str]) -> Path | None:
 
 def _short_name(path: Path) -> str:
     """Return the last two parts of a path as one word: ``farm_images`` for ``…/farm/images``."""
-    return UNFIT.sub("-", "_".join(path.parts[1:][-2:]))
+    return UNSAFE_CHARACTERS.sub("-", "_".join(path.parts[1:][-2:]))
 
 
 def _advice(scheme: str) -> str:
-    return f"correct the data set's name, {KINDS[scheme].usage}"
+    return f"correct the data set's name, {CUSTOM_FORMATS[scheme].usage}"

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from frozenseg.data.metadata import Metadata, Record
+from frozenseg.data.metadata import Metadata
+from frozenseg.structures.record import Record
 from frozenseg.vocabulary import Vocabulary
 
 

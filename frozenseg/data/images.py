@@ -1,19 +1,19 @@
-"""Pictures as training and testing see them: RGB, upright, of the size that the annotation says."""
+"""Reading of images for training and evaluation: RGB, upright, of the size that the annotation states."""
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from frozenseg.errors import DataError
 
-MOST_OF_16_BITS = 2**16 - 1
-STEP = MOST_OF_16_BITS // 255  # 16-bit levels between two 8-bit ones, 257
+MAX_16_BIT = 2**16 - 1
+LEVEL_RATIO = MAX_16_BIT // 255  # 16-bit levels for each 8-bit level, 257
 
 
 def read_image(path: str) -> Image.Image:
-    """Read a picture as RGB, upright as its EXIF orientation says.
+    """Read an image as RGB, upright according to its EXIF orientation.
 
     Raises:
-        DataError: it is missing or cannot be decoded; names it.
+        DataError: the file is missing or cannot be decoded.
     """
     try:
         with Image.open(path) as image:
@@ -22,39 +22,39 @@ def read_image(path: str) -> Image.Image:
         raise DataError(f"The image {path} does not exist.") from error
     except UnidentifiedImageError as error:
         raise DataError(
-            f"The image {path} cannot be decoded (unknown format): replace it, or go on without it by --skip-bad."
+            f"The image {path} cannot be decoded (unknown format): replace it, or run without it by --skip-bad."
         ) from error
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise DataError(
-            f"The image {path} cannot be decoded ({error}): replace it, or go on without it by --skip-bad."
+            f"The image {path} cannot be decoded ({error}): replace it, or run without it by --skip-bad."
         ) from error
 
 
 def as_rgb(image: Image.Image) -> Image.Image:
-    """Return a picture as RGB, upright as its EXIF orientation says; 16 bits a pixel become 8.
+    """Return an image as RGB, upright according to its EXIF orientation; 16 bits per channel become 8.
 
     Raises:
-        ValueError: its pixels are not numbers from 0 to 65535.
+        ValueError: the pixels are not integers from 0 to 65535.
     """
     upright = ImageOps.exif_transpose(image)
-    if upright.mode == "F" or upright.mode.startswith("I"):  # Pillow would clip what is above 255
+    if upright.mode == "F" or upright.mode.startswith("I"):  # Pillow would clip values above 255
         pixels = np.asarray(upright)
-        if pixels.dtype.kind == "f" or pixels.min(initial=0) < 0 or pixels.max(initial=0) > MOST_OF_16_BITS:
+        if pixels.dtype.kind == "f" or pixels.min(initial=0) < 0 or pixels.max(initial=0) > MAX_16_BIT:
             raise ValueError(f"pixels of mode {upright.mode!r} are no colours: save it with 8 or 16 bits a pixel")
-        upright = Image.fromarray(((pixels.astype(np.uint32) + STEP // 2) // STEP).astype(np.uint8))
+        upright = Image.fromarray(((pixels.astype(np.uint32) + LEVEL_RATIO // 2) // LEVEL_RATIO).astype(np.uint8))
     return upright.convert("RGB")
 
 
 def check_size(path: str, image: Image.Image, expected: tuple[int, int]) -> None:
-    """Check that a picture has the size that its annotation says.
+    """Check that an image has the size that its annotation states.
 
     Args:
-        path: of the picture, for the message.
-        image: the picture.
+        path: of the image, for the message.
+        image: the image.
         expected: height and width, pixels.
 
     Raises:
-        DataError: it has another one.
+        DataError: the sizes differ.
     """
     if (image.height, image.width) != tuple(expected):
         raise DataError(

@@ -1,7 +1,7 @@
-"""Config → batches: checks the files, then loads pictures in worker processes.
+"""Data sets of a run, opened for training and for evaluation, and their loaders with worker processes.
 
-What is random about a training picture depends on the seed and on its place in the stream alone, so batches are the
-same for any number of workers, and a resumed run sees what an unbroken one would have seen.
+The augmentation of a training image depends only on the seed and on its position in the stream. So batches are the same
+for any number of workers, and a resumed run gets the batches that an uninterrupted one would have got.
 """
 
 import pickle
@@ -18,49 +18,48 @@ from torch.utils.data import DataLoader, Dataset
 from frozenseg import distributed
 from frozenseg.config import CfgNode
 from frozenseg.data.batch_plan import BatchPlan
-from frozenseg.data.checks.files import FILE_KEYS, validate_objects, validate_records
-from frozenseg.data.class_maps import Rules
+from frozenseg.data.checks.files import FILE_FIELDS, validate_objects, validate_records
+from frozenseg.data.class_maps import AnnotationRules
 from frozenseg.data.dataset import OpenedDataset, ResolvedDataset
 from frozenseg.data.mapper import EvalMapper, Sample, TrainMapper, build_train_mapper
-from frozenseg.data.metadata import Record
 from frozenseg.data.samplers import InferenceSampler, SampleKey, TrainingBatches, TrainingSampler
-from frozenseg.data.segments import source_of
+from frozenseg.data.segments import target_field
 from frozenseg.errors import ConfigError, DataError
 from frozenseg.log import get_logger
-from frozenseg.structures.record import image_name
+from frozenseg.structures.record import Record, image_name
 
 logger = get_logger(__name__)
-MODEL_STREAM = 1  # tells the model's random numbers from those of the augmentation
-DEAD_WORKER = re.compile(r"DataLoader worker \(pid")  # how torch's error begins
-ANNOTATION_FIELDS = {  # output of a model → the fields of records that name the files of its ground truth
+MODEL_STREAM = 1  # separates the random numbers of the model from those of the augmentation
+DEAD_WORKER = re.compile(r"DataLoader worker \(pid")  # beginning of torch's error
+GROUND_TRUTH_FIELDS = {  # output of a model → the fields of records that name the files of its ground truth
     "panoptic": ("pan_seg_file_name",),
     "semantic": ("sem_seg_file_name", "instance_file_name"),  # Cityscapes scores pixels by instances
     "instance": ("instance_file_name",),
     "recall": ("sem_seg_file_name",),
 }
-MAX_REPLACEMENTS = 20  # pictures in a row that may be bad before training stops
+MAX_REPLACEMENTS = 20  # unreadable images in a row before training stops
 
 
 @dataclass(frozen=True)
 class LoadResult:
-    """What a worker brings.
+    """Result of loading one image in a worker process.
 
     Attributes:
-        sample: the picture; None where it cannot be loaded.
-        complaints: what went wrong on the way.
-        hopeless: no other picture could take its place.
+        sample: the batch element; None if the image cannot be loaded.
+        problems: messages about images that could not be loaded.
+        fatal: True if no replacement could be loaded either.
     """
 
     sample: Sample | None
-    complaints: tuple[str, ...] = ()
-    hopeless: bool = False
+    problems: tuple[str, ...] = ()
+    fatal: bool = False
 
 
 class PackedRecords(Sequence[Record]):
-    """Records as one block of bytes, which worker processes share instead of copying.
+    """Records packed into one block of bytes, which worker processes share instead of copying.
 
     Args:
-        records: dictionaries that pickle.
+        records: dictionaries that can be pickled.
     """
 
     def __init__(self, records: Sequence[Record]) -> None:
@@ -69,9 +68,10 @@ class PackedRecords(Sequence[Record]):
         self._bytes = np.frombuffer(b"".join(packed), dtype=np.uint8)
 
     def __getitem__(self, index: int) -> Record:  # type: ignore[override]
-        """Return a fresh copy of one record."""
+        """Return a copy of one record."""
         start = 0 if index == 0 else self._ends[index - 1]
-        return pickle.loads(self._bytes[start : self._ends[index]].tobytes())  # noqa: S301 (our own bytes)
+        record: Record = pickle.loads(self._bytes[start : self._ends[index]].tobytes())  # noqa: S301 (packed above)
+        return record
 
     def __len__(self) -> int:
         """Return the number of records."""
@@ -79,13 +79,13 @@ class PackedRecords(Sequence[Record]):
 
 
 class MappedDataset(Dataset[LoadResult]):
-    """Records that become batch elements when asked for.
+    """Records that are mapped to batch elements when they are requested.
 
     Args:
-        records: the data set.
+        records: of the data set.
         mapper: record and generator → batch element.
         seed: of all augmentation.
-        replace_bad: put the next record in the place of one that cannot be loaded.
+        replace_bad: load the next record instead of one that cannot be loaded.
     """
 
     def __init__(
@@ -101,68 +101,65 @@ class MappedDataset(Dataset[LoadResult]):
         return len(self.records)
 
     def __getitem__(self, key: SampleKey | int) -> LoadResult:
-        """Load one picture; a complaint takes the place of an exception, to be raised in the main process.
+        """Load one image; problems are returned as messages, to be raised or logged in the main process.
 
-        A training picture gets a ``seed``, by which the model draws what is random about it.
+        A training image gets a ``seed`` for the random numbers of the model.
         """
         position, index = (key, key) if isinstance(key, int) else key
-        complaints: list[str] = []
+        problems: list[str] = []
         for step in range(min(MAX_REPLACEMENTS, len(self)) if self.replace_bad else 1):
             rng = np.random.default_rng([self.seed, position])
             try:
                 sample = self.mapper(self.records[(index + step) % len(self)], rng)
             except DataError as error:
-                complaints.append(str(error))
+                problems.append(str(error))
                 continue
             if isinstance(key, SampleKey):
                 sample["seed"] = int(np.random.default_rng([self.seed, position, MODEL_STREAM]).integers(1 << 62))
-            return LoadResult(sample, tuple(complaints))
-        return LoadResult(None, tuple(complaints), hopeless=self.replace_bad)
+            return LoadResult(sample, tuple(problems))
+        return LoadResult(None, tuple(problems), fatal=self.replace_bad)
 
 
 class CheckedLoader(Iterable[list[Sample]]):
-    """Batches of a torch loader, with the complaints of its workers raised or logged here.
+    """Batches of a torch loader; problems of its workers are raised or logged in the main process.
 
     Args:
         loader: yields lists of :class:`LoadResult`.
-        skip_bad: log pictures that cannot be loaded and go on, instead of stopping.
+        num_images: number of images of the data set.
+        skip_bad: log images that cannot be loaded and continue, instead of raising an error.
 
     Attributes:
-        bad: pictures that this process has left out so far.
+        num_skipped: number of images that this process has left out so far.
     """
 
-    def __init__(self, loader: DataLoader, skip_bad: bool = False) -> None:
+    def __init__(self, loader: DataLoader[LoadResult], num_images: int, skip_bad: bool = False) -> None:
         self.loader = loader
+        self.num_images = num_images
         self.skip_bad = skip_bad
-        self.bad = 0
+        self.num_skipped = 0
 
     def __iter__(self) -> Iterator[list[Sample]]:
-        """Go through the batches; one that has lost all its pictures is left out.
+        """Iterate over the batches; a batch without any loaded image is left out.
 
         Raises:
-            DataError: a picture cannot be loaded, or a process that loads them has died.
+            DataError: an image cannot be loaded, or a worker process has died.
         """
-        for batch in _with_living_workers(self.loader):
-            for loaded in batch:
-                self._tell(loaded)
-            if samples := [loaded.sample for loaded in batch if loaded.sample is not None]:
+        for batch in _with_worker_errors(self.loader):
+            for result in batch:
+                self._report(result)
+            if samples := [result.sample for result in batch if result.sample is not None]:
                 yield samples
 
     def __len__(self) -> int:
         """Return the number of batches; TypeError for an endless stream."""
         return len(self.loader)
 
-    @property
-    def num_images(self) -> int:
-        """Number of images of the whole data set."""
-        return len(self.loader.dataset)
-
-    def _tell(self, loaded: LoadResult) -> None:
-        for complaint in loaded.complaints:
-            if loaded.hopeless or not self.skip_bad:
-                raise DataError(complaint)
-            self.bad += 1
-            logger.warning("Left out: %s", complaint)
+    def _report(self, result: LoadResult) -> None:
+        for problem in result.problems:
+            if result.fatal or not self.skip_bad:
+                raise DataError(problem)
+            self.num_skipped += 1
+            logger.warning("Left out: %s", problem)
 
 
 @dataclass(frozen=True)
@@ -219,9 +216,9 @@ class TrainDataset:
             ),
             num_workers=cfg.DATALOADER.NUM_WORKERS,
             collate_fn=_as_list,
-            worker_init_fn=_leave_signals_to_main_process,
+            worker_init_fn=_ignore_stop_signals,
         )
-        return CheckedLoader(loader, cfg.DATASETS.SKIP_BAD)
+        return CheckedLoader(loader, len(records), cfg.DATASETS.SKIP_BAD)
 
 
 @dataclass(frozen=True)
@@ -248,40 +245,41 @@ class EvalDataset:
         Args:
             cfg: see the attributes.
             dataset: to evaluate on.
-            outputs: of the model that are scored, keys of :data:`ANNOTATION_FIELDS`.
+            outputs: of the model that are scored, keys of :data:`GROUND_TRUTH_FIELDS`.
 
         Raises:
             DataError: files are missing, or an annotation file is not of its format.
         """
-        annotations = {field for output in outputs for field in ANNOTATION_FIELDS[output]}
-        opened = _open(dataset, dataset.load_records(), [field for field in FILE_KEYS[1:] if field in annotations])
+        annotations = {field for output in outputs for field in GROUND_TRUTH_FIELDS[output]}
+        opened = _open(dataset, dataset.load_records(), [field for field in FILE_FIELDS[1:] if field in annotations])
         if "instance" in outputs:
             validate_objects(opened.records, dataset.metadata)
         return cls(cfg, opened)
 
     def batches(
-        self, read_truth: Callable[[Record], Any] | None = None, done: Container[str] = frozenset()
+        self, read_ground_truth: Callable[[Record], Any] | None = None, done: Container[str] = frozenset()
     ) -> "CheckedLoader":
         """Return the images that this process evaluates, one in each batch.
 
         Args:
-            read_truth: reads the ground truth of a record, in the workers; it becomes ``truth`` of an element.
+            read_ground_truth: reads the ground truth of a record, in the workers; it becomes ``ground_truth`` of
+                an element.
             done: names of images to leave out, see :func:`image_name`.
         """
         records = [record for record in self.records if image_name(record) not in done]
         loader = DataLoader(
-            MappedDataset(records, EvalMapper.from_config(self.cfg, read_truth)),
+            MappedDataset(records, EvalMapper.from_config(self.cfg, read_ground_truth)),
             batch_size=1,
             sampler=InferenceSampler(len(records), distributed.rank(), distributed.world_size()),
             num_workers=self.cfg.DATALOADER.NUM_WORKERS,
             collate_fn=_as_list,
-            worker_init_fn=_leave_signals_to_main_process,
+            worker_init_fn=_ignore_stop_signals,
         )
-        return CheckedLoader(loader, self.cfg.DATASETS.SKIP_BAD)
+        return CheckedLoader(loader, len(records), self.cfg.DATASETS.SKIP_BAD)
 
 
 def drop_without_instances(records: Sequence[Record]) -> list[Record]:
-    """Leave out records that have instance annotations of which none is a single object (panoptic ones have none)."""
+    """Return the records without those with an empty list of instances, or with crowds only; others are kept."""
     return [
         record
         for record in records
@@ -290,13 +288,13 @@ def drop_without_instances(records: Sequence[Record]) -> list[Record]:
 
 
 def _open_for_training(dataset: ResolvedDataset) -> OpenedDataset:
-    """Open a data set; records with a label image as ground truth get the rules by which it is read."""
+    """Open a data set; records with a label image as target get the rules for reading it."""
     records = dataset.load_records()
-    source = source_of(records, dataset.name)
-    opened = _open(dataset, records, [source] if source in FILE_KEYS else [])
-    if source != "sem_seg_file_name":
+    field = target_field(records, dataset.name)
+    opened = _open(dataset, records, [field] if field in FILE_FIELDS else [])
+    if field != "sem_seg_file_name":
         return opened
-    rules = Rules.of(dataset.metadata)
+    rules = AnnotationRules.from_metadata(dataset.metadata)
     return replace(opened, records=[{**record, "rules": rules} for record in records])
 
 
@@ -307,38 +305,39 @@ def _open(dataset: ResolvedDataset, records: Sequence[Record], annotations: Sequ
 
 
 def _shared_seed(seed: int) -> int:
-    """Return the seed, or where it is negative one that rank 0 draws for all."""
+    """Return the seed; if it is negative, one that rank 0 draws for all processes."""
     return seed if seed >= 0 else distributed.gather(random.SystemRandom().randrange(1 << 31))[0]
 
 
-def of_dead_worker(error: RuntimeError, workers: int) -> DataError | None:
-    """Return what to say of an error if it means that a process of a torch loader has died.
+def dead_worker_error(error: RuntimeError, workers: int) -> DataError | None:
+    """Return a DataError if an error means that a worker process of a torch loader has died, otherwise None.
 
-    Torch raises it wherever the main process is at that moment.
+    Torch raises such an error at whatever line the main process is executing.
 
     Args:
-        error: any.
-        workers: processes that load.
+        error: any error.
+        workers: number of worker processes.
     """
     if not DEAD_WORKER.match(str(error)):
         return None
     return DataError(
-        f"A process that loads images has died ({str(error).splitlines()[0].rstrip('. ')}): most often the system has "
-        f"killed it for want of memory, so set DATALOADER.NUM_WORKERS below {workers}, or to 0 to see the error itself."
+        f"A process that loads images has died ({str(error).splitlines()[0].rstrip('. ')}). Most often the system "
+        f"has killed it because memory ran out: set DATALOADER.NUM_WORKERS below {workers}, or to 0 to see the error "
+        "itself."
     )
 
 
-def _with_living_workers(loader: DataLoader) -> Iterator[list[LoadResult]]:
+def _with_worker_errors(loader: DataLoader[LoadResult]) -> Iterator[list[LoadResult]]:
     try:
         yield from loader
     except RuntimeError as error:
-        if told := of_dead_worker(error, loader.num_workers):
-            raise told from error
+        if worker_error := dead_worker_error(error, loader.num_workers):
+            raise worker_error from error
         raise
 
 
-def _leave_signals_to_main_process(worker: int) -> None:
-    """Go on when a scheduler asks all processes to stop: the step that is on its way is finished first."""
+def _ignore_stop_signals(worker: int) -> None:
+    """Keep a worker running when a scheduler signals all processes, so that the main process can finish its step."""
     del worker
     for name in ("SIGTERM", "SIGUSR1", "SIGUSR2"):
         if hasattr(signal, name):

@@ -1,4 +1,4 @@
-"""Record → batch element: reads the files of one picture and applies a recipe to them."""
+"""Mappers from a record to a batch element: they read the files of one image and apply a recipe to them."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -9,32 +9,33 @@ from PIL import Image
 from torch import Tensor
 from torchvision.transforms.v2 import functional
 
+from frozenseg.config import CfgNode
 from frozenseg.data.images import check_size, read_image
-from frozenseg.data.metadata import Record
-from frozenseg.data.segments import read_segments
+from frozenseg.data.segments import SegmentInfo, read_segments
 from frozenseg.data.transforms.recipes import LargeScaleJitter, Rng, ShortestEdge
 from frozenseg.errors import ConfigError, did_you_mean
 from frozenseg.structures.instances import Instances
 from frozenseg.structures.panoptic import rgb_to_id
+from frozenseg.structures.record import Record
 
 Sample = dict[str, Any]
 
 
 class TrainMapper:
-    """Picture and truth under large-scale jitter.
+    """Mapper for training: image and ground truth under large-scale jitter.
 
     Args:
-        image_size: side of the square that the model sees, pixels.
+        image_size: side of the square input of the model, pixels.
         min_scale: smallest scale factor.
         max_scale: largest scale factor.
-        flip: mirror half of the pictures.
+        flip: mirror half of the images.
     """
 
     def __init__(self, image_size: int, min_scale: float = 0.1, max_scale: float = 2.0, flip: bool = True) -> None:
         self.recipe = LargeScaleJitter(image_size, min_scale, max_scale, flip)
 
     @classmethod
-    def from_config(cls, cfg: Any) -> "TrainMapper":
+    def from_config(cls, cfg: CfgNode) -> "TrainMapper":
         """Build from the section INPUT.
 
         Raises:
@@ -51,15 +52,15 @@ class TrainMapper:
         )
 
     def __call__(self, record: Record, rng: Rng) -> Sample:
-        """Load one picture for training.
+        """Load one image for training.
 
         Args:
-            record: with ``file_name`` and what :func:`read_segments` reads.
-            rng: all that is random comes from it.
+            record: with ``file_name`` and the annotation that :func:`read_segments` reads.
+            rng: source of all random numbers.
 
         Returns:
             The record with ``image`` (3, S, S) uint8 RGB and ``instances``: gt_classes (n,) int64 and gt_masks
-            (n, S, S) bool, one row for each segment; one that was cut off has an empty mask.
+            (n, S, S) bool, one entry for each segment; a segment outside the crop has an empty mask.
 
         Raises:
             DataError: a file is missing, cannot be decoded, or does not fit the others.
@@ -69,44 +70,42 @@ class TrainMapper:
         check_size(record["file_name"], image, (record.get("height", size[0]), record.get("width", size[1])))
         ids, segments = read_segments(record, size)
         jitter = self.recipe.draw(rng, size)
-        seen_ids = torch.from_numpy(rgb_to_id(np.asarray(jitter.transform_ids(ids))))  # (S, S)
+        cropped_ids = torch.from_numpy(rgb_to_id(np.asarray(jitter.transform_ids(ids))))  # (S, S)
         return {
             **record,
             "image": _as_tensor(jitter.transform_image(image)),
-            "instances": _make_instances(seen_ids, segments),
+            "instances": _make_instances(cropped_ids, segments),
         }
 
 
 class EvalMapper:
-    """Picture alone, its shorter edge brought to a given length.
+    """Mapper for evaluation: the image alone, its shorter edge resized to a fixed length.
 
     Args:
-        min_size: of the shorter edge, pixels.
-        max_size: the longer edge is at most this, pixels.
-        read_truth: reads what a metric compares with from a record.
-        keep_original: bring the picture at its own size, too.
-        views: recipes for further sizes of the picture.
+        min_size: length of the shorter edge, pixels.
+        max_size: upper limit of the longer edge, pixels.
+        read_ground_truth: reads the ground truth of the metrics from a record.
+        keep_original: return the image at its original size, too.
+        views: recipes for further sizes of the image.
     """
-
-    __test__ = False  # the name is not a test's
 
     def __init__(
         self,
         min_size: int,
         max_size: int,
-        read_truth: Callable[[Record], Any] | None = None,
+        read_ground_truth: Callable[[Record], Any] | None = None,
         keep_original: bool = False,
         views: Sequence[ShortestEdge] = (),
     ) -> None:
         self.recipe = ShortestEdge(min_size, max_size)
-        self.read_truth, self.keep_original, self.views = read_truth, keep_original, views
+        self.read_ground_truth, self.keep_original, self.views = read_ground_truth, keep_original, views
 
     @classmethod
-    def from_config(cls, cfg: Any, read_truth: Callable[[Record], Any] | None = None) -> "EvalMapper":
-        """Build from the section INPUT, and from TEST: SAM's masks need pictures at their own size, AUG several sizes.
+    def from_config(cls, cfg: CfgNode, read_ground_truth: Callable[[Record], Any] | None = None) -> "EvalMapper":
+        """Build from the sections INPUT and TEST: SAM's proposals need images of the original size, TEST.AUG views.
 
         Raises:
-            ConfigError: INPUT.FORMAT is not RGB, or there are no sizes.
+            ConfigError: INPUT.FORMAT is not RGB, or there are no sizes for test-time augmentation.
         """
         _check_format(cfg)
         augmentation = cfg.TEST.AUG
@@ -116,24 +115,24 @@ class EvalMapper:
         return cls(
             cfg.INPUT.MIN_SIZE_TEST,
             cfg.INPUT.MAX_SIZE_TEST,
-            read_truth,
+            read_ground_truth,
             keep_original=cfg.TEST.USE_SAM_MASKS,
             views=[ShortestEdge(size, augmentation.MAX_SIZE) for size in sizes],
         )
 
     def __call__(self, record: Record, rng: Rng | None = None) -> Sample:
-        """Load one picture for testing.
+        """Load one image for evaluation.
 
         Args:
-            record: with ``file_name``; ``height`` and ``width`` are added where they are missing.
-            rng: not used; nothing here is random.
+            record: with ``file_name``; ``height`` and ``width`` are added if they are missing.
+            rng: not used, because nothing is random.
 
         Returns:
-            The record with ``image`` (3, h, w) uint8 RGB, resized; ``height`` and ``width`` stay the original ones;
-            ``ground_truth``, ``original_image`` (3, H, W) uint8 RGB and ``views``, a list of such, if they are wanted.
+            The record with ``image`` (3, h, w) uint8 RGB, resized; ``height`` and ``width`` are the original ones;
+            if requested, ``ground_truth``, ``original_image`` (3, H, W) uint8 RGB and ``views``, a list of images.
 
         Raises:
-            DataError: a file is missing or cannot be decoded, or the picture has another size than the record says.
+            DataError: a file is missing or cannot be decoded, or the image has another size than the record states.
         """
         image = read_image(record["file_name"])
         size = (record.get("height", image.height), record.get("width", image.width))
@@ -144,19 +143,19 @@ class EvalMapper:
             sample["original_image"] = _as_tensor(image)
         if self.views:
             sample["views"] = [_as_tensor(recipe.transform_image(image)) for recipe in self.views]
-        if self.read_truth is not None:
-            sample["ground_truth"] = self.read_truth(record)
+        if self.read_ground_truth is not None:
+            sample["ground_truth"] = self.read_ground_truth(record)
         return sample
 
 
-TRAIN_MAPPERS: dict[str, Callable[[Any], TrainMapper]] = {"coco_panoptic_lsj": TrainMapper.from_config}
+TRAIN_MAPPERS: dict[str, Callable[[CfgNode], TrainMapper]] = {"coco_panoptic_lsj": TrainMapper.from_config}
 
 
-def build_train_mapper(cfg: Any) -> TrainMapper:
-    """Return the mapper that INPUT.DATASET_MAPPER_NAME names.
+def build_train_mapper(cfg: CfgNode) -> TrainMapper:
+    """Return the mapper named by INPUT.DATASET_MAPPER_NAME.
 
     Raises:
-        ConfigError: no such mapper.
+        ConfigError: there is no mapper of this name.
     """
     name = cfg.INPUT.DATASET_MAPPER_NAME
     if name not in TRAIN_MAPPERS:
@@ -167,19 +166,20 @@ def build_train_mapper(cfg: Any) -> TrainMapper:
     return TRAIN_MAPPERS[name](cfg)
 
 
-def _check_format(cfg: Any) -> None:
+def _check_format(cfg: CfgNode) -> None:
     if cfg.INPUT.FORMAT != "RGB":
         raise ConfigError(f"INPUT.FORMAT is {cfg.INPUT.FORMAT!r}: RGB is the only channel order, leave the key out.")
 
 
 def _as_tensor(image: Image.Image) -> Tensor:
-    """Return an RGB picture as (3, H, W) uint8."""
-    return functional.pil_to_tensor(image).contiguous()
+    """Return an RGB image as (3, H, W) uint8."""
+    tensor: Tensor = functional.pil_to_tensor(image)
+    return tensor.contiguous()
 
 
-def _make_instances(ids: Tensor, segments: list[dict[str, Any]]) -> Instances:
-    """Return one row a segment from (S, S) integer ids."""
-    numbers = torch.tensor([segment["id"] for segment in segments], dtype=ids.dtype)
+def _make_instances(ids: Tensor, segments: Sequence[SegmentInfo]) -> Instances:
+    """Return one instance for each segment of an (S, S) integer id map."""
+    segment_ids = torch.tensor([segment["id"] for segment in segments], dtype=ids.dtype)
     classes = torch.tensor([segment["category_id"] for segment in segments], dtype=torch.int64)
-    masks = ids[None] == numbers[:, None, None]  # (n, S, S)
+    masks = ids[None] == segment_ids[:, None, None]  # (n, S, S)
     return Instances((ids.shape[0], ids.shape[1]), gt_classes=classes, gt_masks=masks)

@@ -1,4 +1,4 @@
-"""Metadata of a data set, its records, and the folder of all data sets."""
+"""Metadata of a data set, and the folder of all data sets."""
 
 import os
 from collections.abc import Mapping, Sequence

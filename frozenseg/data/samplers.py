@@ -1,4 +1,4 @@
-"""Which pictures, in which order, on which process: functions of seed and iteration, so that a run can be resumed."""
+"""Samplers: the order of images and their division among processes, as functions of seed and iteration."""
 
 import itertools
 from collections.abc import Iterator, Sequence
@@ -8,24 +8,24 @@ import numpy as np
 
 
 class SampleKey(NamedTuple):
-    """A place in the stream of training pictures.
+    """One image of the training stream.
 
     Attributes:
-        position: counted over all processes from the start of training; seeds all that is random about the picture.
-        index: of the record.
+        position: in the stream, counted over all processes from the start of training; seeds the augmentation.
+        record: index of the record.
     """
 
     position: int
-    index: int
+    record: int
 
 
 class TrainingSampler:
-    """An endless stream of shuffled passes over a data set.
+    """Endless stream of shuffled passes over a data set.
 
     Args:
         size: records of the data set.
         seed: of the shuffling, 0 or more.
-        start: pictures to pass over.
+        start: images to skip.
     """
 
     def __init__(self, size: int, seed: int, start: int = 0) -> None:
@@ -34,7 +34,7 @@ class TrainingSampler:
         self.start = start
 
     def __iter__(self) -> Iterator[SampleKey]:
-        """Go through the stream from ``start`` on."""
+        """Iterate over the stream from ``start`` on."""
         epoch, order = -1, np.empty(0, dtype=np.int64)
         for position in itertools.count(self.start):
             if position // self.size != epoch:
@@ -44,19 +44,19 @@ class TrainingSampler:
 
 
 class TrainingBatches:
-    """One process's shares of the batches of a training stream; with ``wide``, of pictures all wide or all tall.
+    """Shares of the batches of a training stream for one process; with ``wide``, each batch is all wide or all tall.
 
-    The batches are the same for any number of processes, each of which takes every ``world_size``-th picture of them.
-    A grouped batch leaves when its group is full. Grouping depends on all pictures before, so a resumed stream is
+    The batches are the same for any number of processes, each of which takes every ``world_size``-th image of them.
+    A grouped batch is returned when its group is full. Grouping depends on all images before, so a resumed stream is
     replayed from its beginning, indices only.
 
     Args:
         sampler: the stream, from its beginning.
-        batch_size: pictures a batch, over all processes.
-        start_iteration: batches to pass over.
-        wide: for each record, whether it is wider than high; None for no grouping.
-        rank: this process.
-        world_size: all processes.
+        batch_size: images in a batch, over all processes.
+        start_iteration: batches to skip.
+        wide: for each record, True if the image is wider than high; None for no grouping.
+        rank: of this process.
+        world_size: number of processes.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class TrainingBatches:
         sampler: TrainingSampler,
         batch_size: int,
         start_iteration: int = 0,
-        wide: Sequence[bool] | np.ndarray | None = None,
+        wide: Sequence[bool] | None = None,
         rank: int = 0,
         world_size: int = 1,
     ) -> None:
@@ -75,23 +75,23 @@ class TrainingBatches:
         self.rank, self.world_size = rank, world_size
 
     def __iter__(self) -> Iterator[list[SampleKey]]:
-        """Go through the shares from ``start_iteration`` on, without end."""
+        """Iterate over the shares from ``start_iteration`` on, without end."""
         for batch in self._batches():
             yield batch[self.rank :: self.world_size]
 
     def _batches(self) -> Iterator[list[SampleKey]]:
         if self.wide is not None:
-            yield from itertools.islice(self._group(self.sampler), self.start_iteration, None)
+            yield from itertools.islice(self._group(self.sampler, self.wide), self.start_iteration, None)
             return
         start = self.sampler.start + self.start_iteration * self.batch_size
         keys = iter(TrainingSampler(self.sampler.size, self.sampler.seed, start))
         while True:
             yield list(itertools.islice(keys, self.batch_size))
 
-    def _group(self, keys: TrainingSampler) -> Iterator[list[SampleKey]]:
+    def _group(self, keys: TrainingSampler, wide: Sequence[bool]) -> Iterator[list[SampleKey]]:
         groups: tuple[list[SampleKey], list[SampleKey]] = ([], [])
         for key in keys:
-            group = groups[bool(self.wide[key.index])]
+            group = groups[bool(wide[key.record])]
             group.append(key)
             if len(group) == self.batch_size:
                 yield list(group)
@@ -99,12 +99,12 @@ class TrainingBatches:
 
 
 class InferenceSampler:
-    """One process's contiguous share of a data set; the shares differ by at most one picture.
+    """Contiguous share of a data set for one process; the shares differ by at most one image.
 
     Args:
         size: records of the data set.
-        rank: this process.
-        world_size: all processes.
+        rank: of this process.
+        world_size: number of processes.
     """
 
     def __init__(self, size: int, rank: int = 0, world_size: int = 1) -> None:
@@ -113,9 +113,9 @@ class InferenceSampler:
         self.indices = range(first, first + share + (rank < rest))
 
     def __iter__(self) -> Iterator[int]:
-        """Go through the share once."""
+        """Iterate over the share once."""
         return iter(self.indices)
 
     def __len__(self) -> int:
-        """Return the pictures of the share."""
+        """Return the number of images of the share."""
         return len(self.indices)

@@ -1,4 +1,4 @@
-"""Description of a data set: :class:`DatasetSpec`, and the category tables."""
+"""Specification of a data set, :class:`DatasetSpec`, and the reader of category tables."""
 
 import csv
 from collections.abc import Callable, Mapping, Sequence
@@ -6,22 +6,23 @@ from dataclasses import dataclass, field
 from importlib import resources
 from typing import Any, NamedTuple
 
-from frozenseg.data.metadata import Metadata, Record, datasets_root
+from frozenseg.data.metadata import Metadata, datasets_root
 from frozenseg.errors import DataError
+from frozenseg.structures.record import Record
 from frozenseg.vocabulary import Vocabulary
 
-COLUMNS = ("id", "name", "synonyms", "isthing", "r", "g", "b")
+CATEGORY_COLUMNS = ("id", "name", "synonyms", "isthing", "r", "g", "b")
 
 
 class CategoryRow(NamedTuple):
     """One class of a data set.
 
     Attributes:
-        id: number in the annotation files.
-        names: the words for it, the first one stands in reports.
-        isthing: countable (thing) or not (stuff).
+        id: category id in the annotation files.
+        names: synonyms, the first one is the name in reports.
+        isthing: True for things, False for stuff.
         rgb: colour in drawings, 0-255.
-        group: a subset of the classes that is reported on its own; empty for none.
+        group: a subset of the classes that is reported separately; empty for none.
     """
 
     id: int
@@ -33,21 +34,22 @@ class CategoryRow(NamedTuple):
 
 @dataclass(frozen=True)
 class DatasetSpec:
-    """All that distinguishes one data set from another.
+    """Specification from which a data set is registered, see :func:`frozenseg.data.register`.
 
     Attributes:
-        name: in configs.
+        name: the name in configs.
         categories: returns the classes in contiguous order; called when first needed.
         load: metadata → records; one of ``frozenseg.data.formats``.
-        files: metadata field → path under the data sets' folder (``image_root``, ``panoptic_root``, ``panoptic_json``,
-            ``sem_seg_root``, ``json_file``); those left out are None.
-        prepare_command: how to get the files, to follow a semicolon; ``{root}`` becomes the data sets' folder.
-        evaluator_type: which evaluators serve it.
-        ignore_label: value of unlabelled pixels in the semantic PNGs.
-        protocol: how it is tested: a file of ``configs/eval``, without its ending; empty: as the config says.
-        images: how many pictures there should be; several numbers where sources differ, none where nobody knows.
-        occurring: how many classes occur in the pictures; 0: all, or nobody knows.
-        published_seen: its name in the table of published seen flags; empty where there are none.
+        files: metadata field → path under the folder of all data sets (``image_root``, ``panoptic_root``,
+            ``panoptic_json``, ``sem_seg_root``, ``json_file``); fields that are left out are None.
+        prepare_command: advice on how to get the files, to follow a semicolon; ``{root}`` becomes the folder of all
+            data sets.
+        evaluator_type: key by which evaluators are chosen.
+        ignore_label: value of unlabelled pixels in label images.
+        protocol: evaluation protocol, a file of ``configs/eval`` without its ending; empty: the config as it is.
+        images: expected number of images; several numbers if sources differ, empty if unknown.
+        occurring: number of classes that occur in the images; 0: all, or unknown.
+        published_seen: key in the table of published seen flags; empty if there are none.
         extra: further metadata fields.
     """
 
@@ -65,7 +67,7 @@ class DatasetSpec:
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     def metadata_fields(self) -> dict[str, Any]:
-        """Return the attributes of the data set's metadata; paths are under the present data sets' folder."""
+        """Return the fields of the metadata; paths are under the current folder of all data sets."""
         rows = self.categories()
         groups: dict[str, list[int]] = {}
         for index, row in enumerate(rows):
@@ -93,7 +95,7 @@ class DatasetSpec:
 
 
 def prepare_with(converter: str) -> str:
-    """Return the ``prepare_command`` of a data set that one of ``frozenseg.data.prepare`` makes ready."""
+    """Return the ``prepare_command`` of a data set with a converter in ``frozenseg.data.prepare``."""
     return f"get the raw files and run `python datasets/prepare.py {converter} --root {{root}}`"
 
 
@@ -101,18 +103,20 @@ def read_categories(file_name: str) -> tuple[CategoryRow, ...]:
     """Read a table of ``frozenseg/data/categories``: tab-separated, with a header line.
 
     Args:
-        file_name: such as ``coco_panoptic.tsv``. Its columns: id (number in the annotation files), name (the official
-            one), synonyms (the words for prompts, comma-separated, the first one for reports; empty: the name),
-            isthing, r, g, b, and group where there are subsets to report.
+        file_name: such as ``coco_panoptic.tsv``. Its columns: id (in the annotation files), name (the official one),
+            synonyms (for prompts, comma-separated, the first one for reports; empty: the name), isthing, r, g, b, and
+            optionally group for subsets to report.
 
     Raises:
         DataError: the file or a column is missing.
     """
-    path = resources.files("frozenseg.data").joinpath("categories", file_name)
+    path = resources.files("frozenseg.data") / "categories" / file_name
     if not path.is_file():
-        raise DataError(f"There is no category table {file_name} in frozenseg/data/categories.")
+        raise DataError(
+            f"There is no category table {file_name} in frozenseg/data/categories: correct the name or add the file."
+        )
     rows = list(csv.DictReader(path.read_text(encoding="utf-8").splitlines(), delimiter="\t"))
-    if missing := [column for column in COLUMNS if not rows or column not in rows[0]]:
+    if missing := [column for column in CATEGORY_COLUMNS if not rows or column not in rows[0]]:
         raise DataError(f"The category table {file_name} lacks the columns {', '.join(missing)}.")
     return tuple(_read_row(row) for row in rows)
 

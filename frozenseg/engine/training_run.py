@@ -186,7 +186,7 @@ def run_hooks(run: TrainingRun) -> list[Hook]:
 
 def _training_statistics(run: TrainingRun, bad_steps: BadSteps) -> dict[str, float]:
     """Return the statistics of the matching and the counts of bad steps and images, over all processes."""
-    bad_images = distributed.sum_over_ranks(torch.tensor(float(run.loader.bad)))
+    bad_images = distributed.sum_over_ranks(torch.tensor(float(run.loader.num_skipped)))
     return {**run.model.criterion.statistics.take(), **bad_steps.counts(), "bad_images": int(bad_images)}
 
 

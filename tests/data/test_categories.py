@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import frozenseg.data
-from frozenseg.data.spec import COLUMNS, read_categories
+from frozenseg.data.spec import CATEGORY_COLUMNS, read_categories
 from frozenseg.vocabulary import Vocabulary
 
 FOLDER = Path(frozenseg.data.__file__).parent / "categories"
@@ -58,7 +58,7 @@ def test_file_is_plain_tab_separated_text(table: str) -> None:
     assert text.endswith("\n")
     assert not set(text) & {"\r", '"'}
     lines = text.splitlines()
-    assert tuple(lines[0].split("\t"))[: len(COLUMNS)] == COLUMNS
+    assert tuple(lines[0].split("\t"))[: len(CATEGORY_COLUMNS)] == CATEGORY_COLUMNS
     assert {line.count("\t") for line in lines} == {lines[0].count("\t")}
 
 

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from frozenseg.data import DatasetCatalog, MetadataCatalog, vocabulary_of
-from frozenseg.data.custom_dataset import spec_of
+from frozenseg.data.custom_dataset import custom_spec
 from frozenseg.errors import DataError
 from frozenseg.structures.palette import class_colour
 from frozenseg.structures.panoptic import id_to_rgb
@@ -149,9 +149,9 @@ def test_words_for_the_categories_of_a_json(text: str, farm: Path) -> None:
     ("text", "message"),
     [
         ("9:meadow\n", r"own\.txt has no line for category 4 of .*panoptic\.json"),
-        ("sky\nmeadow\ndigger\n", "has 3 classes, .* 2 categories, of which 0 stand in the list by name"),
-        ("digger\nfield\n", "has 2 classes, .* 2 categories, of which 1 stand"),  # by order field would be the tractor
-        ("field,tractor\nsky\n", "of which 2 stand"),
+        ("sky\nmeadow\ndigger\n", "has 3 classes, .* 2 categories, of which 0 are in the list by name"),
+        ("digger\nfield\n", "has 2 classes, .* 2 categories, of which 1 are"),  # by order field would be the tractor
+        ("field,tractor\nsky\n", "of which 2 are"),
     ],
 )
 def test_words_that_do_not_fit_the_json(text: str, message: str, farm: Path) -> None:
@@ -166,18 +166,18 @@ def test_words_that_do_not_fit_the_json(text: str, message: str, farm: Path) -> 
             "foldre:a?labels=b&classes=c",
             r"begins with 'foldre'\. Did you mean 'folder'\? .*folder:IMAGES\?labels=LABELS",
         ),
-        ("folder:a?classes=c", r"does not say labels: write folder:IMAGES\?labels=LABELS&classes=FILE"),
-        ("folder:a", "does not say labels and classes"),
-        ("folder:a?labels=&classes=c", "does not say labels"),
-        ("folder:?labels=b&classes=c", "has no path behind 'folder'"),
-        ("folder:a?labls=b&classes=c", r"unknown word 'labls'\. Did you mean 'labels' .*\? Write folder:IMAGES"),
-        ("folder:a?labels=b&labels=c&classes=d", "says 'labels' twice"),
+        ("folder:a?classes=c", r"does not give labels: write folder:IMAGES\?labels=LABELS&classes=FILE"),
+        ("folder:a", "does not give labels and classes"),
+        ("folder:a?labels=&classes=c", "does not give labels"),
+        ("folder:?labels=b&classes=c", "has no path after 'folder'"),
+        ("folder:a?labls=b&classes=c", r"unknown key 'labls'\. Did you mean 'labels' .*\? Write folder:IMAGES"),
+        ("folder:a?labels=b&labels=c&classes=d", "gives 'labels' twice"),
         ("folder:a?labels=b&classes=c&name=x/y", "has the name 'x/y': use letters"),
         ("folder:a?labels=b&classes=c&ignore=none", "ignore is 'none' .* a pixel value such as 255 or 0"),
         ("folder:a?labels=b&classes=c.txt", r"file of class names .*c\.txt cannot be read"),
-        ("coco-panoptic:a.json", r"does not say images: write coco-panoptic:JSON\?images=DIR"),
+        ("coco-panoptic:a.json", r"does not give images: write coco-panoptic:JSON\?images=DIR"),
         ("coco-panoptic:a.json?images=b", r"annotation file .*a\.json does not exist"),
-        ("coco-instances:a.json?images=b&masks=c", "unknown word 'masks'"),
+        ("coco-instances:a.json?images=b&masks=c", "unknown key 'masks'"),
     ],
 )
 @pytest.mark.parametrize("catalog", [DatasetCatalog, MetadataCatalog])
@@ -195,17 +195,20 @@ def test_missing_folders(farm: Path) -> None:
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("0:a\n2:b\n", "has no line 1: give every value"), ("2:a\n3:b\n", "begins at 2: give every value")],
+    [
+        ("0:a\n2:b\n", "has no line 1: write a line for every value"),
+        ("2:a\n3:b\n", "begins at 2: write a line for every value"),
+    ],
 )
 def test_values_without_a_class(text: str, message: str, farm: Path) -> None:
     with pytest.raises(DataError, match=message):
-        spec_of(f"folder:farm/images?labels=farm/labels{classes(farm, text)}")
+        custom_spec(f"folder:farm/images?labels=farm/labels{classes(farm, text)}")
 
 
 @pytest.mark.parametrize(
     ("categories", "message"),
     [
-        ([], "must list categories, each with an id of its own"),
+        ([], "must list categories, each with a distinct id"),
         ([CATEGORIES[0], CATEGORIES[0]], "must list categories"),
         ([{"id": 1}], r"has no categories in COCO's form, each with id and name \('name'\)"),
         (None, "has no categories"),
@@ -220,6 +223,6 @@ def test_wrong_categories(categories: Any, message: str, farm: Path) -> None:
 def test_a_class_that_would_never_count_is_refused(farm: Path) -> None:
     many = classes(farm, "\n".join(f"kind {number}" for number in range(300)))
     name = f"folder:farm/images?labels=farm/labels{many}"
-    with pytest.raises(DataError, match=r"The value 255 .* 'kind 255', and it marks unlabelled pixels: give another"):
+    with pytest.raises(DataError, match=r"The value 255 .* 'kind 255', and it marks unlabelled pixels: choose another"):
         MetadataCatalog.get(name)
     assert MetadataCatalog.get(f"{name}&ignore=65535").ignore_label == 65535

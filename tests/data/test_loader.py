@@ -104,7 +104,9 @@ def test_processes_share_the_batch(toy, cfg, grouped, monkeypatch):
 
 def test_batch_that_cannot_be_shared(toy, cfg, monkeypatch):
     monkeypatch.setattr(distributed, "world_size", lambda: 4)
-    with pytest.raises(ConfigError, match="IMS_PER_BATCH is 2, which 4 processes cannot share: choose a multiple of 4"):
+    with pytest.raises(
+        ConfigError, match="IMS_PER_BATCH is 2, which 4 processes cannot share equally: choose a multiple of 4"
+    ):
         build_train_loader(cfg)
 
 
@@ -221,7 +223,7 @@ def test_bad_pictures_are_counted(damaged, cfg):
     (damaged / "toyworld/train/panoptic/000000000004.png").write_bytes(b"no picture")
     loader = build_train_loader(cfg)
     list(islice(loader, 3))
-    assert loader.bad == 2  # an image and an annotation
+    assert loader.num_skipped == 2  # an image and an annotation
 
 
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
@@ -229,7 +231,7 @@ def test_a_dead_worker_is_one_sentence(toy, cfg, monkeypatch):
     cfg.DATALOADER.NUM_WORKERS = 1
     monkeypatch.setattr(MappedDataset, "__getitem__", lambda self, key: os.kill(os.getpid(), signal.SIGKILL))
     with pytest.raises(
-        DataError, match=r"has died \(DataLoader worker .*\): .* killed it .*NUM_WORKERS below 1, or to 0"
+        DataError, match=r"has died \(DataLoader worker .*\)\. .* killed it .*NUM_WORKERS below 1, or to 0"
     ):
         next(iter(build_train_loader(cfg)))
 

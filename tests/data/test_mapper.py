@@ -91,7 +91,7 @@ def test_test_element_finds_the_size_itself(record):
 
 def test_what_else_is_wanted_comes_along(record, cfg):
     cfg.TEST.USE_SAM_MASKS = True
-    sample = EvalMapper.from_config(cfg, read_truth=lambda record: record["file_name"])(record)
+    sample = EvalMapper.from_config(cfg, read_ground_truth=lambda record: record["file_name"])(record)
     with Image.open(record["file_name"]) as picture:
         np.testing.assert_array_equal(sample["original_image"].permute(1, 2, 0).numpy(), np.asarray(picture))
     assert sample["ground_truth"] == record["file_name"]

@@ -12,13 +12,13 @@ from frozenseg.data.samplers import InferenceSampler, TrainingBatches, TrainingS
 def test_each_pass_is_a_permutation_and_passes_differ():
     keys = list(islice(TrainingSampler(10, seed=0), 30))
     assert [key.position for key in keys] == list(range(30))
-    passes = [[key.index for key in keys[start : start + 10]] for start in (0, 10, 20)]
+    passes = [[key.record for key in keys[start : start + 10]] for start in (0, 10, 20)]
     assert all(sorted(order) == list(range(10)) for order in passes)
     assert passes[0] != passes[1] != passes[2]
 
 
 def test_seed_decides():
-    orders = [[key.index for key in islice(TrainingSampler(50, seed), 50)] for seed in (1, 1, 2)]
+    orders = [[key.record for key in islice(TrainingSampler(50, seed), 50)] for seed in (1, 1, 2)]
     assert orders[0] == orders[1] != orders[2]
 
 
@@ -48,7 +48,7 @@ def test_resumed_batches_are_those_of_an_unbroken_run(size, batch_size, start, g
 def test_groups_are_pure_and_lose_no_picture():
     wide = [True, False, False, True, False]
     batches = list(islice(TrainingBatches(TrainingSampler(5, 0), 2, wide=wide), 10))
-    assert all(wide[first.index] == wide[second.index] for first, second in batches)
+    assert all(wide[first.record] == wide[second.record] for first, second in batches)
     positions = sorted(key.position for batch in batches for key in batch)
     assert len(set(positions)) == 20
     assert positions[-1] <= 21  # at most one picture waits in each group

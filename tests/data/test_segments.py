@@ -8,9 +8,9 @@ import pytest
 import torch
 from PIL import Image
 
-from frozenseg.data.class_maps import Rules
+from frozenseg.data.class_maps import AnnotationRules
 from frozenseg.data.mapper import TrainMapper
-from frozenseg.data.segments import read_segments, source_of
+from frozenseg.data.segments import read_segments, target_field
 from frozenseg.errors import DataError
 from frozenseg.structures.masks import encode_rle
 from frozenseg.structures.panoptic import id_to_rgb, rgb_to_id
@@ -28,7 +28,7 @@ def of_mask(rows: list[str], category: int, iscrowd: int = 0) -> dict[str, Any]:
     return {"segmentation": encode_rle(mask[None])[0], "category_id": category, "iscrowd": iscrowd}
 
 
-def label_record(folder: Path, values: list[list[int]], rules: Rules) -> dict[str, Any]:
+def label_record(folder: Path, values: list[list[int]], rules: AnnotationRules) -> dict[str, Any]:
     Image.fromarray(np.array(values, dtype=np.uint8)).save(folder / "labels.png")
     return {"sem_seg_file_name": str(folder / "labels.png"), "rules": rules}
 
@@ -58,17 +58,17 @@ def test_no_object_no_segment() -> None:
 
 
 def test_each_class_is_a_segment(tmp_path: Path) -> None:
-    record = label_record(tmp_path, [[0, 0, 255, 2], [0, 0, 255, 2]], Rules(3, 255, {}))
+    record = label_record(tmp_path, [[0, 0, 255, 2], [0, 0, 255, 2]], AnnotationRules(3, 255, {}))
     assert read(record) == ([[1, 1, 0, 3], [1, 1, 0, 3]], [(1, 0), (3, 2)])
-    record = label_record(tmp_path, [[0, 0, 1, 3], [0, 0, 1, 3]], Rules(3, 0, {}, first_label=1))
+    record = label_record(tmp_path, [[0, 0, 1, 3], [0, 0, 1, 3]], AnnotationRules(3, 0, {}, first_label=1))
     assert read(record) == ([[0, 0, 1, 3], [0, 0, 1, 3]], [(1, 0), (3, 2)])
 
 
 def test_wrong_annotations(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"labels\.png holds the value 4: expected 1 to 3, or 0 for unlabelled"):
-        read(label_record(tmp_path, [[4] * 4] * 2, Rules(3, 0, {}, first_label=1)))
+        read(label_record(tmp_path, [[4] * 4] * 2, AnnotationRules(3, 0, {}, first_label=1)))
     with pytest.raises(DataError, match=r"labels\.png is 4×1 pixels, its image 4×2"):
-        read(label_record(tmp_path, [[0] * 4], Rules(3, 255, {})))
+        read(label_record(tmp_path, [[0] * 4], AnnotationRules(3, 255, {})))
     with pytest.raises(DataError, match=r"The image a\.jpg is 4×2 pixels, the mask of one of its objects 3×1"):
         read({"file_name": "a.jpg", "annotations": [of_mask(["xxx"], 0)]})
 
@@ -88,7 +88,7 @@ def test_geometry_is_one_for_pictures_and_targets(tmp_path: Path) -> None:
 
 def test_the_richest_source_that_all_have() -> None:
     labels = {"sem_seg_file_name": "a.png"}
-    assert source_of([labels, {**labels, "pan_seg_file_name": "b.png"}], "pets") == "sem_seg_file_name"
-    assert source_of([{**labels, "annotations": []}], "pets") == "annotations"
+    assert target_field([labels, {**labels, "pan_seg_file_name": "b.png"}], "pets") == "sem_seg_file_name"
+    assert target_field([{**labels, "annotations": []}], "pets") == "annotations"
     with pytest.raises(DataError, match="pets cannot be trained on: its images have no panoptic PNGs, no objects"):
-        source_of([{"file_name": "a.jpg"}], "pets")
+        target_field([{"file_name": "a.jpg"}], "pets")

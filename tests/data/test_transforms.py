@@ -82,14 +82,14 @@ def test_fit_inside(size, box, scale, expected):
         ((5, 6), 0.7, CropBox(0, 0, 5, 6)),
     ],
 )
-def test_place_crop(size, position, expected):
-    assert geometry.place_crop(size, 8, position) == expected
+def test_crop_window(size, position, expected):
+    assert geometry.crop_window(size, 8, position) == expected
 
 
 @given(SIZES, st.floats(0.1, 2.0), st.floats(0.0, 1.0))
 def test_crop_lies_inside_and_fits_into_the_square(size, scale, position):
     resized = geometry.fit_inside(size, 64, scale)
-    box = geometry.place_crop(resized, 64, position)
+    box = geometry.crop_window(resized, 64, position)
     assert 0 <= box.top <= resized[0] - box.height
     assert 0 <= box.left <= resized[1] - box.width
     assert max(box.height, box.width) <= 64

@@ -8,7 +8,7 @@ import pytest
 
 from frozenseg.config import CfgNode, find_config, with_protocol
 from frozenseg.data import MetadataCatalog, resolve, vocabulary_of
-from frozenseg.data.checks.inspect import inspect
+from frozenseg.data.checks.inspect import inspect_dataset
 from frozenseg.data.prepare.converter import converters, get_converter
 from frozenseg.data.prepare.runner import prepare
 from frozenseg.engine.evaluation.runner import build_benchmarks, evaluate
@@ -36,7 +36,7 @@ def test_from_the_download_to_the_results(converter, tmp_path: Path, monkeypatch
     importlib.import_module(f"tests.miniatures.{converter.name}").make(tmp_path)
     prepare(converter, tmp_path)
     for name in converter.datasets:
-        report, sheet = inspect(name, tmp_path / "sheets")
+        report, sheet = inspect_dataset(name, tmp_path / "sheets")
         assert report.problems == []
         assert report.pixels.sum() > 0
         assert sheet.stat().st_size > 1000

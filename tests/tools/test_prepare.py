@@ -6,7 +6,7 @@ from types import ModuleType
 
 import pytest
 
-from frozenseg.data.checks.audit import Survey
+from frozenseg.data.checks.audit import AuditReport
 from frozenseg.data.prepare.converter import converters
 from tests.miniatures import ade20k, pascal_voc
 from tests.tiny import ROOT
@@ -30,7 +30,7 @@ def test_a_download_is_converted_and_checked(
     assert tool.main(arguments) == 1  # the miniature has fewer images than the data set
     printed = capsys.readouterr().out
     assert "PASCAL VOC 2012: 4 done, 0 done before, 0 skipped." in printed
-    assert "openvocab_pascal21_sem_seg_val: 2 images (there should be 1449)" in printed
+    assert "openvocab_pascal21_sem_seg_val: 2 images (expected 1449)" in printed
     assert (tmp_path / ".prepare/pascal_voc/openvocab_pascal20_sem_seg_val.png").exists()
     assert tool.main([*arguments, "--check"]) == 1
     assert "done" not in capsys.readouterr().out
@@ -49,7 +49,7 @@ def test_a_damaged_part_is_not_an_optional_part_that_is_missing(
     tool: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     ade20k.make(tmp_path)
-    monkeypatch.setattr(Survey, "complete", True)  # as if the miniature had all images
+    monkeypatch.setattr(AuditReport, "complete", True)  # as if the miniature had all images
     arguments = ["ade20k", "--root", str(tmp_path), "--workers", "1"]
     assert tool.main(arguments) == 0
     panoptic = tmp_path / "ADEChallengeData2016/ade20k_panoptic_val.json"

@@ -34,7 +34,7 @@ def test_a_good_data_set(root: Path, capsys: pytest.CaptureFixture[str]) -> None
     with Image.open(root / "sheets/toyworld_train.png") as sheet:
         assert sheet.width > 600
     assert run(root, "--sample", "2") == 0
-    assert "4 images, 2 of them looked at" in capsys.readouterr().out
+    assert "4 images, 2 of them checked" in capsys.readouterr().out
 
 
 def test_problems_have_their_exit_code(root: Path, capsys: pytest.CaptureFixture[str]) -> None:

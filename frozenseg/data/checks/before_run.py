@@ -6,13 +6,13 @@ from pathlib import Path
 
 from frozenseg import distributed
 from frozenseg.atomic import replacing
-from frozenseg.data.checks.audit import spread, survey
+from frozenseg.data.checks.audit import audit_dataset, evenly_spaced
 from frozenseg.data.checks.contact_sheet import contact_sheet
-from frozenseg.data.checks.files import FILE_KEYS
+from frozenseg.data.checks.files import FILE_FIELDS
 from frozenseg.data.dataset import OpenedDataset
-from frozenseg.data.metadata import Record
 from frozenseg.errors import DataError
 from frozenseg.log import get_logger
+from frozenseg.structures.record import Record
 
 logger = get_logger(__name__)
 SAMPLE_SIZE = 6  # images of each data set
@@ -30,7 +30,7 @@ def check_samples(datasets: Iterable[OpenedDataset], skip_bad: bool = False) -> 
     """
     for dataset in datasets:
         sample = _sample(dataset)
-        problems = survey(sample, dataset.metadata, quiet=True).problems
+        problems = audit_dataset(sample, dataset.metadata, quiet=True).problems
         if problems and not skip_bad:
             raise DataError(
                 f"{problems[0]} Of {len(sample)} images of {dataset.name} that were checked, {len(problems)} have a "
@@ -52,8 +52,8 @@ def write_contact_sheets(datasets: Iterable[OpenedDataset], folder: Path) -> Non
 
 def _sample(dataset: OpenedDataset) -> list[Record]:
     """Return evenly spaced records, without the fields of annotation files that the run does not read."""
-    unread = set(FILE_KEYS) - set(dataset.file_fields)
+    unread = set(FILE_FIELDS) - set(dataset.file_fields)
     return [
         {field: value for field, value in record.items() if field not in unread}
-        for record in spread(dataset.records, SAMPLE_SIZE)
+        for record in evenly_spaced(dataset.records, SAMPLE_SIZE)
     ]

@@ -8,10 +8,11 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image
 
-from frozenseg.data.class_maps import UNLABELLED, Rules, class_map
+from frozenseg.data.class_maps import NO_CLASS, AnnotationRules, read_class_map
 from frozenseg.data.images import read_image
-from frozenseg.data.metadata import Metadata, Record
+from frozenseg.data.metadata import Metadata
 from frozenseg.errors import DataError
+from frozenseg.structures.record import Record
 from frozenseg.visualization.image_grid import COLUMN_WIDTH, GridRow, image_grid
 from frozenseg.visualization.legend import LegendEntry
 from frozenseg.visualization.overlay import legend_colours, nearest_pixels, overlay_labels
@@ -29,15 +30,15 @@ def contact_sheet(records: Sequence[Record], metadata: Metadata) -> Image.Image:
         records: a row each, from top to bottom.
         metadata: of the data set: ``vocabulary`` and ``colors``.
     """
-    rules = Rules.of(metadata)
+    rules = AnnotationRules.from_metadata(metadata)
     return image_grid([_row(record, metadata, rules) for record in records], HEADERS)
 
 
-def _row(record: Record, metadata: Metadata, rules: Rules) -> GridRow:
+def _row(record: Record, metadata: Metadata, rules: AnnotationRules) -> GridRow:
     title = str(record.get("image_id", record["file_name"]))
     try:
         image = read_image(record["file_name"])
-        classes = class_map(record, rules, (image.height, image.width))  # (H, W)
+        classes = read_class_map(record, rules, (image.height, image.width))  # (H, W)
     except DataError as error:
         return GridRow(title, message=str(error))
     size = (COLUMN_WIDTH, max(1, round(COLUMN_WIDTH * image.height / image.width)))
@@ -49,6 +50,6 @@ def _row(record: Record, metadata: Metadata, rules: Rules) -> GridRow:
     legend = [
         LegendEntry(names[label], (swatches[label],))
         for label in labels[np.argsort(-counts)].tolist()
-        if label != UNLABELLED
+        if label != NO_CLASS
     ]
     return GridRow(title, [image, overlay_labels(image, shrunk, colours, unlabelled=BLACK)], legend)

@@ -1,67 +1,69 @@
-"""Are the files of a data set there? Asked before a long run starts."""
+"""Checks that the files of a data set exist and that its instance annotations can be read, before a long run."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
-from frozenseg.data.formats.annotation_file import check_paths, read_annotations
-from frozenseg.data.metadata import Metadata, Record
+from frozenseg.data.formats.annotation_file import existing_path, read_annotations
+from frozenseg.data.metadata import Metadata
 from frozenseg.errors import DataError
+from frozenseg.structures.record import Record
 
-FILE_KEYS = ("file_name", "pan_seg_file_name", "sem_seg_file_name", "instance_file_name")
+FILE_FIELDS = ("file_name", "pan_seg_file_name", "sem_seg_file_name", "instance_file_name")
 
 
 def validate_records(
-    records: Sequence[Record], metadata: Metadata, keys: Sequence[str] = FILE_KEYS, sample: int = 200
+    records: Sequence[Record], metadata: Metadata, fields: Sequence[str] = FILE_FIELDS, sample: int = 200
 ) -> None:
     """Check that the files of the first record, the last one and a sample between them exist.
 
     Args:
-        records: the data set.
+        records: of the data set.
         metadata: with ``name`` and ``prepare_command`` for the message.
-        keys: which files a record must have if it names them.
-        sample: the most records to look at.
+        fields: files that a record must have if it names them.
+        sample: number of records to check at most.
 
     Raises:
-        DataError: there are no records, or a file is missing; says which and how to prepare the data set.
+        DataError: there are no records, or a file is missing; the message names it and how to prepare the data set.
     """
-    help_text = metadata.prepare_command
     if not records:
-        raise DataError(f"{metadata.name} has no images; {help_text}.")
+        raise DataError(f"{metadata.name} has no images; {metadata.prepare_command}.")
     step = max(1, -(-len(records) // sample))
     for record in [*records[::step], records[-1]]:
-        for key in keys:
-            path = record.get(key)
+        for field in fields:
+            path = record.get(field)
             if path is not None and not Path(path).is_file():
                 image = record.get("image_id", "without a number")
-                raise DataError(f"{metadata.name}: {path} ({key} of image {image}) is missing; {help_text}.")
+                raise DataError(
+                    f"{metadata.name}: {path} ({field} of image {image}) is missing; {metadata.prepare_command}."
+                )
 
 
 def validate_objects(records: Sequence[Record], metadata: Metadata) -> None:
-    """Check the file of objects beside a panoptic data set; average precision is counted by it, at the end of a run.
+    """Check the file of instance annotations of a panoptic data set, from which AP is computed at the end of a run.
 
     Args:
-        records: the data set; those that hold their objects come from that file, which was looked into then.
-        metadata: with ``json_file``, None where there are no objects to compare with.
+        records: of the data set; those with ``annotations`` come from that file, which was checked then.
+        metadata: with ``json_file``, None if there are no instance annotations.
 
     Raises:
-        DataError: the file is missing, is not in COCO's format, lacks a picture, or has an unknown category.
+        DataError: the file is missing, is not in COCO's format, lacks an image, or has an unknown category.
     """
     if not metadata.json_file or any("annotations" in record for record in records):
         return
-    check_paths(metadata, json_file="file of instance annotations")
-    content = read_annotations(metadata.json_file)
+    path = existing_path(metadata, "json_file", "file of instance annotations")
+    content = read_annotations(path)
     try:
         images = {image["id"] for image in content["images"]}
-        objects = [item["category_id"] for item in content["annotations"]]
+        categories = [item["category_id"] for item in content["annotations"]]
     except (KeyError, TypeError) as error:
         raise DataError(
-            f"The instance annotations {metadata.json_file} are not in COCO's format: {error} is missing or wrong; "
+            f"The instance annotations {path} are not in COCO's format: {error} is missing or wrong; "
             f"{metadata.prepare_command}."
         ) from error
     things = metadata.thing_contiguous_ids
-    strange = [f"have the category {number}, which is no thing" for number in objects if number not in things]
-    lost = [f"lack image {record['image_id']}" for record in records if record["image_id"] not in images]
-    if wrong := [*lost, *strange]:
+    problems = [f"lack image {record['image_id']}" for record in records if record["image_id"] not in images]
+    problems += [f"have the category {number}, which is not a thing" for number in categories if number not in things]
+    if problems:
         raise DataError(
-            f"The instance annotations {metadata.json_file} {wrong[0]} of {metadata.name}; {metadata.prepare_command}."
+            f"The instance annotations {path} {problems[0]} of {metadata.name}; {metadata.prepare_command}."
         )

@@ -1,1 +1,1 @@
-"""One file a family of data sets, each with a list ``SPECS``; the catalogs read this folder when first asked."""
+"""Registered data sets, one family in each file with a list ``SPECS``; the catalogs scan this folder on first use."""

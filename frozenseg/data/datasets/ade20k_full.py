@@ -6,7 +6,7 @@ from frozenseg.data.formats.label_image import load_label_images
 from frozenseg.data.spec import DatasetSpec, prepare_with, read_categories
 
 
-def _describe(split: str, folder: str, images: int) -> DatasetSpec:
+def _spec(split: str, folder: str, images: int) -> DatasetSpec:
     return DatasetSpec(
         name=f"openvocab_ade20k_full_sem_seg_{split}",
         categories=functools.partial(read_categories, "ade20k_847.tsv"),
@@ -24,4 +24,4 @@ def _describe(split: str, folder: str, images: int) -> DatasetSpec:
     )
 
 
-SPECS = [_describe("train", "training", 25_574), _describe("val", "validation", 2_000)]
+SPECS = [_spec("train", "training", 25_574), _spec("val", "validation", 2_000)]

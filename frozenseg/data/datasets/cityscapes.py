@@ -8,24 +8,25 @@ from frozenseg.data.formats.cityscapes_files import (
     load_cityscapes_panoptic,
     load_cityscapes_semantic,
 )
-from frozenseg.data.metadata import Metadata, Record
+from frozenseg.data.metadata import Metadata
 from frozenseg.data.spec import CategoryRow, DatasetSpec, prepare_with, read_categories
+from frozenseg.structures.record import Record
 
-IMAGES = {"train": (2_975,), "val": (500,)}
-ALL = functools.partial(read_categories, "cityscapes.tsv")
-
-
-def things() -> tuple[CategoryRow, ...]:
-    """Return the 8 things."""
-    return tuple(row for row in ALL() if row.isthing)
+_IMAGES = {"train": (2_975,), "val": (500,)}
+_ALL = functools.partial(read_categories, "cityscapes.tsv")
 
 
-def _describe(
+def _things() -> tuple[CategoryRow, ...]:
+    """Return the 8 thing classes."""
+    return tuple(row for row in _ALL() if row.isthing)
+
+
+def _specs(
     name: str,
     evaluator_type: str,
     protocol: str,
     load: Callable[[Metadata], list[Record]],
-    categories: Callable[[], tuple[CategoryRow, ...]] = ALL,
+    categories: Callable[[], tuple[CategoryRow, ...]] = _ALL,
 ) -> list[DatasetSpec]:
     return [
         DatasetSpec(
@@ -42,16 +43,16 @@ def _describe(
             evaluator_type=evaluator_type,
             protocol=protocol,
             images=images,
-            published_seen="" if categories is things else "cityscapes_19",
+            published_seen="" if categories is _things else "cityscapes_19",
         )
-        for split, images in IMAGES.items()
+        for split, images in _IMAGES.items()
     ]
 
 
 SPECS = [
-    *_describe("openvocab_cityscapes_fine_panoptic", "cityscapes_panoptic_seg", "cityscapes", load_cityscapes_panoptic),
-    *_describe("cityscapes_fine_sem_seg", "cityscapes_sem_seg", "cityscapes_semantic", load_cityscapes_semantic),
-    *_describe(
-        "cityscapes_fine_instance_seg", "cityscapes_instance", "cityscapes_instance", load_cityscapes_instances, things
+    *_specs("openvocab_cityscapes_fine_panoptic", "cityscapes_panoptic_seg", "cityscapes", load_cityscapes_panoptic),
+    *_specs("cityscapes_fine_sem_seg", "cityscapes_sem_seg", "cityscapes_semantic", load_cityscapes_semantic),
+    *_specs(
+        "cityscapes_fine_instance_seg", "cityscapes_instance", "cityscapes_instance", load_cityscapes_instances, _things
     ),
 ]

@@ -1,4 +1,4 @@
-"""COCO 2017 panoptic with open vocabulary: 80 things and 53 kinds of stuff, the training set of the paper."""
+"""COCO 2017 panoptic with open vocabulary: 80 thing and 53 stuff classes, the training set of the paper."""
 
 import functools
 
@@ -6,7 +6,7 @@ from frozenseg.data.formats.coco_panoptic import load_coco_panoptic
 from frozenseg.data.spec import DatasetSpec, prepare_with, read_categories
 
 
-def _describe(split: str, images: int) -> DatasetSpec:
+def _spec(split: str, images: int) -> DatasetSpec:
     return DatasetSpec(
         name=f"openvocab_coco_2017_{split}_panoptic_with_sem_seg",
         categories=functools.partial(read_categories, "coco_panoptic.tsv"),
@@ -25,4 +25,4 @@ def _describe(split: str, images: int) -> DatasetSpec:
     )
 
 
-SPECS = [_describe("train", 118_287), _describe("val", 5_000)]
+SPECS = [_spec("train", 118_287), _spec("val", 5_000)]

@@ -1,4 +1,4 @@
-"""LVIS v1, 1203 kinds of things on COCO's pictures, instances."""
+"""LVIS v1: 1203 thing classes on images of COCO, instances."""
 
 import functools
 
@@ -6,7 +6,7 @@ from frozenseg.data.formats.lvis_json import load_lvis
 from frozenseg.data.spec import DatasetSpec, prepare_with, read_categories
 
 
-def _describe(split: str, images: int) -> DatasetSpec:
+def _spec(split: str, images: int) -> DatasetSpec:
     return DatasetSpec(
         name=f"openvocab_lvis_v1_{split}",
         categories=functools.partial(read_categories, "lvis.tsv"),
@@ -20,4 +20,4 @@ def _describe(split: str, images: int) -> DatasetSpec:
     )
 
 
-SPECS = [_describe("train", 100_170), _describe("val", 19_809)]
+SPECS = [_spec("train", 100_170), _spec("val", 19_809)]

@@ -6,7 +6,7 @@ from frozenseg.data.formats.coco_panoptic import load_coco_panoptic
 from frozenseg.data.spec import DatasetSpec, prepare_with, read_categories
 
 
-def _describe(split: str, folder: str, images: int) -> DatasetSpec:
+def _spec(split: str, folder: str, images: int) -> DatasetSpec:
     home = f"mapillary_vistas/{folder}"
     return DatasetSpec(
         name=f"openvocab_mapillary_vistas_panoptic_{split}",
@@ -28,4 +28,4 @@ def _describe(split: str, folder: str, images: int) -> DatasetSpec:
     )
 
 
-SPECS = [_describe("train", "training", 18_000), _describe("val", "validation", 2_000)]
+SPECS = [_spec("train", "training", 18_000), _spec("val", "validation", 2_000)]

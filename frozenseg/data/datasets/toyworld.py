@@ -1,4 +1,4 @@
-"""ToyWorld: made by ``tools/make_toyworld.py``, trained on like COCO, tested on what training has and has not shown."""
+"""ToyWorld, made by ``tools/make_toyworld.py``: a training set, and evaluation sets of seen and of unseen classes."""
 
 import functools
 
@@ -8,7 +8,7 @@ from frozenseg.toyworld.categories import SEEN, all_categories, seen_categories
 
 
 def categories_of(split: str) -> tuple[CategoryRow, ...]:
-    """Return the classes of a split; those of ``val_unseen`` that training does not show have their tier as group."""
+    """Return the classes of a split; the unseen ones of ``val_unseen`` are grouped by their tier."""
     categories = all_categories() if split == "val_unseen" else seen_categories()
     return tuple(
         CategoryRow(
@@ -18,7 +18,7 @@ def categories_of(split: str) -> tuple[CategoryRow, ...]:
     )
 
 
-def _describe(split: str) -> DatasetSpec:
+def _spec(split: str) -> DatasetSpec:
     folder = f"toyworld/{split}"
     return DatasetSpec(
         name=f"toyworld_{split}",
@@ -35,4 +35,4 @@ def _describe(split: str) -> DatasetSpec:
     )
 
 
-SPECS = [_describe(split) for split in ("train", "val_seen", "val_unseen")]
+SPECS = [_spec(split) for split in ("train", "val_seen", "val_unseen")]

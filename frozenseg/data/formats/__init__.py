@@ -1,1 +1,1 @@
-"""Annotation formats: files on disk → records, one format a file."""
+"""Annotation formats: from files on disk to records, one format in each file."""

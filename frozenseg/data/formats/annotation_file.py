@@ -1,4 +1,4 @@
-"""Annotation files: JSON that is read whole, with an error that names the file."""
+"""Reading of annotation files: JSON as a whole, with errors that name the file and how to prepare it."""
 
 import json
 from pathlib import Path
@@ -7,8 +7,10 @@ from typing import Any
 from frozenseg.data.metadata import Metadata
 from frozenseg.errors import DataError, MissingDataError
 
+JsonObject = dict[str, Any]
 
-def read_annotations(path: str | Path) -> dict[str, Any]:
+
+def read_annotations(path: str | Path) -> JsonObject:
     """Read an annotation file.
 
     Raises:
@@ -17,41 +19,42 @@ def read_annotations(path: str | Path) -> dict[str, Any]:
     try:
         content = json.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise DataError(f"The annotation file {path} cannot be read as JSON ({error}): get it anew.") from error
+        raise DataError(f"The annotation file {path} cannot be read as JSON ({error}): get it again.") from error
     if not isinstance(content, dict):
         raise DataError(f"The annotation file {path} is not in COCO's format: a JSON object is expected at the top.")
     return content
 
 
-def check_paths(metadata: Metadata, **kinds: str) -> None:
-    """Check that what a data set is read from exists.
+def existing_path(metadata: Metadata, field: str, kind: str) -> Path:
+    """Return the path in a field of the metadata.
 
     Args:
         metadata: of the data set.
-        **kinds: metadata field that holds the path → what is there, for the message.
+        field: such as ``json_file``.
+        kind: of the file or folder, for the message.
 
     Raises:
-        MissingDataError: something is not there; says which and how to prepare the data set.
+        MissingDataError: it does not exist; the message names it and how to prepare the data set.
     """
-    for field, kind in kinds.items():
-        path = metadata.get(field)
-        if not path or not Path(path).exists():
-            raise MissingDataError(f"{metadata.name}: the {kind} {path} does not exist; {metadata.prepare_command}.")
+    path = metadata.get(field)
+    if not path or not Path(path).exists():
+        raise MissingDataError(f"{metadata.name}: the {kind} {path} does not exist; {metadata.prepare_command}.")
+    return Path(path)
 
 
-def refuse_doubles(metadata: Metadata, path: str | Path, numbers: list[Any]) -> None:
-    """Check that every picture is annotated once.
+def refuse_repeated_images(metadata: Metadata, path: Path, image_ids: list[Any]) -> None:
+    """Check that every image is listed once.
 
     Args:
         metadata: of the data set.
-        path: the annotation file.
-        numbers: of the pictures, as they stand in the file.
+        path: of the annotation file.
+        image_ids: as listed in the file.
 
     Raises:
-        DataError: a number stands there twice.
+        DataError: an id is listed twice.
     """
-    seen = set()
-    for number in numbers:
-        if number in seen:
-            raise DataError(f"{path}: image {number} stands there twice; {metadata.prepare_command}.")
-        seen.add(number)
+    known = set()
+    for image_id in image_ids:
+        if image_id in known:
+            raise DataError(f"{path}: image {image_id} is listed twice; {metadata.prepare_command}.")
+        known.add(image_id)

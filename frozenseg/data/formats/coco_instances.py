@@ -1,44 +1,51 @@
-"""COCO instance format: one JSON of pictures, objects and categories → records."""
+"""COCO instance format: one JSON of images, objects and categories → records."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from frozenseg.data.formats.annotation_file import check_paths, read_annotations, refuse_doubles
-from frozenseg.data.metadata import Metadata, Record
+from frozenseg.data.formats.annotation_file import (
+    JsonObject,
+    existing_path,
+    read_annotations,
+    refuse_repeated_images,
+)
+from frozenseg.data.metadata import Metadata
 from frozenseg.errors import DataError
+from frozenseg.structures.record import Record
 
 
 def load_coco_instances(metadata: Metadata) -> list[Record]:
     """Read a data set in COCO instance format.
 
     Args:
-        metadata: with ``image_root``, ``json_file``, ``thing_dataset_id_to_contiguous_id`` and ``prepare_command``.
+        metadata: with ``image_root``, ``json_file``, ``vocabulary``, ``category_ids`` and ``prepare_command``.
 
     Returns:
-        One record a picture, in the order of the file, with ``annotations`` of contiguous category ids.
+        One record for each image, in the order of the file, with ``annotations`` of contiguous category ids.
 
     Raises:
         DataError: a file or folder is missing, or the JSON is not of this format.
     """
-    return load_objects(metadata, _describe)
+    return load_objects(metadata, _image_fields)
 
 
-def load_objects(metadata: Metadata, describe: Callable[[Path, dict[str, Any]], Record]) -> list[Record]:
-    """Read pictures and their objects; see :func:`load_coco_instances`.
+def load_objects(metadata: Metadata, image_fields: Callable[[Path, JsonObject], Record]) -> list[Record]:
+    """Read images and their objects; see :func:`load_coco_instances`.
 
     Args:
         metadata: of the data set.
-        describe: image folder and entry of a picture in the JSON → ``file_name`` and what else the record has beside
-            ``image_id``, ``height``, ``width`` and ``annotations``.
+        image_fields: image folder and entry of an image in the JSON → ``file_name`` and further fields of the record
+            besides ``image_id``, ``height``, ``width`` and ``annotations``.
     """
-    check_paths(metadata, json_file="annotation file", image_root="image folder")
-    content = read_annotations(metadata.json_file)
+    json_file = existing_path(metadata, "json_file", "annotation file")
+    image_root = existing_path(metadata, "image_root", "image folder")
+    content, contiguous_ids = read_annotations(json_file), metadata.thing_contiguous_ids
     try:
-        refuse_doubles(metadata, metadata.json_file, [image["id"] for image in content["images"]])
-        records = {
+        refuse_repeated_images(metadata, json_file, [image["id"] for image in content["images"]])
+        records: dict[Any, Record] = {
             image["id"]: {
-                **describe(Path(metadata.image_root), image),
+                **image_fields(image_root, image),
                 "image_id": image["id"],
                 "height": image["height"],
                 "width": image["width"],
@@ -46,25 +53,22 @@ def load_objects(metadata: Metadata, describe: Callable[[Path, dict[str, Any]], 
             }
             for image in content["images"]
         }
-        contiguous_ids = metadata.thing_contiguous_ids
         for annotation in content["annotations"]:
             converted = _convert_object(metadata, contiguous_ids, annotation)
             records[annotation["image_id"]]["annotations"].append(converted)
     except (KeyError, TypeError) as error:
         raise DataError(
-            f"{metadata.json_file} is not in the format of {metadata.name}: {error} is missing or has no counterpart; "
+            f"{json_file} is not in the format of {metadata.name}: {error} is missing or has no counterpart; "
             f"{metadata.prepare_command}."
         ) from error
     return list(records.values())
 
 
-def _describe(folder: Path, image: dict[str, Any]) -> Record:
+def _image_fields(folder: Path, image: JsonObject) -> Record:
     return {"file_name": str(folder / image["file_name"])}
 
 
-def _convert_object(
-    metadata: Metadata, contiguous_ids: Mapping[int, int], annotation: dict[str, Any]
-) -> dict[str, Any]:
+def _convert_object(metadata: Metadata, contiguous_ids: Mapping[int, int], annotation: JsonObject) -> JsonObject:
     """Return an object of the JSON with its contiguous category id."""
     category = annotation["category_id"]
     if category not in contiguous_ids:

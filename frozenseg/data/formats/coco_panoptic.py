@@ -1,14 +1,18 @@
-"""COCO panoptic format: one JSON of segments and one PNG of segment ids a picture → records."""
+"""COCO panoptic format: one JSON of segments and one PNG of segment ids for each image → records."""
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-from frozenseg.data.formats.annotation_file import check_paths, read_annotations, refuse_doubles
-from frozenseg.data.metadata import Metadata, Record
+from frozenseg.data.formats.annotation_file import (
+    JsonObject,
+    existing_path,
+    read_annotations,
+    refuse_repeated_images,
+)
+from frozenseg.data.metadata import Metadata
 from frozenseg.errors import DataError
+from frozenseg.structures.record import Record
 
-JsonObject = dict[str, Any]
 SegmentConverter = Callable[[JsonObject], JsonObject]
 
 
@@ -16,49 +20,49 @@ def load_coco_panoptic(metadata: Metadata) -> list[Record]:
     """Read a data set in COCO panoptic format.
 
     Args:
-        metadata: with ``image_root``, ``panoptic_root``, ``panoptic_json``, ``stuff_dataset_id_to_contiguous_id``,
-            ``thing_dataset_id_to_contiguous_id``, ``prepare_command``; ``sem_seg_root`` may be None; with
-            ``image_suffix`` pictures are called like their PNG, but for this ending, whatever the JSON calls them.
+        metadata: with ``image_root``, ``panoptic_root``, ``panoptic_json``, ``vocabulary``, ``category_ids`` and
+            ``prepare_command``; ``sem_seg_root`` may be None. With ``image_suffix``, an image has the name of its PNG
+            except for this ending, whatever name the JSON has.
 
     Returns:
-        One record an annotated picture, in the order of the file, with contiguous category ids.
+        One record for each annotated image, in the order of the file, with contiguous category ids.
 
     Raises:
         DataError: a file or folder is missing, or the JSON is not of this format.
     """
-    check_paths(
-        metadata,
-        panoptic_json="annotation file",
-        image_root="image folder",
-        panoptic_root="folder of panoptic PNGs",
-    )
-    content = read_annotations(metadata.panoptic_json)
+    panoptic_json = existing_path(metadata, "panoptic_json", "annotation file")
+    image_root = existing_path(metadata, "image_root", "image folder")
+    panoptic_root = existing_path(metadata, "panoptic_root", "folder of panoptic PNGs")
+    content, convert = read_annotations(panoptic_json), segment_converter(metadata)
     try:
         images = {image["id"]: image for image in content["images"]}
-        refuse_doubles(metadata, metadata.panoptic_json, [entry["image_id"] for entry in content["annotations"]])
-        convert = segment_converter(metadata)
-        return [_make_record(metadata, images[entry["image_id"]], entry, convert) for entry in content["annotations"]]
+        refuse_repeated_images(metadata, panoptic_json, [entry["image_id"] for entry in content["annotations"]])
+        return [
+            {
+                **_image_fields(metadata, image_root, images[entry["image_id"]], entry["file_name"]),
+                "pan_seg_file_name": str(panoptic_root / entry["file_name"]),
+                "segments_info": [convert(segment) for segment in entry["segments_info"]],
+            }
+            for entry in content["annotations"]
+        ]
     except (KeyError, TypeError) as error:
         raise DataError(
-            f"{metadata.panoptic_json} is not in COCO panoptic format: {error} is missing or has no counterpart; "
+            f"{panoptic_json} is not in COCO panoptic format: {error} is missing or has no counterpart; "
             f"{metadata.prepare_command}."
         ) from error
 
 
-def _make_record(metadata: Metadata, image: JsonObject, annotation: JsonObject, convert: SegmentConverter) -> Record:
-    png = annotation["file_name"]
+def _image_fields(metadata: Metadata, image_root: Path, image: JsonObject, png: str) -> Record:
     suffix = metadata.image_suffix
-    record = {
-        "file_name": str(Path(metadata.image_root) / (Path(png).stem + suffix if suffix else image["file_name"])),
+    fields = {
+        "file_name": str(image_root / (Path(png).stem + suffix if suffix else image["file_name"])),
         "image_id": image["id"],
         "height": image["height"],
         "width": image["width"],
-        "pan_seg_file_name": str(Path(metadata.panoptic_root) / png),
-        "segments_info": [convert(segment) for segment in annotation["segments_info"]],
     }
     if metadata.sem_seg_root:
-        record["sem_seg_file_name"] = str(Path(metadata.sem_seg_root) / png)
-    return record
+        fields["sem_seg_file_name"] = str(Path(metadata.sem_seg_root) / png)
+    return fields
 
 
 def segment_converter(metadata: Metadata) -> SegmentConverter:

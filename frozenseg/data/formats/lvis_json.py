@@ -1,32 +1,33 @@
-"""LVIS: COCO's pictures, their objects, and for each picture which categories were looked for → records."""
+"""LVIS format: COCO's images, their objects, and the categories that were searched for in each image → records."""
 
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
+from frozenseg.data.formats.annotation_file import JsonObject
 from frozenseg.data.formats.coco_instances import load_objects
-from frozenseg.data.metadata import Metadata, Record
+from frozenseg.data.metadata import Metadata
+from frozenseg.structures.record import Record
 
 
 def load_lvis(metadata: Metadata) -> list[Record]:
     """Read a split of LVIS v1.
 
     Args:
-        metadata: with ``image_root`` (COCO's folder), ``json_file``, ``thing_dataset_id_to_contiguous_id`` and
+        metadata: with ``image_root`` (COCO's folder), ``json_file``, ``vocabulary``, ``category_ids`` and
             ``prepare_command``.
 
     Returns:
-        One record a picture, in the order of the file, with ``annotations``, ``neg_category_ids`` and
+        One record for each image, in the order of the file, with ``annotations``, ``neg_category_ids`` and
         ``not_exhaustive_category_ids``.
 
     Raises:
         DataError: a file or folder is missing, or the JSON is not of this format.
     """
-    return load_objects(metadata, _describe)
+    return load_objects(metadata, _lvis_image_fields)
 
 
-def _describe(folder: Path, image: dict[str, Any]) -> Record:
-    # a split draws on both of COCO's folders; the address tells which: …/train2017/000000000009.jpg
+def _lvis_image_fields(folder: Path, image: JsonObject) -> Record:
+    # a split has images of both of COCO's folders; the URL names the folder: …/train2017/000000000009.jpg
     return {
         "file_name": str(folder.joinpath(*urlsplit(image["coco_url"]).path.split("/")[-2:])),
         "neg_category_ids": image["neg_category_ids"],

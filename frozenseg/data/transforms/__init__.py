@@ -1,1 +1,1 @@
-"""What happens to pixels between the file and the model: geometry, and the recipes made of it."""
+"""Transforms of images and id maps: geometry, and the recipes composed of it."""

@@ -1,17 +1,17 @@
-"""Sizes and places: pure arithmetic, and its application to pictures through torchvision.
+"""Geometry of resizing and cropping: pure arithmetic on sizes, and its application to images through torchvision.
 
-Sizes are (height, width) in pixels. Pictures and id maps are PIL images in RGB, so that resampling is Pillow's own:
-bilinear (with antialiasing) for pictures, nearest for ids.
+Sizes are (height, width) in pixels. Images and id maps are PIL images in RGB, so that resampling is Pillow's: bilinear
+with antialiasing for images, nearest for ids.
 """
 
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 from PIL import Image
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional
 
-Size = tuple[int, int]
+HeightWidth = tuple[int, int]
 IMAGE_PADDING = 128
 ID_PADDING = 255  # in each channel: id 16 777 215, which no segment has
 
@@ -25,7 +25,7 @@ class CropBox(NamedTuple):
     width: int
 
 
-def fit_inside(size: Size, box: int, scale: float) -> Size:
+def fit_inside(size: HeightWidth, box: int, scale: float) -> HeightWidth:
     """Return the size that fits into a square of ``box × scale`` pixels, aspect ratio kept, halves rounded to even."""
     height, width = size
     target = box * scale
@@ -33,8 +33,8 @@ def fit_inside(size: Size, box: int, scale: float) -> Size:
     return int(np.round(height * factor)), int(np.round(width * factor))
 
 
-def fit_shortest_edge(size: Size, shortest: int, longest: int) -> Size:
-    """Return the size whose shorter edge is ``shortest``, or whose longer one is ``longest`` where it would be longer.
+def fit_shortest_edge(size: HeightWidth, shortest: int, longest: int) -> HeightWidth:
+    """Return the size with a shorter edge of ``shortest``, reduced if the longer edge would exceed ``longest``.
 
     Halves are rounded up.
     """
@@ -46,35 +46,35 @@ def fit_shortest_edge(size: Size, shortest: int, longest: int) -> Size:
     return int(height + 0.5), int(width + 0.5)
 
 
-def place_crop(size: Size, crop: int, position: float) -> CropBox:
+def crop_window(size: HeightWidth, crop: int, position: float) -> CropBox:
     """Return the window of a square crop.
 
     Args:
-        size: of the picture.
-        crop: side of the window; where the picture is smaller, the window is too.
+        size: of the image.
+        crop: side of the window; an image that is smaller limits it.
         position: 0 for the upper left, 1 for the lower right; both axes share it.
     """
     top, left = (int(np.round(max(extent - crop, 0) * position)) for extent in size)
     return CropBox(top, left, min(crop, size[0]), min(crop, size[1]))
 
 
-def resize_image(image: Image.Image, size: Size) -> Image.Image:
-    """Resize a picture, bilinear with antialiasing."""
-    return functional.resize(image, list(size), InterpolationMode.BILINEAR)
+def resize_image(image: Image.Image, size: HeightWidth) -> Image.Image:
+    """Resize an image, bilinear with antialiasing."""
+    return cast(Image.Image, functional.resize(image, list(size), InterpolationMode.BILINEAR))
 
 
-def resize_ids(ids: Image.Image, size: Size) -> Image.Image:
+def resize_ids(ids: Image.Image, size: HeightWidth) -> Image.Image:
     """Resize an id map, nearest."""
-    return functional.resize(ids, list(size), InterpolationMode.NEAREST)
+    return cast(Image.Image, functional.resize(ids, list(size), InterpolationMode.NEAREST))
 
 
 def flip(image: Image.Image) -> Image.Image:
     """Mirror left and right."""
-    return functional.horizontal_flip(image)
+    return cast(Image.Image, functional.horizontal_flip(image))
 
 
 def crop_and_pad(image: Image.Image, box: CropBox, side: int, padding: int) -> Image.Image:
-    """Cut a window out and pad it, right and bottom, to a square of ``side`` pixels.
+    """Cut a window out and pad it on the right and at the bottom to a square of ``side`` pixels.
 
     Args:
         image: RGB.
@@ -84,4 +84,5 @@ def crop_and_pad(image: Image.Image, box: CropBox, side: int, padding: int) -> I
     """
     cropped = functional.crop(image, *box)
     missing = [0, 0, side - box.width, side - box.height]  # left, top, right, bottom
-    return functional.pad(cropped, missing, fill=[padding] * 3) if any(missing) else cropped
+    padded = functional.pad(cropped, missing, fill=[padding] * 3) if any(missing) else cropped
+    return cast(Image.Image, padded)

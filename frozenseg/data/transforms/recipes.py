@@ -1,4 +1,4 @@
-"""The two recipes: large-scale jitter for training, shortest edge for testing."""
+"""Transform recipes: large-scale jitter for training, shortest edge for evaluation."""
 
 from dataclasses import dataclass
 
@@ -6,14 +6,14 @@ import numpy as np
 from PIL import Image
 
 from frozenseg.data.transforms import geometry
-from frozenseg.data.transforms.geometry import CropBox, Size
+from frozenseg.data.transforms.geometry import CropBox, HeightWidth
 
 Rng = np.random.Generator | np.random.RandomState
 
 
 @dataclass(frozen=True)
 class Jitter:
-    """One draw of large-scale jitter, to be applied to a picture and to its id map alike.
+    """One draw of large-scale jitter, applied to an image and to its id map alike.
 
     Attributes:
         flip: mirror first.
@@ -23,19 +23,19 @@ class Jitter:
     """
 
     flip: bool
-    size: Size
+    size: HeightWidth
     box: CropBox
     side: int
 
     def transform_image(self, image: Image.Image) -> Image.Image:
-        """Return the picture (RGB) as a square of ``side``; grey where there is nothing."""
+        """Return the image (RGB) as a square of ``side``, padded with grey."""
         image = geometry.flip(image) if self.flip else image
         return geometry.crop_and_pad(
             geometry.resize_image(image, self.size), self.box, self.side, geometry.IMAGE_PADDING
         )
 
     def transform_ids(self, ids: Image.Image) -> Image.Image:
-        """Return the id map (RGB) as a square of ``side``; an id that no segment has where there is nothing."""
+        """Return the id map (RGB) as a square of ``side``, padded with an id that no segment has."""
         ids = geometry.flip(ids) if self.flip else ids
         return geometry.crop_and_pad(geometry.resize_ids(ids, self.size), self.box, self.side, geometry.ID_PADDING)
 
@@ -46,9 +46,9 @@ class LargeScaleJitter:
 
     Attributes:
         side: of the result, pixels.
-        min_scale: smallest factor of the picture's fit into the square.
-        max_scale: largest factor.
-        flip: mirror half of the pictures.
+        min_scale: smallest scale; at 1 the image just fits into the square.
+        max_scale: largest scale.
+        flip: mirror half of the images.
     """
 
     side: int
@@ -56,33 +56,33 @@ class LargeScaleJitter:
     max_scale: float = 2.0
     flip: bool = True
 
-    def draw(self, rng: Rng, size: Size) -> Jitter:
+    def draw(self, rng: Rng, size: HeightWidth) -> Jitter:
         """Draw flip, scale and crop position, in this order and each once, whatever the size.
 
         Args:
-            rng: numpy's.
-            size: of the picture, (height, width) pixels.
+            rng: source of random numbers.
+            size: of the image, (height, width) pixels.
         """
         flipped = self.flip and rng.uniform(0.0, 1.0) < 0.5
         resized = geometry.fit_inside(size, self.side, rng.uniform(self.min_scale, self.max_scale))
-        box = geometry.place_crop(resized, self.side, rng.uniform(0.0, 1.0))
+        box = geometry.crop_window(resized, self.side, rng.uniform(0.0, 1.0))
         return Jitter(bool(flipped), resized, box, self.side)
 
 
 @dataclass(frozen=True)
 class ShortestEdge:
-    """Resize so that the shorter edge has a given length, unless the longer one would become too long.
+    """Resize so that the shorter edge has a fixed length, unless the longer one would exceed its limit.
 
     Attributes:
-        shortest: pixels.
-        longest: pixels.
+        shortest: length of the shorter edge, pixels.
+        longest: limit of the longer edge, pixels.
     """
 
     shortest: int
     longest: int
 
     def transform_image(self, image: Image.Image) -> Image.Image:
-        """Return the resized picture."""
+        """Return the resized image."""
         return geometry.resize_image(
             image, geometry.fit_shortest_edge((image.height, image.width), self.shortest, self.longest)
         )

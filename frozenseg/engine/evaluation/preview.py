@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from PIL import Image
 
-from frozenseg.data.checks.audit import spread
+from frozenseg.data.checks.audit import evenly_spaced
 from frozenseg.data.images import read_image
 from frozenseg.data.mapper import EvalMapper
 from frozenseg.engine.evaluation.runner import Benchmark, benchmark_settings
@@ -53,7 +53,7 @@ class Preview:
             benchmark = self.benchmark
             read_ground_truth = functools.partial(read_ground_truths, benchmark.evaluators.ground_truth_kinds)
             mapper = EvalMapper.from_config(benchmark.cfg, read_ground_truth)
-            for record in spread(benchmark.dataset.records, self.count):
+            for record in evenly_spaced(benchmark.dataset.records, self.count):
                 try:
                     self._elements.append(mapper(record))
                 except DataError as error:

@@ -8,7 +8,7 @@ import torch
 
 from frozenseg.config import CfgNode
 from frozenseg.data.batch_plan import BatchPlan
-from frozenseg.data.loader import of_dead_worker
+from frozenseg.data.loader import dead_worker_error
 from frozenseg.engine.training.trainer import Trainer
 from frozenseg.errors import FrozenSegError
 
@@ -39,7 +39,7 @@ def clear_failures(trainer: Trainer, cfg: CfgNode) -> Iterator[None]:
     except RuntimeError as error:
         if NO_CPU_MEMORY in str(error):
             raise FrozenSegError(_out_of_memory(trainer, cfg, error)) from error
-        if worker_error := of_dead_worker(error, cfg.DATALOADER.NUM_WORKERS):
+        if worker_error := dead_worker_error(error, cfg.DATALOADER.NUM_WORKERS):
             raise worker_error from error
         raise
 

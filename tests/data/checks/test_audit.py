@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from frozenseg.data import DatasetCatalog, Metadata, MetadataCatalog
-from frozenseg.data.checks.audit import spread, survey
+from frozenseg.data.checks.audit import audit_dataset, evenly_spaced
 from frozenseg.data.checks.contact_sheet import contact_sheet
 from frozenseg.errors import DataError
 from frozenseg.visualization.image_grid import COLUMN_WIDTH, GAP, TEXT_LINE
@@ -34,15 +34,15 @@ def metadata():
 
 def test_what_a_data_set_shows(tmp_path, metadata):
     records = [pair(tmp_path, "a", [[0, 0, 0, 255]] * 2), pair(tmp_path, "b", [[1, 1, 2, 255]] * 2)]
-    found = survey(records, metadata, quiet=True)
+    found = audit_dataset(records, metadata, quiet=True)
     assert found.pixels.tolist() == [6, 4, 2, 0]
     assert found.unlabelled == 4
-    assert found.verdict().splitlines() == [
-        "rooms: 2 images (as there should be); 3 of 4 classes; 25.0 % of the pixels unlabelled; 0 problems.",
-        "  never shown: lamp",
+    assert found.summary().splitlines() == [
+        "rooms: 2 images (as expected); 3 of 4 classes; 25.0 % of the pixels unlabelled; 0 problems.",
+        "  classes that do not occur: lamp",
     ]
-    assert "(there should be 5)" in survey(records, metadata.set(known_images=(5,)), quiet=True).verdict()
-    assert "never shown" not in survey(records, metadata.set(known_occurring=3), quiet=True).verdict()
+    assert "(expected 5)" in audit_dataset(records, metadata.set(known_images=(5,)), quiet=True).summary()
+    assert "do not occur" not in audit_dataset(records, metadata.set(known_occurring=3), quiet=True).summary()
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -51,34 +51,34 @@ def test_problems_are_counted_and_named_in_order(tmp_path, metadata, workers):
     records += [pair(tmp_path, "d", [[7] * 4] * 2), pair(tmp_path, "e", [[1] * 3])]
     (tmp_path / "b.jpg").unlink()
     (tmp_path / "c.png").write_bytes((tmp_path / "c.png").read_bytes()[:40])
-    found = survey(records, metadata, workers, quiet=True)
+    found = audit_dataset(records, metadata, workers, quiet=True)
     words = ["b.jpg does not exist", "c.png cannot be decoded", "d.png holds the value 7", "e.png is 3×1 pixels"]
     assert [word in problem for word, problem in zip(words, found.problems, strict=True)] == [True] * 4
-    assert "4 problems" in found.verdict()
+    assert "4 problems" in found.summary()
 
 
 def test_sizes_in_the_annotation_are_compared(tmp_path, metadata):
     record = {**pair(tmp_path, "a", [[0] * 4] * 2), "height": 3, "width": 4}
-    [problem] = survey([record], metadata, quiet=True).problems
+    [problem] = audit_dataset([record], metadata, quiet=True).problems
     assert "a.jpg is 4×2 pixels, its annotation says 4×3" in problem
 
 
-def test_a_sample_is_spread(tmp_path, metadata):
-    assert [record["n"] for record in spread([{"n": n} for n in range(11)], 3)] == [0, 5, 10]
-    assert [record["n"] for record in spread([{"n": n} for n in range(2)], 3)] == [0, 1]
+def test_a_sample_is_evenly_spaced(tmp_path, metadata):
+    assert [record["n"] for record in evenly_spaced([{"n": n} for n in range(11)], 3)] == [0, 5, 10]
+    assert [record["n"] for record in evenly_spaced([{"n": n} for n in range(2)], 3)] == [0, 1]
     records = [pair(tmp_path, name, [[0] * 4] * 2) for name in "abc"]
-    assert "3 images (as there should be), 2 of them looked at" in survey(records, metadata, 1, 2, True).verdict()
+    assert "3 images (as expected), 2 of them checked" in audit_dataset(records, metadata, 1, 2, True).summary()
     with pytest.raises(DataError, match="rooms has no images; prepare the data set again"):
-        survey([], metadata)
+        audit_dataset([], metadata)
 
 
 def test_pictures_of_crowds_alone_are_counted(toy):
     records = DatasetCatalog.get("toyworld_train")
     for segment in records[0]["segments_info"]:
         segment["iscrowd"] = 1
-    found = survey(records, MetadataCatalog.get("toyworld_train"), quiet=True)
+    found = audit_dataset(records, MetadataCatalog.get("toyworld_train"), quiet=True)
     assert (found.without_objects, found.problems) == (1, [])
-    assert "with crowds alone: 1 images" in found.verdict()
+    assert "or with crowds only: 1" in found.summary()
 
 
 def test_the_sheet_shows_image_annotation_and_names(tmp_path, metadata):

@@ -40,7 +40,7 @@ def test_sample_is_spread(records, tmp_path):
 
 def test_only_wanted_files_count(records):
     records[0]["sem_seg_file_name"] = "nowhere.png"
-    validate_records(records, METADATA, keys=["file_name"])
+    validate_records(records, METADATA, fields=["file_name"])
     with pytest.raises(DataError, match="sem_seg_file_name of image 0"):
         validate_records(records, METADATA)
 

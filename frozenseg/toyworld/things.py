@@ -20,7 +20,7 @@ class Light(NamedTuple):
         x: of the unit vector in which the light travels.
         y: likewise; down is positive.
         brightness: factor of all colours.
-        falloff: loss of brightness from the lit side of the image to its middle.
+        falloff: relative difference in brightness between the middle of the image and its lit side.
         tint: (3,) float32, factor of each colour channel.
     """
 

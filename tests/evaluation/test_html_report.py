@@ -1,4 +1,4 @@
-"""The page: well-formed, by itself, and true to names that look like HTML."""
+"""HTML report: well-formed, self-contained, with names that look like HTML escaped."""
 
 import io
 import re
@@ -20,7 +20,7 @@ NAN = float("nan")
 
 
 class Reader(HTMLParser):
-    """Follows the elements, and keeps what is linked, drawn and written."""
+    """Parser that checks the nesting of elements and keeps links, tags and texts."""
 
     def __init__(self):
         super().__init__()
@@ -81,7 +81,7 @@ def report(classes=3, name="pets", **changes):
 
 
 @pytest.mark.parametrize("classes", [3, 847])
-def test_the_page_is_well_formed_and_needs_nothing_else(classes):
+def test_the_page_is_well_formed_and_loads_nothing(classes):
     content = page([report(classes), report(classes, name="zoo")])
     reader = read(content)
     assert all(link.startswith(("data:image/", "#")) for link in reader.links)
@@ -92,7 +92,7 @@ def test_the_page_is_well_formed_and_needs_nothing_else(classes):
     assert sum(link.startswith("data:image/") for link in reader.links) == 2 * 2 * 4
 
 
-def test_names_stay_text():
+def test_names_are_escaped():
     content = page([report(name=NASTY)])
     assert "<script" not in content
     written = "".join(read(content).texts)
@@ -100,7 +100,7 @@ def test_names_stay_text():
         assert sentence in written
 
 
-def test_numbers_stand_in_their_places():
+def test_scores_are_in_tables_and_bars():
     others = [PublishedScore("Theirs", "log", "pets", "panoptic_seg", "PQ", 29.5)]
     written = " ".join(" ".join(read(page([report(published=others)])).texts).split())
     for sentence in ("3 classes, 2 of them seen in training, 1 unseen; 12 images", "this run 30.0 70.0 40.0 –",
@@ -122,7 +122,7 @@ def test_classes_are_sorted_and_coloured():
     assert bars == [("seen", "class 4"), ("unseen", "class 3"), ("seen", "class 2"), ("unseen", "class 1")]
 
 
-def test_little_is_known_of_some_benchmarks():
+def test_a_benchmark_without_details():
     written = read(page([report(results={}, per_class={}, about={}, best=(), worst=())])).texts
     assert "Images" not in written
     assert "Run" not in written

@@ -1,4 +1,4 @@
-"""ToyWorld's words: the tiers are what they claim to be."""
+"""Categories of ToyWorld: names, ids and tiers."""
 
 import pytest
 
@@ -55,7 +55,7 @@ def test_material_tier_is_stuff_that_training_lacks():
 
 
 def test_every_seen_word_is_shown_with_more_than_one_other():
-    """A colour or shape that came with a single partner could not be told from it."""
+    """A colour or shape with a single partner could not be distinguished from it."""
     things = [category.parts for category in seen_categories() if category.isthing]
     for part, other in (("colour", "shape"), ("shape", "colour"), ("pattern", "colour"), ("pattern", "shape")):
         for word in {parts[part] for parts in things}:

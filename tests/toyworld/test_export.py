@@ -1,4 +1,4 @@
-"""ToyWorld's files: COCO panoptic format, the same bytes from the same seed, and nothing of others overwritten."""
+"""Files of ToyWorld: COCO panoptic format, the same bytes from the same seed, other files never overwritten."""
 
 import json
 from pathlib import Path
@@ -80,20 +80,20 @@ def test_instance_json_is_read_by_pycocotools(split, capsys):
         for segment in entry["segments_info"]
         if segment["category_id"] in things
     ]
-    found = coco.loadAnns(coco.getAnnIds())
-    assert [(item["image_id"], item["category_id"], item["area"]) for item in found] == expected
+    loaded = coco.loadAnns(coco.getAnnIds())
+    assert [(item["image_id"], item["category_id"], item["area"]) for item in loaded] == expected
     assert set(coco.getCatIds()) == things
-    for item in found:
+    for item in loaded:
         assert coco.annToMask(item).sum() == item["area"]
 
 
-def test_pictures_are_the_scenes(split):
+def test_images_are_the_scenes(split):
     scene = make_scene(Recipe("val_unseen", seed=3, count=COUNT), 2)
     written = np.asarray(Image.open(split / "images" / "000000000002.jpg")).astype(int)
     assert np.abs(written - scene.image).mean() < 6  # JPEG
 
 
-def test_same_bytes_whatever_the_processes_and_the_count(split, tmp_path):
+def test_bytes_do_not_depend_on_the_numbers_of_processes_and_images(split, tmp_path):
     export_split(tmp_path / "again", Recipe("val_unseen", seed=3, count=COUNT), quiet=True)
     assert all_bytes(tmp_path / "again") == all_bytes(split)
     export_world(tmp_path / "many", [Recipe("val_unseen", seed=3, count=export.CHUNK + 1)], workers=2)
@@ -114,7 +114,7 @@ def test_categories_of_splits():
     assert split_categories("val_unseen") == all_categories()
 
 
-def test_own_split_is_replaced_and_nothing_is_left_over(tmp_path):
+def test_an_existing_split_is_replaced_and_nothing_is_left_over(tmp_path):
     folder = tmp_path / "train"
     export_split(folder, Recipe("train", 0, 3), quiet=True)
     export_split(folder, Recipe("train", 0, 2), quiet=True)
@@ -122,7 +122,7 @@ def test_own_split_is_replaced_and_nothing_is_left_over(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["train"]
 
 
-def test_a_folder_of_someone_else_is_left_alone(tmp_path):
+def test_a_folder_with_other_files_is_left_alone(tmp_path):
     (tmp_path / "train").mkdir()
     (tmp_path / "train" / "thesis.txt").write_text("mine", encoding="utf-8")
     with pytest.raises(DataError, match="not a ToyWorld split: choose another --root"):
@@ -130,7 +130,7 @@ def test_a_folder_of_someone_else_is_left_alone(tmp_path):
     assert (tmp_path / "train" / "thesis.txt").read_text(encoding="utf-8") == "mine"
 
 
-def test_a_foreign_folder_stops_the_whole_world_at_once(tmp_path):
+def test_a_folder_with_other_files_stops_the_export_before_it_begins(tmp_path):
     (tmp_path / "val_seen").mkdir()
     (tmp_path / "val_seen" / "panoptic.json").write_text('{"info": {"description": "COCO 2017"}}', encoding="utf-8")
     with pytest.raises(DataError, match="val_seen exists and is not a ToyWorld split"):
@@ -138,7 +138,7 @@ def test_a_foreign_folder_stops_the_whole_world_at_once(tmp_path):
     assert not (tmp_path / "train").exists()
 
 
-def test_a_file_in_the_way_is_told(tmp_path):
+def test_a_folder_that_cannot_be_made_is_an_error(tmp_path):
     (tmp_path / "toyworld").write_text("", encoding="utf-8")
     with pytest.raises(DataError, match="cannot be written to"):
         export_split(tmp_path / "toyworld" / "train", Recipe("train", 0, 1), quiet=True)
@@ -153,12 +153,12 @@ def test_a_file_in_the_way_is_told(tmp_path):
         ({"width": 32}, "received 32×128"),
     ],
 )
-def test_a_recipe_that_cannot_be(fields, message):
+def test_wrong_settings_are_refused(fields, message):
     with pytest.raises(DataError, match=message):
         Recipe(**{"split": "train", "seed": 0, "count": 1, **fields})
 
 
-def test_preview_shows_pictures_above_their_truth():
+def test_preview_shows_images_above_their_segments():
     recipe = Recipe("val_seen", 0, 4, 64, 64)
     sheet = np.asarray(export.preview(recipe, columns=2, rows=2))
     assert sheet.shape == (4 * 64, 2 * 64, 3)

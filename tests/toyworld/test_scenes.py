@@ -1,4 +1,4 @@
-"""Scenes: exact, deterministic, legible, and not to be solved by colour."""
+"""Scenes: exact, deterministic, with visible segments, and not solvable by colour."""
 
 import numpy as np
 import pytest
@@ -28,7 +28,7 @@ def test_same_seed_same_scene_other_seed_other_scene():
     assert not np.array_equal(first.image, other.image)
 
 
-def test_ids_and_segments_tell_the_same(some_scenes):
+def test_ids_and_segments_agree(some_scenes):
     for scene in some_scenes:
         assert scene.image.shape == (128, 128, 3)
         assert scene.image.dtype == np.uint8
@@ -64,11 +64,11 @@ def test_things_hide_what_they_cover_and_no_more_than_allowed():
     scene = render_scene(rng, Cast((BY_NAME["sand"],), (BY_NAME["red circle"],) * 8))
     _, areas = np.unique(scene.ids[scene.ids != scene.segments[0].id], return_counts=True)
     smallest = np.pi * (0.9 * things.SMALLEST * 128) ** 2
-    assert areas.min() > 0.3 * scenes.MIN_VISIBLE_SHARE * smallest  # 0.3: a quarter may lie outside the picture
+    assert areas.min() > 0.3 * scenes.MIN_VISIBLE_SHARE * smallest  # 0.3: a quarter may be outside the image
 
 
 def test_id_map_is_the_outline_to_the_pixel():
-    """A pixel belongs to a circle exactly where its centre lies inside."""
+    """A pixel belongs to a circle if its centre is inside."""
     rng = np.random.default_rng(0)
     thing = things.place_thing(rng, BY_NAME["red circle"], 128, 128)
     layers = thing.cover(np.zeros((128, 128), dtype=np.int64), 1)
@@ -104,7 +104,7 @@ def test_every_category_appears_and_unseen_ones_prevail():
     assert {category for cast in casts for category in cast.materials} == set(all_categories()) - set(shown)
 
 
-def test_colour_does_not_tell_the_category(some_scenes):
+def test_colour_alone_does_not_classify(some_scenes):
     """Naming each pixel by the nearest mean colour of a category is wrong most of the time."""
     colours = np.concatenate([scene.image.reshape(-1, 3)[::7] for scene in some_scenes]).astype(np.float32)
     names = np.concatenate(

@@ -1,4 +1,4 @@
-"""Materials and patterns: right shapes, sane colours, and patterns that differ from plain."""
+"""Materials and patterns: shapes, ranges of colours, and patterns that differ from plain."""
 
 import numpy as np
 import pytest

@@ -162,8 +162,8 @@ class CityscapesIoU(DatasetEvaluator[CityscapesCounts]):
         wrong = unknown | ((ids >= INSTANCE_DIVISOR) & stuff[labels.clip(0, len(stuff) - 1)])
         if wrong.any():
             raise DataError(
-                f"The image of instance ids of image {image_name(record)} holds the value {ids[wrong][0]}: expected "
-                f"a label id, 0 to {len(self._labels) - 1}, or 1000 · a label that has instances + a number."
+                f"The instance ids of image {image_name(record)} hold the value {ids[wrong][0]}: expected a label id, "
+                f"0 to {len(self._labels) - 1}, or 1000 · a label that has instances + a number."
             )
 
     def _weighted(self, labels: np.ndarray, overlaps: np.ndarray) -> list[list[float]]:

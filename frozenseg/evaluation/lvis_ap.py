@@ -1,7 +1,6 @@
 """Instance segmentation with LVIS's federated annotations: average precision of masks, computed by the package lvis."""
 
 import warnings
-from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
 
@@ -10,27 +9,19 @@ import numpy as np
 from frozenseg.errors import DataError
 from frozenseg.evaluation.class_table import PERCENT, ClassTable
 from frozenseg.evaluation.coco_ap import precision_by_category
-from frozenseg.evaluation.evaluator import DatasetEvaluator
-from frozenseg.evaluation.instance_scoring import (
-    InstanceScores,
-    ThingClasses,
-    missing_instance_annotations,
-    score_on_main_process,
-)
+from frozenseg.evaluation.coco_ap_evaluator import AnnotationFileAP
+from frozenseg.evaluation.instance_scoring import InstanceScores
 from frozenseg.evaluation.official_packages import import_lvis
-from frozenseg.evaluation.result_lines import ImageLines, ResultLine
-from frozenseg.evaluation.types import TaskResults
+from frozenseg.evaluation.result_lines import ResultLine
 from frozenseg.registry import EVALUATOR
-from frozenseg.structures.dataset_metadata import DatasetMetadata
-from frozenseg.structures.output_kinds import ModelOutput
-from frozenseg.structures.record import ImageId, Record
+from frozenseg.structures.record import ImageId
 
 LVIS_METRICS = ("AP", "AP50", "AP75", "APs", "APm", "APl", "APr", "APc", "APf")
 IMAGE_FIELDS = ("neg_category_ids", "not_exhaustive_category_ids")
 
 
 @EVALUATOR.register()
-class LvisAP(DatasetEvaluator[ImageLines]):
+class LvisAP(AnnotationFileAP):
     """AP, AP50, AP75, APs, APm, APl of masks, APr, APc, APf of rare, common and frequent classes; AP over subsets.
 
     The 300 best instances of an image count. A class counts in an image if it is annotated there or listed as absent;
@@ -45,51 +36,15 @@ class LvisAP(DatasetEvaluator[ImageLines]):
         FrozenSegError: the package lvis cannot be imported.
     """
 
-    output_kind = "instance"
     rule = "AP of masks as the package lvis computes it: federated annotations, 300 instances per image."
     evaluator_types = frozenset({"lvis"})
 
     def __init__(self, table: ClassTable, json_file: str, dataset_ids: dict[int, int]) -> None:
-        self._lvis = import_lvis()  # on every process and before the images: a missing package is an error at once
-        self.things = ThingClasses(table, dataset_ids)
-        self.json_file = json_file
-        super().__init__()
+        self._lvis = import_lvis()  # on every process and before the images: a missing package is reported at once
+        super().__init__(table, json_file, dataset_ids)
 
-    @classmethod
-    def from_metadata(cls, metadata: DatasetMetadata, seen: Sequence[bool]) -> "LvisAP":
-        """Build for a data set."""
-        things = ThingClasses.from_metadata(metadata, seen)
-        return cls(things.table, metadata.json_file or "", things.dataset_ids)
-
-    @classmethod
-    def missing_data(cls, metadata: DatasetMetadata) -> str:
-        """Return that thing classes or instance annotations are missing; empty if neither is."""
-        return missing_instance_annotations(metadata)
-
-    def reset(self) -> None:
-        """Remove the contributions of all images."""
-        self.images: list[ImageLines] = []
-
-    def describe(self, record: Record, output: ModelOutput) -> ImageLines:
-        """Encode the instances of an image; see :meth:`ThingClasses.instances`."""
-        return self.things.image_lines(record, output)
-
-    def add(self, contribution: ImageLines) -> None:
-        """Store the result lines of an image."""
-        self.images.append(contribution)
-
-    def result_lines(self, contribution: ImageLines) -> list[ResultLine]:
-        """Return the result lines of an image."""
-        return contribution["lines"]
-
-    def evaluate(self) -> TaskResults:
-        """Return ``{"segm": {"AP": …, "APr": …, …, "S_AP": …}}``; computed on the main process."""
-        results, self.per_class = score_on_main_process(self.images, self._score, self.things.table)
-        return results
-
-    def _score(self, images: list[ImageLines]) -> InstanceScores:
-        lines = [line for image in images for line in image["lines"]]
-        evaluation = self._evaluation(sorted({image["image_id"] for image in images}), lines)
+    def _score(self, images: list[ImageId], predictions: list[ResultLine]) -> InstanceScores:
+        evaluation = self._evaluation(images, predictions)
         values = {metric: float(evaluation.results[metric]) for metric in LVIS_METRICS}
         # LVISEval returns -1 if there is no object
         metrics = {metric: PERCENT * value if value >= 0 else float("nan") for metric, value in values.items()}
@@ -117,7 +72,11 @@ class LvisAP(DatasetEvaluator[ImageLines]):
 
 
 def _load(lvis: ModuleType, json_file: str) -> Any:
-    """Return the package's ``LVIS`` of an annotation file; see :class:`DataError` for what it refuses."""
+    """Return the package's ``LVIS`` of an annotation file.
+
+    Raises:
+        DataError: the file is missing, or is not in LVIS's format.
+    """
     try:
         ground_truth = lvis.LVIS(json_file)
         missing = [field for field in IMAGE_FIELDS for image in ground_truth.imgs.values() if field not in image]

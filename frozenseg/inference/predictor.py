@@ -25,17 +25,15 @@ from frozenseg.modeling.load_weights import load_checkpoint
 from frozenseg.modeling.pretrained import pretrained_model
 from frozenseg.modeling.segmentation_model import SegmentationModel
 from frozenseg.structures.instances import Instances
+from frozenseg.structures.output_kinds import OUTPUT_KINDS, OutputKind, switch_of
 from frozenseg.visualization.segmentation import draw_instances, draw_panoptic, draw_semantic
 from frozenseg.vocabulary import Vocabulary
 
 logger = get_logger(__name__)
 ImageLike = str | Path | Image.Image | np.ndarray
-KINDS = ("panoptic", "instance", "semantic")
+KINDS: tuple[OutputKind, ...] = ("panoptic", "instance", "semantic")
 OUTPUT_SWITCHES = {  # a result has all three outputs; test-time augmentation has no masks
-    "MODEL.MASK_FORMER.TEST.SEMANTIC_ON": True,
-    "MODEL.MASK_FORMER.TEST.INSTANCE_ON": True,
-    "MODEL.MASK_FORMER.TEST.PANOPTIC_ON": True,
-    "MODEL.MASK_FORMER.TEST.RECALL_ON": False,
+    **{switch_of(kind): kind in KINDS for kind in OUTPUT_KINDS},
     "TEST.AUG.ENABLED": False,
 }
 

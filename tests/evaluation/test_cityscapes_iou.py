@@ -107,7 +107,7 @@ def test_processes_are_merged(street, write, monkeypatch):
 
 def test_bad_truth_predictions_and_classes_are_named(evaluator, street, write):
     for value in (34, 7000, 34000):
-        with pytest.raises(DataError, match=f"instance ids of image a holds the value {value}: expected a label id, 0"):
+        with pytest.raises(DataError, match=f"instance ids of image a hold the value {value}: expected a label id, 0"):
             evaluator.describe(write([[value]]), says([[0]]))
     with pytest.raises(DataError, match=r"sem_seg for image a has shape \(1, 2\), expected \(3, 1, 1\)"):
         evaluator.describe(write([[ROAD]]), says([[0, 0]]))

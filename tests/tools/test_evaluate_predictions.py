@@ -75,7 +75,7 @@ def test_notes_stand_below_the_table(world: Path, capsys: pytest.CaptureFixture[
 def test_files_that_cannot_be_scored_end_with_2(world: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (world / "panoptic/000000000002.png").unlink()
     assert main(arguments(world, "panoptic")) == 2
-    assert "error: The picture " in capsys.readouterr().err
+    assert "error: The image " in capsys.readouterr().err
     assert main([*arguments(world, "semantic")[:-4], "--num-classes", "2"]) == 2
     assert "expected 0 to 1, or 255 for unlabelled pixels" in capsys.readouterr().err
 

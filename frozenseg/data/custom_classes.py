@@ -6,7 +6,7 @@ from pathlib import Path
 from frozenseg.data.formats.annotation_file import JsonObject, read_annotations
 from frozenseg.data.spec import CategoryRow
 from frozenseg.errors import DataError
-from frozenseg.structures.palette import Colour, class_colour
+from frozenseg.structures.palette import Colour, vocabulary_colours
 from frozenseg.vocabulary.files import VocabularyLine, read_vocabulary_lines
 
 
@@ -33,9 +33,10 @@ def classes_of_labels(path: Path) -> tuple[tuple[CategoryRow, ...], int]:
             "also for values that never occur."
         )
     ordered = [numbered[number] for number in sorted(numbered)]
+    colours = vocabulary_colours([line.names[0] for line in ordered])
     rows = [
-        CategoryRow(first + index, line.names, bool(line.isthing), line.rgb or class_colour(index))
-        for index, line in enumerate(ordered)
+        CategoryRow(first + index, line.names, bool(line.isthing), line.rgb or colour)
+        for index, (line, colour) in enumerate(zip(ordered, colours, strict=True))
     ]
     return tuple(rows), first
 
@@ -65,19 +66,23 @@ def classes_of_json(json_file: Path, path: Path | None) -> tuple[CategoryRow, ..
     if not categories or len({category["id"] for category in categories}) < len(categories):
         raise DataError(f"{json_file} must list categories, each with a distinct id: get the file again.")
     lines = _matching_lines(categories, path, json_file) if path is not None else [None] * len(categories)
-    return tuple(_row(index, category, lines[index]) for index, category in enumerate(categories))
+    names = [_names(category, line) for category, line in zip(categories, lines, strict=True)]
+    colours = vocabulary_colours([of_class[0] for of_class in names])
+    return tuple(map(_row, categories, lines, names, colours))
 
 
 def _optional_fields(category: JsonObject) -> JsonObject:
     return {key: category[key] for key in ("isthing", "color") if category.get(key) is not None}
 
 
-def _row(index: int, category: JsonObject, line: VocabularyLine | None) -> CategoryRow:
-    names: tuple[str, ...] = (category["name"].replace(",", " ").strip(),)
+def _names(category: JsonObject, line: VocabularyLine | None) -> tuple[str, ...]:
+    return (category["name"].replace(",", " ").strip(),) if line is None else line.names
+
+
+def _row(category: JsonObject, line: VocabularyLine | None, names: tuple[str, ...], name_colour: Colour) -> CategoryRow:
     isthing = bool(category.get("isthing", 1))
-    colour: Colour = category.get("color") or class_colour(index)
+    colour: Colour = category.get("color") or name_colour
     if line is not None:
-        names = line.names
         isthing = isthing if line.isthing is None else line.isthing
         colour = line.rgb or colour
     return CategoryRow(category["id"], names, isthing, (colour[0], colour[1], colour[2]))

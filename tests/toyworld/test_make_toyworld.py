@@ -1,4 +1,4 @@
-"""The tool: where it writes, what it says, and how it fails."""
+"""The script: its files, its output and its errors."""
 
 import importlib.util
 import json
@@ -32,11 +32,11 @@ def test_it_writes_three_splits_and_a_preview(tool, tmp_path, capsys, root, fold
     }
     assert counts == {"train": 3, "val_seen": 2, "val_unseen": 2}
     assert (world / "preview.png").is_file()
-    assert f"3 train, 2 val_seen, 2 val_unseen pictures of 128×128 in {world}" in capsys.readouterr().out
+    assert f"3 train, 2 val_seen, 2 val_unseen images of 128×128 pixels in {world}" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("change", [{"train": "0"}, {"seed": "-3"}, {"size": "20"}])
-def test_bad_wishes_are_refused_before_anything_is_written(tool, tmp_path, capsys, change):
+def test_wrong_arguments_are_refused_before_anything_is_written(tool, tmp_path, capsys, change):
     assert tool.main(arguments(tmp_path, **change)) == 2
     error = capsys.readouterr().err
     assert error.startswith("error: ToyWorld")

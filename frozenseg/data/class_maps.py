@@ -61,13 +61,13 @@ def read_class_map(record: Record, rules: AnnotationRules, size: tuple[int, int]
     if "annotations" in record:
         return _from_objects(record, size)
     if "sem_seg_file_name" in record:
-        return read_label_map(record, rules, size)
+        return read_label_classes(record, rules, size)
     if "instance_file_name" in record:
         return _from_cityscapes(record, rules, size)
     return np.full(size, NO_CLASS, dtype=np.int32)
 
 
-def read_label_map(record: Record, rules: AnnotationRules, size: tuple[int, int]) -> np.ndarray:
+def read_label_classes(record: Record, rules: AnnotationRules, size: tuple[int, int]) -> np.ndarray:
     """Read the classes of an image from its label image; see :func:`read_class_map`."""
     path = record["sem_seg_file_name"]
     labels = read_labels(path).astype(np.int32)

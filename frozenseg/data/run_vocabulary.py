@@ -1,4 +1,4 @@
-"""The words that a run asks for: those of the data set, or those of a file in their place (DATASETS.VOCABULARIES)."""
+"""Class names of a run: those of the data set, or those of a file that replaces them (DATASETS.VOCABULARIES)."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -50,38 +50,39 @@ def build_vocabulary(cfg: CfgNode, name: str) -> Vocabulary:
 
 
 def vocabulary_files(entries: Sequence[str], train: Sequence[str], test: Sequence[str]) -> dict[str, str]:
-    """Return the file of each data set that has one.
+    """Return the file of class names of each data set that has one.
 
     Args:
-        entries: each ``NAME=FILE``, or ``FILE`` for the one test set.
+        entries: each ``NAME=FILE``, or ``FILE`` for the only evaluation data set.
         train: data sets that are trained on.
         test: data sets that are evaluated on.
 
     Raises:
-        ConfigError: an entry names no data set of the run, none where it must, or one that has a file already.
+        ConfigError: an entry names no data set of the run, no data set although there are several, or one that has a
+                file already.
     """
     files: dict[str, str] = {}
     for entry in entries:
         name, path = _split(entry, [*train, *test], test)
         if name in files:
-            raise ConfigError(f"DATASETS.VOCABULARIES gives {name} two files, {files[name]} and {path}: leave one out.")
+            raise ConfigError(f"DATASETS.VOCABULARIES gives {name} two files, {files[name]} and {path}: remove one.")
         files[name] = path
     return files
 
 
 def _split(entry: str, names: Sequence[str], test: Sequence[str]) -> tuple[str, str]:
-    for name in sorted(names, key=len, reverse=True):  # the name of one's own data may have '=' in it
+    for name in sorted(names, key=len, reverse=True):  # the name of a custom data set may contain '='
         if entry.startswith(f"{name}="):
             return name, entry[len(name) + 1 :]
     wrong = entry.partition("=")[0]
     if "=" in entry and not Path(entry).expanduser().is_file():
         raise ConfigError(
-            f"DATASETS.VOCABULARIES has a file for {wrong!r}, which the run has nothing to do with."
+            f"DATASETS.VOCABULARIES has a file for {wrong!r}, which is not a data set of the run."
             f"{did_you_mean(wrong, names)} Its data sets: {', '.join(dict.fromkeys(names)) or 'none'}."
         )
     if len(test) != 1:
         raise ConfigError(
-            f"DATASETS.VOCABULARIES has the file {entry}, but there are {len(test)} test sets: say whose words these "
-            f"are, NAME={entry} with NAME one of {', '.join(dict.fromkeys(names)) or 'DATASETS.TEST'}."
+            f"DATASETS.VOCABULARIES has the file {entry}, but DATASETS.TEST has {len(test)} data sets: write "
+            f"NAME={entry}, with NAME one of {', '.join(dict.fromkeys(names)) or 'DATASETS.TEST'}."
         )
     return test[0], entry

@@ -10,8 +10,8 @@ from frozenseg.errors import ConfigError
 from frozenseg.log import get_logger
 
 logger = get_logger(__name__)
-RULES = ("synonyms", "published")
-PUBLISHED_TRAINING = "coco_panoptic_133"  # what the published models were trained on
+SEEN_RULES = ("synonyms", "published")
+PUBLISHED_TRAINING = "coco_panoptic_133"  # training set of the published models
 
 
 def seen_classes(dataset: ResolvedDataset, training: ResolvedDataset, rule: str = "synonyms") -> tuple[bool, ...]:
@@ -26,8 +26,8 @@ def seen_classes(dataset: ResolvedDataset, training: ResolvedDataset, rule: str 
     Raises:
         ConfigError: unknown rule, or there are no published flags for the two data sets.
     """
-    if rule not in RULES:
-        raise ConfigError(f"DATASETS.SEEN_RULE is {rule!r}: choose among {', '.join(RULES)}.")
+    if rule not in SEEN_RULES:
+        raise ConfigError(f"DATASETS.SEEN_RULE is {rule!r}: choose among {', '.join(SEEN_RULES)}.")
     published = published_flags(dataset.metadata, training.metadata)
     if rule == "published":
         if published is None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from frozenseg.data.class_maps import NO_CLASS, decode_object_mask, largest_first, read_label_map
+from frozenseg.data.class_maps import NO_CLASS, decode_object_mask, largest_first, read_label_classes
 from frozenseg.data.images import check_size, read_image
 from frozenseg.errors import DataError
 from frozenseg.structures.panoptic import VOID_ID, id_to_rgb
@@ -71,7 +71,7 @@ def _from_objects(record: Record, size: tuple[int, int]) -> tuple[np.ndarray, li
 
 
 def _from_labels(record: Record, size: tuple[int, int]) -> tuple[np.ndarray, list[SegmentInfo]]:
-    classes = read_label_map(record, record["rules"], size)
+    classes = read_label_classes(record, record["rules"], size)
     id_map = np.where(classes == NO_CLASS, VOID_ID, classes + 1)
     present = np.unique(classes[classes != NO_CLASS]).tolist()
     return id_map, [{"id": label + 1, "category_id": label} for label in present]

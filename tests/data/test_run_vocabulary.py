@@ -43,11 +43,11 @@ def test_a_file_with_an_equals_sign(tmp_path: Path) -> None:
         (
             ["a.txt"],
             ["pets", "cars"],
-            r"a\.txt, but there are 2 test sets: .*NAME=a\.txt with NAME one of zoo, pets, cars",
+            r"a\.txt, but DATASETS.TEST has 2 data sets: .*NAME=a\.txt, with NAME one of zoo, pets, cars",
         ),
-        (["a.txt"], [], "there are 0 test sets"),
+        (["a.txt"], [], "DATASETS.TEST has 0 data sets"),
         (["pest=a.txt"], ["pets"], r"a file for 'pest', .*\. Did you mean 'pets'\? Its data sets: zoo, pets"),
-        (["a.txt", "pets=b.txt"], ["pets"], r"gives pets two files, a\.txt and b\.txt: leave one out"),
+        (["a.txt", "pets=b.txt"], ["pets"], r"gives pets two files, a\.txt and b\.txt: remove one"),
     ],
 )
 def test_entries_that_do_not_say_whose(entries: list[str], test: list[str], message: str) -> None:

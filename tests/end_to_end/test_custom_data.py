@@ -57,7 +57,7 @@ def test_a_step_of_training(name: str) -> None:
 def test_evaluation_with_custom_class_names(capsys: pytest.CaptureFixture[str]) -> None:
     sets = ["DATASETS.TRAIN", [FOLDER], "DATASETS.TEST", [FOLDER, PANOPTIC, INSTANCES]]
     assert train_net(*sets, "--eval-only", "--vocabulary", "names.txt") == 2
-    assert "there are 3 test sets: say whose words" in capsys.readouterr().err
+    assert "DATASETS.TEST has 3 data sets: write NAME=" in capsys.readouterr().err
     assert train_net(*sets, "--eval-only", "--vocabulary", f"{FOLDER}=names.txt") == 0
     results = json.loads(Path("out/inference/results.json").read_text(encoding="utf-8"))
     assert {name: set(tasks) - {"per_class", "about"} for name, tasks in results.items()} == {

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from frozenseg.data.class_maps import NO_CLASS, AnnotationRules, read_class_map, read_label_map
+from frozenseg.data.class_maps import NO_CLASS, AnnotationRules, read_class_map, read_label_classes
 from frozenseg.data.images import check_size, read_image
 from frozenseg.data.metadata import Metadata
 from frozenseg.errors import DataError
@@ -133,7 +133,7 @@ def audit_image(record: Record, rules: AnnotationRules) -> ImageAudit:
         check_size(record["file_name"], image, (record.get("height", size[0]), record.get("width", size[1])))
         classes = read_class_map(record, rules, size)
         if "sem_seg_file_name" in record and "pan_seg_file_name" in record:
-            read_label_map(record, rules, size)
+            read_label_classes(record, rules, size)
     except DataError as error:
         return ImageAudit(problem=str(error))
     unlabelled, *counts = np.bincount((classes - NO_CLASS).ravel(), minlength=rules.num_classes + 1).tolist()

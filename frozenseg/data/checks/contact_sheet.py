@@ -17,7 +17,7 @@ from frozenseg.visualization.image_grid import COLUMN_WIDTH, GridRow, image_grid
 from frozenseg.visualization.legend import LegendEntry
 from frozenseg.visualization.overlay import legend_colours, nearest_pixels, overlay_labels
 
-HEADERS = ("image", "annotation", "classes, largest first")
+SHEET_HEADERS = ("image", "annotation", "classes, largest first")
 BLACK = (0, 0, 0)  # of pixels without annotation
 
 
@@ -31,7 +31,7 @@ def contact_sheet(records: Sequence[Record], metadata: Metadata) -> Image.Image:
         metadata: of the data set: ``vocabulary`` and ``colors``.
     """
     rules = AnnotationRules.from_metadata(metadata)
-    return image_grid([_row(record, metadata, rules) for record in records], HEADERS)
+    return image_grid([_row(record, metadata, rules) for record in records], SHEET_HEADERS)
 
 
 def _row(record: Record, metadata: Metadata, rules: AnnotationRules) -> GridRow:

@@ -1,13 +1,24 @@
-"""Disk cache of tensors, with keys made from the inputs that they were computed from."""
+"""Disk caches of tensors and of NumPy arrays, with keys made from the inputs that they were computed from."""
 
+import contextlib
 import hashlib
 import json
+import os
+import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from torch import Tensor
 
-from frozenseg.atomic import write_tensors
+from frozenseg.atomic import replacing, write_tensors
+from frozenseg.log import get_logger
+
+logger = get_logger(__name__)
+Arrays = dict[str, np.ndarray]
+GIB = 2**30
+CHECK_EVERY = 50  # files written between two checks of the folder's size
 
 
 class TensorCache:
@@ -39,3 +50,69 @@ class TensorCache:
     def _path(self, content: dict[str, Any]) -> Path:
         key = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
         return self.folder / f"{key[:32]}.safetensors"
+
+
+class ArrayCache:
+    """Disk cache of named arrays in compressed ``.npz`` files, with an optional limit of its size.
+
+    Files are written under a temporary name and renamed, so that processes can share a folder and a killed process
+    leaves no incomplete file. A damaged file counts as absent.
+
+    Args:
+        folder: folder of the files; created by the first write.
+        limit: GiB; beyond it the least recently used files are deleted. 0 for no limit.
+    """
+
+    def __init__(self, folder: str | Path, limit: float = 0) -> None:
+        self.folder, self.limit = Path(folder).expanduser(), limit
+        self._written = 0
+
+    def load(self, key: str, required: Sequence[str]) -> Arrays | None:
+        """Return the arrays under a key, or None if there are none.
+
+        Args:
+            key: hexadecimal digits.
+            required: names of the arrays; a file without one of them counts as damaged.
+        """
+        path = self._path(key)
+        try:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as content:
+                arrays = {name: content[name] for name in required}
+        except FileNotFoundError:
+            return None
+        except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
+            logger.warning("%s is damaged and will be replaced: %s", path, error)
+            return None
+        with contextlib.suppress(OSError):  # the folder may be read-only, or another process may have deleted the file
+            os.utime(path)  # marks the file as used
+        return arrays
+
+    def save(self, key: str, arrays: Arrays) -> Path:
+        """Store arrays (any shapes and dtypes) under a key; return their file."""
+        path = self._path(key)
+        with replacing(path) as temporary, temporary.open("wb") as file:
+            np.savez_compressed(file, **arrays)  # type: ignore[arg-type]  # its stub mistakes the arrays for a flag
+        self._written += 1
+        if self.limit and self._written % CHECK_EVERY == 1:
+            self._shrink(keep=path)
+        return path
+
+    def _path(self, key: str) -> Path:
+        return self.folder / key[:2] / f"{key}.npz"
+
+    def _shrink(self, keep: Path) -> None:
+        """Delete the least recently used files beyond the limit."""
+        files = []
+        for path in self.folder.glob("*/*.npz"):
+            try:
+                state = path.stat()
+            except FileNotFoundError:
+                continue  # another process has deleted it
+            files.append((state.st_mtime, state.st_size, path))
+        surplus = sum(size for _, size, _ in files) - self.limit * GIB
+        for _, size, path in sorted(files):
+            if surplus <= 0:
+                return
+            if path != keep:
+                path.unlink(missing_ok=True)
+                surplus -= size

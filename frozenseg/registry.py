@@ -6,11 +6,14 @@ up, so that a new file in the folder adds an entry, and ``import frozenseg`` reg
 
 import importlib
 import pkgutil
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from fvcore.common.registry import Registry as FvcoreRegistry
 
 from frozenseg.errors import ConfigError, did_you_mean
+
+Entry = TypeVar("Entry", bound=Callable[..., Any])
 
 
 class Registry(FvcoreRegistry):
@@ -25,6 +28,11 @@ class Registry(FvcoreRegistry):
         super().__init__(name)
         self._home = home
         self._imported = False
+
+    def register(self) -> Callable[[Entry], Entry]:
+        """Return a decorator that registers a class or function under its ``__name__``."""
+        decorator: Callable[[Entry], Entry] = super().register()
+        return decorator
 
     def look_up(self, name: str) -> Any:
         """Return the entry with a name.

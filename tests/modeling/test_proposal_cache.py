@@ -5,8 +5,9 @@ import os
 import pytest
 import torch
 
+from frozenseg.cache import GIB
 from frozenseg.modeling.sam.automatic_masks.placement import Placement
-from frozenseg.modeling.sam.automatic_masks.proposal_cache import GIB, ProposalCache
+from frozenseg.modeling.sam.automatic_masks.proposal_cache import ProposalCache
 from frozenseg.modeling.sam.automatic_masks.proposal_settings import ProposalSettings
 from frozenseg.modeling.sam.automatic_masks.proposals import Proposals
 
@@ -78,7 +79,7 @@ def test_a_damaged_file_is_made_anew(tmp_path, caplog):
 
 
 def test_what_was_not_used_for_longest_goes_first(tmp_path, monkeypatch):
-    monkeypatch.setattr("frozenseg.modeling.sam.automatic_masks.proposal_cache.LOOK_EVERY", 1)
+    monkeypatch.setattr("frozenseg.cache.CHECK_EVERY", 1)
     unlimited = ProposalCache(tmp_path)
     paths = [unlimited.save(masks(), picture(seed), "sam", SETTINGS) for seed in range(3)]
     for age, path in enumerate(paths):
@@ -86,6 +87,6 @@ def test_what_was_not_used_for_longest_goes_first(tmp_path, monkeypatch):
     assert unlimited.load(picture(0), "sam", SETTINGS) is not None  # used: the youngest now
     size = paths[0].stat().st_size
     newest = ProposalCache(tmp_path, limit=2.5 * size / GIB)
-    monkeypatch.setattr("frozenseg.modeling.sam.automatic_masks.proposal_cache.LOOK_EVERY", 2)
+    monkeypatch.setattr("frozenseg.cache.CHECK_EVERY", 2)
     newest.save(masks(), picture(3), "sam", SETTINGS)
     assert [path.exists() for path in paths] == [True, False, False]

@@ -9,7 +9,7 @@ from segment_anything.modeling import Sam
 
 from frozenseg.errors import ConfigError, ShapeError
 from frozenseg.modeling.sam.automatic_masks.candidates import (
-    Candidates,
+    ScoredMasks,
     find_candidates,
     suppress_duplicates,
     without_small_regions,
@@ -151,7 +151,7 @@ def test_red_and_blue_are_swapped_on_demand():
     sam, image = lively(build_sam("vit_toy", "random:1"), 64, 96)
     swapped = replace(SETTINGS, swap_red_and_blue=True)
     assert torch.equal(embed_image(sam, image, swapped), embed_image(sam, image.flip(0), SETTINGS))
-    with pytest.raises(ConfigError, match="swap_red_and_blue needs an embedding of its own"):
+    with pytest.raises(ConfigError, match="swap_red_and_blue needs the embedding of the swapped image"):
         propose_masks(sam, image, swapped, embed_image(sam, image, swapped))
 
 
@@ -227,8 +227,8 @@ def squares(*corners: tuple[int, int, int]) -> torch.Tensor:
     return logits
 
 
-def candidates(logits: torch.Tensor, *quality: float) -> Candidates:
-    return Candidates(logits, torch.tensor(quality), torch.ones(len(logits)), pixel_boxes(logits > 0))
+def candidates(logits: torch.Tensor, *quality: float) -> ScoredMasks:
+    return ScoredMasks(logits, torch.tensor(quality), torch.ones(len(logits)), pixel_boxes(logits > 0))
 
 
 def test_of_duplicates_in_any_batch_the_best_stays():

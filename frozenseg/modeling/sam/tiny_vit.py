@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from typing import Any
 
 from segment_anything.modeling.common import LayerNorm2d
 from timm.models.tiny_vit import TinyVit
@@ -47,7 +48,7 @@ class TinyViTEncoder(nn.Module):
         channels: int,
     ) -> None:
         super().__init__()
-        trunk = TinyVit(
+        trunk: Any = TinyVit(
             num_classes=0,
             embed_dims=tuple(widths),
             depths=tuple(depths),
@@ -55,15 +56,16 @@ class TinyViTEncoder(nn.Module):
             window_sizes=tuple(windows),
             drop_path_rate=0.0,
         )
-        self.patch_embed, self.stages = trunk.patch_embed, trunk.stages
-        self.stages[-1].downsample.conv2.conv.stride = (1, 1)
+        trunk.stages[-1].downsample.conv2.conv.stride = (1, 1)
+        self.patch_embed: nn.Module = trunk.patch_embed
+        self.stages: nn.Sequential = trunk.stages
         self.neck = nn.Sequential(
             nn.Conv2d(widths[-1], channels, kernel_size=1, bias=False),
             LayerNorm2d(channels),
             nn.Conv2d(channels, channels, kernel_size=3, padding=1, bias=False),
             LayerNorm2d(channels),
         )
-        self.register_load_state_dict_post_hook(_clear_attention_biases)
+        self.register_load_state_dict_post_hook(_clear_attention_biases)  # type: ignore[no-untyped-call]  # torch's
 
     def forward(self, images: Tensor) -> Tensor:
         """Map images (B, 3, S, S) to their embedding (B, c, S/16, S/16)."""

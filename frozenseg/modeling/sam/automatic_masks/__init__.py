@@ -1,1 +1,1 @@
-"""SAM proposals: automatic mask generation, its settings and cache (paper of SAM, sec. 5 and appendix B)."""
+"""SAM proposals: automatic mask generation (Kirillov et al. 2023, section 5 and appendix B), its settings and cache."""

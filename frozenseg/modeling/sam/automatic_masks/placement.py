@@ -1,9 +1,20 @@
-"""Where an image lies in SAM's square input, and low-resolution masks at the image's size.
+"""Placement of an image in SAM's square input, and mask logits at image size.
 
-The package enlarges masks twice, to the padded input and, after a cut, to the image. Both are linear and treat rows and
-columns alike, so that two small matrices do the same for any rows of the image, without the map between.
+The drawing shows an image that is wider than high::
 
-Letters: M masks, h×w low resolution, H×W the image, S side of SAM's input.
+    image (H, W)          SAM input (S, S)      mask logits (h, w)     image (H, W)
+    +---------------+     +-----------+         +-----+                +---------------+
+    |               |     |  inside   |  SAM    |     |  resize to S,  |               |
+    |               | --> +-----------+ ----->  +-----+  cut inside,   |               |
+    |               |     |  padding  |         |     |  resize to H,W |               |
+    +---------------+     +-----------+         +-----+ -------------> +---------------+
+      longest side -> S, aspect kept              S/h = 4 for the released models
+
+The segment-anything package resizes masks twice: to the padded input, and, after the padding is cut off, to the image.
+Both are linear and separable, so two small matrices give the same result for any rows of the image, without the
+intermediate (M, S, S) tensor.
+
+Letters: M masks, h×w low resolution, H×W the image, S side of SAM's input, P points.
 """
 
 from dataclasses import dataclass
@@ -15,6 +26,8 @@ import torch.nn.functional as F
 from segment_anything.utils.transforms import ResizeLongestSide
 from torch import Tensor
 
+from frozenseg.structures.shapes import check_shape
+
 
 @dataclass(frozen=True)
 class Placement:
@@ -22,7 +35,7 @@ class Placement:
 
     Args:
         size: H and W.
-        inside: height and width of the image in the input, the rest is padding right and below.
+        inside: height and width of the image in the input; the rest is padding right and below.
         side: S.
     """
 
@@ -32,16 +45,17 @@ class Placement:
 
     @classmethod
     def of(cls, height: int, width: int, side: int) -> "Placement":
-        """Place an image as the package does, its longest side S."""
+        """Place an image as the package does: its longest side becomes S."""
         return cls((height, width), ResizeLongestSide.get_preprocess_shape(height, width, side), side)
 
     def to_input(self, points: np.ndarray) -> np.ndarray:
-        """Turn points (P, 2) x, y as shares of the image, 0-1, into pixels of the input."""
+        """Convert points (P, 2) x, y in fractions of the image, 0-1, into pixels of the input."""
         in_pixels = points * np.array(self.size[::-1])
-        return ResizeLongestSide(self.side).apply_coords(in_pixels, self.size)
+        in_input: np.ndarray = ResizeLongestSide(self.side).apply_coords(in_pixels, self.size)
+        return in_input
 
     def at_image_size(self, logits: Tensor, rows: slice = slice(None)) -> Tensor:
-        """Enlarge masks to the image, or to some of its rows.
+        """Resize mask logits to the image, or to some of its rows.
 
         Args:
             logits: (M, h, w) float32 of the padded input.
@@ -49,7 +63,11 @@ class Placement:
 
         Returns:
             (M, rows, W) float32.
+
+        Raises:
+            ShapeError: the logits are not (M, h, w).
         """
+        check_shape("mask logits", logits, "M h w")
         down, across = (
             weights_along(logits.shape[1 + axis], self.side, self.inside[axis], self.size[axis]).to(logits.device)
             for axis in (0, 1)
@@ -59,18 +77,18 @@ class Placement:
 
 @lru_cache(maxsize=16)
 def weights_along(low: int, side: int, inside: int, size: int) -> Tensor:
-    """Return the weights (size, low) of low-resolution values in those of the image, along one axis.
+    """Return the weights (size, low) of low-resolution values in the values of the image, along one axis.
 
     Args:
-        low: values of low resolution.
-        side: S, to which they are enlarged.
-        inside: of which the first ones are the image.
-        size: of the image.
+        low: number of low-resolution values.
+        side: S, the number of values after the first resize.
+        inside: number of values that are kept, from the first one on.
+        size: number of values after the second resize, of the image.
     """
     padded = F.interpolate(torch.eye(low)[None], size=side, mode="linear", align_corners=False)
     return F.interpolate(padded[..., :inside], size=size, mode="linear", align_corners=False)[0].T.contiguous()
 
 
 def rows_at_a_time(values: int, each: int) -> int:
-    """Return how many rows of ``each`` values fit into ``values``, one at least."""
+    """Return the number of rows of ``each`` values that fit into ``values``, at least one."""
     return max(1, values // max(1, each))

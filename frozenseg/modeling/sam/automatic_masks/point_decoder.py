@@ -1,16 +1,19 @@
-"""SAM's mask decoder for very many points on one image: what is the same for every point is computed once.
+"""SAM's mask decoder for many points on one image: values that all points share are computed once.
 
-The numbers are those of the package's ``MaskDecoder``, up to rounding. Three things are done otherwise:
+The result is that of ``MaskDecoder`` of the segment-anything package, up to rounding. There are three differences:
 
-- until the first layer's image tokens have attended to the points, they are the same for all points, and so are their
+- image tokens are the same for all points until those of the first layer have attended to the points, and so are their
   keys, values and queries;
-- later the image's projections move to the side of the few prompt tokens: (W x)·q = x·(Wᵀ q), so that T·heads vectors
-  are projected and not h·w of them, and the position's share of a score comes from tables;
-- masks are upscaled for the points that are still wanted after the quality of their masks is known.
+- after that the projections of the image are applied to the few prompt tokens instead: (W x)·q = x·(Wᵀ q), so that T·n
+  vectors are projected instead of h·w, and the contribution of the position encoding to a score is precomputed;
+- masks are upscaled only for points with a mask that passes the threshold of the predicted IoU.
 
-Letters: B points, T tokens of each (quality, four masks, the point, the padding point), m masks of each (three), L
-image tokens = h·w, c channels, n heads, e channels of a head.
+Letters: B points, T tokens of a point (quality, four masks, the point, the padding point), m masks of a point (three),
+L image tokens = h·w, c channels, n heads, e channels of a head.
 """
+
+from collections.abc import Callable
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -18,20 +21,24 @@ from segment_anything.modeling import MaskDecoder
 from segment_anything.modeling.transformer import Attention, TwoWayAttentionBlock
 from torch import Tensor, nn
 
-UPSCALING = 4  # of masks beside the embedding
+from frozenseg.structures.shapes import check_shape
+
+UPSCALING = 4  # of masks relative to the embedding
 
 
 class PointDecoder:
-    """A mask decoder and one image.
+    """Mask decoder of one image.
 
     Args:
-        decoder: the package's.
-        image: (1, c, h, w) embedding of the image, the dense prompt added.
+        decoder: of the segment-anything package.
+        image: (1, c, h, w) embedding of the image plus the dense prompt.
         position: (1, c, h, w) position encoding of the image.
-        dtype: in which image tokens are computed, float32 or bfloat16; prompt tokens stay float32.
+        dtype: of the image tokens, float32 or bfloat16; prompt tokens are float32.
     """
 
     def __init__(self, decoder: MaskDecoder, image: Tensor, position: Tensor, dtype: torch.dtype) -> None:
+        check_shape("image embedding", image, "1 c h w")
+        check_shape("position encoding", position, "1 c h w", c=image.shape[1], h=image.shape[2], w=image.shape[3])
         self.decoder, self.dtype, self.grid = decoder, dtype, tuple(image.shape[-2:])
         self.image = image.flatten(2).transpose(1, 2)  # (1, L, c)
         self.position = position.flatten(2).transpose(1, 2)  # (1, L, c)
@@ -55,9 +62,10 @@ class PointDecoder:
         Returns:
             Tokens (B, T, c), and image tokens (B, L, c) in ``dtype``.
         """
-        own = torch.cat([self.decoder.iou_token.weight, self.decoder.mask_tokens.weight])
-        encoding = torch.cat([own.expand(len(prompts), -1, -1), prompts], dim=1)  # (B, T, c)
-        tokens, image = encoding, None
+        check_shape("prompts", prompts, "B 2 c", c=self.image.shape[-1])
+        learned = torch.cat([self.decoder.iou_token.weight, self.decoder.mask_tokens.weight])
+        encoding = torch.cat([learned.expand(len(prompts), -1, -1), prompts], dim=1)  # (B, T, c)
+        tokens, image = encoding, None  # None: the embedding that all points share
         transformer = self.decoder.transformer
         for layer, read, write in zip(transformer.layers, self.reads, self.writes, strict=False):
             tokens = attend_to_each_other(layer, tokens, encoding)
@@ -65,11 +73,13 @@ class PointDecoder:
             tokens = layer.norm3(tokens + layer.mlp(tokens))
             image = write(tokens + encoding, tokens, image)
         tokens = transformer.norm_final_attn(tokens + self.reads[-1](tokens + encoding, image))
+        assert image is not None  # noqa: S101  # a transformer has layers
         return tokens, image
 
     def quality(self, tokens: Tensor) -> Tensor:
         """Predict the IoU of each mask, (B, T, c) → (B, m)."""
-        return self.decoder.iou_prediction_head(tokens[:, 0])[:, 1:]
+        predicted: Tensor = self.decoder.iou_prediction_head(tokens[:, 0])[:, 1:]
+        return predicted
 
     def masks(self, tokens: Tensor, image: Tensor) -> Tensor:
         """Return the logits of the masks.
@@ -87,21 +97,23 @@ class PointDecoder:
 
 
 def attend_to_each_other(layer: TwoWayAttentionBlock, tokens: Tensor, encoding: Tensor) -> Tensor:
-    """Let the tokens of a point attend to each other, (B, T, c) → (B, T, c)."""
+    """Apply self-attention to the tokens of each point, (B, T, c) → (B, T, c)."""
     if layer.skip_first_layer_pe:
-        return layer.norm1(layer.self_attn(q=tokens, k=tokens, v=tokens))
-    placed = tokens + encoding
-    return layer.norm1(tokens + layer.self_attn(q=placed, k=placed, v=tokens))
+        attended: Tensor = layer.norm1(layer.self_attn(q=tokens, k=tokens, v=tokens))
+        return attended
+    encoded = tokens + encoding
+    residual: Tensor = layer.norm1(tokens + layer.self_attn(q=encoded, k=encoded, v=tokens))
+    return residual
 
 
 class ImageScores:
-    """Scores between tokens and image, whichever side asks.
+    """Attention scores between tokens and image, in both directions.
 
     Args:
         token_side: projection of the tokens, c → n·e.
         image_side: projection of the image, c → n·e.
         heads: n.
-        image: (1, L, c) where all points share it, else None.
+        image: (1, L, c) if all points share it, else None.
         position: (1, L, c).
         dtype: of the image side.
     """
@@ -116,27 +128,27 @@ class ImageScores:
         dtype: torch.dtype,
     ) -> None:
         self.token_side, self.heads, self.dtype = token_side, heads, dtype
-        seen = position if image is None else image + position
-        self.table = split_heads(image_side(seen), heads)[0].to(dtype)  # (n, L, e)
-        self.weight = image_side.weight.unflatten(0, (heads, -1))  # (n, e, c)
+        shared = position if image is None else image + position
+        self.table = split_heads(image_side(shared), heads)[0].to(dtype)  # (n, L, e)
+        self.weight = torch.unflatten(image_side.weight, 0, (heads, -1))  # (n, e, c)
 
     def __call__(self, tokens: Tensor, image: Tensor | None) -> Tensor:
-        """Return scaled scores (B, n, T, L) of tokens (B, T, c) and image (B, L, c), or None for the shared one."""
-        asked = split_heads(self.token_side(tokens), self.heads)  # (B, n, T, e)
-        asked = asked / asked.shape[-1] ** 0.5
-        scores = torch.einsum("bnte,nle->bntl", asked.to(self.dtype), self.table)
+        """Return scaled scores (B, n, T, L) of tokens (B, T, c) and image (B, L, c), None for the shared image."""
+        queries = split_heads(self.token_side(tokens), self.heads)  # (B, n, T, e)
+        queries = queries / queries.shape[-1] ** 0.5
+        scores = torch.einsum("bnte,nle->bntl", queries.to(self.dtype), self.table)
         if image is None:
             return scores
-        lifted = (asked @ self.weight).flatten(1, 2).to(self.dtype)  # (B, n·T, c)
+        lifted = (queries @ self.weight).flatten(1, 2).to(self.dtype)  # (B, n·T, c)
         return torch.baddbmm(scores.flatten(1, 2), lifted, image.mT).view_as(scores)
 
 
 class ImageReader:
-    """Attention of tokens to the image.
+    """Cross-attention from tokens to the image.
 
     Args:
-        attention: the package's.
-        image: (1, L, c) where all points share it, else None.
+        attention: of the segment-anything package.
+        image: (1, L, c) if all points share it, else None.
         position: (1, L, c).
         dtype: of the image side.
     """
@@ -145,26 +157,28 @@ class ImageReader:
         self.attention, heads = attention, attention.num_heads
         self.scores = ImageScores(attention.q_proj, attention.k_proj, heads, image, position, dtype)
         self.shared = None if image is None else split_heads(attention.v_proj(image), heads)[0].to(dtype)  # (n, L, e)
-        self.weight = attention.v_proj.weight.unflatten(0, (heads, -1)).mT  # (n, c, e)
-        self.bias = attention.v_proj.bias.unflatten(0, (heads, 1, -1))  # (n, 1, e)
+        self.weight = torch.unflatten(attention.v_proj.weight, 0, (heads, -1)).mT  # (n, c, e)
+        self.bias = torch.unflatten(attention.v_proj.bias, 0, (heads, 1, -1))  # (n, 1, e)
 
     def __call__(self, tokens: Tensor, image: Tensor | None) -> Tensor:
-        """Return what tokens (B, T, c) read in the image (B, L, c), or None for the shared one; (B, T, c)."""
+        """Attend from tokens (B, T, c) to the image (B, L, c), None for the shared image; returns (B, T, c)."""
         weights = self.scores(tokens, image).softmax(dim=-1)  # (B, n, T, L)
         if image is None:
+            assert self.shared is not None  # noqa: S101  # of the first layer
             read = torch.einsum("bntl,nle->bnte", weights, self.shared).float()
         else:
-            pooled = (weights.flatten(1, 2) @ image).unflatten(1, weights.shape[1:3]).float()  # (B, n, T, c)
-            read = pooled @ self.weight + self.bias  # weights sum to one, and so pass the bias
-        return self.attention.out_proj(read.transpose(1, 2).flatten(2))
+            pooled = torch.unflatten(weights.flatten(1, 2) @ image, 1, weights.shape[1:3]).float()  # (B, n, T, c)
+            read = pooled @ self.weight + self.bias  # attention weights sum to one, so the bias is added once
+        output: Tensor = self.attention.out_proj(read.transpose(1, 2).flatten(2))
+        return output
 
 
 class ImageWriter:
-    """Attention of the image to tokens, the sum with the image and its norm.
+    """Cross-attention from the image to tokens, with residual and norm.
 
     Args:
-        layer: the package's.
-        image: (1, L, c) where all points share it, else None.
+        layer: of the segment-anything package.
+        image: (1, L, c) if all points share it, else None.
         position: (1, L, c).
         dtype: of the image side.
     """
@@ -173,68 +187,76 @@ class ImageWriter:
         attention: Attention = layer.cross_attn_image_to_token
         self.heads, self.dtype, self.value = attention.num_heads, dtype, attention.v_proj
         self.scores = ImageScores(attention.k_proj, attention.q_proj, self.heads, image, position, dtype)
-        self.weight = attention.out_proj.weight.unflatten(1, (self.heads, -1)).permute(1, 2, 0)  # (n, e, c)
+        self.weight = torch.unflatten(attention.out_proj.weight, 1, (self.heads, -1)).permute(1, 2, 0)  # (n, e, c)
         self.bias = attention.out_proj.bias
         self.shared = None if image is None else (image + self.bias).to(dtype)  # (1, L, c)
         self.norm = (layer.norm4.normalized_shape, layer.norm4.weight.to(dtype), layer.norm4.bias.to(dtype))
         self.epsilon = layer.norm4.eps
 
-    def __call__(self, placed: Tensor, tokens: Tensor, image: Tensor | None) -> Tensor:
-        """Return the image tokens after reading the points' tokens.
+    def __call__(self, encoded: Tensor, tokens: Tensor, image: Tensor | None) -> Tensor:
+        """Return the image tokens after attention to the tokens of each point.
 
         Args:
-            placed: (B, T, c) tokens with their encoding.
+            encoded: (B, T, c) tokens plus their encoding.
             tokens: (B, T, c).
-            image: (B, L, c), or None for the shared one.
+            image: (B, L, c); None for the shared image.
 
         Returns:
             (B, L, c).
         """
-        weights = self.scores(placed, image).softmax(dim=2).flatten(1, 2)  # (B, n·T, L)
+        weights = self.scores(encoded, image).softmax(dim=2).flatten(1, 2)  # (B, n·T, L)
         values = split_heads(self.value(tokens), self.heads) @ self.weight  # (B, n, T, c)
-        base = self.shared.expand(len(tokens), -1, -1) if image is None else image + self.bias.to(self.dtype)
+        if image is not None:
+            base = image + self.bias.to(self.dtype)
+        else:
+            assert self.shared is not None  # noqa: S101  # of the first layer
+            base = self.shared.expand(len(tokens), -1, -1)
         written = torch.baddbmm(base, weights.mT, values.flatten(1, 2).to(self.dtype))
         return F.layer_norm(written, *self.norm, self.epsilon)
 
 
 class Upscaling:
-    """Image tokens → maps four times as large → mask logits; channels last, so that each step is one product.
+    """Image tokens → feature maps four times as large → mask logits; channels last, one matrix product for each step.
 
     Args:
-        layers: the package's: transposed convolution 2×2, norm, activation, transposed convolution 2×2, activation.
-        dtype: of the image.
+        layers: of the package: transposed convolution 2×2, norm, activation, transposed convolution 2×2, activation.
+        dtype: of the image tokens.
     """
 
     def __init__(self, layers: nn.Sequential, dtype: torch.dtype) -> None:
-        first, norm, self.activation, second, _ = layers
+        first, norm, activation, second, _ = (cast(Any, layer) for layer in layers)
+        self.activation: Callable[[Tensor], Tensor] = activation
         self.first, self.second = (as_linear(convolution, dtype) for convolution in (first, second))
-        self.norm = ((len(norm.weight),), norm.weight.to(dtype), norm.bias.to(dtype), norm.eps)
+        self.norm_shape: tuple[int] = (len(norm.weight),)
+        self.norm: tuple[Tensor, Tensor, float] = (norm.weight.to(dtype), norm.bias.to(dtype), norm.eps)
 
     def __call__(self, image: Tensor, kernels: Tensor, grid: tuple[int, ...]) -> Tensor:
-        """Return the logits.
+        """Return mask logits.
 
         Args:
             image: (B, L, c) tokens.
-            kernels: (B, m, c/8), one a mask.
+            kernels: (B, m, c/8), one for each mask.
             grid: h and w.
 
         Returns:
             (B, m, 4h, 4w).
         """
-        fine = F.linear(image, *self.first).unflatten(-1, (-1, *self.norm[0]))  # (B, L, 4, c/4)
-        fine = self.activation(F.layer_norm(fine, *self.norm))
-        fine = self.activation(F.linear(fine, *self.second)).unflatten(-1, (4, -1)).flatten(1, 3)  # (B, 16L, c/8)
+        fine = torch.unflatten(F.linear(image, *self.first), -1, (-1, *self.norm_shape))  # (B, L, 4, c/4)
+        fine = self.activation(F.layer_norm(fine, self.norm_shape, *self.norm))
+        fine = self.activation(F.linear(fine, *self.second))  # (B, L, 4, 4·c/8)
+        fine = torch.unflatten(fine, -1, (4, -1)).flatten(1, 3)  # (B, 16L, c/8)
         logits = kernels @ fine.float().mT  # (B, m, 16L)
-        squares = logits.unflatten(-1, (*grid, 2, 2, 2, 2))  # rows, columns, then y and x inside, twice
+        squares = torch.unflatten(logits, -1, (*grid, 2, 2, 2, 2))  # rows, columns, then y and x inside, twice
         return squares.permute(0, 1, 2, 4, 6, 3, 5, 7).reshape(*kernels.shape[:2], *(UPSCALING * side for side in grid))
 
 
 def as_linear(convolution: nn.ConvTranspose2d, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-    """Return weight (4·out, in) and bias (4·out,) of a transposed 2×2 convolution, stride 2, place by place."""
+    """Return weight (4·out, in) and bias (4·out,) of a transposed 2×2 convolution, stride 2, position by position."""
+    assert convolution.bias is not None  # noqa: S101  # SAM's have one
     weight = convolution.weight.permute(2, 3, 1, 0).flatten(0, 2)
     return weight.to(dtype), convolution.bias.repeat(4).to(dtype)
 
 
 def split_heads(projected: Tensor, heads: int) -> Tensor:
-    """Turn (B, T, n·e) into (B, n, T, e)."""
-    return projected.unflatten(-1, (heads, -1)).transpose(1, 2)
+    """Reshape (B, T, n·e) to (B, n, T, e)."""
+    return torch.unflatten(projected, -1, (heads, -1)).transpose(1, 2)

@@ -1,17 +1,18 @@
-"""The frozen SAM's automatic masks: what it finds at a grid of points, filtered, the largest ones.
+"""SAM proposals: automatic masks at a grid of points, filtered, the largest ones.
 
-The same masks as ``SamAutomaticMaskGenerator`` of the segment-anything package without crops, in the same order of
-operations, which matters:
+The masks are those of ``SamAutomaticMaskGenerator`` of the segment-anything package without crops. The order of the
+steps is the package's, as it changes the result:
 
-1. per point, three masks; those with a predicted IoU above its threshold stay, then those stable enough, both judged
-   at image size;
-2. of boxes that overlap, the one with the highest predicted IoU stays;
-3. holes and islands smaller than the least region go, and boxes are compared once more: masks that this left alone go
-   before those that it changed, in the order of step 2 otherwise;
-4. the largest masks by their area after step 3 stay, the largest first; the package gives all, in the order of step 3.
+1. three masks are decoded for each point; those with a predicted IoU above the threshold and, at image size, a high
+   enough stability are kept;
+2. of masks with overlapping boxes, the one with the highest predicted IoU is kept;
+3. holes and islands smaller than the minimum are removed, and boxes are compared a second time: masks without small
+   regions take precedence over changed ones, in the order of step 2 otherwise;
+4. the largest masks by their area after step 3 are kept, the largest first; the package returns all, in the order of
+   step 3.
 
-Step 3 acts on masks and areas alone. Logits stay as the decoder gave them, negative in a filled hole and positive on a
-removed island, and so they vote in the released model's ensemble, too.
+Step 3 changes masks and areas only. The logits remain those of the decoder, negative in a filled hole and positive on a
+removed island; the ensemble of the released model uses them in this form, too.
 
 Letters: M masks, h×w low resolution (256×256), H×W the image, S side of SAM's input, c channels.
 """
@@ -40,15 +41,15 @@ from frozenseg.structures.shapes import check_shape
 
 @dataclass(frozen=True, eq=False)
 class Proposals:
-    """SAM's masks of one image, the largest first.
+    """SAM proposals of one image, the largest first.
 
     Args:
-        logits: (M, h, w) float32, of the padded input; above 0 is inside. What is at image size follows from them.
-        predicted_ious: (M,) what SAM believes of each.
+        logits: (M, h, w) float32, of the padded input; a pixel is inside if its logit is above 0.
+        predicted_ious: (M,) IoU with the ground truth, predicted by SAM.
         stability: (M,) 0-1.
         areas: (M,) int64 pixels at image size, small regions removed.
-        placement: where the image lies in the logits.
-        min_region_area: of the settings.
+        placement: position of the image in the logits.
+        min_region_area: of the settings that the proposals were made with.
     """
 
     logits: Tensor
@@ -63,15 +64,15 @@ class Proposals:
         return len(self.logits)
 
     def to(self, device: torch.device) -> "Proposals":
-        """Return the same on a device."""
+        """Return the proposals on a device."""
         moved = {name: getattr(self, name).to(device) for name in ("logits", "predicted_ious", "stability", "areas")}
         return replace(self, **moved)
 
     def strips(self, values: int = 2**24) -> Iterator[tuple[slice, Tensor]]:
-        """Give the logits at image size, some rows of all masks at a time, so that they never exist all at once.
+        """Yield the logits at image size, some rows of all masks at a time, so that memory stays bounded.
 
         Args:
-            values: the most at once, unless a single row has more; 16 Mi are 64 MiB.
+            values: maximum number of logits at once, but at least one row; 16 Mi are 64 MiB.
 
         Yields:
             The rows, and their logits (M, rows, W) float32.
@@ -98,31 +99,34 @@ class Proposals:
 def propose_masks(
     sam: FrozenSAM, image: Tensor, settings: ProposalSettings | None = None, embedding: Tensor | None = None
 ) -> Proposals:
-    """Find masks everywhere in an image.
+    """Propose masks everywhere in an image.
 
-    The low-resolution logits of all candidates are kept until duplicates go, 256 KiB each: 0.8 GB at the very most for
-    32×32 points, less than the package holds for a single batch of its points.
+    The low-resolution logits of all candidates are in memory until duplicates are dropped, 256 KiB each: at most 0.8 GB
+    for 32×32 points, less than the package needs for a single batch of points.
 
     Args:
-        sam: any.
+        sam: any SAM.
         image: (3, H, W) uint8 RGB.
         settings: None for those of the paper.
-        embedding: (1, c, S/16, S/16) of this image as :func:`embed_image` gives it, where there is one already; the
-            model's own embedding is that only where :func:`shares_embedding` says so.
+        embedding: (1, c, S/16, S/16) of this image from :func:`embed_image`, to save its computation; the embedding of
+            the segmentation model is the same only if :func:`shares_embedding` returns True.
 
     Raises:
-        ShapeError: the image is something else.
-        ConfigError: an embedding is given, and red and blue should be swapped, which it cannot show.
+        ShapeError: the image is not (3, H, W) uint8, or the embedding not (1, c, h, w).
+        ConfigError: both an embedding and ``swap_red_and_blue``, which needs an embedding of the swapped image.
     """
     settings = settings or ProposalSettings()
     check_image(image)
     if embedding is not None and settings.swap_red_and_blue:
-        raise ConfigError("swap_red_and_blue needs an embedding of its own: leave out the embedding, or the swap.")
+        raise ConfigError(
+            "swap_red_and_blue needs the embedding of the swapped image: pass no embedding, or switch the swap off."
+        )
     if embedding is None:
         embedding = embed_image(sam, image, settings)
+    check_shape("embedding", embedding, "1 c h w", c=sam.channels)
     placement = Placement.of(image.shape[1], image.shape[2], sam.image_size)
-    found = list(find_candidates(sam, embedding, placement, settings))
-    kept = suppress_duplicates(found, settings.nms_threshold)
+    batches = list(find_candidates(sam, embedding, placement, settings))
+    kept = suppress_duplicates(batches, settings.nms_threshold)
     kept, areas = without_small_regions(kept, placement, settings)
     largest = areas.argsort(descending=True, stable=True)[: settings.max_masks]
     return Proposals(
@@ -136,10 +140,10 @@ def propose_masks(
 
 
 def check_image(image: Tensor) -> None:
-    """Refuse what is no (3, H, W) uint8 image, with a ShapeError."""
+    """Raise ShapeError unless the image is (3, H, W) uint8."""
     check_shape("image", image, "3 H W")
     if image.dtype != torch.uint8:
-        raise ShapeError(f"image is {image.dtype}, expected torch.uint8 RGB: give the picture before normalisation.")
+        raise ShapeError(f"image is {image.dtype}, expected torch.uint8 RGB: pass the image before normalisation.")
 
 
 @torch.no_grad()
@@ -147,29 +151,30 @@ def embed_image(sam: FrozenSAM, image: Tensor, settings: ProposalSettings) -> Te
     """Embed an image as the package does: longest side S, aspect kept, zeros right and below after normalisation.
 
     Args:
-        sam: any.
+        sam: any SAM.
         image: (3, H, W) uint8 RGB.
-        settings: whether red and blue are swapped, and the precision.
+        settings: order of the colour channels, and precision.
 
     Returns:
         (1, c, S/16, S/16) float32.
     """
     device = sam.prompt_encoder.no_mask_embed.weight.device
-    shown = image.flip(0) if settings.swap_red_and_blue else image
-    resized = ResizeLongestSide(sam.image_size).apply_image(shown.permute(1, 2, 0).cpu().numpy())
+    ordered = image.flip(0) if settings.swap_red_and_blue else image
+    resized = ResizeLongestSide(sam.image_size).apply_image(ordered.permute(1, 2, 0).cpu().numpy())
     pixels = torch.from_numpy(resized).to(device).permute(2, 0, 1).float()
     mean, deviation = (torch.tensor(values, device=device)[:, None, None] for values in (sam.PIXEL_MEAN, sam.PIXEL_STD))
     height, width = pixels.shape[1:]
     padded = F.pad((pixels - mean) / deviation, (0, sam.image_size - width, 0, sam.image_size - height))
     with torch.autocast(device.type, torch.bfloat16, enabled=settings.bf16):
-        return sam(padded[None]).float()
+        embedding: Tensor = sam(padded[None])
+    return embedding.float()
 
 
 def shares_embedding(image: tuple[int, int], padded: tuple[int, int], side: int) -> bool:
-    """Say whether the model's own embedding of an image is the one that masks are proposed from.
+    """Return True if the segmentation model and the proposals have the same embedding of an image.
 
-    The model pads first and then resizes without regard to the aspect; the package resizes, aspect kept, and then pads.
-    Both see the same pixels only where neither resizes: the longest side is S, and the padded batch is S×S.
+    The model pads first and then resizes without keeping the aspect ratio; the package resizes, keeping it, and then
+    pads. Both embed the same pixels only if neither resizes: the longest side is S, and the padded batch is S×S.
 
     Args:
         image: H and W.

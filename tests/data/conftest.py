@@ -1,4 +1,4 @@
-"""A little ToyWorld on disk, and a config with what the data side reads."""
+"""Fixtures: a small ToyWorld on disk, and a config with the keys that data loading reads."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,7 +12,7 @@ COUNTS = {"train": 6, "val_seen": 3, "val_unseen": 3}
 
 @pytest.fixture(scope="session")
 def toy_root(tmp_path_factory) -> Path:
-    """The data sets' folder, read-only."""
+    """The folder of all data sets, read-only."""
     root = tmp_path_factory.mktemp("datasets")
     for split, count in COUNTS.items():
         export_split(root / "toyworld" / split, Recipe(split, 0, count, 64, 96), quiet=True)
@@ -21,7 +21,7 @@ def toy_root(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def toy(toy_root, monkeypatch) -> Path:
-    """The same, made known to the catalogs."""
+    """The same folder, as the one that the catalogs use."""
     monkeypatch.setenv("DETECTRON2_DATASETS", str(toy_root))
     return toy_root
 

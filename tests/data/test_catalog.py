@@ -1,4 +1,4 @@
-"""Catalogs: filled when asked, helpful when asked for the wrong name."""
+"""Catalogs: filled on first use; an unknown name is reported with the nearest one."""
 
 import subprocess
 import sys
@@ -14,7 +14,7 @@ NAMES = ["toyworld_train", "toyworld_val_seen", "toyworld_val_unseen"]
 
 
 @pytest.fixture
-def own_name():
+def custom_name():
     yield "my_own"
     DatasetCatalog.remove("my_own")
     MetadataCatalog.remove("my_own")
@@ -27,7 +27,7 @@ def test_catalogs_find_the_data_sets(catalog):
 
 
 @pytest.mark.parametrize("catalog", [DatasetCatalog, MetadataCatalog])
-def test_unknown_name_is_answered_with_the_nearest_and_all(catalog):
+def test_unknown_name_is_reported_with_the_nearest_and_all(catalog):
     with pytest.raises(
         DataError, match=r"'toyworld_trian'\. Did you mean 'toyworld_train'.*Known: .*toyworld_val_seen"
     ):
@@ -57,24 +57,24 @@ def test_metadata_contract(name):
     assert vocabulary_of(name) is metadata.vocabulary
 
 
-def test_metadata_is_one_object_and_keeps_what_is_set(own_name):
-    MetadataCatalog.register(own_name, lambda: {"stuff_classes": ["sky"]})
-    MetadataCatalog.get(own_name).set(evaluator_type="mine")
-    assert MetadataCatalog.get(own_name).as_dict() == {
-        "name": own_name,
+def test_metadata_is_one_object_and_keeps_what_is_set(custom_name):
+    MetadataCatalog.register(custom_name, lambda: {"stuff_classes": ["sky"]})
+    MetadataCatalog.get(custom_name).set(evaluator_type="mine")
+    assert MetadataCatalog.get(custom_name).as_dict() == {
+        "name": custom_name,
         "stuff_classes": ["sky"],
         "evaluator_type": "mine",
     }
 
 
-def test_detectron2_idiom_of_registering_records_first(own_name):
-    DatasetCatalog.register(own_name, lambda: [{"file_name": "a.jpg"}])
-    MetadataCatalog.get(own_name).set(stuff_classes=["sky,clouds", "dog"], thing_dataset_id_to_contiguous_id={5: 1})
-    assert DatasetCatalog.get(own_name) == [{"file_name": "a.jpg"}]
-    assert vocabulary_of(own_name).classes == (("sky", "clouds"), ("dog",))
-    assert vocabulary_of(own_name).isthing == (False, True)
-    assert MetadataCatalog.get(own_name).thing_contiguous_ids == {5: 1}
-    assert resolve(own_name).load_records() == [{"file_name": "a.jpg"}]
+def test_detectron2_idiom_of_registering_records_first(custom_name):
+    DatasetCatalog.register(custom_name, lambda: [{"file_name": "a.jpg"}])
+    MetadataCatalog.get(custom_name).set(stuff_classes=["sky,clouds", "dog"], thing_dataset_id_to_contiguous_id={5: 1})
+    assert DatasetCatalog.get(custom_name) == [{"file_name": "a.jpg"}]
+    assert vocabulary_of(custom_name).classes == (("sky", "clouds"), ("dog",))
+    assert vocabulary_of(custom_name).isthing == (False, True)
+    assert MetadataCatalog.get(custom_name).thing_contiguous_ids == {5: 1}
+    assert resolve(custom_name).load_records() == [{"file_name": "a.jpg"}]
 
 
 def test_a_failure_while_the_catalogs_are_filled_is_repeated():
@@ -95,13 +95,13 @@ def test_a_failure_while_the_catalogs_are_filled_is_repeated():
     subprocess.run([sys.executable, "-c", code], check=True)  # noqa: S603
 
 
-def test_a_name_is_registered_once(own_name):
-    DatasetCatalog.register(own_name, list)
+def test_a_name_is_registered_once(custom_name):
+    DatasetCatalog.register(custom_name, list)
     with pytest.raises(DataError, match="'my_own' is registered already"):
-        DatasetCatalog.register(own_name, list)
+        DatasetCatalog.register(custom_name, list)
 
 
-def test_missing_attribute_is_answered_with_those_there_are():
+def test_missing_attribute_is_reported_with_those_that_are_set():
     metadata = Metadata(name="x", ignore_label=255)
     assert metadata.get("json_file") is metadata.json_file is None
     assert metadata.get("json_file", "none") == "none"
@@ -122,7 +122,7 @@ def test_root_is_read_at_each_call(monkeypatch, tmp_path):
 
 
 def test_import_registers_nothing_and_needs_no_torch():
-    """In a fresh interpreter, since this one has asked the catalogs."""
+    """Run in a fresh interpreter, because this one has used the catalogs."""
     code = (
         "import sys, frozenseg.data as data\n"
         "assert not data.DatasetCatalog._entries and not data.MetadataCatalog._entries\n"

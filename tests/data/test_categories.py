@@ -32,7 +32,7 @@ PROPER = {"CD", "Christmas", "DVD", "Dalmatian", "Ferris", "LCD", "LED", "T-shir
     *("American", "Band-Aid", "Bible", "Brussels", "Dixie", "French", "ID", "Jolly", "Lego", "Roger", "Rollerblade"),
     *("Sharpie", "Tabasco", "Venetian"),
 }
-# table: strings that two classes may share, because the data set itself does not tell them apart.
+# table: strings that two classes may share, because the data set itself does not distinguish them.
 MAY_SHARE: dict[str, set[str]] = {}
 
 
@@ -47,7 +47,7 @@ def index_of(table: str) -> dict[int, int]:
 
 
 def vocabulary(table: str) -> Vocabulary:
-    """Return the words of a table."""
+    """Return the vocabulary of a table."""
     rows = read_categories(table)
     return Vocabulary(tuple(row.names for row in rows), tuple(row.isthing for row in rows))
 
@@ -84,29 +84,29 @@ def test_names_are_words_to_put_into_sentences(table: str) -> None:
 
 
 @pytest.mark.parametrize("table", TABLES)
-def test_no_string_stands_for_two_classes(table: str) -> None:
+def test_no_string_belongs_to_two_classes(table: str) -> None:
     uses = Counter(name for row in read_categories(table) for name in set(row.names))
     assert {name for name, count in uses.items() if count > 1} == MAY_SHARE.get(table, set())
 
 
 @pytest.mark.parametrize(("table", "counts"), COUNTS.items(), ids=COUNTS)
 def test_classes_things_and_seen(table: str, counts: tuple[int, int, int]) -> None:
-    words = vocabulary(table)
-    seen = words.seen_by(vocabulary("coco_panoptic.tsv"))
-    assert (len(words.classes), sum(words.isthing), sum(seen)) == counts
+    table_vocabulary = vocabulary(table)
+    seen = table_vocabulary.seen_by(vocabulary("coco_panoptic.tsv"))
+    assert (len(table_vocabulary.classes), sum(table_vocabulary.isthing), sum(seen)) == counts
 
 
 def test_road_scenes_are_seen_but_poles_and_riders() -> None:
     for table in ("cityscapes.tsv", "bdd_semantic_19.tsv"):
-        words = vocabulary(table)
-        seen = words.seen_by(vocabulary("coco_panoptic.tsv"))
-        assert [words.names[index] for index, flag in enumerate(seen) if not flag] == ["pole", "rider"]
+        table_vocabulary = vocabulary(table)
+        seen = table_vocabulary.seen_by(vocabulary("coco_panoptic.tsv"))
+        assert [table_vocabulary.names[index] for index, flag in enumerate(seen) if not flag] == ["pole", "rider"]
 
 
 def test_pascal_context_classes_that_training_has_not_shown() -> None:
-    words = vocabulary("pascal_context_59.tsv")
-    seen = words.seen_by(vocabulary("coco_panoptic.tsv"))
-    unseen = {name for name, flag in zip(words.names, seen, strict=True) if not flag}
+    table_vocabulary = vocabulary("pascal_context_59.tsv")
+    seen = table_vocabulary.seen_by(vocabulary("coco_panoptic.tsv"))
+    unseen = {name for name, flag in zip(table_vocabulary.names, seen, strict=True) if not flag}
     assert unseen == {"bag", "bedclothes", "cloth", "computer", "ground", "plate", "sign", "wood"}
 
 

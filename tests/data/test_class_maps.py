@@ -1,4 +1,4 @@
-"""Annotations of every kind as one map of classes, and what is said of wrong ones."""
+"""Class maps from every kind of annotation, and the errors about wrong ones."""
 
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ def test_segments(tmp_path: Path) -> None:
     assert read_class_map(record, RULES, SIZE).tolist() == [[2, 2, -1], [0, -1, -1]]
 
 
-def test_label_pictures(tmp_path: Path) -> None:
+def test_label_images(tmp_path: Path) -> None:
     record = semantic(tmp_path, [[0, 1, 255], [2, 2, 2]])
     assert read_class_map(record, RULES, SIZE).tolist() == [[0, 1, -1], [2, 2, 2]]
 

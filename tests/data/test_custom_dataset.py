@@ -25,7 +25,7 @@ CATEGORIES = [
 
 @pytest.fixture(autouse=True)
 def farm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The working directory; in its folder ``farm`` two pictures of 2×3, annotated in three ways."""
+    """The working directory; in its folder ``farm`` two images of 2×3 pixels, annotated in three formats."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DETECTRON2_DATASETS", str(tmp_path / "elsewhere"))  # also the catalogs' memory is a fresh one
     farm = tmp_path / "farm"
@@ -52,8 +52,8 @@ def write(path: Path, content: Any) -> None:
 
 
 def classes(farm: Path, text: str) -> str:
-    (farm / "own.txt").write_text(text, encoding="utf-8")
-    return "&classes=farm/own.txt"
+    (farm / "custom.txt").write_text(text, encoding="utf-8")
+    return "&classes=farm/custom.txt"
 
 
 def test_a_folder(farm: Path) -> None:
@@ -148,7 +148,7 @@ def test_words_for_the_categories_of_a_json(text: str, farm: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("9:meadow\n", r"own\.txt has no line for category 4 of .*panoptic\.json"),
+        ("9:meadow\n", r"custom\.txt has no line for category 4 of .*panoptic\.json"),
         ("sky\nmeadow\ndigger\n", "has 3 classes, .* 2 categories, of which 0 are in the list by name"),
         ("digger\nfield\n", "has 2 classes, .* 2 categories, of which 1 are"),  # by order field would be the tractor
         ("field,tractor\nsky\n", "of which 2 are"),
@@ -181,7 +181,7 @@ def test_words_that_do_not_fit_the_json(text: str, message: str, farm: Path) -> 
     ],
 )
 @pytest.mark.parametrize("catalog", [DatasetCatalog, MetadataCatalog])
-def test_wrong_spellings_are_answered_with_the_right_one(catalog: Any, name: str, message: str) -> None:
+def test_wrong_spellings_are_reported_with_the_right_one(catalog: Any, name: str, message: str) -> None:
     with pytest.raises(DataError, match=message):
         catalog.get(name)
 

@@ -46,11 +46,11 @@ def test_coco_classes():
     assert metadata.vocabulary.classes[2] == ("car", "automobile")
     assert metadata.colors[0] == (220, 20, 60)
     assert metadata.vocabulary.classes[132] == ("rug", "carpet", "mat")
-    words = ",".join(metadata.vocabulary.synonyms)
-    assert "merged" not in words
-    assert "-" not in words
-    assert "other" not in words
+    synonyms = ",".join(metadata.vocabulary.synonyms)
+    assert "merged" not in synonyms
+    assert "-" not in synonyms
+    assert "other" not in synonyms
 
 
-def test_coco_train_and_val_share_their_words():
+def test_coco_train_and_val_share_their_class_names():
     assert vocabulary_of(COCO) == vocabulary_of(COCO.replace("val", "train"))

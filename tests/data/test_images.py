@@ -40,7 +40,7 @@ def test_numbers_that_are_no_colours_are_refused(tmp_path, kind):
         as_rgb(numbers)
 
 
-@pytest.mark.parametrize("content", [b"", b"not a picture"])
+@pytest.mark.parametrize("content", [b"", b"not an image"])
 def test_undecodable_image_is_named(tmp_path, content):
     (tmp_path / "broken.jpg").write_bytes(content)
     with pytest.raises(DataError, match=r"broken\.jpg cannot be decoded .*--skip-bad"):

@@ -1,4 +1,4 @@
-"""Loaders: the same batches whatever the workers, exact resume, early and clear refusals."""
+"""Loaders: the same batches for any number of workers, exact resume, early and clear errors."""
 
 import logging
 import os
@@ -48,7 +48,7 @@ def fingerprints(loader, count: int) -> list[tuple]:
 
 @pytest.fixture
 def damaged(toy_root, tmp_path, monkeypatch) -> Path:
-    """ToyWorld with one undecodable picture in each split."""
+    """ToyWorld with one image that cannot be decoded in each split."""
     shutil.copytree(toy_root / "toyworld", tmp_path / "toyworld")
     for split in ("train", "val_seen"):
         (tmp_path / "toyworld" / split / "images" / BROKEN).write_bytes(b"broken")
@@ -65,16 +65,16 @@ def test_training_batches(toy, cfg):
     assert {sample["image_id"] for batch in batches[:3] for sample in batch} == {1, 2, 3, 4, 5, 6}
 
 
-def test_a_picture_s_seed_follows_from_its_place_in_the_stream(toy, cfg):
+def test_a_image_s_seed_follows_from_its_position_in_the_stream(toy, cfg):
     seeds = [sample["seed"] for batch in islice(build_train_loader(cfg), 6) for sample in batch]
-    assert len(set(seeds)) == 12  # two passes over six pictures
+    assert len(set(seeds)) == 12  # two passes over six images
     again = [sample["seed"] for batch in islice(build_train_loader(cfg, start_iteration=4), 2) for sample in batch]
     assert again == seeds[8:]
     assert "seed" not in next(iter(build_test_loader(cfg, "toyworld_val_seen")))[0]
 
 
 def test_augmentation_differs_from_pass_to_pass(toy, cfg):
-    prints = fingerprints(build_train_loader(cfg), 6)  # two passes over six pictures
+    prints = fingerprints(build_train_loader(cfg), 6)  # two passes over six images
     assert len(set(prints)) == 12
 
 
@@ -141,7 +141,7 @@ def test_test_loader(toy, cfg):
     assert (batches[0][0]["height"], batches[0][0]["width"]) == (64, 96)
 
 
-def test_test_pictures_are_shared_out(toy, cfg, monkeypatch):
+def test_test_images_are_divided_among_processes(toy, cfg, monkeypatch):
     monkeypatch.setattr(distributed, "world_size", lambda: 2)
     monkeypatch.setattr(distributed, "rank", lambda: 1)
     assert [batch[0]["image_id"] for batch in build_test_loader(cfg, "toyworld_val_seen")] == [3]
@@ -153,7 +153,7 @@ def test_no_training_set(cfg):
         build_train_loader(cfg)
 
 
-def test_missing_data_set_is_told_before_anything_runs(cfg, tmp_path, monkeypatch):
+def test_missing_data_set_is_reported_before_the_run(cfg, tmp_path, monkeypatch):
     monkeypatch.setenv("DETECTRON2_DATASETS", str(tmp_path))
     with pytest.raises(
         DataError, match=r"panoptic\.json does not exist; make it .* `python tools/make_toyworld\.py --root"
@@ -161,7 +161,7 @@ def test_missing_data_set_is_told_before_anything_runs(cfg, tmp_path, monkeypatc
         build_train_loader(cfg)
 
 
-def test_missing_files_are_told_before_anything_runs(damaged, cfg):
+def test_missing_files_are_reported_before_the_run(damaged, cfg):
     cfg.DATASETS.SKIP_BAD = True
     shutil.rmtree(damaged / "toyworld" / "val_seen" / "semantic")
     with pytest.raises(DataError, match="sem_seg_file_name of image 1"):
@@ -186,7 +186,7 @@ def test_cityscapes_pixels_need_the_instance_ids_too(cfg, tmp_path, monkeypatch)
 
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 @pytest.mark.parametrize("workers", [0, 1])
-def test_bad_picture_stops_with_one_sentence(damaged, cfg, workers):
+def test_bad_image_stops_with_one_sentence(damaged, cfg, workers):
     cfg.DATALOADER.NUM_WORKERS = workers
     with pytest.raises(DataError, match=rf"^The image \S+{BROKEN} cannot be decoded [^\n]*$"):
         list(build_test_loader(cfg, "toyworld_val_seen"))
@@ -201,7 +201,7 @@ def test_opening_draws_nothing(toy, cfg, tmp_path):
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_bad_test_picture_is_left_out_and_named(damaged, cfg, caplog):
+def test_bad_test_image_is_left_out_and_named(damaged, cfg, caplog):
     cfg.DATASETS.SKIP_BAD = True
     with caplog.at_level(logging.WARNING, "frozenseg"):
         batches = list(build_test_loader(cfg, "toyworld_val_seen"))
@@ -209,7 +209,7 @@ def test_bad_test_picture_is_left_out_and_named(damaged, cfg, caplog):
     assert caplog.text.count(BROKEN) == 1
 
 
-def test_bad_training_picture_is_replaced_by_the_next(damaged, cfg, caplog):
+def test_bad_training_image_is_replaced_by_the_next(damaged, cfg, caplog):
     cfg.DATASETS.SKIP_BAD = True
     with caplog.at_level(logging.WARNING, "frozenseg"):
         batches = list(islice(build_train_loader(cfg), 3))
@@ -218,9 +218,9 @@ def test_bad_training_picture_is_replaced_by_the_next(damaged, cfg, caplog):
     assert BROKEN in caplog.text
 
 
-def test_bad_pictures_are_counted(damaged, cfg):
+def test_bad_images_are_counted(damaged, cfg):
     cfg.DATASETS.SKIP_BAD = True
-    (damaged / "toyworld/train/panoptic/000000000004.png").write_bytes(b"no picture")
+    (damaged / "toyworld/train/panoptic/000000000004.png").write_bytes(b"no image")
     loader = build_train_loader(cfg)
     list(islice(loader, 3))
     assert loader.num_skipped == 2  # an image and an annotation
@@ -238,14 +238,14 @@ def test_a_dead_worker_is_one_sentence(toy, cfg, monkeypatch):
 
 def test_a_bug_in_a_worker_stays_what_it_is(toy, cfg, monkeypatch):
     def fail(self, key):
-        raise RuntimeError("of our own making")
+        raise RuntimeError("a bug")
 
     monkeypatch.setattr(MappedDataset, "__getitem__", fail)
-    with pytest.raises(RuntimeError, match="of our own making"):
+    with pytest.raises(RuntimeError, match="a bug"):
         next(iter(build_train_loader(cfg)))
 
 
-def test_nothing_but_bad_pictures_stops_training(damaged, cfg):
+def test_only_bad_images_stop_training(damaged, cfg):
     cfg.DATASETS.SKIP_BAD = True
     for path in (damaged / "toyworld" / "train" / "images").iterdir():
         path.write_bytes(b"")

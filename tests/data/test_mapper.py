@@ -1,4 +1,4 @@
-"""Record → batch element, by hand, and what is said of bad files."""
+"""Mappers: hand-computed batch elements, and the errors about bad files."""
 
 import numpy as np
 import pytest
@@ -67,8 +67,8 @@ def test_augmentation_is_a_function_of_the_generator(toy):
     assert not torch.equal(first["image"], other["image"])
 
 
-def test_masks_share_out_the_picture(toy):
-    """Every pixel of the picture belongs to one segment, none of the padding does."""
+def test_masks_partition_the_image(toy):
+    """Every pixel of the image belongs to one segment, no pixel of the padding does."""
     mapper = TrainMapper(96, min_scale=0.5, max_scale=0.5, flip=True)
     sample = mapper(DatasetCatalog.get("toyworld_train")[1], np.random.default_rng(0))
     owners = sample["instances"].gt_masks.sum(dim=0)
@@ -89,16 +89,16 @@ def test_test_element_finds_the_size_itself(record):
     assert (sample["height"], sample["width"]) == (2, 4)
 
 
-def test_what_else_is_wanted_comes_along(record, cfg):
+def test_optional_outputs_of_the_mapper(record, cfg):
     cfg.TEST.USE_SAM_MASKS = True
     sample = EvalMapper.from_config(cfg, read_ground_truth=lambda record: record["file_name"])(record)
-    with Image.open(record["file_name"]) as picture:
-        np.testing.assert_array_equal(sample["original_image"].permute(1, 2, 0).numpy(), np.asarray(picture))
+    with Image.open(record["file_name"]) as image:
+        np.testing.assert_array_equal(sample["original_image"].permute(1, 2, 0).numpy(), np.asarray(image))
     assert sample["ground_truth"] == record["file_name"]
     assert not {"original_image", "ground_truth"} & EvalMapper(6, 100)(record).keys()
 
 
-def test_further_sizes_of_a_picture_where_they_are_wanted(cfg, record):
+def test_further_sizes_of_a_image_where_they_are_requested(cfg, record):
     cfg.TEST.AUG.ENABLED = True
     views = EvalMapper.from_config(cfg)(record)["views"]
     sizes = [(view.shape[1], view.shape[2]) for view in views]

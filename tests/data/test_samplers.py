@@ -32,7 +32,7 @@ def test_processes_share_the_batches_of_one_stream(world_size, grouped):
         assert list(shares) == [batch[rank::world_size] for batch in whole]
 
 
-def test_start_passes_over_pictures():
+def test_start_skips_images():
     whole = list(islice(TrainingSampler(7, 3), 20))
     assert list(islice(TrainingSampler(7, 3, start=13), 7)) == whole[13:]
 
@@ -45,13 +45,13 @@ def test_resumed_batches_are_those_of_an_unbroken_run(size, batch_size, start, g
     assert resumed == whole[start : start + 5]
 
 
-def test_groups_are_pure_and_lose_no_picture():
+def test_groups_are_pure_and_lose_no_image():
     wide = [True, False, False, True, False]
     batches = list(islice(TrainingBatches(TrainingSampler(5, 0), 2, wide=wide), 10))
     assert all(wide[first.record] == wide[second.record] for first, second in batches)
     positions = sorted(key.position for batch in batches for key in batch)
     assert len(set(positions)) == 20
-    assert positions[-1] <= 21  # at most one picture waits in each group
+    assert positions[-1] <= 21  # at most one image waits in each group
 
 
 @given(st.integers(0, 40), st.integers(1, 6))

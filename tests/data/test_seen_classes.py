@@ -1,4 +1,4 @@
-"""Which classes count as seen: by shared words, or as published."""
+"""Seen classes: by shared names, or as published."""
 
 import logging
 
@@ -45,7 +45,7 @@ def test_by_words_the_log_has_both_counts(caplog: pytest.LogCaptureFixture) -> N
     assert "Published results count 17" in message
 
 
-def test_what_cannot_be_known_is_refused() -> None:
+def test_missing_flags_and_unknown_rules_are_refused() -> None:
     dataset, training = resolve("toyworld_val_unseen"), resolve("toyworld_train")
     with pytest.raises(ConfigError, match="no published flags for toyworld_val_unseen after training on toyworld_tr"):
         seen_classes(dataset, training, "published")

@@ -1,4 +1,4 @@
-"""What training learns from: panoptic PNGs, objects, or label pictures."""
+"""Training targets from panoptic PNGs, objects, or label images."""
 
 from pathlib import Path
 from typing import Any
@@ -73,8 +73,8 @@ def test_wrong_annotations(tmp_path: Path) -> None:
         read({"file_name": "a.jpg", "annotations": [of_mask(["xxx"], 0)]})
 
 
-def test_geometry_is_one_for_pictures_and_targets(tmp_path: Path) -> None:
-    """The picture is white where the object is, so that it must be so after any jitter."""
+def test_geometry_is_one_for_images_and_targets(tmp_path: Path) -> None:
+    """The image is white where the object is, and must be so after any jitter."""
     mask = np.zeros((8, 8), dtype=bool)
     mask[2:5, 3:7] = True
     Image.fromarray(np.repeat(255 * mask[..., None], 3, axis=2).astype(np.uint8)).save(tmp_path / "a.png")

@@ -1,4 +1,4 @@
-"""Specs: what they make of a table, and what they say of a bad one."""
+"""Specifications: the metadata that they produce, and the errors about bad tables."""
 
 import pytest
 

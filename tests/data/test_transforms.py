@@ -1,4 +1,4 @@
-"""Geometry: golden numbers of the published recipe, small pictures by hand, and properties."""
+"""Geometry: golden numbers of the published recipe, hand-computed small images, and properties."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ from frozenseg.structures.panoptic import rgb_to_id
 SIZES = st.tuples(st.integers(1, 3000), st.integers(1, 3000))
 
 
-def picture(values: list[list[int]]) -> Image.Image:
+def make_image(values: list[list[int]]) -> Image.Image:
     return Image.fromarray(np.repeat(np.array(values, dtype=np.uint8)[..., None], 3, axis=2))
 
 
@@ -30,7 +30,7 @@ def values_of(image: Image.Image) -> list[list[int]]:
     ],
 )
 def test_large_scale_jitter_golden(seed, expected):
-    """Numbers of the released recipe for a picture 300 high and 500 wide."""
+    """Numbers of the released recipe for an image 300 high and 500 wide."""
     assert LargeScaleJitter(1024).draw(np.random.RandomState(seed), (300, 500)) == expected
 
 
@@ -104,19 +104,19 @@ def test_shortest_edge_keeps_its_bounds(size):
 
 
 def test_crop_and_pad_by_hand():
-    image = picture([[1, 2, 3], [4, 5, 6]])
+    image = make_image([[1, 2, 3], [4, 5, 6]])
     box = CropBox(top=0, left=1, height=2, width=2)
     assert values_of(geometry.crop_and_pad(image, box, 3, 128)) == [[2, 3, 128], [5, 6, 128], [128, 128, 128]]
 
 
-def test_ids_and_picture_move_together():
-    """Flip, double, crop: the id map stays on the picture, and what is beyond has an id that no segment has."""
+def test_ids_and_image_move_together():
+    """Flip, double, crop: the id map stays aligned with the image, and the padding has an id that no segment has."""
     jitter = Jitter(flip=True, size=(2, 4), box=CropBox(0, 1, 2, 3), side=4)
-    ids = picture([[1, 2]])
+    ids = make_image([[1, 2]])
     moved = jitter.transform_ids(ids)
     assert values_of(moved) == [[2, 1, 1, 255], [2, 1, 1, 255], [255] * 4, [255] * 4]
     assert rgb_to_id(np.asarray(moved))[3, 3] == 16777215
-    padded = values_of(jitter.transform_image(picture([[50, 50]])))
+    padded = values_of(jitter.transform_image(make_image([[50, 50]])))
     assert padded == [[50, 50, 50, 128], [50, 50, 50, 128], [128] * 4, [128] * 4]
 
 
@@ -129,4 +129,4 @@ def test_resizing_is_pillows():
 
 
 def test_shortest_edge_recipe():
-    assert ShortestEdge(4, 100).transform_image(picture([[9] * 4] * 2)).size == (8, 4)  # PIL: width, height
+    assert ShortestEdge(4, 100).transform_image(make_image([[9] * 4] * 2)).size == (8, 4)  # PIL: width, height

@@ -59,6 +59,11 @@ def test_evaluation_with_custom_class_names(capsys: pytest.CaptureFixture[str]) 
     assert train_net(*sets, "--eval-only", "--vocabulary", "names.txt") == 2
     assert "DATASETS.TEST has 3 data sets: write NAME=" in capsys.readouterr().err
     assert train_net(*sets, "--eval-only", "--vocabulary", f"{FOLDER}=names.txt") == 0
+    assert {path.name for path in Path("out/data").iterdir()} == {
+        "farm_images.png",
+        "farm_panoptic.png",
+        "objects.png",
+    }
     results = json.loads(Path("out/inference/results.json").read_text(encoding="utf-8"))
     assert {name: set(tasks) - {"per_class", "about"} for name, tasks in results.items()} == {
         "farm_images": {"sem_seg"},

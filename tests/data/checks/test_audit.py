@@ -1,4 +1,4 @@
-"""A look at a whole data set: counts against what is known, problems by name, and the sheet."""
+"""Audit of a data set: counts compared with the known ones, problems, and the contact sheet."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ from frozenseg.vocabulary import Vocabulary
 
 
 def pair(folder, name, labels, size=(4, 2)):
-    """Write a picture of 4×2 and its labels."""
+    """Write an image of 4×2 pixels and its label image."""
     Image.new("RGB", size, (200, 100, 0)).save(folder / f"{name}.jpg")
     Image.fromarray(np.array(labels, dtype=np.uint8)).save(folder / f"{name}.png")
     return {"file_name": f"{folder}/{name}.jpg", "sem_seg_file_name": f"{folder}/{name}.png", "image_id": name}
@@ -34,10 +34,10 @@ def metadata():
 
 def test_what_a_data_set_shows(tmp_path, metadata):
     records = [pair(tmp_path, "a", [[0, 0, 0, 255]] * 2), pair(tmp_path, "b", [[1, 1, 2, 255]] * 2)]
-    found = audit_dataset(records, metadata, quiet=True)
-    assert found.pixels.tolist() == [6, 4, 2, 0]
-    assert found.unlabelled == 4
-    assert found.summary().splitlines() == [
+    report = audit_dataset(records, metadata, quiet=True)
+    assert report.pixels.tolist() == [6, 4, 2, 0]
+    assert report.unlabelled == 4
+    assert report.summary().splitlines() == [
         "rooms: 2 images (as expected); 3 of 4 classes; 25.0 % of the pixels unlabelled; 0 problems.",
         "  classes that do not occur: lamp",
     ]
@@ -51,10 +51,10 @@ def test_problems_are_counted_and_named_in_order(tmp_path, metadata, workers):
     records += [pair(tmp_path, "d", [[7] * 4] * 2), pair(tmp_path, "e", [[1] * 3])]
     (tmp_path / "b.jpg").unlink()
     (tmp_path / "c.png").write_bytes((tmp_path / "c.png").read_bytes()[:40])
-    found = audit_dataset(records, metadata, workers, quiet=True)
-    words = ["b.jpg does not exist", "c.png cannot be decoded", "d.png holds the value 7", "e.png is 3×1 pixels"]
-    assert [word in problem for word, problem in zip(words, found.problems, strict=True)] == [True] * 4
-    assert "4 problems" in found.summary()
+    report = audit_dataset(records, metadata, workers, quiet=True)
+    expected = ["b.jpg does not exist", "c.png cannot be decoded", "d.png holds the value 7", "e.png is 3×1 pixels"]
+    assert [text in problem for text, problem in zip(expected, report.problems, strict=True)] == [True] * 4
+    assert "4 problems" in report.summary()
 
 
 def test_sizes_in_the_annotation_are_compared(tmp_path, metadata):
@@ -72,13 +72,13 @@ def test_a_sample_is_evenly_spaced(tmp_path, metadata):
         audit_dataset([], metadata)
 
 
-def test_pictures_of_crowds_alone_are_counted(toy):
+def test_images_of_crowds_only_are_counted(toy):
     records = DatasetCatalog.get("toyworld_train")
     for segment in records[0]["segments_info"]:
         segment["iscrowd"] = 1
-    found = audit_dataset(records, MetadataCatalog.get("toyworld_train"), quiet=True)
-    assert (found.without_objects, found.problems) == (1, [])
-    assert "or with crowds only: 1" in found.summary()
+    report = audit_dataset(records, MetadataCatalog.get("toyworld_train"), quiet=True)
+    assert (report.without_objects, report.problems) == (1, [])
+    assert "or with crowds only: 1" in report.summary()
 
 
 def test_the_sheet_shows_image_annotation_and_names(tmp_path, metadata):

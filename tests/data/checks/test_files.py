@@ -1,4 +1,4 @@
-"""The check before a run."""
+"""Checks of files before a run."""
 
 import json
 
@@ -25,7 +25,7 @@ def test_whole_data_set_passes(records):
 
 
 @pytest.mark.parametrize("number", [0, 9])
-def test_first_and_last_are_always_looked_at(records, tmp_path, number):
+def test_first_and_last_are_always_checked(records, tmp_path, number):
     (tmp_path / f"{number}.jpg").unlink()
     with pytest.raises(DataError, match=rf"mine: .*{number}\.jpg \(file_name of image {number}\) is missing; bake it"):
         validate_records(records, METADATA, sample=2)
@@ -38,7 +38,7 @@ def test_sample_is_spread(records, tmp_path):
         validate_records(records, METADATA, sample=5)  # 0 2 4 6 8 9
 
 
-def test_only_wanted_files_count(records):
+def test_only_requested_files_count(records):
     records[0]["sem_seg_file_name"] = "nowhere.png"
     validate_records(records, METADATA, fields=["file_name"])
     with pytest.raises(DataError, match="sem_seg_file_name of image 0"):
@@ -62,7 +62,7 @@ def test_empty_data_set():
         ({"images": [{"id": 0}]}, "not in COCO's format: 'annotations' is missing"),
     ],
 )
-def test_objects_are_looked_at_before_a_run_needs_them(records, tmp_path, content, message):
+def test_objects_are_checked_before_a_run_needs_them(records, tmp_path, content, message):
     path = tmp_path / "objects.json"
     metadata = Metadata(**METADATA.as_dict(), json_file=str(path), **CLASSES)
     if content is not None:

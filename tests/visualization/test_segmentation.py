@@ -56,6 +56,12 @@ def test_segments_of_one_class_have_shades_of_its_colour(black: Image.Image) -> 
         assert np.rint(over_black(shade(COLOURS[0], index))).astype(int).tolist() in legend
 
 
+def test_a_data_set_may_give_the_colours(black: Image.Image) -> None:
+    ids = torch.ones(SIDE, SIDE, dtype=torch.int32)
+    drawing = draw_panoptic(black, (ids, [{"id": 1, "category_id": 1}]), VOCABULARY, [(10, 20, 30), (200, 100, 0)])
+    assert is_tinted_by(pixel(drawing, 20, 20), (200, 100, 0))
+
+
 def test_only_confident_instances_are_drawn_and_the_best_is_on_top(black: Image.Image) -> None:
     masks = torch.zeros(3, SIDE, SIDE, dtype=torch.bool)
     masks[:2, :, :100] = True

@@ -1,8 +1,8 @@
 """Collective operations of the process group: rank, world size, gather, sum, barrier; a single process needs no group.
 
-Tensors are moved to a device that the group's back end supports: an NCCL-only group, as Detectron2's launcher makes it,
-reduces no CPU tensors, a Gloo-only group of another build may reduce no GPU tensors. Objects need no such care:
-``all_gather_object`` chooses the device itself.
+Sums are computed on a device that the group has a back end for. Ours has one for each (``cpu:gloo,cuda:nccl``), but the
+group of Detectron2's launcher is ``cuda:nccl``, where a reduction of a CPU tensor raises an error. Objects are gathered
+by ``all_gather_object``, which chooses the device itself.
 """
 
 from typing import TypeVar
@@ -57,7 +57,7 @@ def gather(item: T) -> list[T]:
 
 
 def on_any_rank(flag: bool) -> bool:
-    """Return True on every process if the flag is True on any; waits for no GPU unless the group is NCCL-only."""
+    """Return True on every process if the flag is True on any; no wait for the GPU unless the group is NCCL-only."""
     return bool(sum_over_ranks(torch.tensor(float(flag))) > 0)
 
 
@@ -78,12 +78,13 @@ def sum_over_ranks(tensor: torch.Tensor) -> torch.Tensor:
 
 
 def _reduction_device(device: torch.device) -> torch.device:
-    """Return ``device`` if the group reduces tensors there, otherwise the nearest one where it does."""
+    """Return ``device`` if the group has a back end for it, otherwise the current GPU for the CPU and vice versa."""
     if _supports(device.type):
         return device
     return torch.device("cuda", torch.cuda.current_device()) if device.type == "cpu" else torch.device("cpu")
 
 
 def _supports(device_type: str) -> bool:
-    """Return True if the group has a back end for a device type; the configuration is ``cpu:gloo,cuda:nccl``-like."""
-    return device_type in {part.partition(":")[0] for part in dist.get_backend_config().split(",")}
+    """Return True if the group has a back end for a device type."""
+    backends = dist.get_backend_config().split(",")  # such as ["cpu:gloo", "cuda:nccl"]
+    return device_type in {backend.partition(":")[0] for backend in backends}

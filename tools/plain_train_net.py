@@ -32,7 +32,7 @@ from frozenseg.data.loader import TrainDataset
 from frozenseg.data.run_vocabulary import resolve_for_run
 from frozenseg.device import pick_device
 from frozenseg.engine.checkpoints.checkpoint import Checkpointer, read_training_checkpoint
-from frozenseg.engine.checkpoints.checkpoint_index import CheckpointIndex, KeepPolicy, forget_checkpoints
+from frozenseg.engine.checkpoints.checkpoint_index import CheckpointIndex, KeepPolicy, delete_checkpoint_index
 from frozenseg.engine.checkpoints.random_states import seed_everything
 from frozenseg.engine.evaluation.runner import build_benchmarks, evaluate
 from frozenseg.engine.processes.launch import Processes, launch
@@ -55,7 +55,7 @@ Batch = list[dict[str, Any]]
 def train(cfg: CfgNode, resume: bool) -> int:
     """Build everything, train and evaluate in one process of a group; returns the exit code."""
     folder = prepare_folder(cfg)
-    newest = CheckpointIndex(folder).newest_whole() if resume and distributed.is_main_process() else None
+    newest = CheckpointIndex(folder).newest_intact() if resume and distributed.is_main_process() else None
     path = distributed.gather(newest)[0]
     checkpoint = read_training_checkpoint(path) if path else None
     done = checkpoint["trainer"]["iteration"] if checkpoint else 0
@@ -84,7 +84,7 @@ def train(cfg: CfgNode, resume: bool) -> int:
     if checkpoint:
         checkpointer.resume(checkpoint, path)
     elif distributed.is_main_process():
-        forget_checkpoints(folder)
+        delete_checkpoint_index(folder)
     write_config(cfg, folder)
 
     loop(cfg, model, loader, optimizer, precision, checkpointer)

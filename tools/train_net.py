@@ -32,7 +32,7 @@ def start(arguments: argparse.Namespace) -> int:
         )
     from frozenseg.plugins import detectron2
 
-    return detectron2.start(arguments, overrides(arguments))
+    return detectron2.start_detectron2(arguments, overrides(arguments))
 
 
 if __name__ == "__main__":

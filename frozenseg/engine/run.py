@@ -14,8 +14,8 @@ from frozenseg.engine.arguments import overrides
 from frozenseg.engine.checkpoints.checkpoint_index import (
     CheckpointIndex,
     KeepPolicy,
-    clear_unfinished,
-    forget_checkpoints,
+    delete_checkpoint_index,
+    delete_unfinished_checkpoints,
 )
 from frozenseg.engine.checkpoints.random_states import seed_everything
 from frozenseg.engine.evaluation.runner import evaluate, flat_results
@@ -122,7 +122,7 @@ def _checkpoint_to_resume(folder: Path) -> Path | None:
 
 def _newest_intact_checkpoint(folder: Path) -> Path | None:
     """Return the checkpoint that rank 0 selects, on all processes."""
-    path: Path | None = CheckpointIndex(folder).newest_whole() if distributed.is_main_process() else None
+    path: Path | None = CheckpointIndex(folder).newest_intact() if distributed.is_main_process() else None
     selected: list[Path | None] = distributed.gather(path)
     return selected[0]
 
@@ -132,9 +132,9 @@ def _clean_folder(folder: Path, is_resumed: bool) -> None:
     distributed.barrier()
     if not distributed.is_main_process():
         return
-    clear_unfinished(folder)
+    delete_unfinished_checkpoints(folder)
     if not is_resumed:
-        forget_checkpoints(folder)
+        delete_checkpoint_index(folder)
 
 
 def _run_steps(training: TrainingRun) -> dict[str, TaskResults] | None:

@@ -1,1 +1,1 @@
-"""Bridges to other frameworks; nobody imports them."""
+"""Plug-ins for other frameworks; no other module imports them."""

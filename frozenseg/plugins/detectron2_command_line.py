@@ -1,4 +1,4 @@
-"""What ``tools/train_net.py --engine detectron2`` is asked for, checked without Detectron2."""
+"""Checks of the command line of ``tools/train_net.py --engine detectron2``; Detectron2 itself is not imported."""
 
 import argparse
 import os
@@ -6,44 +6,44 @@ from collections.abc import Sequence
 
 from fvcore.common.config import CfgNode
 
-from frozenseg.config import CfgNode as FrozenSegCfg
+from frozenseg.config import CfgNode as FrozenSegCfgNode
 from frozenseg.device import pick_device
 from frozenseg.engine.processes.launch import Processes
 from frozenseg.engine.run import check
 from frozenseg.errors import ConfigError
-from frozenseg.plugins.detectron2_config import read_config, refuse_parts
+from frozenseg.plugins.detectron2_config import check_images_at_once, read_config
 from frozenseg.registry import META_ARCH
 
 
-def checked_config(cfg: CfgNode, arguments: argparse.Namespace, opts: Sequence[str]) -> FrozenSegCfg:
-    """Fill a fresh config of Detectron2, and refuse in the words of our own engine what cannot work.
+def checked_config(cfg: CfgNode, arguments: argparse.Namespace, opts: Sequence[str]) -> FrozenSegCfgNode:
+    """Merge our keys into a config of Detectron2, and check them like our engine does.
 
     Args:
-        cfg: as Detectron2's ``get_cfg`` returns it; gets our keys, all values, and the device of this machine.
-        arguments: the command line.
-        opts: ``[KEY, VALUE, …]``.
+        cfg: a new config from Detectron2's ``get_cfg``; gets our keys, all values, and the device of this machine.
+        arguments: parsed command line.
+        opts: its ``[KEY, VALUE, …]``.
 
     Returns:
-        Our keys alone.
+        Our keys only.
 
     Raises:
-        FrozenSegError: a mistake that the user can mend.
+        FrozenSegError: a mistake that the user can correct.
     """
-    own = read_config(cfg, arguments.config_file, opts)
-    check(own, arguments.eval_only)
-    META_ARCH.look_up(own.MODEL.META_ARCHITECTURE)
+    our_cfg = read_config(cfg, arguments.config_file, opts)
+    check(our_cfg, arguments.eval_only)
+    META_ARCH.look_up(our_cfg.MODEL.META_ARCHITECTURE)
     if not arguments.eval_only:
-        refuse_parts(own)
-    device = pick_device(own.MODEL.DEVICE).type
+        check_images_at_once(our_cfg)
+    device = pick_device(our_cfg.MODEL.DEVICE).type
     _check_processes(arguments, device)
-    cfg.MODEL.DEVICE = device if own.MODEL.DEVICE == "auto" else own.MODEL.DEVICE
+    cfg.MODEL.DEVICE = device if our_cfg.MODEL.DEVICE == "auto" else our_cfg.MODEL.DEVICE
     if device == "cpu":
         cfg.SOLVER.AMP.ENABLED = False  # Detectron2's AMP needs a GPU
-    return own
+    return our_cfg
 
 
 def _check_processes(arguments: argparse.Namespace, device: str) -> None:
-    """Refuse numbers of processes that cannot work, those that only our engine can, and those of another launcher."""
+    """Check the number of processes, including cases that only our engine supports and other launchers."""
     processes = Processes(
         arguments.num_gpus,
         arguments.num_machines,
@@ -52,8 +52,12 @@ def _check_processes(arguments: argparse.Namespace, device: str) -> None:
         cuda=device == "cuda",
     )
     if processes.total > 1 and device == "cpu":
-        raise ConfigError("Detectron2 trains in several processes on GPUs only: leave out --engine or --num-gpus.")
+        raise ConfigError(
+            f"--engine detectron2 needs GPUs for {processes.total} processes, but the device is cpu: omit --engine or "
+            "--num-gpus."
+        )
     if "RANK" in os.environ and os.environ.get("WORLD_SIZE", "1") != "1":
         raise ConfigError(
-            "Detectron2 starts its own processes: give --num-gpus without torchrun, or leave out --engine."
+            "--engine detectron2 starts its processes itself, but torchrun has started this one: use --num-gpus "
+            "instead of torchrun, or omit --engine."
         )

@@ -51,10 +51,10 @@ def test_files_that_are_missing_or_broken(plugin, tmp_path, capsys) -> None:
 
 def test_processes_that_it_cannot_have(plugin, config: str, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
     command = ["--engine", "detectron2", "--config-file", config, "MODEL.DEVICE", "cpu"]
-    assert "several processes on GPUs only" in said(capsys, *command, "--num-gpus", "2")
+    assert "needs GPUs for 2 processes" in said(capsys, *command, "--num-gpus", "2")
     monkeypatch.setenv("RANK", "0")
     monkeypatch.setenv("WORLD_SIZE", "2")
-    assert "give --num-gpus without torchrun" in said(capsys, *command)
+    assert "use --num-gpus instead of torchrun" in said(capsys, *command)
 
 
 def test_what_it_does_not_do_is_said(plugin, config: str, options: list[object], tmp_path, capsys) -> None:

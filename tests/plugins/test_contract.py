@@ -15,11 +15,11 @@ from frozenseg.errors import ConfigError
 from frozenseg.modeling.build import build_model
 from frozenseg.plugins.detectron2_config import (
     add_frozenseg_config,
+    check_images_at_once,
+    copy_frozenseg_keys,
     frozenseg_config,
     read_config,
-    refuse_parts,
-    take_over,
-    tell_keys_without_effect,
+    warn_of_keys_without_effect,
 )
 from frozenseg.plugins.detectron2_data import fields_for_detectron2, fields_from_detectron2
 from frozenseg.structures.instances import Instances
@@ -96,7 +96,7 @@ def test_a_config_gets_all_keys_and_gives_them_back() -> None:
     expected = get_cfg()
     expected.merge_from_list(["SOLVER.STEPS", [1, 2], "MODEL.DEVICE", "cuda"])
     assert frozenseg_config(cfg) == expected
-    take_over(cfg, get_cfg())
+    copy_frozenseg_keys(cfg, get_cfg())
     assert (cfg.SOLVER.STEPS, cfg.MODEL.DEVICE) == (get_cfg().SOLVER.STEPS, "cuda")
 
 
@@ -128,7 +128,7 @@ def test_a_command_line_has_keys_of_both() -> None:
         (CONFIG, ["SOLVER.MAX_ITER"], "command line: 'SOLVER.MAX_ITER' has no value"),
         (CONFIG, ["SOLVER.MAX_ITER", "soon"], "SOLVER.MAX_ITER is 'soon' (str), expected a whole number"),
         (CONFIG, ["MODEL.MASK_FORMER.PRE_NORM", "True"], "this model supports only False: remove the key"),
-        (CONFIG, ["MODEL.KEYPOINTS", "many"], "Detectron2's own keys in .*for config key: MODEL.KEYPOINTS"),
+        (CONFIG, ["MODEL.KEYPOINTS", "many"], "Wrong key of Detectron2 in .*for config key: MODEL.KEYPOINTS"),
     ],
 )
 def test_wrong_input_is_one_sentence(path: str, opts: list[str], said: str) -> None:
@@ -146,10 +146,10 @@ def test_a_file_that_is_not_yaml_is_one_sentence(tmp_path: Path) -> None:
 
 
 def test_keys_that_do_nothing_there_are_named(caplog: pytest.LogCaptureFixture) -> None:
-    tell_keys_without_effect(load_config(CONFIG))
+    warn_of_keys_without_effect(load_config(CONFIG))
     assert caplog.text == ""
     opts = ["TEST.COMPARE", True, "TEST.SAVE_PREDICTIONS", True, "SOLVER.MAX_BAD_STEPS", 3, "LOG_PERIOD", 1]
-    tell_keys_without_effect(load_config(CONFIG, opts))
+    warn_of_keys_without_effect(load_config(CONFIG, opts))
     assert [record.message for record in caplog.records] == [
         "Keys without effect under Detectron2's trainer: TEST.COMPARE (--compare), "
         "TEST.SAVE_PREDICTIONS (--save-predictions), SOLVER.MAX_BAD_STEPS."
@@ -157,9 +157,9 @@ def test_keys_that_do_nothing_there_are_named(caplog: pytest.LogCaptureFixture) 
 
 
 def test_a_batch_in_parts_is_refused() -> None:
-    refuse_parts(load_config(CONFIG))
+    check_images_at_once(load_config(CONFIG))
     with pytest.raises(ConfigError, match="SOLVER.IMAGES_AT_ONCE is 4, but .* set it to 0"):
-        refuse_parts(load_config(CONFIG, ["SOLVER.IMAGES_AT_ONCE", 4]))
+        check_images_at_once(load_config(CONFIG, ["SOLVER.IMAGES_AT_ONCE", 4]))
 
 
 def test_instances_do_what_its_instances_do() -> None:

@@ -28,7 +28,7 @@ with warnings.catch_warnings():
 
     from frozenseg.plugins import detectron2 as plugin
 from frozenseg.data.run_vocabulary import build_vocabulary
-from frozenseg.plugins.detectron2_config import OF_DETECTRON2
+from frozenseg.plugins.detectron2_config import DETECTRON2_DEFAULTS
 from tools.train_net import main
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # Detectron2's own
@@ -98,7 +98,7 @@ def test_configs_load_there_unchanged(path: Path) -> None:
     cfg.merge_from_file(str(path))
     theirs, ours = plugin.frozenseg_config(cfg), load_config(path)
     for key in KEYS:
-        if key.name not in OF_DETECTRON2:
+        if key.name not in DETECTRON2_DEFAULTS:
             assert value(theirs, key.name) == value(ours, key.name), key.name
 
 
@@ -192,7 +192,7 @@ def test_backbone_and_heads_are_built_in_its_style(cfg) -> None:
     assert {name: (shape.channels, 64 // shape.stride) for name, shape in shapes.items()} == {
         name: (features.shape[1], features.shape[-1]) for name, features in maps.items()
     }
-    with pytest.raises(ConfigError, match="EMBED_DIM is 0: a head alone sees no CLIP"):
+    with pytest.raises(ConfigError, match="EMBED_DIM is 0, but a head that is built without"):
         SEM_SEG_HEADS_REGISTRY.get("FrozenSegHead")(cfg, shapes)
     cfg.MODEL.FROZEN_SEG.EMBED_DIM = backbone.clip.embed_dim
     own = plugin.frozenseg_config(cfg)

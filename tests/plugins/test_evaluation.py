@@ -9,7 +9,7 @@ import torch
 from frozenseg.data.catalog import MetadataCatalog
 from frozenseg.data.run_vocabulary import build_vocabulary, resolve_for_run
 from frozenseg.engine.evaluation.runner import CONTROL_SEED, build_benchmarks, evaluate
-from frozenseg.plugins.detectron2_config import take_over
+from frozenseg.plugins.detectron2_config import copy_frozenseg_keys
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -94,7 +94,7 @@ def test_several_benchmarks_are_run_by_their_protocols(plugin, cfg, monkeypatch:
     from_command_line = plugin.frozenseg_config(cfg).clone()
     from_command_line.defrost()
     from_command_line.merge_from_list(["MODEL.MASK_FORMER.TEST.PANOPTIC_ON", "True", "INPUT.MIN_SIZE_TEST", "64"])
-    take_over(cfg, from_command_line)
+    copy_frozenseg_keys(cfg, from_command_line)
     plugin.FrozenSegTrainer.test(cfg, model, watchers)
     assert watchers[1].postprocessor.panoptic
 

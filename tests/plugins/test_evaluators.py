@@ -55,7 +55,7 @@ class Guesser(torch.nn.Module):
 
     def forward(self, batch: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Return all outputs of our model, in Detectron2's form."""
-        return [self.plugin._given_out(self.guess(element)) for element in batch]
+        return [self.plugin._to_detectron2(self.guess(element)) for element in batch]
 
     def guess(self, element: dict[str, Any]) -> dict[str, Any]:
         """Return all outputs of our model."""

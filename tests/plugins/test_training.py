@@ -88,7 +88,7 @@ def test_its_own_mapper_gives_masks_and_images_without_any(plugin, cfg) -> None:
 def test_targets_without_masks_are_answered_with_the_key(plugin, cfg) -> None:
     instances = Instances((64, 64), gt_classes=torch.tensor([0]))
     batch = [{"image": torch.zeros(3, 64, 64, dtype=torch.uint8), "instances": instances}]
-    with pytest.raises(DataError, match="no gt_masks: set MODEL.MASK_ON True"):
+    with pytest.raises(DataError, match="no gt_masks: set MODEL.MASK_ON to True"):
         build_model(cfg).train()(batch)
 
 

@@ -1,1 +1,1 @@
-"""Training checkpoints: files, index, random states."""
+"""Training checkpoints: files, index, and states of the random generators."""

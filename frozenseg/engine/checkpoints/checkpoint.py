@@ -1,7 +1,7 @@
-"""Checkpoints: written at once or not at all, read without running anything in them, resumed to the same run.
+"""Checkpoints of a training run: atomic writing, safe reading, exact resumption.
 
-A checkpoint holds the trained tensors alone; the frozen encoders are named by the hash of their weights. Between
-training steps it also holds what the trainer needs to go on.
+A checkpoint has the trained tensors only; frozen encoders are identified by the hash of their weights. A checkpoint of
+a training in progress also has the state of optimiser, gradient scaler and random generators.
 """
 
 from collections.abc import Mapping
@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
 from frozenseg import distributed
 from frozenseg.config import values_from_text
@@ -20,53 +19,58 @@ from frozenseg.errors import CheckpointError
 from frozenseg.log import get_logger
 from frozenseg.modeling.checkpoint_file import read_checkpoint, write_checkpoint
 from frozenseg.modeling.load_weights import checkpoint_content
+from frozenseg.modeling.segmentation_model import SegmentationModel
 
 logger = get_logger(__name__)
 FINAL = "model_final.pth"
-OF_CONFIG = ("initial_lr", "weight_decay")  # of parameter groups: a run can go on with others
+CONFIG_OPTIONS = ("initial_lr", "weight_decay")  # of parameter groups: set by the config, not by the checkpoint
 
 
 class Checkpointer:
-    """Writes the checkpoints of one run, and puts optimiser, scaler and generators back from one.
+    """Writer of a run's checkpoints, and restorer of optimiser, gradient scaler and random generators.
 
-    Saving is collective: every process calls, rank 0 writes.
+    Saving is collective: every process calls it, rank 0 writes.
 
     Args:
-        folder: of the run.
-        model: not wrapped.
-        optimizer: of its trainable parameters.
-        scaler: of mixed precision.
-        config: the resolved config, YAML.
-        seed: of the run.
-        policy: which checkpoints are kept.
+        folder: output folder of the run.
+        model: model, not wrapped.
+        optimizer: optimiser of its trainable parameters.
+        scaler: gradient scaler of mixed precision.
+        config: resolved config, YAML.
+        seed: seed of the run.
+        policy: rule for the checkpoints to keep.
+
+    Attributes:
+        last: newest checkpoint of the run, or the one that was resumed; None before the first one.
+        resumed_at: steps of the earlier run that was resumed; 0 for a new run.
     """
 
     def __init__(
         self,
         folder: Path,
-        model: nn.Module,
+        model: SegmentationModel,
         optimizer: torch.optim.Optimizer,
         scaler: torch.amp.GradScaler,
         config: str,
         seed: int,
-        policy: KeepPolicy = KeepPolicy(),  # noqa: B008 (it cannot be changed)
+        policy: KeepPolicy = KeepPolicy(),  # noqa: B008 (immutable)
     ) -> None:
         self.folder, self.model, self.optimizer, self.scaler = folder, model, optimizer, scaler
         self.config, self.seed, self.policy = config, seed, policy
         self.last: Path | None = None
-        self.resumed_at = 0  # steps done by an earlier run
+        self.resumed_at = 0
         self._frozen: dict[str, str] | None = None
         self._random_states: dict[str, Any] | None = None
 
     def save(self, iteration: int, states: dict[str, Any] | None = None) -> Path:
-        """Write everything that resuming needs after ``iteration`` steps, once; returns the file.
+        """Write a checkpoint to resume from, unless it is written already; return its file.
 
         Args:
-            iteration: steps done.
-            states: of this process's random generators after them; None where they are so now.
+            iteration: number of finished steps.
+            states: states of this process's random generators after them; None for the current ones.
 
         Raises:
-            CheckpointError: the disk refuses; the checkpoints before are as they were.
+            CheckpointError: the file cannot be written; earlier checkpoints are not changed.
         """
         path = self.folder / f"model_{iteration:07d}.pth"
         if path == self.last:
@@ -82,13 +86,17 @@ class Checkpointer:
                 "random_states": all_states,
             }
             write_checkpoint(path, {**self._content(), "trainer": trainer})
-            self._enter(path, iteration)
+            self._add_to_index(path, iteration)
             logger.info("Checkpoint: %s", path)
         self.last = path
         return path
 
     def record(self, results: Mapping[str, float]) -> None:
-        """Write down what the last checkpoint has scored, which may make it the best."""
+        """Store the results of the last checkpoint in the index, and delete checkpoints that are not kept.
+
+        Args:
+            results: percent by ``benchmark/task/metric``.
+        """
         if self.last is None or not distributed.is_main_process():
             return
         warn_of_unknown_metric(self.policy.best, results)
@@ -97,13 +105,13 @@ class Checkpointer:
         index.prune(self.policy)
 
     def lacks_results(self) -> bool:
-        """Tell whether the checkpoint that the run goes on from was not evaluated; False for a fresh run."""
+        """Return True if the resumed checkpoint has no results; False for a new run."""
         entries = CheckpointIndex(self.folder).entries if distributed.is_main_process() else {}
         lacks = self.last is not None and self.last.name in entries and not entries[self.last.name]["results"]
         return distributed.on_any_rank(lacks)
 
     def save_final(self) -> Path:
-        """Write the trained tensors alone, to keep and to share; returns the file."""
+        """Write the trained tensors only, to keep and to share; return the file."""
         path = self.folder / FINAL
         if distributed.is_main_process():
             write_checkpoint(path, self._content())
@@ -111,58 +119,61 @@ class Checkpointer:
         return path
 
     def resume(self, checkpoint: Mapping[str, Any], path: Path) -> None:
-        """Put optimiser and scaler back; the generators follow with :meth:`restore_random_states`.
+        """Restore optimiser and gradient scaler; :meth:`restore_random_states` restores the generators.
 
         Args:
-            checkpoint: with ``trainer``; its weights are in the model already.
-            path: where it was read from.
+            checkpoint: content with ``trainer``; its weights are in the model already.
+            path: file of the checkpoint.
 
         Raises:
-            CheckpointError: it belongs to another optimiser.
+            CheckpointError: the checkpoint belongs to another optimiser.
         """
         state = checkpoint["trainer"]
         if state["optimizer"] != type(self.optimizer).__name__:
             raise CheckpointError(
-                f"{path} was trained with {state['optimizer']}, the config asks for {type(self.optimizer).__name__}: "
-                "resume with the same SOLVER.OPTIMIZER, or start from it by --weights without --resume."
+                f"{path} was trained with {state['optimizer']}, but the config selects "
+                f"{type(self.optimizer).__name__}: resume with the same SOLVER.OPTIMIZER, or start from the checkpoint "
+                "with --weights and without --resume."
             )
-        own = [{key: group[key] for key in OF_CONFIG if key in group} for group in self.optimizer.param_groups]
+        options = [{key: group[key] for key in CONFIG_OPTIONS if key in group} for group in self.optimizer.param_groups]
         try:
             self.optimizer.load_state_dict(state["optimizer_state"])
         except ValueError as error:
             raise CheckpointError(
-                f"The optimiser state of {path} has other parameter groups than the config makes: resume with the "
-                "same SOLVER keys, or start from it by --weights without --resume."
+                f"The optimiser state of {path} has other parameter groups than the config: resume with the same "
+                "SOLVER keys, or start from the checkpoint with --weights and without --resume."
             ) from error
-        for group, wanted in zip(self.optimizer.param_groups, own, strict=True):
-            group.update(wanted)
+        for group, values in zip(self.optimizer.param_groups, options, strict=True):
+            group.update(values)
         if state["scaler_state"] and self.scaler.is_enabled():
             self.scaler.load_state_dict(state["scaler_state"])
         self.last, self.resumed_at = path, state["iteration"]
         if distributed.is_main_process():
-            CheckpointIndex(self.folder).forget_after(state["iteration"])
+            CheckpointIndex(self.folder).drop_after(state["iteration"])
         processes = len(state["random_states"])
         if processes == distributed.world_size():
             self._random_states = state["random_states"][distributed.rank()]
         else:
             logger.warning(
-                "The run had %d processes and has %d now: images and points stay the same, dropout does not.",
+                "The run had %d processes and has %d now: images and sampled points are the same, dropout differs.",
                 processes,
                 distributed.world_size(),
             )
 
     def restore_random_states(self) -> None:
-        """Put this process's generators back to where the resumed run has left them; nothing to do for a fresh one."""
+        """Restore this process's random generators as the resumed run has left them; do nothing for a new run."""
         if self._random_states is not None:
             random_states.restore_random_states(self._random_states)
 
-    def _enter(self, path: Path, iteration: int) -> None:
+    def _add_to_index(self, path: Path, iteration: int) -> None:
         try:
             index = CheckpointIndex(self.folder)
             index.add(path.name, iteration)
             index.prune(self.policy)
         except OSError as error:
-            raise CheckpointError(f"{path} cannot be entered in its folder ({error}): make room there.") from error
+            raise CheckpointError(
+                f"{path} was written, but the index of {self.folder} cannot be updated ({error}): make room there."
+            ) from error
 
     def _content(self) -> dict[str, Any]:
         if self._frozen is None:
@@ -171,14 +182,17 @@ class Checkpointer:
 
 
 def read_training_checkpoint(path: Path) -> dict[str, Any]:
-    """Read a checkpoint that training can go on from.
+    """Read a checkpoint that training can be resumed from.
 
     Raises:
-        CheckpointError: missing, damaged, or with trained weights alone.
+        CheckpointError: the file is missing or damaged, or has trained weights only.
     """
     checkpoint = read_checkpoint(path)
     if "trainer" not in checkpoint:
-        raise CheckpointError(f"{path} holds trained weights alone: start from it by --weights, without --resume.")
+        raise CheckpointError(
+            f"{path} has trained weights only, expected a checkpoint with optimiser state: use --weights without "
+            "--resume."
+        )
     return checkpoint
 
 

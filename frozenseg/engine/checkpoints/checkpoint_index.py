@@ -1,7 +1,7 @@
-"""Which checkpoints a run has, whether they are whole, and which of them are kept: ``checkpoints.json``.
+"""Index of a run's checkpoints (``checkpoints.json``) with hashes and results, and the rule for those to keep.
 
-Beside it lies ``last_checkpoint``, a file with the newest one's name, as Detectron2 writes it. Writing an older name
-into it goes back to that one.
+The file ``last_checkpoint`` next to it has the name of the newest one, as in Detectron2. A user can write an older name
+into it to resume from that one.
 """
 
 import hashlib
@@ -13,23 +13,24 @@ from pathlib import Path
 from typing import Any
 
 from frozenseg.atomic import write_json, write_text
+from frozenseg.config import CfgNode
 from frozenseg.errors import CheckpointError, ConfigError, did_you_mean
 from frozenseg.log import get_logger
 
 logger = get_logger(__name__)
 INDEX = "checkpoints.json"
 LAST = "last_checkpoint"
-Entries = dict[str, dict[str, Any]]  # by file name: iteration, sha256, and results of an evaluation by name
+CheckpointEntries = dict[str, dict[str, Any]]  # file name → iteration, sha256, and results by metric
 
 
 @dataclass(frozen=True)
 class KeepPolicy:
-    """Which checkpoints are kept; one that any rule names is.
+    """Rule for the checkpoints to keep; a checkpoint is kept if one of the attributes selects it.
 
     Attributes:
-        last: so many of the newest; 0 for all.
-        every: those at multiples of so many iterations; 0 for none.
-        best: the one with the most of this metric; empty for none.
+        last: number of newest checkpoints; 0 for all.
+        every: checkpoints at multiples of this number of iterations; 0 for none.
+        best: the checkpoint that scores highest in this metric; empty for none.
     """
 
     last: int = 0
@@ -37,20 +38,20 @@ class KeepPolicy:
     best: str = ""
 
     def __post_init__(self) -> None:
-        """Refuse numbers below 0."""
+        """Raise ConfigError for negative numbers."""
         if self.last < 0 or self.every < 0:
             raise ConfigError(
-                f"SOLVER.KEEP_CHECKPOINTS.LAST is {self.last} and EVERY {self.every}: give numbers of 0 or more."
+                f"SOLVER.KEEP_CHECKPOINTS.LAST is {self.last} and EVERY {self.every}, expected numbers of 0 or more."
             )
 
     @classmethod
-    def from_config(cls, cfg: Any) -> "KeepPolicy":
-        """Read SOLVER.KEEP_CHECKPOINTS."""
+    def from_config(cls, cfg: CfgNode) -> "KeepPolicy":
+        """Build from SOLVER.KEEP_CHECKPOINTS."""
         keep = cfg.SOLVER.KEEP_CHECKPOINTS
         return cls(keep.LAST, keep.EVERY, keep.BEST)
 
-    def superfluous(self, entries: Entries) -> list[str]:
-        """Name the checkpoints that can go, oldest first."""
+    def to_delete(self, entries: CheckpointEntries) -> list[str]:
+        """Return the names of the checkpoints that are not kept, oldest first."""
         names = sorted(entries, key=lambda name: entries[name]["iteration"])
         kept = set(names[-self.last :])  # all of them for 0
         if self.every:
@@ -62,57 +63,62 @@ class KeepPolicy:
 
 
 class CheckpointIndex:
-    """The checkpoints of a run's folder.
+    """Index of the checkpoints in a run's folder.
 
     Args:
-        folder: of the run.
+        folder: output folder of the run.
+
+    Attributes:
+        entries: iteration, hash and results of each checkpoint, by file name.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.entries: Entries = {}
+        self.entries: CheckpointEntries = {}
         path = folder / INDEX
         if path.is_file():
             try:
                 self.entries = json.loads(path.read_text(encoding="utf-8"))
             except ValueError:
-                logger.warning("%s is damaged: the checkpoints are taken as they are, without their hashes.", path)
+                logger.warning("%s is damaged: checkpoints are used without a check of their hashes.", path)
 
     def add(self, name: str, iteration: int) -> None:
-        """Take up a checkpoint that has been written, and point to it."""
+        """Add a checkpoint that has been written, and make it the last one."""
         self.entries[name] = {"iteration": iteration, "sha256": sha256(self.folder / name), "results": {}}
         self._write()
         self._point_to(name)
 
     def record(self, name: str, results: Mapping[str, float]) -> None:
-        """Write down what a checkpoint has scored."""
+        """Store the finite results of a checkpoint, by metric."""
         self.entries[name]["results"] = {metric: value for metric, value in results.items() if math.isfinite(value)}
         self._write()
 
-    def forget_after(self, iteration: int) -> None:
-        """Leave out checkpoints of later iterations; their files stay until they are written anew."""
+    def drop_after(self, iteration: int) -> None:
+        """Remove checkpoints of later iterations from the index; their files stay until they are overwritten."""
         kept = {name: entry for name, entry in self.entries.items() if entry["iteration"] <= iteration}
         if kept != self.entries:
-            if kept:  # first, so that it never names one that is left out
+            if kept:  # first, so that it never names one that is not in the index
                 self._point_to(max(kept, key=lambda name: kept[name]["iteration"]))
             self.entries = kept
             self._write()
 
     def prune(self, policy: KeepPolicy) -> None:
-        """Delete the checkpoints that a policy does not keep."""
-        names = policy.superfluous(self.entries)
+        """Delete the checkpoints that a rule does not keep."""
+        names = policy.to_delete(self.entries)
         for name in names:
             del self.entries[name]
         if names:
-            self._write()  # first, so that nothing is named that is not there
+            self._write()  # first, so that the index never names a deleted file
         for name in names:
             (self.folder / name).unlink(missing_ok=True)
 
-    def newest_whole(self) -> Path | None:
-        """Return the last checkpoint that is whole, and tell of those that are not; None where there is nothing.
+    def newest_intact(self) -> Path | None:
+        """Return the newest checkpoint that is neither missing nor damaged, up to the one in ``last_checkpoint``.
+
+        A warning is logged for each missing or damaged one. None is returned if there has been no checkpoint.
 
         Raises:
-            CheckpointError: there are checkpoints, but all of them are missing or damaged.
+            CheckpointError: all checkpoints are missing or damaged.
         """
         candidates = self._up_to_last()
         for name in candidates:
@@ -120,19 +126,19 @@ class CheckpointIndex:
             if not path.is_file():
                 problem = "is missing"
             elif name in self.entries and sha256(path) != self.entries[name]["sha256"]:
-                problem = "is damaged: its contents are not those that were written"
+                problem = "is damaged: its content has another hash than when it was written"
             else:
                 return path
-            logger.warning("The checkpoint %s %s; looking for the one before it.", path, problem)
+            logger.warning("The checkpoint %s %s; trying the one before it.", path, problem)
         if candidates:
             raise CheckpointError(
-                f"None of the checkpoints of {self.folder} is whole ({', '.join(candidates)}): copy one of them back, "
-                "or start afresh without --resume."
+                f"All checkpoints of {self.folder} are missing or damaged ({', '.join(candidates)}): restore one of "
+                "them from a copy, or start a new run without --resume."
             )
         return None
 
     def _up_to_last(self) -> list[str]:
-        """Name the checkpoints from the one that ``last_checkpoint`` names to the oldest."""
+        """Return the names of the checkpoints from the one in ``last_checkpoint`` to the oldest."""
         pointer = self.folder / LAST
         if not pointer.is_file():
             return []
@@ -140,10 +146,12 @@ class CheckpointIndex:
         names = sorted(self.entries, key=lambda name: self.entries[name]["iteration"], reverse=True)
         if last in names:
             return names[names.index(last) :]
-        if last and (self.folder / last).is_file():  # not ours, or of a folder that was copied in part
+        if (
+            last and (self.folder / last).is_file()
+        ):  # without an index, as in a folder of Detectron2 or one that was copied in part
             return [last]
         on_disk = sorted((path.name for path in self.folder.glob("model_[0-9]*.pth")), reverse=True)
-        logger.warning("%s names %r, which is not there; looking for the newest checkpoint.", pointer, last)
+        logger.warning("%s names %r, which does not exist; using the newest checkpoint.", pointer, last)
         return names or on_disk or [last]
 
     def _point_to(self, name: str) -> None:
@@ -153,32 +161,37 @@ class CheckpointIndex:
         write_json(self.folder / INDEX, self.entries, indent=1, durable=True)
 
 
-def forget_checkpoints(folder: Path) -> None:
-    """Make sure that nobody resumes an earlier run of this folder; its checkpoint files stay."""
+def delete_checkpoint_index(folder: Path) -> None:
+    """Delete the index of an earlier run, so that it cannot be resumed; its checkpoint files stay."""
     if (folder / LAST).exists() or (folder / INDEX).exists():
-        logger.warning(
-            "%s holds an earlier run, which this fresh one replaces; --resume would have gone on with it.", folder
-        )
+        logger.warning("%s has an earlier run, which this new one replaces; to resume it, use --resume.", folder)
     (folder / LAST).unlink(missing_ok=True)
     (folder / INDEX).unlink(missing_ok=True)
 
 
-def clear_unfinished(folder: Path) -> None:
-    """Delete what a run has left that was killed while it wrote a checkpoint."""
+def delete_unfinished_checkpoints(folder: Path) -> None:
+    """Delete the temporary files of a run that was killed while it wrote a checkpoint."""
     for path in folder.glob(".model_*.tmp.pth"):
         path.unlink(missing_ok=True)
 
 
 def warn_of_unknown_metric(metric: str, results: Mapping[str, float]) -> None:
-    """Tell when evaluations do not bring the metric by which the best checkpoint is kept."""
+    """Log a warning if the metric of SOLVER.KEEP_CHECKPOINTS.BEST is not among the results.
+
+    Args:
+        metric: name of the metric; empty for none.
+        results: percent by metric.
+    """
     if metric and metric not in results:
         logger.warning(
-            "SOLVER.KEEP_CHECKPOINTS.BEST is %r, which no evaluation brings.%s", metric, did_you_mean(metric, results)
+            "SOLVER.KEEP_CHECKPOINTS.BEST is %r, but no evaluation has this metric.%s",
+            metric,
+            did_you_mean(metric, results),
         )
 
 
 def sha256(path: Path) -> str:
-    """Return the hash of a file, in hexadecimal digits."""
+    """Return the SHA-256 hash of a file, in hexadecimal digits."""
     with path.open("rb") as file:
         digest = hashlib.sha256()
         while block := file.read(1 << 20):

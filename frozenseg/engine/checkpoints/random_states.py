@@ -1,4 +1,4 @@
-"""Random generators of this process: seeded, saved, restored, and left alone by what must not disturb training."""
+"""Random generators of this process: seeds, and saved and restored states."""
 
 import random
 from collections.abc import Iterator
@@ -10,9 +10,9 @@ import torch
 
 
 def seed_everything(seed: int) -> None:
-    """Seed Python's, numpy's and torch's generators (all devices) of this process."""
+    """Seed the generators of Python, numpy and torch (all devices) of this process."""
     random.seed(seed)
-    np.random.seed(seed % 2**32)  # noqa: NPY002 (whoever uses the global generator is meant)
+    np.random.seed(seed % 2**32)  # noqa: NPY002 (for code that uses the global generator)
     torch.manual_seed(seed)
 
 
@@ -22,7 +22,7 @@ def draw_seed() -> int:
 
 
 def random_states() -> dict[str, Any]:
-    """Return the states of all generators, of tensors and plain values only so that a safe load can read them."""
+    """Return the states of all generators as tensors and plain values, which a safe reader can load."""
     numpy_state = np.random.get_state(legacy=False)  # noqa: NPY002
     return {
         "python": random.getstate(),
@@ -38,7 +38,7 @@ def random_states() -> dict[str, Any]:
 
 
 def restore_random_states(states: dict[str, Any]) -> None:
-    """Put all generators back to what :func:`random_states` has returned."""
+    """Restore all generators to states that :func:`random_states` has returned."""
     random.setstate(states["python"])
     numpy_state = states["numpy"]
     np.random.set_state(  # noqa: NPY002
@@ -55,8 +55,8 @@ def restore_random_states(states: dict[str, Any]) -> None:
 
 
 @contextmanager
-def undisturbed_random_states() -> Iterator[None]:
-    """Leave the generators afterwards as they were: training goes on as if the block had not run."""
+def preserved_random_states() -> Iterator[None]:
+    """Restore all generators at the end of the block, so that training continues as if it had not run."""
     states = random_states()
     try:
         yield

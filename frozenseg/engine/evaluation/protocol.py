@@ -1,4 +1,4 @@
-"""Every benchmark by its own protocol: a file of ``configs/eval``, merged onto the config of the model."""
+"""Evaluation protocols: a file of ``configs/eval`` for each benchmark, merged into the config of the model."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -14,7 +14,7 @@ from tqdm import tqdm
 from frozenseg import distributed
 from frozenseg.atomic import replacing
 from frozenseg.engine.checkpoints.checkpoint import Checkpointer
-from frozenseg.engine.checkpoints.random_states import undisturbed_random_states
+from frozenseg.engine.checkpoints.random_states import preserved_random_states
 from frozenseg.engine.training.lr_schedule import LearningRateSchedule
 from frozenseg.engine.training.trainer import Hook, Step, Trainer, is_due
 from frozenseg.engine.training.writers import MetricWriter, Scalars, max_memory_mib, summed_by_kind
@@ -105,7 +105,7 @@ class Evaluate(Hook):
             self._evaluate(trainer)
 
     def _evaluate(self, trainer: Trainer) -> None:
-        with undisturbed_random_states():
+        with preserved_random_states():
             self.results = self.evaluate(trainer.iteration)
 
 
@@ -184,7 +184,7 @@ class DrawPreview(Hook):
         """Draw where it is due."""
         if not is_due(trainer, self.period) or not distributed.is_main_process():
             return
-        with undisturbed_random_states():
+        with preserved_random_states():
             drawing = self.draw()
         with replacing(self.folder / "pictures" / f"step_{trainer.iteration:07d}.png") as temporary:
             drawing.save(temporary)

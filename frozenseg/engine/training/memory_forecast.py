@@ -17,7 +17,7 @@ from torch.utils._pytree import tree_leaves
 from frozenseg.config import CfgNode
 from frozenseg.data.batch_plan import BatchPlan
 from frozenseg.device import pick_device
-from frozenseg.engine.checkpoints.random_states import undisturbed_random_states
+from frozenseg.engine.checkpoints.random_states import preserved_random_states
 from frozenseg.engine.training.optimizer import build_optimizer
 from frozenseg.engine.training.precision import Precision
 from frozenseg.modeling.build import build_model
@@ -72,7 +72,7 @@ def forecast(
         precision: of the forward pass.
     """
     small, medium = (_round_to_stride(images.side * share) for share in (0.5, 0.75))
-    with undisturbed_random_states():
+    with preserved_random_states():
         with torch.no_grad(), precision.autocast():
             # Work that is done only once: encode the class names, convert frozen weights to their precision.
             model([_random_image(small)])

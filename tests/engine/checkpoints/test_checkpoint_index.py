@@ -10,8 +10,8 @@ from frozenseg.engine.checkpoints.checkpoint_index import (
     INDEX,
     CheckpointIndex,
     KeepPolicy,
-    clear_unfinished,
-    forget_checkpoints,
+    delete_checkpoint_index,
+    delete_unfinished_checkpoints,
 )
 from frozenseg.engine.training.hooks import SaveCheckpoints
 from frozenseg.engine.training.trainer import Hook, Step, Trainer
@@ -34,12 +34,12 @@ ENTRIES = {f"{i}.pth": {"iteration": i, "sha256": "", "results": {"PQ": score}} 
     ],
 )
 def test_what_is_kept(policy: KeepPolicy, kept: list[int]) -> None:
-    superfluous = policy.superfluous(dict(reversed(ENTRIES.items())))
-    assert superfluous == [f"{i}.pth" for i in SCORES if i not in kept]
+    deleted = policy.to_delete(dict(reversed(ENTRIES.items())))
+    assert deleted == [f"{i}.pth" for i in SCORES if i not in kept]
 
 
 def test_numbers_below_0_are_refused() -> None:
-    with pytest.raises(ConfigError, match=r"KEEP_CHECKPOINTS\.LAST is -1 and EVERY 0: give numbers of 0 or more"):
+    with pytest.raises(ConfigError, match=r"KEEP_CHECKPOINTS\.LAST is -1 and EVERY 0, expected numbers of 0 or more"):
         KeepPolicy(last=-1)
 
 
@@ -67,7 +67,7 @@ def test_a_run_keeps_the_newest_and_the_best(tmp_path: Path, caplog: pytest.LogC
     saves.checkpointer.policy = KeepPolicy(best="PX")
     with caplog.at_level(logging.WARNING):
         saves.checkpointer.record({"PQ": 1.0})
-    assert "KEEP_CHECKPOINTS.BEST is 'PX', which no evaluation brings. Did you mean 'PQ'?" in caplog.text
+    assert "KEEP_CHECKPOINTS.BEST is 'PX', but no evaluation has this metric. Did you mean 'PQ'?" in caplog.text
 
 
 @pytest.fixture
@@ -83,12 +83,12 @@ def path(folder: Path, iteration: int) -> Path:
 
 def test_last_checkpoint_names_the_newest(folder: Path) -> None:
     assert (folder / "last_checkpoint").read_text() == "model_0000003.pth\n"  # as Detectron2 has it
-    assert CheckpointIndex(folder).newest_whole() == path(folder, 3)
+    assert CheckpointIndex(folder).newest_intact() == path(folder, 3)
     (folder / "last_checkpoint").write_text("model_0000001.pth")
-    assert CheckpointIndex(folder).newest_whole() == path(folder, 1)  # the user goes back
-    forget_checkpoints(folder)
-    assert CheckpointIndex(folder).newest_whole() is None
-    forget_checkpoints(folder)  # nothing to forget is fine
+    assert CheckpointIndex(folder).newest_intact() == path(folder, 1)  # the user goes back
+    delete_checkpoint_index(folder)
+    assert CheckpointIndex(folder).newest_intact() is None
+    delete_checkpoint_index(folder)  # nothing to forget is fine
 
 
 @pytest.mark.parametrize("damage", ["truncated", "changed", "missing"])
@@ -99,15 +99,17 @@ def test_a_damaged_checkpoint_is_passed_over(folder: Path, damage: str, caplog: 
     else:
         path(folder, 3).write_bytes(content[: len(content) // 2] if damage == "truncated" else content[:-1] + b"x")
     with caplog.at_level(logging.WARNING):
-        assert CheckpointIndex(folder).newest_whole() == path(folder, 2)
-    problem = "is missing" if damage == "missing" else "is damaged: its contents are not those that were written"
-    assert f"The checkpoint {path(folder, 3)} {problem}; looking for the one before it." in caplog.text
+        assert CheckpointIndex(folder).newest_intact() == path(folder, 2)
+    problem = (
+        "is missing" if damage == "missing" else "is damaged: its content has another hash than when it was written"
+    )
+    assert f"The checkpoint {path(folder, 3)} {problem}; trying the one before it." in caplog.text
 
 
 def test_a_damaged_checkpoint_stays_passed_over(folder: Path) -> None:
     path(folder, 3).write_bytes(b"half")
-    CheckpointIndex(folder).forget_after(2)  # as resuming does; the run then dies before its next checkpoint
-    assert CheckpointIndex(folder).newest_whole() == path(folder, 2)
+    CheckpointIndex(folder).drop_after(2)  # as resuming does; the run then dies before its next checkpoint
+    assert CheckpointIndex(folder).newest_intact() == path(folder, 2)
 
 
 @pytest.mark.parametrize("file", ["last_checkpoint", INDEX])
@@ -116,20 +118,20 @@ def test_a_file_that_a_power_cut_has_emptied_costs_nothing(
 ) -> None:
     (folder / file).write_bytes(b"")
     with caplog.at_level(logging.WARNING):
-        assert CheckpointIndex(folder).newest_whole() == path(folder, 3)
+        assert CheckpointIndex(folder).newest_intact() == path(folder, 3)
     assert file in caplog.text
 
 
 def test_with_neither_file_whole_the_newest_on_disk_is_taken(folder: Path) -> None:
     for file in ("last_checkpoint", INDEX):
         (folder / file).write_bytes(b"")
-    assert CheckpointIndex(folder).newest_whole() == path(folder, 3)
+    assert CheckpointIndex(folder).newest_intact() == path(folder, 3)
 
 
 def test_what_a_killed_run_has_left_is_cleared(folder: Path) -> None:
     left = folder / ".model_0000004.123.tmp.pth"
     left.touch()
-    clear_unfinished(folder)
+    delete_unfinished_checkpoints(folder)
     assert not left.exists()
     assert path(folder, 3).exists()
 
@@ -137,18 +139,20 @@ def test_what_a_killed_run_has_left_is_cleared(folder: Path) -> None:
 def test_no_whole_checkpoint_is_an_error(folder: Path) -> None:
     for iteration in (1, 2, 3):
         path(folder, iteration).write_bytes(b"")
-    with pytest.raises(CheckpointError, match="None of the checkpoints of .* is whole .*start afresh without --resume"):
-        CheckpointIndex(folder).newest_whole()
+    with pytest.raises(
+        CheckpointError, match="All checkpoints of .* are missing or damaged .*start a new run without --resume"
+    ):
+        CheckpointIndex(folder).newest_intact()
 
 
 def test_a_checkpoint_without_an_index_is_taken_as_it_is(folder: Path) -> None:
     (folder / INDEX).unlink()
-    assert CheckpointIndex(folder).newest_whole() == path(folder, 3)
+    assert CheckpointIndex(folder).newest_intact() == path(folder, 3)
 
 
 def test_later_checkpoints_are_forgotten_but_not_deleted(folder: Path) -> None:
     index = CheckpointIndex(folder)
-    index.forget_after(1)
+    index.drop_after(1)
     assert list(CheckpointIndex(folder).entries) == ["model_0000001.pth"]
     assert path(folder, 3).exists()
 
@@ -158,5 +162,8 @@ def test_a_folder_that_cannot_be_written_is_said(folder: Path, monkeypatch: pyte
         raise OSError("No space left on device")
 
     monkeypatch.setattr("frozenseg.engine.checkpoints.checkpoint_index.write_text", full_disk)
-    with pytest.raises(CheckpointError, match=r"model_0000004\.pth cannot be entered .*No space left on device"):
+    with pytest.raises(
+        CheckpointError,
+        match=r"model_0000004\.pth was written, but the index .* cannot be updated .*No space left on device",
+    ):
         build_checkpointer(folder, build_trainer()).save(4)

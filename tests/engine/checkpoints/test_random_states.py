@@ -8,10 +8,10 @@ import torch
 
 from frozenseg.engine.checkpoints.random_states import (
     draw_seed,
+    preserved_random_states,
     random_states,
     restore_random_states,
     seed_everything,
-    undisturbed_random_states,
 )
 
 
@@ -41,7 +41,7 @@ def test_a_block_leaves_no_trace() -> None:
     seed_everything(0)
     expected = draws()
     seed_everything(0)
-    with undisturbed_random_states():
+    with preserved_random_states():
         draws()
     assert draws() == expected
 

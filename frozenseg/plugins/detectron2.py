@@ -311,7 +311,7 @@ def _trained_model(cfg: CfgNode, resume: bool) -> nn.Module:
     if resume and checkpointer.has_checkpoint():
         checkpointer.resume_or_load("", resume=True)
     elif cfg.MODEL.WEIGHTS:
-        _load(model, cfg)
+        _load(_unwrapped(model), cfg)
     return model
 
 
@@ -405,5 +405,5 @@ def _unwrapped(model: nn.Module) -> Any:
     return getattr(model, "module", model)
 
 
-def _load(model: nn.Module, cfg: CfgNode) -> None:
+def _load(model: SegmentationModel, cfg: CfgNode) -> None:
     load_trained(model, cfg.MODEL.WEIGHTS, allow_partial=cfg.MODEL.ALLOW_PARTIAL_WEIGHTS)

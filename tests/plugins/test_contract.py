@@ -183,5 +183,5 @@ def test_the_page_needs_ten_lines(ten_lines: str) -> None:
 def test_its_engine_without_it_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--config-file", "configs/toyworld/frozenseg_tiny.yaml", "--engine", "detectron2"]) == 2
     said = capsys.readouterr().err
-    assert said.startswith("error: --engine detectron2 needs Detectron2, which is not installed here")
+    assert said.startswith("error: --engine detectron2 needs Detectron2, which is not installed: see ")
     assert said.count("\n") == 1

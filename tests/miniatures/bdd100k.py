@@ -1,4 +1,4 @@
-"""BDD100K's 10k pictures, panoptic bitmasks and semantic masks as they are downloaded."""
+"""BDD100K's 10K images, panoptic bitmasks and semantic masks as downloaded."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ SCENES: dict[str, list[Part]] = {
     "7d06fefd-f7be05a6": [
         (slice(0, 4), slice(0, 32), SKY, 0, SKY),
         (slice(8, 16), slice(0, 32), ROAD, 0, ROAD),
-        (slice(8, 16), slice(0, 8), ROAD, OCCLUDED, ROAD),  # the same road, in two variants
+        (slice(8, 16), slice(0, 8), ROAD, OCCLUDED, ROAD),  # the same segment with other attributes
         (slice(6, 10), slice(10, 16), CAR, OCCLUDED | TRUNCATED, 31),
         (slice(5, 11), slice(20, 24), PERSON, CROWD, 300),
         (slice(5, 11), slice(26, 28), PERSON, IGNORE, 33),

@@ -1,4 +1,4 @@
-"""Cityscapes as it is downloaded: ``gtFine`` with polygons and both kinds of ids, and ``leftImg8bit``."""
+"""Cityscapes as downloaded: ``gtFine`` with polygons and both kinds of ids, and ``leftImg8bit``."""
 
 import json
 from pathlib import Path
@@ -38,14 +38,14 @@ SCENES = {
 def make(root: Path) -> None:
     """Write the miniature under ``root/cityscapes``."""
     for (split, city, name), boxes in SCENES.items():
-        truth = root / f"cityscapes/gtFine/{split}/{city}"
+        annotations = root / f"cityscapes/gtFine/{split}/{city}"
         images = root / f"cityscapes/leftImg8bit/{split}/{city}"
-        for folder in (truth, images):
+        for folder in (annotations, images):
             folder.mkdir(parents=True, exist_ok=True)
         labels, instances = draw(boxes)
-        Image.fromarray(labels).save(truth / f"{name}_gtFine_labelIds.png")
-        Image.fromarray(instances).save(truth / f"{name}_gtFine_instanceIds.png")
-        (truth / f"{name}_gtFine_polygons.json").write_text(json.dumps(polygons(boxes)))
+        Image.fromarray(labels).save(annotations / f"{name}_gtFine_labelIds.png")
+        Image.fromarray(instances).save(annotations / f"{name}_gtFine_instanceIds.png")
+        (annotations / f"{name}_gtFine_polygons.json").write_text(json.dumps(polygons(boxes)))
         Image.new("RGB", (WIDTH, HEIGHT), (90, 90, 90)).save(images / f"{name}_leftImg8bit.png")
 
 
@@ -68,7 +68,7 @@ def draw(boxes: list[Box]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def polygons(boxes: list[Box]) -> dict[str, object]:
-    """Return what the polygon file holds."""
+    """Return the content of the polygon file."""
     objects = [
         {"label": label, "polygon": [[left, top], [right, top], [right, bottom], [left, bottom]]}
         for label, left, top, right, bottom in boxes

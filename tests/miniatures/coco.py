@@ -1,4 +1,4 @@
-"""COCO 2017 panoptic as it is downloaded, its PNGs still in their inner archives."""
+"""COCO 2017 panoptic as downloaded, the PNGs in their inner archives."""
 
 import json
 import zipfile
@@ -13,7 +13,7 @@ from frozenseg.structures.label_files import write_segment_ids
 
 HEIGHT, WIDTH = 16, 32
 PERSON, RUG, SKY = 1, 200, 187  # category ids
-# segment id, category, rows, columns, crowd; later ones lie on earlier ones
+# segment id, category, rows, columns, crowd; later ones over earlier ones
 Part = tuple[int, int, slice, slice, int]
 SCENE: list[Part] = [
     (70_000, SKY, slice(0, 8), slice(0, 32), 0),
@@ -21,14 +21,14 @@ SCENE: list[Part] = [
     (7, PERSON, slice(4, 12), slice(4, 8), 0),
     (9, PERSON, slice(10, 14), slice(12, 20), 1),
 ]
-PICTURES = {"train": (391895, 522418), "val": (139, 285)}
+IMAGES = {"train": (391895, 522418), "val": (139, 285)}
 
 
 def make(root: Path) -> None:
     """Write the miniature under ``root/coco``."""
     home = root / "coco"
     (home / "annotations").mkdir(parents=True)
-    for split, numbers in PICTURES.items():
+    for split, numbers in IMAGES.items():
         folder = home / f"{split}2017"
         folder.mkdir()
         png = home / f"panoptic_{split}2017.making"
@@ -44,7 +44,7 @@ def make(root: Path) -> None:
 
 
 def draw() -> np.ndarray:
-    """Return the segment ids of a picture."""
+    """Return the segment ids of an image."""
     ids = np.zeros((HEIGHT, WIDTH), np.int32)
     for number, _, rows, columns, _ in SCENE:
         ids[rows, columns] = number
@@ -89,7 +89,7 @@ def instances(numbers: tuple[int, ...]) -> dict[str, Any]:
 
 
 def images(numbers: tuple[int, ...]) -> list[dict[str, Any]]:
-    """Return the entries of pictures."""
+    """Return the entries of images."""
     return [{"id": n, "file_name": f"{n:012}.jpg", "height": HEIGHT, "width": WIDTH} for n in numbers]
 
 

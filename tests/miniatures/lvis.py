@@ -1,4 +1,4 @@
-"""LVIS v1 as it is downloaded, and the pictures of COCO that its splits name."""
+"""LVIS v1 as downloaded, and the COCO images of its splits."""
 
 import json
 import zipfile
@@ -10,22 +10,22 @@ from frozenseg.data.prepare.images import read_category_table
 
 WIDTH, HEIGHT = 32, 16
 CATEGORIES = [(int(row["id"]), row["name"], row["frequency"]) for row in read_category_table("lvis.tsv")]
-PICTURES = {"val": (("val2017", 397133), ("train2017", 222564)), "train": (("train2017", 391895), ("train2017", 9))}
+IMAGES = {"val": (("val2017", 397133), ("train2017", 222564)), "train": (("train2017", 391895), ("train2017", 9))}
 
 
 def make(root: Path) -> None:
     """Write the miniature: ``lvis/lvis_v1_{val,train}.json`` and ``coco/{val,train}2017``."""
     (root / "lvis").mkdir(parents=True)
-    for split, pictures in PICTURES.items():
+    for split, images in IMAGES.items():
         (root / f"lvis/lvis_v1_{split}.json").write_text(json.dumps(annotations(split)))
-        for folder, number in pictures:
+        for folder, number in images:
             path = root / f"coco/{folder}/{number:012}.jpg"
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.new("RGB", (WIDTH, HEIGHT), (90, 90, 90)).save(path)
 
 
 def pack(root: Path, split: str) -> Path:
-    """Put an annotation file in its archive, as it is downloaded."""
+    """Put an annotation file in its archive, as downloaded."""
     path = root / f"lvis/lvis_v1_{split}.json"
     archive = path.with_name(f"{path.name}.zip")
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as content:
@@ -48,9 +48,9 @@ def annotations(split: str) -> dict[str, list]:
             "neg_category_ids": [1203],
             "not_exhaustive_category_ids": [2],
         }
-        for folder, number in PICTURES[split]
+        for folder, number in IMAGES[split]
     ]
-    parts = [
+    instances = [
         {
             "id": index,
             "image_id": image["id"],
@@ -74,4 +74,4 @@ def annotations(split: str) -> dict[str, list]:
         }
         for number, name, frequency in CATEGORIES
     ]
-    return {"info": {}, "licenses": [], "images": images, "annotations": parts, "categories": categories}
+    return {"info": {}, "licenses": [], "images": images, "annotations": instances, "categories": categories}

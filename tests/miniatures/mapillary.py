@@ -1,4 +1,4 @@
-"""Mapillary Vistas as its archives are: v1.2 flat, v2.0 with a folder for each version of the labels."""
+"""Mapillary Vistas as downloaded: v1.2 flat, v2.0 with a folder for each version of the labels."""
 
 import json
 from pathlib import Path
@@ -19,7 +19,7 @@ def make(root: Path) -> None:
 
 
 def make_archive(root: Path, version: str) -> None:
-    """Write the miniature with the labels in a folder of each split; empty for none."""
+    """Write the miniature with the labels in the folder ``version`` of each split; empty for v1.2."""
     for split, names in SPLITS.items():
         home = root / "mapillary_vistas" / split
         folders = {name: home / version / name for name in ("labels", "instances", "panoptic")}
@@ -30,10 +30,10 @@ def make_archive(root: Path, version: str) -> None:
             labels = np.full((HEIGHT, WIDTH), UNLABELED, np.uint8)
             labels[8:], labels[:4], labels[5:7, 4:8] = ROAD, SKY, BIRD
             Image.new("RGB", (WIDTH, HEIGHT), (90, 90, 90)).save(home / f"images/{name}.jpg")
-            picture = Image.fromarray(labels).convert("P")
-            picture.putpalette([value for index in range(256) for value in (index, 255 - index, 7 * index % 256)])
-            picture.putdata(labels.ravel().tolist())
-            picture.save(folders["labels"] / f"{name}.png")
+            image = Image.fromarray(labels).convert("P")
+            image.putpalette([value for index in range(256) for value in (index, 255 - index, 7 * index % 256)])
+            image.putdata(labels.ravel().tolist())
+            image.save(folders["labels"] / f"{name}.png")
             Image.fromarray(labels.astype(np.uint16) * 256).save(folders["instances"] / f"{name}.png")
             write_segment_ids(folders["panoptic"] / f"{name}.png", np.where(labels == UNLABELED, 0, labels + 1))
             content["images"].append({"id": name, "file_name": f"{name}.jpg", "width": WIDTH, "height": HEIGHT})

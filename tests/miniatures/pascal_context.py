@@ -1,4 +1,4 @@
-"""PASCAL Context as it is downloaded: VOC 2010's pictures and lists, label maps, and the file of PASCAL in Detail."""
+"""PASCAL Context as downloaded: VOC 2010's images and lists, label maps, and the file of PASCAL in Detail."""
 
 import json
 from pathlib import Path
@@ -29,7 +29,7 @@ def make(root: Path) -> None:
 
 
 def label_map() -> np.ndarray:
-    """Return the label map of every picture, (H, W) uint16."""
+    """Return the label map of every image, (H, W) uint16."""
     labels = np.zeros((HEIGHT, WIDTH), np.uint16)
     labels[0:4], labels[8:16] = AEROPLANE, WOOD
     labels[6:10, 4:12], labels[12:16, 0:4], labels[12:16, 28:32] = TABLE, ACCORDION, LAST

@@ -1,4 +1,4 @@
-"""PASCAL VOC 2012 as it is downloaded: palette PNGs, JPEGs and lists of names."""
+"""PASCAL VOC 2012 as downloaded: palette PNGs, JPEGs and lists of names."""
 
 from pathlib import Path
 
@@ -22,11 +22,11 @@ def make(root: Path) -> None:
             save_with_palette(home / f"SegmentationClass/{name}.png", labels_of())
     everything = [name for names in NAMES.values() for name in names]
     (home / "ImageSets/Segmentation/trainval.txt").write_text("\n".join(everything) + "\n")
-    Image.new("RGB", (WIDTH, HEIGHT)).save(home / "JPEGImages/2007_000027.jpg")  # without labels, as most are
+    Image.new("RGB", (WIDTH, HEIGHT)).save(home / "JPEGImages/2007_000027.jpg")  # without labels, like most images
 
 
 def labels_of() -> np.ndarray:
-    """Return the labels of every picture: background, three objects, one of them with a boundary."""
+    """Return the labels of every image: background, three objects, one of them with a boundary."""
     labels = np.zeros((HEIGHT, WIDTH), np.uint8)
     labels[3:9, 3:13] = BOUNDARY
     labels[4:8, 4:12] = AEROPLANE
@@ -35,16 +35,16 @@ def labels_of() -> np.ndarray:
 
 
 def save_with_palette(path: Path, labels: np.ndarray) -> None:
-    """Save labels as VOC does, as indices of a palette."""
-    picture = Image.fromarray(labels)
-    picture.putpalette([value for index in range(256) for value in voc_colour(index)])
-    picture.save(path)
+    """Save labels in the format of VOC, as palette indices."""
+    image = Image.fromarray(labels)
+    image.putpalette([value for index in range(256) for value in voc_colour(index)])
+    image.save(path)
 
 
 def voc_colour(index: int) -> tuple[int, int, int]:
-    """Return the colour of an index: its bits are spread over the channels, the highest first."""
+    """Return the palette colour of an index: its bits are distributed over the channels, the highest first."""
     channels = [0, 0, 0]
-    for place in range(8):
+    for bit in range(8):
         for channel in range(3):
-            channels[channel] |= (index >> (3 * place + channel) & 1) << (7 - place)
+            channels[channel] |= (index >> (3 * bit + channel) & 1) << (7 - bit)
     return channels[0], channels[1], channels[2]

@@ -36,7 +36,7 @@ def test_every_parameter_of_frozenseg_has_a_box() -> None:
     assert {row.box for row in table if row.frozen} == {row.box for row in table if not row.trainable}
 
 
-def test_weightless_models_have_the_shapes_of_real_ones_and_hold_nothing() -> None:
+def test_models_on_the_meta_device_have_the_shapes_of_real_ones() -> None:
     with on_meta_device():
         empty = build_model(tiny_config(), TRAINING)
     real = build_model(tiny_config(), TRAINING)
@@ -44,4 +44,4 @@ def test_weightless_models_have_the_shapes_of_real_ones_and_hold_nothing() -> No
     assert {key: value.shape for key, value in empty.state_dict().items()} == {
         key: value.shape for key, value in real.state_dict().items()
     }
-    assert not torch.zeros(1).is_meta  # outside, all is as before
+    assert not torch.zeros(1).is_meta  # the default device outside

@@ -1,4 +1,4 @@
-"""The released models' read of a buffer laid out for three levels: per image, and with its leak between images."""
+"""Released read of a buffer laid out for three levels: per image, and across the images of a batch."""
 
 import pytest
 import torch
@@ -25,17 +25,20 @@ def test_the_head_of_the_flat_buffer(read: ReleasedRead, second_image: list[int]
     assert values[1].flatten().tolist() == second_image
 
 
-def test_another_number_of_levels_is_refused_unless_the_released_read_is_asked_for() -> None:
+def test_another_number_of_levels_is_refused_without_the_released_read() -> None:
     inputs = (torch.rand(1, 4, 8), torch.rand(1, 4, 1, 2), torch.rand(1, 4, 8), [(2, 2)])
     sizes = {"width": 8, "levels": 3, "heads": 2, "points": 2}
     with pytest.raises(ShapeError, match="built for 3 levels and got 1"):
         MSDeformAttn(**sizes)(*inputs)
+    one_level = MSDeformAttn(width=8, levels=1, heads=2, points=2, released_read=ReleasedRead.PER_IMAGE)
+    with pytest.raises(ShapeError, match="built for 1 levels and got 2"):
+        one_level(*inputs[:3], [(2, 1), (2, 1)])
     assert MSDeformAttn(**sizes, released_read=ReleasedRead.PER_IMAGE)(*inputs).shape == (1, 4, 8)
 
 
 @torch.no_grad()
 def sam_maps(options: tuple, embeddings: torch.Tensor) -> torch.Tensor:
-    """Return the SAM map (B, d, 8, 8) of a tiny model whose SAM branch really looks around."""
+    """Return the SAM map (B, d, 8, 8) of a tiny model with non-zero offsets and weights in its SAM branch."""
     torch.manual_seed(0)
     model = build_model(tiny_config("FrozenSeg", *options), TRAINING).eval()
     pixel_decoder = model.sem_seg_head.pixel_decoder

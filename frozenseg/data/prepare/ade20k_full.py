@@ -21,7 +21,7 @@ INDEX_FILE = f"{HOME}/index_ade20k.pkl"
 FOLDERS = {"train": "training", "val": "validation"}
 SOURCE = (
     "Register at https://groups.csail.mit.edu/vision/datasets/ADE20K, get the full set of 2021-01-17, and unpack it in "
-    f"the data sets' folder, so that there is {INDEX_FILE}."
+    f"the data sets' folder, so that {INDEX_FILE} exists."
 )
 SHORTEST = 512  # shorter edge after resizing, pixels
 UNLABELLED = 65535

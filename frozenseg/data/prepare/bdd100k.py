@@ -29,7 +29,7 @@ SOURCE = (
     "https://doc.bdd100k.com/download.html and unpack them together, the panoptic bitmasks in "
     f"{BITMASK_FOLDER}. Or unpack the converted panoptic labels, "
     "https://github.com/chenxi52/FrozenSeg/releases/download/latest/bdd100k_json.zip, "
-    f"so that there are {PANOPTIC_FILE} and {MASK_FOLDER}."
+    f"so that {PANOPTIC_FILE} and {MASK_FOLDER} exist."
 )
 CROWD_BITS = 0b11  # attribute bits: truncated 8, occluded 4, crowd 2, ignore 1
 CATEGORIES = 40

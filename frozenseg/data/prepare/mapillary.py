@@ -18,7 +18,7 @@ NESTED = "v1.2"
 PANOPTIC_JSON = "panoptic_2018.json"
 SOURCE = (
     "Register at https://www.mapillary.com/dataset/vistas, get the archive of v1.2 or of v2.0 and unpack it in the "
-    f"folder {HOME}, so that there is {HOME}/validation/images."
+    f"folder {HOME}, so that {HOME}/validation/images exists."
 )
 
 

@@ -26,9 +26,9 @@ HOME = "pascal_ctx_d2"
 FOLDERS = {"train": "training", "val": "validation"}
 SOURCE = (
     "Get http://host.robots.ox.ac.uk/pascal/VOC/voc2010/VOCtrainval_03-May-2010.tar and unpack it in the data sets' "
-    f"folder, so that there is {RAW}; get the label maps, trainval.tar.gz, from "
+    f"folder, so that {RAW} exists; get the label maps, trainval.tar.gz, from "
     "https://www.cs.stanford.edu/~roozbeh/pascal-context/ (or https://roozbehm.info/pascal-context/) and unpack them "
-    f"so that there is {MAPS[0]}/2008_000002.mat; and if possible, get PASCAL in Detail, "
+    f"so that {MAPS[0]}/2008_000002.mat exists; and if possible, get PASCAL in Detail, "
     f"https://codalabuser.blob.core.windows.net/public/trainval_merged.json, as {DETAIL}, for the ground truth "
     "of published results with 59 classes."
 )

@@ -16,7 +16,7 @@ HOME = "pascal_voc_d2"
 FOLDERS = {"train": "training", "val": "validation"}
 SOURCE = (
     "Get http://host.robots.ox.ac.uk/pascal/VOC/voc2012/VOCtrainval_11-May-2012.tar and unpack it in the data sets' "
-    f"folder, so that there is {RAW}."
+    f"folder, so that {RAW} exists."
 )
 BOUNDARY = 255
 CLASSES = 21  # the background and 20 classes

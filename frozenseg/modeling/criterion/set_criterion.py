@@ -1,6 +1,6 @@
 """Training criterion of mask classification with deep supervision (DETR; Mask2Former, Cheng et al. 2022, sec. 3.3).
 
-Each prediction is matched with the targets on its own, and its matched pairs are compared.
+Each prediction, intermediate or final, is matched with the targets separately.
 
 Letters: B images, Q queries, C classes, n matched masks of the batch, H×W the padded input, P points.
 """

@@ -47,7 +47,7 @@ def restore_size(maps: Tensor, true_size: ImageSize, target_size: ImageSize) -> 
 
 
 class LazilyRestoredMasks:
-    """Masks whose rows are restored on demand; equal to :func:`restore_size` up to rounding.
+    """Masks with rows that are restored on demand; equal to :func:`restore_size` up to rounding.
 
     Args:
         maps: (Q, H, W) at the padded size.

@@ -167,8 +167,8 @@ class Trainer:
         total = torch.stack(list(losses.values())).sum()
         # The only synchronization with the device in a step; with the sum over ranks all processes decide alike.
         scalars = torch.stack([total, norm.to(total), distributed.sum_over_ranks(total)])
-        local_total, gradient_norm_, summed_total = scalars.tolist()
-        status = self._status(summed_total, gradient_norm_)
+        local_total, norm_value, summed_total = scalars.tolist()
+        status = self._status(summed_total, norm_value)
         self.is_consistent = False
         self._update(status)
         return Step(
@@ -177,7 +177,7 @@ class Trainer:
             losses=losses,
             total=local_total,
             learning_rate=self.optimizer.param_groups[0]["lr"],
-            gradient_norm=gradient_norm_,
+            gradient_norm=norm_value,
             data_time=data_time,
             time=time.perf_counter() - started,
         )

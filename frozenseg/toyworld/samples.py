@@ -7,11 +7,11 @@ from frozenseg.toyworld.export import Recipe, make_scene
 SPLIT, SEED = "val_unseen", 1
 
 
-def sample_scene(number: int = 1, size: int = 384) -> Image.Image:
+def sample_scene(number: int = 4, size: int = 384) -> Image.Image:
     """Draw a scene of the zero-shot evaluation: the same image for the same arguments.
 
     Args:
-        number: of the scene, from 1.
+        number: of the scene, from 1; the default has three things on water, one of them of an unseen class.
         size: height and width, pixels.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Instance segmentation of Cityscapes: its own average precision, computed by the package cityscapesscripts.
+"""Instance segmentation of Cityscapes: the benchmark's average precision, computed by cityscapesscripts.
 
 The package reads one PNG file per predicted mask, and uses only the overlaps of these masks with the ground truth. The
 overlaps are counted here image by image and passed to the package, so that no file is written.
@@ -33,8 +33,8 @@ CityscapesMatches = dict[str, dict[str, list[dict[str, Any]]]]
 class CityscapesAP(DatasetEvaluator[CityscapesMatches]):
     """AP over the IoU thresholds 0.5, 0.55, … 0.95 and AP50 of masks; also over subsets.
 
-    Objects below 100 pixels do not count. Predictions whose share of pixels in void, groups or such small objects is
-    above the threshold are not false positives.
+    Objects below 100 pixels do not count. Predictions are not false positives if their share of pixels in void, groups
+    or such small objects is above the threshold.
 
     Args:
         table: the classes.

@@ -1,7 +1,7 @@
-"""Semantic segmentation of Cityscapes: its own IoU and iIoU, computed by the package cityscapesscripts.
+"""Semantic segmentation of Cityscapes: the benchmark's IoU and iIoU, computed by cityscapesscripts.
 
 The package reads PNG files of predicted and annotated labels, and uses only the pixels of each pair of labels, in total
-and per object. They are counted here image by image and passed to the package in its own tables, so that no file is
+and per object. They are counted here image by image and passed to the package in its tables, so that no file is
 written. Annotated labels are read from the image of instance ids.
 
 Letters: C classes, L label ids of Cityscapes, I instance ids in one image.

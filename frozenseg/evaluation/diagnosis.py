@@ -1,4 +1,4 @@
-"""Diagnosis of a benchmark whose headline score is 0 or NaN: likely causes for the log."""
+"""Diagnosis of headline scores that are 0 or NaN: likely causes, for the log."""
 
 import math
 from collections.abc import Mapping

@@ -63,7 +63,7 @@ class ThingClasses:
         if unknown := set(instances.pred_classes.tolist()) - set(self.dataset_ids):
             raise DataError(f"The prediction for {name} has an instance of class {min(unknown)}, which is not a thing.")
         if not np.isfinite(instances.scores.tolist()).all():
-            raise DataError(f"The prediction for {name} has an instance whose score is not a finite number.")
+            raise DataError(f"The prediction for {name} has an instance with a score that is not finite.")
         return instances
 
     def image_lines(self, record: Record, output: ModelOutput) -> ImageLines:

@@ -92,7 +92,7 @@ def _load(lvis: ModuleType, json_file: str) -> Any:
 
 
 def _results(lvis: ModuleType, ground_truth: Any, predictions: list[ResultLine]) -> Any:
-    """Return the package's ``LVISResults``, whose constructor cannot load an empty list."""
+    """Return the package's ``LVISResults``; an empty list is loaded here, because its constructor fails on it."""
     if predictions:
         with warnings.catch_warnings():  # the package calls a deprecated function of logging
             warnings.filterwarnings("ignore", "The 'warn' method is deprecated", DeprecationWarning)

@@ -39,7 +39,7 @@ class RegionIoUs(TypedDict):
 
 
 class RegionIoUsWithSam(RegionIoUs, total=False):
-    """Contribution of one image whose output may have SAM masks: also the best IoU of both."""
+    """Contribution of one image; with SAM masks also the best IoU of proposals and SAM masks."""
 
     iou_with_sam_masks: list[float]
 

@@ -117,7 +117,7 @@ def count_matches(
     candidates = same_class & ~ground_truth.iscrowd[:, None] & (overlaps.pixels > 0)
     union = overlaps.areas + ground_truth.areas[:, None] - overlaps.pixels - overlaps.void  # (G, P)
     if (union[candidates] <= 0).any():
-        raise DataError(f"The ground truth of {name} has a segment whose annotated area is 0 although it has pixels.")
+        raise DataError(f"The ground truth of {name} has a segment with an annotated area of 0 although it has pixels.")
     iou = np.divide(overlaps.pixels, union, out=np.zeros(union.shape), where=candidates)
     matched = iou > MATCH_IOU
     unscored = overlaps.void + _overlap_with_crowd(ground_truth, predicted, overlaps.pixels)  # (P,) pixels

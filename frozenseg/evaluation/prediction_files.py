@@ -5,7 +5,7 @@ The files depend on the requested outputs and on the data set:
 - panoptic: COCO's ``panoptic.json`` and the PNGs in ``panoptic/``;
 - instances: COCO's result file ``instances.json``; for Cityscapes its submission format in ``instances/``;
 - semantic: label images in ``semantic/``: label ids for Cityscapes, classes counted from 1 for ADE20K, otherwise the
-  values of the data set's own label images.
+  values of the data set's label images.
 
 Letters: C classes, N instances, H×W the image.
 """
@@ -115,7 +115,7 @@ class ResultLineWriter(PredictionWriter):
     Args:
         folder: of the file.
         dataset_ids: contiguous class id → category id, for things.
-        evaluators: metrics whose contributions may contain the lines.
+        evaluators: metrics; their contributions may contain the lines.
         resume: keep existing lines.
     """
 

@@ -104,7 +104,7 @@ def files_by_name(folder: str | Path, suffixes: Collection[str]) -> dict[str, Pa
 
 
 def _read_pixels(path: str | Path) -> np.ndarray:
-    """Return (H, W) int32 whose lower three bytes are R, G, B."""
+    """Return (H, W) int32 pixels; the lower three bytes are R, G, B."""
     with _opened(path) as image:
         colours = image if image.mode == "RGB" else image.convert("RGB")
         # Pillow stores the three channels in four bytes, which are the little-endian ids (and an unused fourth byte)

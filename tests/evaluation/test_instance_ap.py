@@ -105,7 +105,7 @@ def test_bad_predictions_and_files_are_named(evaluator, tmp_path):
         evaluator.process([{"image_id": 1}], [{}])
     with pytest.raises(DataError, match="image 1 has an instance of class 2, which is not a thing"):
         evaluator.process([{"image_id": 1}], predict((square(0, 0, 9), 2, 0.5)))
-    with pytest.raises(DataError, match="score is not a finite number"):
+    with pytest.raises(DataError, match="a score that is not finite"):
         evaluator.process([{"image_id": 1}], predict((square(0, 0, 9), 0, float("nan"))))
     evaluator.reset()
     evaluator.process([{"image_id": 404}], predict())

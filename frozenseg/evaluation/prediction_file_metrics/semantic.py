@@ -29,8 +29,8 @@ def score_semantic_files(
 ) -> FileScores:
     """Score semantic predictions.
 
-    Two label images belong together if their paths below the folders are equal up to the suffix. A labelled pixel whose
-    prediction is the value of unlabelled pixels is wrong: it counts against its annotated class only.
+    Two label images belong together if their paths below the folders are equal up to the suffix. A labelled pixel that
+    is predicted with the value of unlabelled pixels is wrong: it counts against its annotated class only.
 
     Args:
         annotation_folder: annotated label images.

@@ -68,6 +68,7 @@ def train(cfg: CfgNode, resume: bool) -> int:
     train_set = TrainDataset.open(cfg, training)
     check_samples(train_set.parts, cfg.DATASETS.SKIP_BAD)
     loader = train_set.batches(start_iteration=done)
+    del train_set  # the loader keeps a packed copy of the records
 
     # frozen CLIP and SAM, and the trained decoders
     seed_everything(cfg.SEED)  # all processes start with the same weights

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from lab.parity.components.part import Part
+from lab.parity.components.component import Component
 from lab.parity.goldens import read_golden
-from lab.parity.run import PARTS
+from lab.parity.run import COMPONENT_CHECKS
 from tests.lab.parity.record import FOLDER
 from tests.lab.parity.test_fill import REFERENCE
 from tools.parity import main
@@ -34,9 +34,9 @@ def test_all_cases_of_a_folder(capsys: pytest.CaptureFixture) -> None:
 
 def test_a_difference_is_named_and_is_the_exit_code(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     copy(tmp_path)
-    about = json.loads((tmp_path / "tiny_frozenseg.json").read_text())
-    about["config"]["CLIP"]["GEOMETRIC_ENSEMBLE_BETA"] = 0.7
-    (tmp_path / "tiny_frozenseg.json").write_text(json.dumps(about))
+    metadata = json.loads((tmp_path / "tiny_frozenseg.json").read_text())
+    metadata["config"]["CLIP"]["GEOMETRIC_ENSEMBLE_BETA"] = 0.7
+    (tmp_path / "tiny_frozenseg.json").write_text(json.dumps(metadata))
     assert main(["--goldens", str(tmp_path), "--quiet"]) == 1
     printed = capsys.readouterr().out
     assert "First difference: final_cls0 of tiny_frozenseg" in printed
@@ -73,7 +73,7 @@ def test_no_goldens(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
 @pytest.mark.skipif(not REFERENCE.is_dir(), reason="the goldens in ../shared/parity are not here")
 @pytest.mark.parametrize("name", QUICK)
 def test_quick_parts_agree_with_the_reference(name: str) -> None:
-    rows = list(PARTS[name](Part(read_golden(REFERENCE / "components.json"), name)))
+    rows = list(COMPONENT_CHECKS[name](Component(read_golden(REFERENCE / "components.json"), name)))
     assert rows
     assert [row.stage for row in rows if not row.passed] == []
 

@@ -18,11 +18,11 @@ from frozenseg.modeling.classification import class_logits
 from frozenseg.modeling.meta_arch.base import MaskClassifier
 from lab.parity.fill import checksum
 from lab.parity.goldens import Array, Arrays, Golden, statistics
-from lab.parity.inputs import follow, stateless_rand
+from lab.parity.inputs import evaluate_recipe, stateless_rand
 from lab.parity.matching import RecordingMatcher, recorded
 from lab.parity.models import Models
 from lab.parity.recorder import Recorder
-from lab.parity.segmentation import KEPT_MASKS, Segmentation
+from lab.parity.segmentation import MASK_STEP, Segmentation
 from lab.parity.training import Training
 
 FOLDER = Path(__file__).parents[2] / "data/parity"
@@ -80,7 +80,7 @@ def describe(project: str, clip: str, head: dict[str, Any], masks: dict[str, Any
 def picture(seed: int, size: tuple[int, int], wanted: tuple[int, int]) -> dict[str, Any]:
     """Return an image of a segmentation: made with a size, its outputs wanted at another."""
     recipe = f"make_image({seed}, {size[0]}, {size[1]})"
-    return {"recipe": recipe, "height": wanted[0], "width": wanted[1], "crc32": crc(follow(recipe))}
+    return {"recipe": recipe, "height": wanted[0], "width": wanted[1], "crc32": crc(evaluate_recipe(recipe))}
 
 
 def scene(seed: int, side: int, targets: int) -> dict[str, Any]:
@@ -88,7 +88,7 @@ def scene(seed: int, side: int, targets: int) -> dict[str, Any]:
     image = f"make_image({seed}, {side}, {side})"
     masks = f"make_blob_masks({seed + 1}, {targets}, {side}, {side})"
     labels = f"make_labels({seed + 2}, {targets}, {len(WORDS['train_classes'])})"
-    return {"image": image, "labels": labels, "masks": masks, "crc32": crc(follow(image))}
+    return {"image": image, "labels": labels, "masks": masks, "crc32": crc(evaluate_recipe(image))}
 
 
 def crc(image: Tensor) -> int:
@@ -108,37 +108,37 @@ def cases() -> dict[str, dict[str, Any]]:
     }
 
 
-def record(name: str, about: dict[str, Any]) -> Golden:
+def record(name: str, metadata: dict[str, Any]) -> Golden:
     """Run a case and return it as a golden."""
     models = Models()
-    model = models.model_of(about)
-    about |= {"tensors_filled": models.filled, "weight_checksum": checksum(model), "trace": {}}
+    model = models.model_of(metadata)
+    metadata |= {"tensors_filled": models.filled, "weight_checksum": checksum(model), "trace": {}}
     arrays: dict[str, Array] = {}
-    if "recipe" in about["images"][0]:
-        _segment(Golden(name, about, Arrays({})), model, about, arrays)
+    if "recipe" in metadata["images"][0]:
+        _segment(Golden(name, metadata, Arrays({})), model, metadata, arrays)
     else:
-        _train(Golden(name, about, Arrays({})), model, about, arrays)
-    return Golden(name, about, Arrays({key: _rounded(value) for key, value in arrays.items()}))
+        _train(Golden(name, metadata, Arrays({})), model, metadata, arrays)
+    return Golden(name, metadata, Arrays({key: _rounded(value) for key, value in arrays.items()}))
 
 
 @torch.no_grad()
-def _segment(golden: Golden, model: MaskClassifier, about: dict[str, Any], arrays: dict[str, Array]) -> None:
+def _segment(golden: Golden, model: MaskClassifier, metadata: dict[str, Any], arrays: dict[str, Array]) -> None:
     batch = Segmentation(golden, model).batch
     with Recorder(model) as kept:
         outputs = model(batch)
-    words, final = model.text_embeddings(), kept.predictions.final
+    text_embeddings, final = model.text_embeddings(), kept.predictions.final
     _predictions(kept, arrays)
     for stage, values in kept.stages().items():
-        _trace(stage, values, about, arrays)
+        _trace(stage, values, metadata, arrays)
     backbone = model.backbone
-    own = class_logits(backbone.project(kept.clip.dense, final.masks), words, backbone.logit_scale)
-    arrays |= {"text_classifier": words.embeddings.numpy(), "out_vocab_logits": own.numpy()}
-    arrays["pred_masks_q5"] = final.masks[:, ::KEPT_MASKS].numpy()
+    own = class_logits(backbone.project(kept.clip.dense, final.masks), text_embeddings, backbone.logit_scale)
+    arrays |= {"text_classifier": text_embeddings.embeddings.numpy(), "out_vocab_logits": own.numpy()}
+    arrays["pred_masks_q5"] = final.masks[:, ::MASK_STEP].numpy()
     for index, (logits, output) in enumerate(
-        zip(model.ensemble(final, kept.clip, words, model.inference_settings), outputs, strict=True)
+        zip(model.ensemble(final, kept.clip, text_embeddings, model.inference_settings), outputs, strict=True)
     ):
         scores, (ids, segments), instances = output["sem_seg"], output["panoptic_seg"], output["instances"]
-        about["images"][index] |= {
+        metadata["images"][index] |= {
             "segments_info": segments,
             "inst_masks_shape": list(instances.pred_masks.shape),
             "sem_seg_argmax_hist": torch.bincount(scores.argmax(dim=0).flatten(), minlength=len(scores)).tolist(),
@@ -154,32 +154,34 @@ def _segment(golden: Golden, model: MaskClassifier, about: dict[str, Any], array
         }
 
 
-def _train(golden: Golden, model: MaskClassifier, about: dict[str, Any], arrays: dict[str, Array]) -> None:
+def _train(golden: Golden, model: MaskClassifier, metadata: dict[str, Any], arrays: dict[str, Array]) -> None:
     training = Training(golden, model.train())
     targets, kept = training.predict()
     _predictions(kept, arrays)
-    _trace("pred_masks", kept.predictions.final.masks, about, arrays)
+    _trace("pred_masks", kept.predictions.final.masks, metadata, arrays)
     arrays["text_classifier"] = model.text_embeddings().embeddings.detach().numpy()
     seed = 5
-    about |= {"rng": {"seed": seed}, "losses": {}, "indices": {}, "weight_dict": {}}
+    metadata |= {"rng": {"seed": seed}, "losses": {}, "indices": {}, "weight_dict": {}}
     with recorded(model.criterion) as matcher:
         torch.manual_seed(seed)
-        _losses("seeded", model.criterion(kept.predictions, targets), matcher, about)
+        _losses("seeded", model.criterion(kept.predictions, targets), matcher, metadata)
     with recorded(model.criterion) as matcher, stateless_rand(seed):
         losses = model.criterion(kept.predictions, targets)
-        _losses("stateless", losses, matcher, about)
+        _losses("stateless", losses, matcher, metadata)
     sum(losses.values()).backward()
     trained = {key: value.grad for key, value in model.named_parameters() if value.requires_grad}
-    about["grad_names"] = list(trained)
+    metadata["grad_names"] = list(trained)
     arrays["grad_l2"] = np.array([float(grad.double().norm()) for grad in trained.values()])
     arrays["grad_sum"] = np.array([float(grad.double().sum()) for grad in trained.values()])
 
 
-def _losses(kind: str, losses: dict[str, Tensor], matcher: RecordingMatcher, about: dict[str, Any]) -> None:
+def _losses(kind: str, losses: dict[str, Tensor], matcher: RecordingMatcher, metadata: dict[str, Any]) -> None:
     weights = {"loss_ce": 2.0, "loss_mask": 5.0, "loss_dice": 5.0}
-    about["weight_dict"] = {key: weights["_".join(key.split("_")[:2])] for key in losses}
-    about["losses"][kind] = {key: float(loss.detach()) / about["weight_dict"][key] for key, loss in losses.items()}
-    about["indices"][kind] = [
+    metadata["weight_dict"] = {key: weights["_".join(key.split("_")[:2])] for key in losses}
+    metadata["losses"][kind] = {
+        key: float(loss.detach()) / metadata["weight_dict"][key] for key, loss in losses.items()
+    }
+    metadata["indices"][kind] = [
         [[match.queries.tolist(), match.targets.tolist()] for match in matches] for matches in matcher.matches
     ]
 
@@ -196,9 +198,9 @@ def _predictions(kept: Recorder, arrays: dict[str, Array]) -> None:
     arrays["pred_masks_moments"], arrays["aux_pred_masks_moments"] = moments[-1], np.stack(moments[:-1])
 
 
-def _trace(stage: str, values: Tensor, about: dict[str, Any], arrays: dict[str, Array]) -> None:
+def _trace(stage: str, values: Tensor, metadata: dict[str, Any], arrays: dict[str, Array]) -> None:
     kept, step = thinned(values.detach().numpy(), KEPT)
-    about["trace"][stage] = {"shape": list(values.shape), "stride": step}
+    metadata["trace"][stage] = {"shape": list(values.shape), "stride": step}
     arrays |= {f"trace/{stage}": kept, f"trace/{stage}/stats": statistics(values.detach().numpy())}
 
 
@@ -214,11 +216,11 @@ def write_golden(path: Path, golden: Golden) -> None:
         path: of the JSON file; the NPZ file goes beside it.
         golden: what to write.
     """
-    arrays, about = path.with_suffix(".tmp.npz"), path.with_suffix(".tmp")
+    arrays, metadata = path.with_suffix(".tmp.npz"), path.with_suffix(".tmp")
     np.savez_compressed(arrays, **golden.arrays)
-    about.write_text(json.dumps(golden.about, indent=1) + "\n", encoding="utf-8")
+    metadata.write_text(json.dumps(golden.metadata, indent=1) + "\n", encoding="utf-8")
     arrays.replace(path.with_suffix(".npz"))
-    about.replace(path)
+    metadata.replace(path)
 
 
 def thinned(values: Array, limit: int) -> tuple[Array, int]:

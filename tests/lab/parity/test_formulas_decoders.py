@@ -12,7 +12,7 @@ from frozenseg.modeling.pixel_decoder.deformable_encoder import DeformableEncode
 from frozenseg.modeling.pixel_decoder.deformable_fpn import MSDeformAttnPixelDecoder
 from frozenseg.modeling.transformer_decoder.masked_decoder import LayerSize, MultiScaleMaskedTransformerDecoder
 from frozenseg.modeling.types import ClipFeatures, PixelFeatures, TextEmbeddings
-from tests.lab.parity.formulas import pixel_decoder, primitives, transformer_decoder, words
+from tests.lab.parity.formulas import pixel_decoder, primitives, text_embeddings, transformer_decoder
 from tests.lab.parity.formulas.pixel_decoder import Deformable, Pixels
 from tests.lab.parity.formulas.torch_side import agree, arrays, filled, float64, normal, tensor, tensors
 from tests.lab.parity.formulas.transformer_decoder import Decoding
@@ -99,9 +99,11 @@ def pixels(seed: int, width: int) -> Pixels:
     return Pixels(normal(seed, 2, WIDTH, 24, 40), scales, normal(seed + 3, 2, WIDTH, 4, 4))
 
 
-def text(seed: int) -> tuple[words.TextRows, TextEmbeddings]:
+def text(seed: int) -> tuple[text_embeddings.TextRows, TextEmbeddings]:
     rows = primitives.normalise(normal(seed, 6, EMBED))
-    return words.TextRows(rows, (2, 1, 2, 1)), TextEmbeddings(tensor(rows), torch.tensor([0, 0, 1, 2, 2, 3]), 4)
+    return text_embeddings.TextRows(rows, (2, 1, 2, 1)), TextEmbeddings(
+        tensor(rows), torch.tensor([0, 0, 1, 2, 2, 3]), 4
+    )
 
 
 def compare(

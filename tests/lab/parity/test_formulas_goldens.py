@@ -15,7 +15,7 @@ from lab.parity.models import Models
 from lab.parity.recorder import Recorder
 from lab.parity.segmentation import Segmentation
 from tests.lab.parity.formulas import model as formulas
-from tests.lab.parity.formulas import pixel_decoder, postprocessor, words
+from tests.lab.parity.formulas import pixel_decoder, postprocessor, text_embeddings
 from tests.lab.parity.formulas.pixel_decoder import Deformable
 from tests.lab.parity.formulas.torch_side import agree, arrays, normal, tensor
 from tests.lab.parity.formulas.transformer_decoder import Decoding
@@ -27,23 +27,23 @@ from tests.lab.parity.record import FOLDER
 def test_small_goldens_are_what_the_formulas_say(name: str) -> None:
     """Encoders and encoded prompts are given; what follows is compared with the numbers in the file."""
     golden = read_golden(FOLDER / f"{name}.json")
-    model = Models().model_of(golden.about)
+    model = Models().model_of(golden.metadata)
     with Recorder(model) as record:
         model(Segmentation(golden, model).batch)
     clip, weights = model.backbone, arrays(model)
     names = [[template.format(name) for template in TEMPLATES] for name in model.vocabulary.synonyms]
     encoded = np.stack([clip.encode_text(clip.tokenizer(prompts)).numpy() for prompts in names]).astype(np.float64)
     counts = [len(synonyms) for synonyms in model.vocabulary.classes]
-    rows = words.text_classifier(encoded, weights["void_embedding.weight"], counts)
+    rows = text_embeddings.text_classifier(encoded, weights["void_embedding.weight"], counts)
     near(rows.rows, golden.arrays["text_classifier"])
     sam_embedding = None if record.sam_embedding is None else wide(record.sam_embedding)
     given = formulas.Features([wide(one) for one in record.clip[:4]], wide(record.clip.dense), sam_embedding)
-    masks = golden.about["config"]["MASK_FORMER"]
+    masks = golden.metadata["config"]["MASK_FORMER"]
     places = (masks["SAM_FEATURE_FUSE_LAYER"], masks["SAM_QUERY_FUSE_LAYER"]) if sam_embedding is not None else (-1, -1)
     setting, how = Deformable(8, 4), Decoding(masks["NHEADS"], *places)
     weights = {key: value.astype(np.float64) for key, value in weights.items()}
     pixels, predictions = formulas.predictions(given, rows, weights, setting, how)
-    step = golden.about["trace"]["pixel/mask_features"]["stride"]
+    step = golden.metadata["trace"]["pixel/mask_features"]["stride"]
     near(pixels.mask_features.reshape(-1)[::step], golden.arrays["trace/pixel/mask_features"])
     for index, prediction in enumerate(predictions[:-1]):
         near(prediction.logits, golden.arrays["aux_pred_logits"][index])

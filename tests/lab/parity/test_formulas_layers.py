@@ -18,17 +18,17 @@ from frozenseg.modeling.ops.point_sample import point_sample
 from frozenseg.modeling.transformer_decoder.attention import CrossAttention, FeedForward, SelfAttention
 from frozenseg.modeling.types import TextEmbeddings
 from frozenseg.vocabulary import TEMPLATES, Vocabulary
-from tests.lab.parity.formulas import primitives, words
+from tests.lab.parity.formulas import primitives, text_embeddings
 from tests.lab.parity.formulas.torch_side import agree, arrays, filled, float64, normal, tensor, tensors
 
 SEEDS = (0, 1, 2)
 
 
-def text(seed: int, width: int, *counts: int) -> tuple[words.TextRows, TextEmbeddings]:
+def text(seed: int, width: int, *counts: int) -> tuple[text_embeddings.TextRows, TextEmbeddings]:
     """Return the same rows for both sides; ``counts`` synonyms a class, void is added."""
     rows = primitives.normalise(normal(seed, sum(counts) + 1, width))
     classes = torch.tensor([index for index, count in enumerate((*counts, 1)) for _ in range(count)])
-    return words.TextRows(rows, (*counts, 1)), TextEmbeddings(tensor(rows), classes, len(counts) + 1)
+    return text_embeddings.TextRows(rows, (*counts, 1)), TextEmbeddings(tensor(rows), classes, len(counts) + 1)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -108,14 +108,17 @@ def test_logits_of_words(seed: int, scale: float) -> None:
     """e^5 is above the cap of 100."""
     ours, theirs = text(seed, 24, 3, 1, 2)
     x = 3 * normal(seed, 2, 5, 24)
-    agree(class_logits(tensor(x), theirs, torch.tensor(scale, dtype=torch.float64)), words.class_logits(x, ours, scale))
+    agree(
+        class_logits(tensor(x), theirs, torch.tensor(scale, dtype=torch.float64)),
+        text_embeddings.class_logits(x, ours, scale),
+    )
 
 
 @pytest.mark.parametrize("size", [(5, 7), (10, 14), (3, 4)])
 def test_mask_pooling(size: tuple[int, int]) -> None:
     features, masks = normal(6, 2, 8, 5, 7), normal(7, 2, 4, *size)
     masks[1, 2] = -1.0  # empty
-    agree(mask_pooling(*tensors((features, masks))), words.mask_pooling(features, masks))
+    agree(mask_pooling(*tensors((features, masks))), text_embeddings.mask_pooling(features, masks))
 
 
 @pytest.fixture(scope="module", params=["toy_convnext", "toy_resnet"])
@@ -130,7 +133,7 @@ def test_rows_of_the_text_classifier(clip: FrozenCLIP) -> None:
     with float64():
         actual = TextClassifier(clip)(vocabulary, tensor(void))
         encoded = [clip.encode_text(clip.tokenizer([one.format(name) for one in TEMPLATES])).numpy() for name in names]
-    expected = words.text_classifier(np.stack(encoded), void, (2, 1, 3))
+    expected = text_embeddings.text_classifier(np.stack(encoded), void, (2, 1, 3))
     agree(actual.embeddings, expected.rows)
     assert actual.class_index.tolist() == [0, 0, 1, 2, 2, 2, 3]
 
@@ -149,12 +152,12 @@ def projected(clip: FrozenCLIP, dense: np.ndarray, masks: np.ndarray) -> np.ndar
     """Return what the formulas say of each mask; ConvNeXt's head is CLIP's own, as given."""
     visual = clip.clip_model.visual
     if hasattr(visual, "attnpool"):
-        return words.project_by_attention(dense, masks, arrays(visual.attnpool), visual.attnpool.num_heads)
+        return text_embeddings.project_by_attention(dense, masks, arrays(visual.attnpool), visual.attnpool.num_heads)
 
     def head(pooled: np.ndarray) -> np.ndarray:
         return visual.head(visual.trunk.head(tensor(pooled)[..., None, None])).detach().numpy()
 
-    return words.project_pooled(dense, masks, head)
+    return text_embeddings.project_pooled(dense, masks, head)
 
 
 def test_an_empty_mask_gives_the_bias_of_the_output_projection() -> None:

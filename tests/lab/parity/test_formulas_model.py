@@ -11,7 +11,7 @@ from frozenseg.modeling.build import build_model
 from frozenseg.modeling.meta_arch.base import MaskClassifier
 from frozenseg.modeling.types import MaskPredictions
 from frozenseg.vocabulary import TEMPLATES, Vocabulary
-from tests.lab.parity.formulas import losses, model, postprocessor, primitives, words
+from tests.lab.parity.formulas import losses, model, postprocessor, primitives, text_embeddings
 from tests.lab.parity.formulas.losses import GroundTruth, LossSetting
 from tests.lab.parity.formulas.pixel_decoder import Deformable
 from tests.lab.parity.formulas.torch_side import TIGHT, agree, arrays, draw, filled, float64
@@ -105,14 +105,14 @@ def features(seen: Seen) -> model.Features:
     return model.Features([one.numpy() for one in clip[:4]], clip.dense.numpy(), sam_embedding)
 
 
-def text_rows(case: Case, vocabulary: Vocabulary) -> words.TextRows:
+def text_rows(case: Case, vocabulary: Vocabulary) -> text_embeddings.TextRows:
     """Return the rows of the encoded prompts, which are taken from the text tower as given."""
     names = [synonym for synonyms in vocabulary.classes for synonym in synonyms]
     clip = case.model.backbone
     with float64():
         encoded = [clip.encode_text(clip.tokenizer([one.format(name) for one in TEMPLATES])).numpy() for name in names]
     counts = [len(synonyms) for synonyms in vocabulary.classes]
-    return words.text_classifier(np.stack(encoded), case.weights["void_embedding.weight"], counts)
+    return text_embeddings.text_classifier(np.stack(encoded), case.weights["void_embedding.weight"], counts)
 
 
 def same_predictions(actual: MaskPredictions, expected: list[Predicted]) -> None:
@@ -150,7 +150,10 @@ def test_segmenting(case: Case) -> None:
     same_predictions(seen.outputs["sem_seg_head"], predictions)
     assert all(one.logits.std(axis=1).mean() > 0.3 for one in predictions)  # the queries have not become one
     ensemble = model.Ensemble(
-        np.array(words.seen(TEST.classes, TRAINING.classes)), ALPHA, BETA, case.cfg.MODEL.CLIP.ENSEMBLE_ON_VALID_MASK
+        np.array(text_embeddings.seen(TEST.classes, TRAINING.classes)),
+        ALPHA,
+        BETA,
+        case.cfg.MODEL.CLIP.ENSEMBLE_ON_VALID_MASK,
     )
 
     def project(dense: np.ndarray, masks: np.ndarray) -> np.ndarray:

@@ -6,7 +6,7 @@ import torch
 from frozenseg.errors import DataError
 from lab.parity.inputs import (
     check_crc,
-    follow,
+    evaluate_recipe,
     make_blob_masks,
     make_image,
     make_labels,
@@ -48,7 +48,7 @@ def test_the_same_shape_draws_the_same_numbers() -> None:
     ],
 )
 def test_recipes(recipe: str, expected: torch.Tensor) -> None:
-    assert torch.equal(follow(recipe), expected)
+    assert torch.equal(evaluate_recipe(recipe), expected)
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_recipes(recipe: str, expected: torch.Tensor) -> None:
 )
 def test_what_is_no_recipe(recipe: str) -> None:
     with pytest.raises(DataError, match="is no recipe; known are make_image"):
-        follow(recipe)
+        evaluate_recipe(recipe)
 
 
 def test_another_picture_is_refused() -> None:

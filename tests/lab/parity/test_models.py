@@ -12,6 +12,6 @@ from tests.tiny import ROOT
 @pytest.mark.parametrize("asked", [True, False])
 def test_sam_is_not_asked_for_masks_of_its_own(asked: bool) -> None:
     """A golden brings its masks; a second embedding would be recorded in the place of the model's."""
-    about = json.loads((ROOT / "tests/data/parity/tiny_frozenseg.json").read_text(encoding="utf-8"))
-    about["config"]["TEST"]["USE_SAM_MASKS"] = asked
-    assert ProposalEnsemble.from_config(config_of(about)) is None
+    metadata = json.loads((ROOT / "tests/data/parity/tiny_frozenseg.json").read_text(encoding="utf-8"))
+    metadata["config"]["TEST"]["USE_SAM_MASKS"] = asked
+    assert ProposalEnsemble.from_config(config_of(metadata)) is None

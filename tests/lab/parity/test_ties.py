@@ -14,7 +14,7 @@ from lab.parity.models import Models
 from lab.parity.recorder import Recorder
 from lab.parity.segmentation import Segmentation
 from lab.parity.tied_decoder import ATTEND, POOL, Pixel, TiedDecoder
-from lab.parity.ties import pooled_otherwise, subsets, tied, turn
+from lab.parity.ties import flip, flip_pooling_ties, subsets, tied_pixels
 from tests.lab.parity.record import FOLDER
 
 MARGIN, TOLERANCE = 5e-3, 1e-5
@@ -26,14 +26,14 @@ class Run(NamedTuple):
     decoder: MultiScaleMaskedTransformerDecoder
     pixels: PixelFeatures
     sam_embedding: Tensor
-    words: TextEmbeddings
+    text_embeddings: TextEmbeddings
 
     def beside(self, goldens: list[Tensor], margin: float = MARGIN) -> TiedDecoder:
         return TiedDecoder(
             self.decoder,
             pixels=self.pixels,
             sam_embedding=self.sam_embedding,
-            words=self.words,
+            text_embeddings=self.text_embeddings,
             goldens=goldens,
             tolerance=TOLERANCE,
             margin=margin,
@@ -44,7 +44,7 @@ class Run(NamedTuple):
 @torch.no_grad()
 def run() -> Run:
     golden = read_golden(FOLDER / "tiny_frozenseg_released.json")
-    model = Models().model_of(golden.about)
+    model = Models().model_of(golden.metadata)
     with Recorder(model) as record:
         model(Segmentation(golden, model).batch)
     return Run(model.sem_seg_head.predictor, record.pixels, record.sam_embedding, model.text_embeddings())
@@ -52,7 +52,7 @@ def run() -> Run:
 
 def own_predictions(run: Run) -> list[Prediction]:
     with torch.no_grad():
-        predictions = run.decoder(run.pixels, run.sam_embedding, run.words)
+        predictions = run.decoder(run.pixels, run.sam_embedding, run.text_embeddings)
     return [*predictions.intermediate, predictions.final]
 
 
@@ -67,7 +67,7 @@ def nearest_to_threshold(masks: Tensor, size: tuple[int, int]) -> tuple[tuple[in
 def test_without_ties_nothing_is_turned_and_the_decoder_is_the_model_s(run: Run) -> None:
     own = own_predictions(run)
     beside = run.beside([prediction.logits for prediction in own])
-    assert beside.settle() == [0] * len(own)
+    assert beside.resolve_ties() == [0] * len(own)
     with torch.no_grad():
         again = beside.decode()
     assert all(
@@ -79,54 +79,54 @@ def test_without_ties_nothing_is_turned_and_the_decoder_is_the_model_s(run: Run)
 def test_a_turned_pixel_is_found(run: Run, layer: int, use: str) -> None:
     own = own_predictions(run)
     size = run.sam_embedding.shape[-2:] if use == POOL else run.decoder.levels(run.pixels)[0][layer % 3].shape[-2:]
-    place, margin = nearest_to_threshold(own[layer].masks, size)
+    query_index, margin = nearest_to_threshold(own[layer].masks, size)
     reference = run.beside([prediction.logits for prediction in own])
-    reference.sides[layer + 1].turned = [Pixel(use, *place)]
+    reference.decisions[layer + 1].flipped = [Pixel(use, *query_index)]
     with torch.no_grad():
-        turned = reference.decode()
-    assert (turned[layer + 1].logits - own[layer + 1].logits).abs().max() > 10 * TOLERANCE
-    beside = run.beside([prediction.logits for prediction in turned], margin=1.01 * margin)
-    ties = beside.settle()
-    assert beside.sides[layer + 1].turned == [Pixel(use, *place)]
+        flipped = reference.decode()
+    assert (flipped[layer + 1].logits - own[layer + 1].logits).abs().max() > 10 * TOLERANCE
+    beside = run.beside([prediction.logits for prediction in flipped], margin=1.01 * margin)
+    ties = beside.resolve_ties()
+    assert beside.decisions[layer + 1].flipped == [Pixel(use, *query_index)]
     assert sum(ties) == 1
     with torch.no_grad():
         settled = beside.decode()
-    assert all(torch.equal(a.logits, b.logits) for a, b in zip(settled, turned, strict=True))
+    assert all(torch.equal(a.logits, b.logits) for a, b in zip(settled, flipped, strict=True))
 
 
 def test_a_query_may_have_ties_of_both_kinds(run: Run) -> None:
     own = own_predictions(run)
     (image, query, index), margin = nearest_to_threshold(own[0].masks, run.decoder.levels(run.pixels)[0][0].shape[-2:])
     reference = run.beside([prediction.logits for prediction in own])
-    reference.sides[1].turned = [Pixel(ATTEND, image, query, index)]
+    reference.decisions[1].flipped = [Pixel(ATTEND, image, query, index)]
     with torch.no_grad():
         mask = reference.decode()[1].masks[image, query].clone()
     flat = mask.flatten()
     margin = max(margin, float(flat.abs().min()))
-    turn(flat, [int(flat.abs().argmin())])
-    reference.sides[1].pooled = {(image, query): flat.view_as(mask)}
+    flip(flat, [int(flat.abs().argmin())])
+    reference.decisions[1].pooled = {(image, query): flat.view_as(mask)}
     with torch.no_grad():
-        turned = reference.decode()
-    beside = run.beside([prediction.logits for prediction in turned], margin=1.01 * margin)
-    beside.settle()
-    assert beside.sides[1].turned == [Pixel(ATTEND, image, query, index)]
-    assert list(beside.sides[1].pooled) == [(image, query)]
+        flipped = reference.decode()
+    beside = run.beside([prediction.logits for prediction in flipped], margin=1.01 * margin)
+    beside.resolve_ties()
+    assert beside.decisions[1].flipped == [Pixel(ATTEND, image, query, index)]
+    assert list(beside.decisions[1].pooled) == [(image, query)]
     with torch.no_grad():
-        assert (beside.decode()[1].logits - turned[1].logits).abs().max() <= TOLERANCE
+        assert (beside.decode()[1].logits - flipped[1].logits).abs().max() <= TOLERANCE
 
 
 def test_a_pixel_that_is_no_tie_is_not_turned(run: Run) -> None:
     own = own_predictions(run)
-    place, margin = nearest_to_threshold(own[0].masks, run.decoder.levels(run.pixels)[0][0].shape[-2:])
+    query_index, margin = nearest_to_threshold(own[0].masks, run.decoder.levels(run.pixels)[0][0].shape[-2:])
     reference = run.beside([prediction.logits for prediction in own])
-    reference.sides[1].turned = [Pixel(ATTEND, *place)]
+    reference.decisions[1].flipped = [Pixel(ATTEND, *query_index)]
     with torch.no_grad():
-        turned = reference.decode()
-    beside = run.beside([prediction.logits for prediction in turned], margin=0.9 * margin)
-    beside.settle()
-    assert beside.sides[1].turned == []
+        flipped = reference.decode()
+    beside = run.beside([prediction.logits for prediction in flipped], margin=0.9 * margin)
+    beside.resolve_ties()
+    assert beside.decisions[1].flipped == []
     with torch.no_grad():
-        assert (beside.decode()[1].logits - turned[1].logits).abs().max() > TOLERANCE  # stays a difference
+        assert (beside.decode()[1].logits - flipped[1].logits).abs().max() > TOLERANCE  # stays a difference
 
 
 def test_pooling_is_explained_by_the_smallest_set_of_ties() -> None:
@@ -136,16 +136,16 @@ def test_pooling_is_explained_by_the_smallest_set_of_ties() -> None:
         return (masks > 0).flatten(1).float() @ torch.tensor([[1.0, 0.0], [2.0, 0.0], [4.0, 0.0], [8.0, 1.0]])
 
     limits = {"difference": 5.0, "margin": 1e-3}
-    found = pooled_otherwise(classify, mask, torch.tensor([6.0, 0.0]), **limits)
+    found = flip_pooling_ties(classify, mask, torch.tensor([6.0, 0.0]), **limits)
     assert found is not None
     assert (found.pixels, (found.mask > 0).flatten().tolist()) == (2, [False, True, True, False])
-    assert pooled_otherwise(classify, mask, torch.tensor([11.0, 1.0]), **limits) is None  # would need a sure pixel
-    assert pooled_otherwise(classify, mask.sign(), torch.tensor([6.0, 0.0]), **limits) is None  # has no tied pixel
+    assert flip_pooling_ties(classify, mask, torch.tensor([11.0, 1.0]), **limits) is None  # would need a sure pixel
+    assert flip_pooling_ties(classify, mask.sign(), torch.tensor([6.0, 0.0]), **limits) is None  # has no tied pixel
 
 
 def test_small_parts() -> None:
-    assert tied(torch.tensor([0.5, -0.01, 0.02, -3.0]), 0.1) == [1, 2]
+    assert tied_pixels(torch.tensor([0.5, -0.01, 0.02, -3.0]), 0.1) == [1, 2]
     assert list(subsets("abc", 2)) == [("a",), ("b",), ("c",), ("a", "b"), ("a", "c"), ("b", "c")]
     flat = torch.tensor([0.0, 1.0, -1.0])
-    turn(flat, [0, 2])
+    flip(flat, [0, 2])
     assert (flat > 0).tolist() == [True, True, True]

@@ -49,7 +49,7 @@ def test_they_are_small() -> None:
     ],
 )
 def test_a_wrong_weight_shows_first_where_it_acts(weight: str, stage: str) -> None:
-    model = Models().model_of(golden("tiny_frozenseg").about)
+    model = Models().model_of(golden("tiny_frozenseg").metadata)
     with torch.no_grad():
         model.get_parameter(weight)[0] += 0.05
     first = first_difference(list(Segmentation(golden("tiny_frozenseg"), model).run()))
@@ -59,10 +59,10 @@ def test_a_wrong_weight_shows_first_where_it_acts(weight: str, stage: str) -> No
 
 def test_a_wrong_loss_and_a_wrong_gradient_are_found() -> None:
     case = golden("tiny_training")
-    case.about["losses"]["seeded"]["loss_mask_2"] += 0.01
-    case.about["indices"]["stateless"][0][0][0][0] += 1
+    case.metadata["losses"]["seeded"]["loss_mask_2"] += 0.01
+    case.metadata["indices"]["stateless"][0][0][0][0] += 1
     case.arrays["grad_l2"][5] *= 1.01
-    rows = list(Training(case, Models().model_of(case.about)).run())
+    rows = list(Training(case, Models().model_of(case.metadata)).run())
     assert failed(rows) == ["losses seeded", "matching stateless final", "gradient norms (relative)"]
 
 
@@ -72,14 +72,14 @@ def test_a_wrong_loss_and_a_wrong_gradient_are_found() -> None:
 def test_wrong_outputs_are_found(array: str, stage: str) -> None:
     case = golden("tiny_fcclip_resnet")
     case.arrays[array][:3] = case.arrays[array][:3] + 1
-    rows = list(Segmentation(case, Models().model_of(case.about)).run())
+    rows = list(Segmentation(case, Models().model_of(case.metadata)).run())
     assert failed(rows) == [stage]
 
 
 def test_wrong_segments_are_found() -> None:
     case = golden("tiny_fcclip_resnet")
-    case.about["images"][0]["segments_info"][0]["category_id"] += 1
-    rows = list(Segmentation(case, Models().model_of(case.about)).run())
+    case.metadata["images"][0]["segments_info"][0]["category_id"] += 1
+    rows = list(Segmentation(case, Models().model_of(case.metadata)).run())
     assert failed(rows) == ["panoptic0"]
 
 
@@ -87,7 +87,7 @@ def test_wrong_segments_are_found() -> None:
 def test_an_array_that_nothing_is_compared_with_fails(name: str) -> None:
     case = golden("tiny_frozenseg")
     case.arrays[name] = np.zeros(3)
-    assert failed(list(run_golden(case, Models()))) == [f"{name} (nothing to compare with)"]
+    assert failed(list(run_golden(case, Models()))) == [f"{name} (not compared)"]
 
 
 def test_a_golden_may_hold_less() -> None:
@@ -95,9 +95,9 @@ def test_a_golden_may_hold_less() -> None:
     optional = ("aux_pred", "pred_masks", "out_vocab", "text", "sem_seg", "final", "inst_", "trace/clip")
     for name in [name for name in case.arrays if name.startswith(optional)]:
         del case.arrays[name]
-    for image in case.about["images"]:
+    for image in case.metadata["images"]:
         del image["sem_seg_argmax_hist"], image["crc32"], image["inst_masks_shape"]
-    del case.about["tensors_filled"], case.about["weight_checksum"]
+    del case.metadata["tensors_filled"], case.metadata["weight_checksum"]
     rows = list(run_golden(case, Models()))
     assert failed(rows) == []
     assert {"pred_logits", "panoptic0", "panoptic1", "pixel/mask_features"} <= {row.stage for row in rows}
@@ -105,11 +105,11 @@ def test_a_golden_may_hold_less() -> None:
 
 def test_models_are_kept_only_where_all_is_the_same() -> None:
     models, case = Models(), golden("tiny_frozenseg")
-    first = models.model_of(case.about)
-    case.about["config"]["MASK_FORMER"]["TEST"]["OVERLAP_THRESHOLD"] = 0.5
-    assert models.model_of(case.about) is first
+    first = models.model_of(case.metadata)
+    case.metadata["config"]["MASK_FORMER"]["TEST"]["OVERLAP_THRESHOLD"] = 0.5
+    assert models.model_of(case.metadata) is first
     assert first.postprocessor.overlap_threshold == 0.5
-    case.about["config"]["PIXEL_STD"] = [50.0, 50.0, 50.0]
-    other = models.model_of(case.about)
+    case.metadata["config"]["PIXEL_STD"] = [50.0, 50.0, 50.0]
+    other = models.model_of(case.metadata)
     assert other is not first
     assert other.pixel_std.flatten().tolist() == [50.0, 50.0, 50.0]

@@ -1,4 +1,4 @@
-"""One comparison: how far apart two arrays are, how far they may be, and the table of all of them."""
+"""Comparison of arrays with golden ones: differences, tolerances, and the table of all stages."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -14,10 +14,10 @@ from frozenseg.errors import ShapeError
 from lab.parity.goldens import Golden, statistics
 
 Array = NDArray[Any]
-FLOORS = 4.0  # a run may be as many noise floors away
-DEVIATIONS = 1e-4  # or this share of the array's standard deviation
-SUSPICIOUS = DEVIATIONS / 2  # a difference of this share may come from a tie, and is looked into
-ROUNDING = 1e-6  # or this share of its greatest value, for arrays that hardly vary
+FLOORS = 4.0  # tolerance in multiples of the noise floor
+DEVIATIONS = 1e-4  # tolerance as a share of the standard deviation of the array
+SUSPICIOUS = DEVIATIONS / 2  # share of the standard deviation from which on ties are looked for
+ROUNDING = 1e-6  # tolerance as a share of the largest value, for almost constant arrays
 
 
 @dataclass(frozen=True)
@@ -26,12 +26,12 @@ class Row:
 
     Attributes:
         case: name of the golden.
-        stage: what was compared.
-        maximum: greatest difference.
+        stage: name of the compared array.
+        maximum: largest difference.
         mean: mean difference.
-        tolerance: greatest difference allowed.
-        ties: decisions that the reference itself took by less than the tolerance, and that fell the other way here.
-        passed: whether the stage agrees.
+        tolerance: largest permitted difference.
+        ties: number of ties that our model decided differently.
+        passed: True if the stage agrees.
     """
 
     case: str
@@ -44,11 +44,11 @@ class Row:
 
 
 def tolerance(golden: Array, floor: float) -> float:
-    """Return how far values may be from a golden array.
+    """Return the largest permitted difference to a golden array.
 
     Args:
-        golden: what the reference computed.
-        floor: how far two runs of the reference were apart.
+        golden: array of the reference.
+        floor: noise floor.
     """
     if golden.size == 0:
         return 0.0
@@ -61,7 +61,7 @@ class Comparer:
     """Compares the stages of one case.
 
     Attributes:
-        case: its name.
+        case: name of the golden.
     """
 
     case: str
@@ -72,71 +72,72 @@ class Comparer:
         """Compare continuous values.
 
         Args:
-            stage: what they are.
-            actual: ours, any shape.
-            golden: the reference's, every ``step``-th element of the flattened array.
-            floor: how far two runs of the reference were apart.
+            stage: name of the array.
+            actual: our array, any shape.
+            golden: every ``step``-th element of the flattened array of the reference.
+            floor: noise floor.
             step: see ``golden``.
-            ties: decisions before this stage that were taken the reference's way.
-
+            ties: flipped pixels before this stage.
         """
         return self.within(stage, actual, golden, tolerance(golden, floor), step=step, ties=ties)
 
     def within(
         self, stage: str, actual: Tensor | Array, golden: Array, allowed: float, *, step: int = 1, ties: int = 0
     ) -> Row:
-        """Compare continuous values, as :meth:`close` does, with a tolerance of their own.
+        """Compare continuous values like :meth:`close`, with a given tolerance.
 
         Raises:
-            ShapeError: as many values as the reference's are not there.
+            ShapeError: The number of values differs.
         """
         values = as_array(actual).reshape(-1)[::step]
-        wanted = golden.astype(np.float64).reshape(-1)
-        if values.shape != wanted.shape:
-            raise ShapeError(f"{self.case}, {stage}: {values.size} values, the reference has {wanted.size}.")
-        difference = np.abs(values - wanted) if values.size else np.zeros(1)
-        greatest = float(difference.max())  # NaN fails
-        return Row(self.case, stage, greatest, float(difference.mean()), allowed, ties, greatest <= allowed)
+        expected = golden.astype(np.float64).reshape(-1)
+        if values.shape != expected.shape:
+            raise ShapeError(
+                f"{self.case}, {stage}: there are {values.size} values, but {expected.size} in the golden."
+            )
+        difference = np.abs(values - expected) if values.size else np.zeros(1)
+        largest = float(difference.max())  # NaN fails
+        return Row(self.case, stage, largest, float(difference.mean()), allowed, ties, largest <= allowed)
 
     def whole(self, stage: str, actual: Tensor | Array, golden: Array, *, spread: float, floor: float = 0.0) -> Row:
-        """Compare the statistics of a whole array, of which the golden keeps few elements.
+        """Compare the statistics of a whole array of which the golden has only some elements.
 
         Args:
-            stage: what it is.
-            actual: ours.
-            golden: (5,) mean, standard deviation, sum of magnitudes, least, greatest.
-            spread: standard deviation that the tolerance is a share of.
-            floor: how far two runs of the reference were apart.
+            stage: name of the array.
+            actual: our array.
+            golden: (5,) mean, standard deviation, sum of magnitudes, minimum, maximum.
+            spread: standard deviation for the tolerance.
+            floor: noise floor.
         """
         values = as_array(actual)
         difference = np.abs(statistics(values) - golden)
         difference[2] /= values.size
         allowed = max(FLOORS * floor, DEVIATIONS * spread, ROUNDING * float(np.abs(golden[3:]).max()))
-        greatest = float(difference.max())
-        return Row(self.case, stage, greatest, float(difference.mean()), allowed, 0, greatest <= allowed)
+        largest = float(difference.max())
+        return Row(self.case, stage, largest, float(difference.mean()), allowed, 0, largest <= allowed)
 
     def kept(
         self, golden: Golden, stage: str, actual: Tensor | Array, *, floor: float = 0.0, ties: int = 0
     ) -> Iterator[Row]:
-        """Yield a row for continuous values whose stage is the golden's array of that name, if it has one.
+        """Yield a row for the golden's array with the name of the stage, if there is one.
 
         Args:
             golden: the case.
             stage: name of the array.
-            actual: ours.
-            floor: how far two runs of the reference were apart.
-            ties: decisions before this stage that were taken the reference's way.
+            actual: our array.
+            floor: noise floor.
+            ties: flipped pixels before this stage.
         """
         if stage in golden.arrays:
             yield self.close(stage, actual, golden.arrays[stage], floor=floor, ties=ties)
 
     def equal(self, stage: str, differences: int, ties: int = 0) -> Row:
-        """Judge discrete values.
+        """Return the row of discrete values.
 
         Args:
-            stage: what they are.
-            differences: how many differ, ties apart.
-            ties: how many differ where the reference's own margin is below the tolerance.
+            stage: name of the values.
+            differences: number of different values without ties.
+            ties: number of different values that are ties.
         """
         return Row(self.case, stage, float(differences), float(differences), 0.0, ties, differences == 0)
 
@@ -149,7 +150,7 @@ def as_array(values: Tensor | Array) -> Array:
 
 
 def table(rows: Sequence[Row]) -> str:
-    """Return the rows as text."""
+    """Return the rows as a text table."""
     lines = [
         [
             row.case,
@@ -167,14 +168,14 @@ def table(rows: Sequence[Row]) -> str:
 
 
 def verdict(row: Row) -> str:
-    """Return one word."""
+    """Return ``equal``, ``agrees`` or ``DIFFERS``."""
     if not row.passed:
         return "DIFFERS"
     return "equal" if row.maximum == 0 else "agrees"
 
 
 def first_difference(rows: Sequence[Row]) -> Row | None:
-    """Return the first stage that does not agree: what comes after it follows from it."""
+    """Return the first stage that differs; later differences may follow from it."""
     return next((row for row in rows if not row.passed), None)
 
 

@@ -1,4 +1,4 @@
-"""Maps, segments and instances: equal to the reference's, but where its own margin is below the tolerance.
+"""Comparison of discrete outputs (label maps, segments, instances), with ties counted separately.
 
 Letters: Q queries, C classes, H×W the image, n instances.
 """
@@ -18,7 +18,7 @@ from lab.parity.compare import Array, Comparer, Row
 
 
 class Scored(NamedTuple):
-    """What read-outs start from, and how exact it is."""
+    """Inputs of post-processing, with their tolerances."""
 
     logits: Tensor  # (Q, C + 1) log-probabilities, void last
     masks: Tensor  # (Q, H, W) logits
@@ -27,24 +27,24 @@ class Scored(NamedTuple):
 
     @property
     def relative(self) -> float:
-        """How far two products of class and mask probability may be apart and still tie, as a share of them."""
+        """Relative difference of two products of class and mask probability that is a tie."""
         return 2 * (self.logit_tolerance + self.mask_tolerance)
 
 
 def compare_label_counts(compare: Comparer, stage: str, scores: Tensor, counts: Sequence[int], margin: float) -> Row:
-    """Compare how many pixels each class has in the label map.
+    """Compare the number of pixels of each class in the label map.
 
     Args:
         compare: of the case.
-        stage: what it is.
+        stage: name of the map.
         scores: (C, H, W) semantic scores.
-        counts: C of them, the reference's.
-        margin: of scores that tie.
+        counts: C pixel counts of the reference.
+        margin: difference of scores that is a tie.
     """
     best = scores.topk(2, dim=0).values if len(scores) > 1 else scores.expand(2, -1, -1)
     tied = int((best[0] - best[1] <= margin).sum())
-    own = torch.bincount(scores.argmax(dim=0).flatten(), minlength=len(scores))
-    moved = int((own - torch.tensor(counts)).abs().sum()) // 2
+    actual = torch.bincount(scores.argmax(dim=0).flatten(), minlength=len(scores))
+    moved = int((actual - torch.tensor(counts)).abs().sum()) // 2
     return compare.equal(stage, max(moved - tied, 0), ties=min(moved, tied))
 
 
@@ -61,24 +61,24 @@ def compare_panoptic(
 
     Args:
         compare: of the case.
-        stage: what it is.
-        scored: class scores and masks at the output's size.
-        postprocessor: the thresholds.
-        isthing: one flag a class.
-        golden: (H, W) the reference's map.
-        segments: the reference's.
+        stage: name of the map.
+        scored: class scores and masks at output size.
+        postprocessor: with the thresholds.
+        isthing: True for thing classes.
+        golden: (H, W) map of the reference.
+        segments: of the reference.
     """
     thresholds = postprocessor.score_threshold, postprocessor.overlap_threshold
-    ids, own_segments = panoptic_inference(MaskCandidates(scored.logits, scored.masks), isthing, *thresholds)
+    ids, our_segments = panoptic_inference(MaskCandidates(scored.logits, scored.masks), isthing, *thresholds)
     tied, undecided, queries = _panoptic_ties(scored, *thresholds)
     reference = torch.from_numpy(golden.astype(np.int32))
-    if own_segments == list(segments):
+    if our_segments == list(segments):
         different = reference != ids
         return compare.equal(stage, int((different & ~tied).sum()), ties=int((different & tied).sum()))
-    # some query is a segment on one side only: ids are shifted, so pixels are compared by the segment that they are in
-    sure = ~(tied | undecided)
-    different = ids != _renamed(reference, segments, ids, own_segments, sure)
-    wrong = int((different & sure).sum()) + max(abs(len(own_segments) - len(segments)) - queries, 0)
+    # a query is a segment in one of the outputs only, so ids are shifted: pixels are compared by their segments
+    certain = ~(tied | undecided)
+    different = ids != _renamed(reference, segments, ids, our_segments, certain)
+    wrong = int((different & certain).sum()) + max(abs(len(our_segments) - len(segments)) - queries, 0)
     return compare.equal(stage, wrong if queries else max(wrong, 1), ties=queries)
 
 
@@ -94,61 +94,62 @@ def compare_instances(
 
     Args:
         compare: of the case.
-        stage: what it is.
-        instances: ours.
+        stage: name of the instances.
+        instances: our instances.
         golden: scores (n,), classes (n,) and masks (n, H, W) bool of the reference.
-        scored: class scores and masks at the output's size.
-        detections: pairs that were chosen.
+        scored: class scores and masks at output size.
+        detections: number of selected (query, class) pairs.
     """
     near_threshold = (scored.masks.abs() <= scored.mask_tolerance).flatten(1).sum(dim=1)
-    left = list(range(len(instances)))
+    unmatched = list(range(len(instances)))
     missing, ties = 0, 0
     for score, label, mask in zip(*golden, strict=True):
-        found = None
-        for index in left:
+        match = None
+        for index in unmatched:
             close = abs(float(instances.scores[index]) - score) <= scored.relative * abs(score) + 1e-6
             if close and int(instances.pred_classes[index]) == label:
                 pixels = int((instances.pred_masks[index].numpy() != mask).sum())
                 if pixels <= int(near_threshold.max()):
-                    found, ties = index, ties + pixels
+                    match, ties = index, ties + pixels
                     break
-        if found is None:
+        if match is None:
             missing += 1
         else:
-            left.remove(found)
-    at_the_cut = _pairs_at_the_cut(scored, detections)
-    different = max(missing, len(left))
-    return compare.equal(stage, max(different - at_the_cut, 0), ties=ties + min(different, at_the_cut))
+            unmatched.remove(match)
+    tied_pairs = _tied_pairs(scored, detections)
+    different = max(missing, len(unmatched))
+    return compare.equal(stage, max(different - tied_pairs, 0), ties=ties + min(different, tied_pairs))
 
 
 def _renamed(
     reference: Tensor,
     segments: Sequence[Mapping[str, Any]],
     ids: Tensor,
-    own_segments: Sequence[Mapping[str, Any]],
-    sure: Tensor,
+    our_segments: Sequence[Mapping[str, Any]],
+    certain: Tensor,
 ) -> Tensor:
-    """Return the reference's map (H, W) in our ids.
+    """Return the map of the reference (H, W) with our segment ids.
 
-    Each of its segments goes by that of ours which is of the same class and shares most sure pixels with it; -1 where
-    there is none.
+    Each of its segments gets the id of our segment with the same class and the most common certain pixels, or -1
+    without such a segment.
     """
-    category = {segment["id"]: segment["category_id"] for segment in own_segments}
+    category = {segment["id"]: segment["category_id"] for segment in our_segments}
     renamed = torch.where(reference == 0, 0, -1)
     for segment in segments:
         inside = reference == segment["id"]
-        shared = ids[inside & sure]
-        own = [label for label in shared.unique().tolist() if category.get(label) == segment["category_id"]]
-        if own:
-            renamed[inside] = max(own, key=lambda label: int((shared == label).sum()))
+        shared = ids[inside & certain]
+        candidates = [label for label in shared.unique().tolist() if category.get(label) == segment["category_id"]]
+        if candidates:
+            renamed[inside] = max(candidates, key=lambda label: int((shared == label).sum()))
     return renamed
 
 
 def _panoptic_ties(scored: Scored, score_threshold: float, overlap_threshold: float) -> tuple[Tensor, Tensor, int]:
-    """Return what ties.
+    """Return the ties of panoptic post-processing.
 
-    That are the pixels (H, W) that two queries share, those of queries that may or may not become a segment, and how
-    many such queries there are.
+    Returns:
+        Tied pixels (H, W) between two queries, pixels (H, W) of queries that are a segment or not by a tie, and the
+        number of these queries.
     """
     scores, labels = scored.logits.softmax(dim=-1).max(dim=-1)  # (Q,)
     kept = (labels != scored.logits.shape[-1] - 1) & (scores > score_threshold)
@@ -163,17 +164,17 @@ def _panoptic_ties(scored: Scored, score_threshold: float, overlap_threshold: fl
     near = masks.abs() <= scored.mask_tolerance
     tied = tied | near.gather(0, winner[:1])[0]
     won = torch.bincount(winner[0].flatten(), minlength=len(votes))
-    own = (probabilities >= MASK_THRESHOLD).flatten(1).sum(dim=1)
-    pixels = torch.bincount(winner[:, tied].flatten(), minlength=len(votes))  # tied ones that a query may win or lose
-    overlap_tied = (won - overlap_threshold * own).abs() <= pixels + near.flatten(1).sum(dim=1)
+    areas = (probabilities >= MASK_THRESHOLD).flatten(1).sum(dim=1)
+    pixels = torch.bincount(winner[:, tied].flatten(), minlength=len(votes))  # tied pixels that a query may win or lose
+    overlap_tied = (won - overlap_threshold * areas).abs() <= pixels + near.flatten(1).sum(dim=1)
     top = scored.logits[kept].topk(2, dim=-1).values
     class_tied = top[:, 0] - top[:, 1] <= 2 * scored.logit_tolerance
     undecided = (overlap_tied | class_tied) & (won > 0)
     return tied, undecided[winner[0]], int(undecided.sum())
 
 
-def _pairs_at_the_cut(scored: Scored, detections: int) -> int:
-    """Return how many (query, class) pairs score like the last chosen one."""
+def _tied_pairs(scored: Scored, detections: int) -> int:
+    """Return the number of (query, class) pairs with the same score as the last selected one."""
     scores = scored.logits.softmax(dim=-1)[:, :-1].flatten().sort(descending=True).values
     if len(scores) <= detections:
         return 0

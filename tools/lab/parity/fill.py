@@ -1,4 +1,4 @@
-"""Deterministic weights: each tensor follows from its name and shape, so that equal names mean equal models."""
+"""Deterministic weights: the values of a tensor depend on its name and shape only, so that no weights are stored."""
 
 import math
 import re
@@ -7,12 +7,12 @@ import zlib
 import torch
 from torch import Tensor, nn
 
-LEFT_ALONE = re.compile(r"(empty_weight|num_batches_tracked|pixel_mean|pixel_std)$")
+UNCHANGED = re.compile(r"(empty_weight|num_batches_tracked|pixel_mean|pixel_std)$")
 PLAIN_NORMAL = re.compile(
     r"((query_feat|query_embed|level_embed|iou_token|mask_tokens|point_embeddings\.\d+|not_a_point_embed"
     r"|no_mask_embed)(\.weight)?|positional_encoding_gaussian_matrix)$"
 )
-# how much larger than 1/√(fan-in) a matrix is drawn; the first pattern that is found counts
+# factors on the standard deviation 1/√(fan-in) of matrices; the first pattern that matches is used
 GAINS = tuple(
     (re.compile(pattern), gain)
     for pattern, gain in (
@@ -28,20 +28,20 @@ GAINS = tuple(
         (r"predictor\._mask_pooling_proj\.1\.weight$", 0.3),
     )
 )
-CENTRED_FROM = 16  # columns; narrower matrices keep the mean of their rows
+CENTRED_FROM = 16  # columns; the rows of matrices with as many columns or more have mean 0
 RING_HEADS, RING_POINTS = 8, 4
 
 
 @torch.no_grad()
 def fill(module: nn.Module, prefix: str = "") -> int:
-    """Overwrite all weights of a module by the rule.
+    """Set all weights of a module to their deterministic values.
 
     Args:
         module: any module.
-        prefix: what its names begin with in the whole model.
+        prefix: prefix of its names in the whole model.
 
     Returns:
-        The number of tensors written.
+        The number of changed tensors.
     """
     count = 0
     for name, tensor in module.state_dict().items():
@@ -53,16 +53,16 @@ def fill(module: nn.Module, prefix: str = "") -> int:
 
 
 def value_of(name: str, shape: torch.Size) -> Tensor | None:
-    """Return the float32 value of a tensor, or None where the rule leaves it alone.
+    """Return the float32 value of a tensor, or None if it is not changed.
 
     Args:
-        name: in the whole model's state dict.
+        name: in the state dict of the whole model.
         shape: of the tensor.
     """
-    if LEFT_ALONE.search(name):
+    if UNCHANGED.search(name):
         return None
     if name.endswith("logit_scale"):
-        return torch.full(shape, 4.6052 if "clip_model." in name else 4.0)  # CLIP's is capped at 100
+        return torch.full(shape, 4.6052 if "clip_model." in name else 4.0)  # CLIP's scale is limited to 100
     if name.endswith("sampling_offsets.bias"):
         return _ring(shape)
     generator = torch.Generator().manual_seed(zlib.crc32(name.encode()))
@@ -81,10 +81,10 @@ def value_of(name: str, shape: torch.Size) -> Tensor | None:
 
 
 def checksum(module: nn.Module) -> dict[str, float]:
-    """Return count, sum and sum of magnitudes over all filled weights, summed in float64."""
+    """Return the number, the sum and the sum of magnitudes of all changed weights, in float64."""
     totals = {"numel": 0.0, "sum": 0.0, "abs_sum": 0.0}
     for name, tensor in module.state_dict().items():
-        if tensor.is_floating_point() and not LEFT_ALONE.search(name):
+        if tensor.is_floating_point() and not UNCHANGED.search(name):
             values = tensor.double()
             totals["numel"] += values.numel()
             totals["sum"] += float(values.sum())
@@ -100,7 +100,7 @@ def _matrix(name: str, normal: Tensor) -> Tensor:
 
 
 def _ring(shape: torch.Size) -> Tensor:
-    """Return the offsets that deformable attention starts from: each head in its own direction, 1 … 4 pixels far."""
+    """Return the initial offsets of deformable attention: one direction per head, distances of 1 to 4 pixels."""
     angle = torch.arange(RING_HEADS, dtype=torch.float32) * (2.0 * math.pi / RING_HEADS)
     direction = torch.stack([angle.cos(), angle.sin()], dim=-1)
     direction = direction / direction.abs().max(dim=-1, keepdim=True)[0]

@@ -1,4 +1,4 @@
-"""Goldens on disk: cases that the reference has computed, one JSON and one NPZ file each."""
+"""Goldens on disk: recorded cases of the reference, with one JSON and one NPZ file each."""
 
 import json
 import zipfile
@@ -17,55 +17,55 @@ COMPONENTS, TRAINING, SEGMENTATION = "components", "training", "segmentation"
 
 
 class Arrays(dict[str, Array]):
-    """Arrays by name, which remember the ones that were looked at."""
+    """Arrays by name, with a record of the ones that were read."""
 
     def __init__(self, arrays: Mapping[str, Array]) -> None:
         super().__init__(arrays)
         self.read: set[str] = set()
 
     def __getitem__(self, name: str) -> Array:
-        """Return an array, and remember it."""
+        """Return an array and record that it was read."""
         self.read.add(name)
         return super().__getitem__(name)
 
     def get(self, name: str, default: Any = None) -> Any:
-        """Return an array, and remember it; the default where there is none."""
+        """Return an array and record that it was read; the default if there is none."""
         self.read.add(name)
         return super().get(name, default)
 
-    def unread(self) -> list[str]:
-        """Return the names of those that nothing was compared with."""
+    def unused(self) -> list[str]:
+        """Return the names of the arrays that were not read."""
         return sorted(self.keys() - self.read)
 
 
 @dataclass(frozen=True)
 class Golden:
-    """One case.
+    """One recorded case.
 
     Attributes:
-        name: of its files.
-        about: what the JSON file says.
-        arrays: by name.
+        name: name of its files without the extension.
+        metadata: content of the JSON file.
+        arrays: content of the NPZ file.
     """
 
     name: str
-    about: Mapping[str, Any]
+    metadata: Mapping[str, Any]
     arrays: Arrays
 
     @property
     def kind(self) -> str:
         """``components``, ``training`` or ``segmentation``."""
-        if "components" in self.about:
+        if "components" in self.metadata:
             return COMPONENTS
-        return TRAINING if "losses" in self.about else SEGMENTATION
+        return TRAINING if "losses" in self.metadata else SEGMENTATION
 
     def floor(self, *keys: str) -> float:
-        """Return how far two runs of the reference were apart, 0 where that was not measured.
+        """Return a noise floor, or 0 if it was not measured.
 
         Args:
-            *keys: where it stands in ``noise_floor``.
+            *keys: its keys in ``noise_floor``.
         """
-        value: Any = self.about.get("noise_floor", {})
+        value: Any = self.metadata.get("noise_floor", {})
         for key in keys:
             value = value.get(key, {}) if isinstance(value, Mapping) else {}
         return float(value) if isinstance(value, (int, float)) else 0.0
@@ -76,38 +76,38 @@ def find_goldens(folder: Path, names: Sequence[str] = ()) -> list[Path]:
 
     Args:
         folder: of the goldens.
-        names: the wanted ones; empty for all.
+        names: of the requested cases; empty for all.
 
     Raises:
-        DataError: no such folder or case.
+        DataError: There is no such folder or case.
     """
     files = {path.stem: path for path in sorted(folder.glob("*.json"))}
     if not files:
-        raise DataError(f"There are no goldens in {folder}: a case is a NAME.json beside a NAME.npz.")
+        raise DataError(f"There are no goldens in {folder}: a golden is a file NAME.json with a file NAME.npz.")
     for name in names:
         if name not in files:
-            raise DataError(f"{folder} has no case {name!r}.{did_you_mean(name, files)} Cases: {', '.join(files)}.")
+            raise DataError(f"Unknown case {name!r}.{did_you_mean(name, files)} Cases in {folder}: {', '.join(files)}.")
     return [path for name, path in files.items() if not names or name in names]
 
 
 def read_golden(path: Path) -> Golden:
-    """Read a case.
+    """Read a golden.
 
     Args:
         path: its JSON file.
 
     Raises:
-        DataError: damaged.
+        DataError: A file is missing or damaged.
     """
     try:
-        about = json.loads(path.read_text(encoding="utf-8"))
+        metadata = json.loads(path.read_text(encoding="utf-8"))
         with path.with_suffix(".npz").open("rb") as opened, np.load(opened, allow_pickle=False) as file:
-            return Golden(path.stem, about, Arrays({name: file[name] for name in file.files}))
+            return Golden(path.stem, metadata, Arrays({name: file[name] for name in file.files}))
     except (OSError, zipfile.BadZipFile, ValueError, EOFError) as error:
         raise DataError(f"The golden {path} or its .npz cannot be read ({error}): copy both files again.") from error
 
 
 def statistics(values: Array) -> Array:
-    """Return mean, standard deviation, sum of magnitudes, least and greatest value, (5,) float64."""
+    """Return mean, standard deviation, sum of magnitudes, minimum and maximum, (5,) float64."""
     values = values.astype(np.float64)
     return np.array([values.mean(), values.std(), np.abs(values).sum(), values.min(), values.max()])

@@ -1,4 +1,4 @@
-"""Inputs of the goldens, made from seeds: smooth pictures, blobs, labels, and random numbers that have no order."""
+"""Inputs of the goldens, generated from seeds: smooth images, blob masks, labels and random numbers."""
 
 import ast
 import zlib
@@ -14,22 +14,22 @@ from torch import Tensor
 from frozenseg.errors import DataError
 
 Array = NDArray[Any]
-DRAW = torch.rand  # the real one, while StatelessRand stands in its place
+TORCH_RAND = torch.rand  # the original function, while StatelessRand replaces it
 
 
 def make_image(seed: int, height: int, width: int, cell: int = 24) -> Tensor:
-    """Return a picture of smooth noise, (3, height, width) uint8: blobs of ``cell`` pixels, and finer ones of 6."""
+    """Return an image of smooth noise, (3, height, width) uint8, with blobs of ``cell`` and of 6 pixels."""
     generator = torch.Generator().manual_seed(seed)
     coarse, fine = (
         torch.rand(3, height // size + 2, width // size + 2, generator=generator).double().numpy() for size in (cell, 6)
     )
     image = 0.75 * _enlarge(coarse, height, width) + 0.25 * _enlarge(fine, height, width)
-    image = (image - 0.5) * 1.6 + 0.5  # so that all of 0 … 255 occurs
+    image = (image - 0.5) * 1.6 + 0.5  # so that all values in 0-255 occur
     return torch.from_numpy(np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8))
 
 
 def make_blob_masks(seed: int, n: int, h: int, w: int, cell: int | None = None) -> Tensor:
-    """Return n masks of random blobs, (n, h, w) bool, each covering 5 to 30 % of the picture."""
+    """Return n masks of random blobs, (n, h, w) bool, each with 5 to 30 % of the pixels."""
     cell = cell or max(8, min(h, w) // 4)
     generator = torch.Generator().manual_seed(seed)
     outside = 0.70 + 0.25 * torch.rand(n, generator=generator).double().numpy()
@@ -53,11 +53,11 @@ def randn(seed: int, *shape: int) -> Tensor:
 
 def rand(seed: int, *shape: int) -> Tensor:
     """Return uniform float32 numbers."""
-    return DRAW(*shape, generator=torch.Generator().manual_seed(seed))
+    return TORCH_RAND(*shape, generator=torch.Generator().manual_seed(seed))
 
 
 class StatelessRand:
-    """Stands in for ``torch.rand``: the same shape always gives the same numbers, whatever was drawn before.
+    """Replacement of ``torch.rand`` without state: the same shape always gives the same numbers.
 
     Args:
         seed: of every draw.
@@ -69,7 +69,7 @@ class StatelessRand:
     def __call__(
         self, *size: Any, device: torch.device | None = None, generator: torch.Generator | None = None
     ) -> Tensor:
-        """Return uniform float32 numbers of a shape, given as ``torch.rand`` takes it; no generator has a say."""
+        """Return uniform float32 numbers; the arguments are those of ``torch.rand``, and the generator is ignored."""
         del generator
         shape = size[0] if len(size) == 1 and isinstance(size[0], (tuple, list)) else size
         return rand(self.seed, *shape).to(device=device)
@@ -77,22 +77,22 @@ class StatelessRand:
 
 @contextmanager
 def stateless_rand(seed: int) -> Iterator[None]:
-    """Let :class:`StatelessRand` stand in for ``torch.rand``."""
-    torch.rand = StatelessRand(seed)
+    """Replace ``torch.rand`` by :class:`StatelessRand`."""
+    torch.rand = StatelessRand(seed)  # type: ignore[assignment] # a callable instead of the built-in function
     try:
         yield
     finally:
-        torch.rand = DRAW
+        torch.rand = TORCH_RAND
 
 
 RECIPES = {recipe.__name__: recipe for recipe in (make_image, make_blob_masks, make_labels, randn, rand)}
 
 
-def follow(recipe: str) -> Tensor:
-    """Return what a recipe such as ``"recipe.make_image(111, 192, 256)"`` makes.
+def evaluate_recipe(recipe: str) -> Tensor:
+    """Return the tensor of a recipe such as ``"recipe.make_image(111, 192, 256)"``.
 
     Raises:
-        DataError: it is no call of a known recipe with numbers.
+        DataError: The text is not a call of a known recipe with literal arguments.
     """
     try:
         call = ast.parse(recipe, mode="eval").body
@@ -101,26 +101,26 @@ def follow(recipe: str) -> Tensor:
         named = {keyword.arg: ast.literal_eval(keyword.value) for keyword in call.keywords}
         return RECIPES[name](*arguments, **named)
     except (SyntaxError, AttributeError, KeyError, TypeError, ValueError) as error:
-        raise DataError(f"{recipe!r} is no recipe; known are {', '.join(RECIPES)}, with numbers.") from error
+        raise DataError(f"{recipe!r} is not a recipe: expected a call of {', '.join(RECIPES)} with numbers.") from error
 
 
 def check_crc(case: str, image: Tensor, crc32: int) -> None:
-    """Make sure that an image (3, h, w) uint8 is the one that the reference saw.
+    """Check that an image (3, h, w) uint8 has the checksum of the reference's image.
 
     Raises:
-        DataError: it is not.
+        DataError: The checksum differs.
     """
     if zlib.crc32(image.numpy().tobytes()) != crc32:
-        raise DataError(f"{case}: an image does not have the checksum of the reference's; copy the golden again.")
+        raise DataError(f"{case}: an image has another checksum than that of the reference: copy the golden again.")
 
 
 def _enlarge(grids: Array, height: int, width: int) -> Array:
-    """Resize (c, h, w) float64 grids bilinearly, half-pixel centres, edges repeated."""
+    """Resize grids (c, h, w) float64 bilinearly, with half-pixel centres and repeated edges."""
 
     def neighbours(size: int, grid: int) -> tuple[Array, Array, Array]:
-        place = np.clip((np.arange(size) + 0.5) * grid / size - 0.5, 0, grid - 1)
-        first = np.floor(place).astype(np.int64)
-        return first, np.minimum(first + 1, grid - 1), place - first
+        position = np.clip((np.arange(size) + 0.5) * grid / size - 0.5, 0, grid - 1)
+        first = np.floor(position).astype(np.int64)
+        return first, np.minimum(first + 1, grid - 1), position - first
 
     top, bottom, down = neighbours(height, grids.shape[1])
     left, right, across = neighbours(width, grids.shape[2])

@@ -1,4 +1,4 @@
-"""Matchings beside the reference's: the same pairs, or pairs that cost the same.
+"""Comparison of matchings with the reference: the same pairs, or pairs with the same cost.
 
 Letters: Q queries, n targets of one image.
 """
@@ -16,14 +16,14 @@ from lab.parity.compare import DEVIATIONS, Comparer, Row
 
 
 class RecordingMatcher(HungarianMatcher):
-    """Matches like another matcher, and keeps costs and matches of every call.
+    """A matcher that records the costs and matches of every call.
 
     Args:
-        matcher: the other one.
+        matcher: with the settings to use.
 
     Attributes:
-        matches: one list of B a call.
-        costs: one list of B a call, (Q, n) each.
+        matches: for each call a list of B matches.
+        costs: for each call a list of B costs (Q, n).
     """
 
     def __init__(self, matcher: HungarianMatcher) -> None:
@@ -37,7 +37,7 @@ class RecordingMatcher(HungarianMatcher):
         self.costs: list[list[Tensor]] = []
 
     def __call__(self, prediction: Prediction, targets: list[Target]) -> list[MatchedPairs]:
-        """Match every image."""
+        """Match and record every image."""
         self.costs.append([])
         self.matches.append(super().__call__(prediction, targets))
         return self.matches[-1]
@@ -50,11 +50,11 @@ class RecordingMatcher(HungarianMatcher):
 
 @contextmanager
 def recorded(criterion: SetCriterion) -> Iterator[RecordingMatcher]:
-    """Give a criterion a matcher that keeps what it does."""
+    """Replace the matcher of a criterion by a recording one."""
     matcher = criterion.matcher
-    criterion.matcher = keeping = RecordingMatcher(matcher)
+    criterion.matcher = recording = RecordingMatcher(matcher)
     try:
-        yield keeping
+        yield recording
     finally:
         criterion.matcher = matcher
 
@@ -64,13 +64,13 @@ def compare_matchings(
 ) -> Iterator[Row]:
     """Yield a row for the matching of every prediction, the final one first.
 
-    A pair that is not the reference's is a tie if the reference's pairs cost as much under our costs.
+    A different pair is a tie if the pairs of the reference have the same total cost under our costs.
 
     Args:
         compare: of the case.
         name: of the step.
-        goldens: for each prediction and image, the reference's queries and targets.
-        matcher: what ours has done.
+        goldens: for each prediction and image, the matched queries and targets of the reference.
+        matcher: with our costs and matches.
     """
     for call, golden in enumerate(goldens):
         different, ties = 0, 0
@@ -78,7 +78,7 @@ def compare_matchings(
             pairs = set(zip(match.queries.tolist(), match.targets.tolist(), strict=True))
             moved = len(set(zip(queries, targets, strict=True)) - pairs)
             if moved:
-                dearer = float(cost[queries, targets].sum() - cost[match.queries, match.targets].sum())
-                tied = dearer <= moved * 2 * DEVIATIONS * float(cost.std())
+                extra_cost = float(cost[queries, targets].sum() - cost[match.queries, match.targets].sum())
+                tied = extra_cost <= moved * 2 * DEVIATIONS * float(cost.std())
                 different, ties = different + (0 if tied else moved), ties + (moved if tied else 0)
         yield compare.equal(f"{name} {call - 1 if call else 'final'}", different, ties)

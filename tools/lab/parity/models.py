@@ -1,4 +1,4 @@
-"""The model of a golden: built from the reference's config values, filled by the rule."""
+"""Models of the goldens: built from the reference's config values, with deterministic weights."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -18,74 +18,74 @@ RELEASED_LEVELS = 3
 
 
 class Models:
-    """Builds the model of each case, and keeps it while cases want the same one."""
+    """Builds the model of each case, and reuses it for following cases with the same architecture."""
 
     def __init__(self) -> None:
         self._model: MaskClassifier | None = None
         self._architecture = ""
-        self.filled = 0  # tensors
+        self.filled = 0  # number of tensors with deterministic weights
 
-    def model_of(self, about: Mapping[str, Any]) -> MaskClassifier:
-        """Return the filled model of a case, in eval mode, with its vocabularies, thresholds and read-outs.
+    def model_of(self, metadata: Mapping[str, Any]) -> MaskClassifier:
+        """Return the model of a case in eval mode, with its weights, vocabularies, thresholds and post-processing.
 
         Args:
-            about: the case's JSON.
+            metadata: of the golden.
         """
-        cfg = config_of(about)
-        training = Vocabulary.from_strings(about["train_classes"], [bool(flag) for flag in about["train_thing"]])
+        cfg = config_of(metadata)
+        training = Vocabulary.from_strings(metadata["train_classes"], [bool(flag) for flag in metadata["train_thing"]])
         architecture = _architecture(cfg)
         if self._model is None or self._architecture != architecture:
-            self._model = None  # gone before the next one comes
+            self._model = None  # freed before the next one is built
             self._model = build_model(cfg, training)
             self._architecture = architecture
             self.filled = fill(self._model)
         _adapt(self._model, cfg, training)
         self._model.set_vocabulary(
-            Vocabulary.from_strings(about["test_classes"], [bool(flag) for flag in about["test_thing"]])
+            Vocabulary.from_strings(metadata["test_classes"], [bool(flag) for flag in metadata["test_thing"]])
         )
         return self._model.eval()
 
 
-def config_of(about: Mapping[str, Any]) -> CfgNode:
-    """Return our config of a case; SAM's branch is read as released unless the case says otherwise.
+def config_of(metadata: Mapping[str, Any]) -> CfgNode:
+    """Return our config of a case; the SAM branch is the released one unless the case sets its levels.
 
     Args:
-        about: the case's JSON.
+        metadata: of the golden.
     """
-    meta_architecture, section = ARCHITECTURES[about["project"]]
-    given = about["config"]
+    meta_architecture, section = ARCHITECTURES[metadata["project"]]
+    values = metadata["config"]
     options = {"MODEL.META_ARCHITECTURE": meta_architecture, "MODEL.SAM_WEIGHTS": "random"}
-    options |= {"MODEL.PIXEL_MEAN": given["PIXEL_MEAN"], "MODEL.PIXEL_STD": given["PIXEL_STD"]}
-    if given.get("SAM_NAME"):
-        options |= {"MODEL.SAM_NAME": given["SAM_NAME"], LEVELS: RELEASED_LEVELS}
+    options |= {"MODEL.PIXEL_MEAN": values["PIXEL_MEAN"], "MODEL.PIXEL_STD": values["PIXEL_STD"]}
+    if values.get("SAM_NAME"):
+        options |= {"MODEL.SAM_NAME": values["SAM_NAME"], LEVELS: RELEASED_LEVELS}
     for name, prefix in (
         ("CLIP", f"MODEL.{section}"),
         ("MASK_FORMER", "MODEL.MASK_FORMER"),
         ("SEM_SEG_HEAD", "MODEL.SEM_SEG_HEAD"),
         ("TEST", "TEST"),
     ):
-        options |= {key: value for key, value in _flat(given[name], prefix) if not is_legacy(key)}
+        options |= {key: value for key, value in _flat(values[name], prefix) if not is_legacy(key)}
     if options.get(LEVELS) == RELEASED_LEVELS:
         options.setdefault(ACROSS, True)
-    clip = given["CLIP"]
+    clip = values["CLIP"]
     if clip["CLIP_PRETRAINED_WEIGHTS"] == "openai" and not clip["CLIP_MODEL_NAME"].endswith("-quickgelu"):
-        options[f"MODEL.{section}.CLIP_MODEL_NAME"] += "-quickgelu"  # what these weights were trained with
+        options[f"MODEL.{section}.CLIP_MODEL_NAME"] += "-quickgelu"  # OpenAI's weights were trained with QuickGELU
     options[f"MODEL.{section}.CLIP_PRETRAINED_WEIGHTS"] = "random"
-    options["TEST.USE_SAM_MASKS"] = False  # the golden's are made up; SAM asked for its own would be recorded instead
+    options["TEST.USE_SAM_MASKS"] = False  # the golden has synthetic masks; the recorder would record SAM's instead
     cfg = get_cfg()
     cfg.merge_from_list([part for option in options.items() for part in option])
     return cfg
 
 
 def _architecture(cfg: CfgNode) -> str:
-    """Return all values that a built model depends on."""
+    """Return all config values that change the built model, as one string."""
     model = cfg.MODEL.clone()
-    del model.MASK_FORMER["TEST"]  # read-outs are adapted
+    del model.MASK_FORMER["TEST"]  # post-processing is set by _adapt
     return str(model)
 
 
 def _adapt(model: MaskClassifier, cfg: CfgNode, training: Vocabulary) -> None:
-    """Give a built model all that does not touch its weights."""
+    """Set everything of a built model that does not change its weights."""
     model.criterion = SetCriterion.from_config(cfg, len(training))
     model.set_inference_settings(Postprocessor.from_config(cfg), model.ensemble_settings)
     model.training_vocabulary = training

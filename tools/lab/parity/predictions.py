@@ -1,4 +1,4 @@
-"""The stages up to the predictions, which a segmentation and a training step have in common.
+"""Stages up to the predictions, shared by goldens of segmentation and of training.
 
 Letters: B images, Q queries, C classes.
 """
@@ -19,20 +19,20 @@ from lab.parity.tied_decoder import TiedDecoder
 
 
 def compare_maps(compare: Comparer, golden: Golden, maps: dict[str, Tensor], floor: float = 0.0) -> Iterator[Row]:
-    """Yield rows for the maps that a golden traces: the kept elements, then the statistics of the whole.
+    """Yield rows for the feature maps in a golden: the recorded elements, then the statistics of the whole map.
 
     Args:
         compare: of the case.
         golden: the case.
-        maps: ours by name, in the order of the computation.
-        floor: how far two runs of the reference were apart, where the golden does not say it for a map.
+        maps: our maps by name, in the order of the computation.
+        floor: noise floor of maps without one in the golden.
     """
     for name, values in maps.items():
         key = f"trace/{name}"
         if key not in golden.arrays:
             continue
         noise = max(floor, golden.floor(name.split("/")[-1], "max"))
-        step = golden.about["trace"][name]["stride"]
+        step = golden.metadata["trace"][name]["stride"]
         yield compare.close(name, values, golden.arrays[key], floor=noise, step=step)
         spread = float(golden.arrays[f"{key}/stats"][1])
         yield compare.whole(f"{name} (whole)", values, golden.arrays[f"{key}/stats"], spread=spread, floor=noise)
@@ -40,53 +40,53 @@ def compare_maps(compare: Comparer, golden: Golden, maps: dict[str, Tensor], flo
 
 @dataclass(frozen=True)
 class Decoded:
-    """What the transformer decoder said.
+    """Predictions of the transformer decoder.
 
     Attributes:
-        predictions: from the initial queries, and after every layer.
-        ties: pixels that were taken the reference's way for each.
+        predictions: from the initial queries and after every layer.
+        ties: number of flipped pixels of each prediction.
     """
 
     predictions: list[Prediction]
     ties: list[int]
 
 
-def decode(model: MaskClassifier, golden: Golden, record: Recorder, words: TextEmbeddings) -> Decoded:
-    """Return the model's own predictions, or decode once more where ties went the other way.
+def decode(model: MaskClassifier, golden: Golden, record: Recorder, text_embeddings: TextEmbeddings) -> Decoded:
+    """Return the predictions of a run, or those of a second decoding with resolved ties.
 
     Args:
-        model: ours.
+        model: our model.
         golden: the case.
-        record: of the model's own run.
-        words: the text classifier.
+        record: of the run.
+        text_embeddings: of the vocabulary.
     """
-    own = [*record.predictions.intermediate, record.predictions.final]
-    if "aux_pred_logits" not in golden.arrays:  # without them a tie cannot be told from a mistake
-        return Decoded(own, [0] * len(own))
+    predictions = [*record.predictions.intermediate, record.predictions.final]
+    if "aux_pred_logits" not in golden.arrays:  # needed to distinguish ties from errors
+        return Decoded(predictions, [0] * len(predictions))
     goldens = [torch.from_numpy(logits) for logits in (*golden.arrays["aux_pred_logits"], golden.arrays["pred_logits"])]
     decoder = TiedDecoder(
         model.sem_seg_head.predictor,
         pixels=record.pixels,
         sam_embedding=record.sam_embedding,
-        words=words,
+        text_embeddings=text_embeddings,
         goldens=goldens,
         tolerance=SUSPICIOUS * float(goldens[-1].std()),
         margin=mask_margin(record.predictions.final.masks),
     )
-    ties = decoder.settle()
+    ties = decoder.resolve_ties()
     if not any(ties):
-        return Decoded(own, ties)
-    del own, record.predictions  # and what its gradient would need: there is memory for one only
+        return Decoded(predictions, ties)
+    del predictions, record.predictions  # frees the activations kept for gradients: memory suffices for one set only
     return Decoded(decoder.decode(), ties)
 
 
 def compare_predictions(compare: Comparer, golden: Golden, decoded: Decoded) -> Iterator[Row]:
-    """Yield rows for the class logits, and for the masks' moments, of every prediction.
+    """Yield rows for the class logits and for the moments of the masks of every prediction.
 
     Args:
         compare: of the case.
         golden: the case.
-        decoded: ours.
+        decoded: our predictions.
     """
     last = len(decoded.predictions) - 1
     moments = golden.arrays.get("aux_pred_masks_moments")
@@ -97,7 +97,7 @@ def compare_predictions(compare: Comparer, golden: Golden, decoded: Decoded) -> 
             continue
         logits = logits[index if index < last else 0]
         floor = golden.floor(name, "logits_max") if index < last else golden.floor("pred_logits", "max")
-        # a training step says one noise for all predictions
+        # a golden of training has one noise floor for all predictions
         floor = max(floor, golden.floor("pred_logits_max"))
         yield compare.close(f"{name}_logits", prediction.logits, logits, floor=floor, ties=ties)
         if index < last and moments is not None:
@@ -112,20 +112,20 @@ def compare_predictions(compare: Comparer, golden: Golden, decoded: Decoded) -> 
 
 
 def compare_moments(compare: Comparer, name: str, masks: Tensor, golden: Array, floor: float) -> Iterator[Row]:
-    """Yield rows for mean and deviation of every query's mask logits, and for how many pixels are inside.
+    """Yield rows for mean and standard deviation of the mask logits of each query, and for the number of mask pixels.
 
     Args:
         compare: of the case.
         name: of the masks.
         masks: (B, Q, h, w) logits.
         golden: (B, Q, 3) mean, standard deviation, share of positive pixels.
-        floor: how far two runs of the reference were apart.
+        floor: noise floor.
     """
     flat = masks.flatten(2)
     deviation = flat.std(dim=-1, correction=0)
     margin = max(FLOORS * floor, mask_margin(masks))
-    for part, values, wanted in (("mean", flat.mean(dim=-1), golden[..., 0]), ("std", deviation, golden[..., 1])):
-        yield compare.within(f"{name} ({part})", values, wanted, margin)
+    for part, values, expected in (("mean", flat.mean(dim=-1), golden[..., 0]), ("std", deviation, golden[..., 1])):
+        yield compare.within(f"{name} ({part})", values, expected, margin)
     pixels = flat.shape[-1]
     moved = np.rint(np.abs((flat > 0).double().mean(dim=-1).numpy() - golden[..., 2].astype(np.float64)) * pixels)
     tied = (flat.abs() <= margin).sum(dim=-1).numpy()
@@ -133,10 +133,10 @@ def compare_moments(compare: Comparer, name: str, masks: Tensor, golden: Array, 
 
 
 def mask_floor(golden: Golden) -> float:
-    """Return how far the final masks of two runs of the reference were apart."""
+    """Return the noise floor of the final masks."""
     return max(golden.floor("pred_masks", "max"), golden.floor("pred_masks_trace_max"))
 
 
 def mask_margin(masks: Tensor) -> float:
-    """Return how near to 0 a mask logit ties."""
+    """Return the largest magnitude of a mask logit that is a tie."""
     return tolerance(masks.detach().numpy(), 0.0)

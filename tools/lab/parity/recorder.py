@@ -1,26 +1,27 @@
-"""What flows between the boxes of a model while it runs."""
+"""Recorder of the tensors between the components of a model."""
 
 from types import TracebackType
 from typing import Any
 
 from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 
 from frozenseg.modeling.meta_arch.base import MaskClassifier
 from frozenseg.modeling.types import ClipFeatures, MaskPredictions, PixelFeatures
 
 
 class Recorder:
-    """Keeps what the boxes of a model gave, of its last run inside the ``with``.
+    """Context manager that records the outputs of a model's components in its last run.
 
     Args:
         model: FrozenSeg or FC-CLIP.
 
     Attributes:
-        stem: (B, c, H/4, W/4) CLIP's first map ((B, c, H/2, W/2) of a ResNet).
-        clip: CLIP's maps.
-        sam_embedding: SAM's embedding; None without SAM.
-        pixels: the pixel decoder's output.
-        predictions: the transformer decoder's.
+        stem: (B, c, H/4, W/4) first feature map of CLIP ((B, c, H/2, W/2) of a ResNet).
+        clip: feature maps of CLIP.
+        sam_embedding: SAM embedding; None without SAM.
+        pixels: output of the pixel decoder.
+        predictions: output of the transformer decoder.
     """
 
     def __init__(self, model: MaskClassifier) -> None:
@@ -30,19 +31,19 @@ class Recorder:
         self.sam_embedding: Tensor | None = None
         self.pixels: PixelFeatures
         self.predictions: MaskPredictions
-        self._hooks: list[Any] = []
+        self._hooks: list[RemovableHandle] = []
 
     def __enter__(self) -> "Recorder":
-        """Begin to record."""
+        """Start recording."""
         head = self.model.sem_seg_head
-        boxes = {
+        components = {
             "stem": _stem(self.model),
             "clip": self.model.backbone,
             "sam_embedding": getattr(self.model, "sam", None),
             "pixels": head.pixel_decoder,
             "predictions": head.predictor,
         }
-        self._hooks = [self._keep(name, box) for name, box in boxes.items() if box is not None]
+        self._hooks = [self._record(name, module) for name, module in components.items() if module is not None]
         return self
 
     def __exit__(
@@ -53,7 +54,7 @@ class Recorder:
             hook.remove()
 
     def stages(self) -> dict[str, Tensor]:
-        """Return the maps before the transformer decoder by the goldens' names, in the order of the computation."""
+        """Return the feature maps before the transformer decoder by golden name, in the order of the computation."""
         maps = {"clip/stem": self.stem}
         maps |= {f"clip/{name}": self.clip._asdict()[name] for name in ("res2", "res3", "res4", "res5")}
         maps["clip/clip_vis_dense"] = self.clip.dense
@@ -64,14 +65,16 @@ class Recorder:
         maps["pixel/mask_features"] = self.pixels.mask_features
         return maps | {f"pixel/multi_scale{level}": scale for level, scale in enumerate(self.pixels.scales)}
 
-    def _keep(self, name: str, box: nn.Module) -> Any:
+    def _record(self, name: str, module: nn.Module) -> RemovableHandle:
         def hook(module: nn.Module, inputs: Any, output: Any) -> None:
             del module, inputs
             setattr(self, name, output)
 
-        return box.register_forward_hook(hook)
+        return module.register_forward_hook(hook)
 
 
 def _stem(model: MaskClassifier) -> nn.Module:
     visual = model.backbone.clip_model.visual
-    return visual.trunk.stem if hasattr(visual, "trunk") else visual.act3  # the last of a ResNet's three convolutions
+    return (
+        visual.trunk.stem if hasattr(visual, "trunk") else visual.act3
+    )  # after the last convolution of a ResNet's stem

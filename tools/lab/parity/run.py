@@ -1,4 +1,4 @@
-"""Runs goldens of every kind."""
+"""Comparison of one golden of any kind."""
 
 from collections.abc import Callable, Iterator
 
@@ -7,14 +7,14 @@ import torch
 from frozenseg.modeling.meta_arch.base import MaskClassifier
 from lab.parity.compare import Comparer, Row
 from lab.parity.components import decoders, encoders, layers, outputs
-from lab.parity.components.part import Part
+from lab.parity.components.component import Component
 from lab.parity.fill import checksum
 from lab.parity.goldens import COMPONENTS, TRAINING, Golden
 from lab.parity.models import Models
 from lab.parity.segmentation import Segmentation
 from lab.parity.training import Training
 
-PARTS: dict[str, Callable[[Part], Iterator[Row]]] = {
+COMPONENT_CHECKS: dict[str, Callable[[Component], Iterator[Row]]] = {
     "sine_pos": layers.sine_pos,
     "msdeformattn": layers.msdeformattn,
     "pixel_decoder": layers.pixel_decoder,
@@ -30,8 +30,8 @@ PARTS: dict[str, Callable[[Part], Iterator[Row]]] = {
     "resnet_mask_attnpool": encoders.resnet_mask_attnpool,
     "resnet_features": encoders.resnet_features,
 }
-ORIENTATION = "variant_"  # arrays that no release computes
-WEIGHTS_AGREE = 1e-9  # relative difference of the sums of all weights
+VARIANT = "variant_"  # prefix of arrays that no released model computes
+WEIGHT_TOLERANCE = 1e-9  # relative difference of the sums of all weights
 
 
 def run_golden(golden: Golden, models: Models) -> Iterator[Row]:
@@ -39,50 +39,52 @@ def run_golden(golden: Golden, models: Models) -> Iterator[Row]:
 
     Args:
         golden: the case.
-        models: keeps the model of the case before, where this one has the same.
+        models: builds the model, or reuses that of the previous case.
     """
     if golden.kind == COMPONENTS:
         yield from _components(golden)
         return
-    model = models.model_of(golden.about)
+    model = models.model_of(golden.metadata)
     yield from _weights(golden, model, models.filled)
-    yield from _words(golden, model)
+    yield from _vocabulary(golden, model)
     yield from (Training if golden.kind == TRAINING else Segmentation)(golden, model).run()
-    for name in golden.arrays.unread():
-        if not name.startswith(ORIENTATION):
-            yield Comparer(golden.name).equal(f"{name} (nothing to compare with)", 1)
+    for name in golden.arrays.unused():
+        if not name.startswith(VARIANT):
+            yield Comparer(golden.name).equal(f"{name} (not compared)", 1)
 
 
 def _weights(golden: Golden, model: MaskClassifier, filled: int) -> Iterator[Row]:
-    """Yield rows for the number of tensors, which are the reference's by name, and for all their values."""
+    """Yield rows for the number of tensors and for the sums of their values."""
     compare = Comparer(golden.name)
-    if "tensors_filled" in golden.about:
-        yield compare.equal("weights (tensors)", abs(filled - golden.about["tensors_filled"]))
-    if "weight_checksum" not in golden.about:
+    if "tensors_filled" in golden.metadata:
+        yield compare.equal("weights (tensors)", abs(filled - golden.metadata["tensors_filled"]))
+    if "weight_checksum" not in golden.metadata:
         return
-    wanted, own = golden.about["weight_checksum"], checksum(model)
-    relative = max(abs(own[name] - wanted[name]) / abs(wanted[name]) for name in wanted)
-    yield Row(golden.name, "weights (sums, relative)", relative, relative, WEIGHTS_AGREE, 0, relative <= WEIGHTS_AGREE)
+    expected, actual = golden.metadata["weight_checksum"], checksum(model)
+    relative = max(abs(actual[name] - expected[name]) / abs(expected[name]) for name in expected)
+    yield Row(
+        golden.name, "weights (sums, relative)", relative, relative, WEIGHT_TOLERANCE, 0, relative <= WEIGHT_TOLERANCE
+    )
 
 
-def _words(golden: Golden, model: MaskClassifier) -> Iterator[Row]:
-    """Yield rows for how many names each test class has, and which classes training has shown."""
-    own = {
+def _vocabulary(golden: Golden, model: MaskClassifier) -> Iterator[Row]:
+    """Yield rows for the number of names of each class, and for the seen classes."""
+    actual = {
         "num_templates": [len(synonyms) for synonyms in model.vocabulary.classes],
         "category_overlapping_mask": [int(flag) for flag in model.seen],
     }
-    for name, values in own.items():
-        if name in golden.about:
-            differences = sum(a != b for a, b in zip(values, golden.about[name], strict=True))
+    for name, values in actual.items():
+        if name in golden.metadata:
+            differences = sum(a != b for a, b in zip(values, golden.metadata[name], strict=True))
             yield Comparer(golden.name).equal(name, differences)
 
 
 @torch.no_grad()
 def _components(golden: Golden) -> Iterator[Row]:
-    """Yield rows for every part, and one that fails for each output that nothing was compared with."""
-    for name in golden.about["components"]:
-        part = Part(golden, name)
-        if name in PARTS:
-            yield from PARTS[name](part)
-        for output in part.left():
-            yield part.compare.equal(f"{name}/{output} (nothing to compare with)", 1)
+    """Yield rows for every component, and a failing one for each output that was not compared."""
+    for name in golden.metadata["components"]:
+        component = Component(golden, name)
+        if name in COMPONENT_CHECKS:
+            yield from COMPONENT_CHECKS[name](component)
+        for output in component.not_compared():
+            yield component.compare.equal(f"{name}/{output} (not compared)", 1)

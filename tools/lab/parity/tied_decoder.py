@@ -1,4 +1,4 @@
-"""The transformer decoder, run layer by layer beside the reference's predictions, ties taken the reference's way.
+"""Transformer decoder that resolves ties: it runs layer by layer and follows the reference's class logits.
 
 Letters: B images, Q queries, C classes, d width.
 """
@@ -18,19 +18,19 @@ from frozenseg.modeling.transformer_decoder.query_injector import inject_into_qu
 from frozenseg.modeling.types import PixelFeatures, Prediction, TextEmbeddings
 from lab.parity.ties import (
     EXPLAINED,
-    MOST_TIED_PIXELS,
-    Place,
-    Turned,
-    apart,
-    differing,
-    pooled_otherwise,
+    MAX_TIED_PIXELS,
+    FlippedQuery,
+    QueryIndex,
+    differing_queries,
+    flip,
+    flip_pooling_ties,
+    largest_difference,
     subsets,
-    tied,
-    turn,
+    tied_pixels,
 )
 
-MOST_PAIRED = 4  # tied pixels of a query that are tried in pairs, as the whole layer must be run for each attempt
-ATTEND, POOL = "attend", "pool"  # what a pixel decides: where the layer looks, where SAM's embedding is pooled
+MAX_PAIRED = 4  # tied pixels per query that are flipped in pairs; each attempt runs a whole layer
+ATTEND, POOL = "attend", "pool"  # effect of a pixel: on masked attention, or on pooling of the SAM embedding
 
 
 class Pixel(NamedTuple):
@@ -43,31 +43,31 @@ class Pixel(NamedTuple):
 
 
 @dataclass
-class Sides:
-    """On which side of a prediction's ties the reference was.
+class TieDecisions:
+    """Resolved ties of one prediction.
 
     Attributes:
-        turned: pixels that the layer before it asked about.
-        pooled: masks (h, w) that the class was pooled under, where not under the predicted ones.
-        ties: pixels that changed sides.
+        flipped: flipped pixels of the masks that the layer before the prediction uses.
+        pooled: masks (h, w) with flips, under which the class embedding of a query is pooled.
+        ties: number of flipped pixels.
     """
 
-    turned: list[Pixel] = field(default_factory=list)
-    pooled: dict[Place, Tensor] = field(default_factory=dict)
+    flipped: list[Pixel] = field(default_factory=list)
+    pooled: dict[QueryIndex, Tensor] = field(default_factory=dict)
     ties: int = 0
 
 
 class TiedDecoder:
-    """Runs a decoder beside the reference's class logits.
+    """Runs a decoder and resolves its ties by the class logits of the reference.
 
     Args:
-        decoder: ours.
-        pixels: the pixel decoder's output.
-        sam_embedding: SAM's embedding; None without SAM.
-        words: the text classifier.
-        goldens: the reference's class logits (B, Q, C + 1) of each prediction.
-        tolerance: class logits that differ by more are looked into.
-        margin: mask logits nearer to 0 are ties.
+        decoder: our decoder.
+        pixels: output of the pixel decoder.
+        sam_embedding: SAM embedding; None without SAM.
+        text_embeddings: of the vocabulary.
+        goldens: class logits (B, Q, C + 1) of the reference for each prediction.
+        tolerance: ties are looked for in queries with larger differences of class logits.
+        margin: mask logits with smaller magnitude are ties.
     """
 
     def __init__(
@@ -76,158 +76,173 @@ class TiedDecoder:
         *,
         pixels: PixelFeatures,
         sam_embedding: Tensor | None,
-        words: TextEmbeddings,
+        text_embeddings: TextEmbeddings,
         goldens: Sequence[Tensor],
         tolerance: float,
         margin: float,
     ) -> None:
-        self.decoder, self.pixels, self.sam_embedding, self.words = decoder, pixels, sam_embedding, words
+        self.decoder, self.pixels = decoder, pixels
+        self.sam_embedding, self.text_embeddings = sam_embedding, text_embeddings
         self.goldens, self.tolerance, self.margin = goldens, tolerance, margin
         self.maps, self.positions = decoder.levels(pixels)
-        self.sides = [Sides() for _ in goldens]
+        self.decisions = [TieDecisions() for _ in goldens]
 
     @torch.no_grad()
-    def settle(self) -> list[int]:
-        """Find the reference's side of every tie, one prediction after the other; returns how many each has."""
+    def resolve_ties(self) -> list[int]:
+        """Resolve the ties of all predictions, one after the other; returns the number of flipped pixels of each."""
         queries = self._initial_queries()
-        previous = self._settle_pooling(0, queries)
+        previous = self._resolve_pooling_ties(0, queries)
         for i in range(len(self.decoder.transformer_ffn_layers)):
-            sides = self.sides[i + 1]
-            sides.turned = self._turned(i, queries, previous)
-            sides.ties = len(sides.turned)
-            queries = self._layer(i, queries, previous, sides.turned)
-            previous = self._settle_pooling(i + 1, queries)
-        return [sides.ties for sides in self.sides]
+            decisions = self.decisions[i + 1]
+            decisions.flipped = self._flipped_pixels(i, queries, previous)
+            decisions.ties = len(decisions.flipped)
+            queries = self._layer(i, queries, previous, decisions.flipped)
+            previous = self._resolve_pooling_ties(i + 1, queries)
+        return [decisions.ties for decisions in self.decisions]
 
     def decode(self) -> list[Prediction]:
-        """Return the predictions from the initial queries and after every layer, ties taken as settled."""
+        """Return the predictions from the initial queries and after every layer, with ties resolved."""
         queries = self._initial_queries()
-        predictions = [self._say(0, queries)]
+        predictions = [self._predict(0, queries)]
         for i in range(len(self.decoder.transformer_ffn_layers)):
-            queries = self._layer(i, queries, predictions[-1], self.sides[i + 1].turned)
-            predictions.append(self._say(i + 1, queries))
+            queries = self._layer(i, queries, predictions[-1], self.decisions[i + 1].flipped)
+            predictions.append(self._predict(i + 1, queries))
         return predictions
 
     def _initial_queries(self) -> Tensor:
         return self.decoder.query_feat.weight.expand(len(self.maps[0]), -1, -1)  # (B, Q, d)
 
-    def _settle_pooling(self, index: int, queries: Tensor) -> Prediction:
-        """Find the reference's side of the ties of class pooling; returns the prediction."""
-        sides, golden = self.sides[index], self.goldens[index]
-        prediction = self.decoder.predict(queries, self.pixels.mask_features, self.words)
-        for place, difference in differing(prediction.logits, golden, self.tolerance).items():
-            found = self._pooled_otherwise(queries, prediction.masks[place], golden[place], place, difference)
-            if found is not None:
-                sides.pooled[place] = found.mask
-                sides.ties += found.pixels
+    def _resolve_pooling_ties(self, index: int, queries: Tensor) -> Prediction:
+        """Resolve the ties of class pooling; returns the prediction without flips."""
+        decisions, golden = self.decisions[index], self.goldens[index]
+        prediction = self.decoder.predict(queries, self.pixels.mask_features, self.text_embeddings)
+        for query_index, difference in differing_queries(prediction.logits, golden, self.tolerance).items():
+            flipped_query = self._flip_pooling_ties(
+                queries, prediction.masks[query_index], golden[query_index], query_index, difference
+            )
+            if flipped_query is not None:
+                decisions.pooled[query_index] = flipped_query.mask
+                decisions.ties += flipped_query.pixels
         return prediction
 
-    def _say(self, index: int, queries: Tensor) -> Prediction:
-        """Predict, ties of class pooling taken as settled."""
-        prediction = self.decoder.predict(queries, self.pixels.mask_features, self.words)
-        pooled = self.sides[index].pooled
+    def _predict(self, index: int, queries: Tensor) -> Prediction:
+        """Return a prediction with the ties of class pooling resolved."""
+        prediction = self.decoder.predict(queries, self.pixels.mask_features, self.text_embeddings)
+        pooled = self.decisions[index].pooled
         if not pooled:
             return prediction
         logits = prediction.logits.clone()
-        for place, mask in pooled.items():
-            logits[place] = self._classify(queries, place, mask[None])[0]
+        for query_index, mask in pooled.items():
+            logits[query_index] = self._classify(queries, query_index, mask[None])[0]
         return Prediction(logits, prediction.masks)
 
-    def _turned(self, i: int, queries: Tensor, previous: Prediction) -> list[Pixel]:
-        """Return the tied pixels before layer i that the reference had on the other side.
+    def _flipped_pixels(self, i: int, queries: Tensor, previous: Prediction) -> list[Pixel]:
+        """Return the tied pixels before layer i that have to be flipped.
 
-        Each attempt turns pixels of every query that still differs. A query keeps at once what explains all of its
-        difference, or in the end what explains most of it.
+        Each attempt flips pixels of all queries that still differ. A query keeps the first flips that explain all of
+        its difference, or finally those that explain most of it.
         """
-        turned: list[Pixel] = []
-        before = self._unexplained(i, self._layer(i, queries, previous, turned))
-        attempts = {place: iter(_attempts(self._tied(i, previous, place))) for place in before}
-        nearest = {place: (EXPLAINED * difference, ()) for place, difference in before.items()}
+        flipped: list[Pixel] = []
+        before = self._unexplained(i, self._layer(i, queries, previous, flipped))
+        attempts = {query_index: iter(_attempts(self._tied_pixels(i, previous, query_index))) for query_index in before}
+        best: dict[QueryIndex, tuple[float, tuple[Pixel, ...]]] = {
+            query_index: (EXPLAINED * difference, ()) for query_index, difference in before.items()
+        }
         while attempts:
-            attempt = {place: next(pixels, None) for place, pixels in attempts.items()}
-            attempts = {place: attempts[place] for place, pixels in attempt.items() if pixels is not None}
-            trial = [pixel for place in attempts for pixel in attempt[place]]
-            left = self._unexplained(i, self._layer(i, queries, previous, turned + trial)) if trial else {}
-            for place in list(attempts):
-                nearest[place] = min(nearest[place], (left.get(place, 0.0), attempt[place]), key=itemgetter(0))
-                if place not in left:
-                    turned.extend(nearest.pop(place)[1])
-                    del attempts[place]
-        return turned + [pixel for _, pixels in nearest.values() for pixel in pixels]
+            attempt = {
+                query_index: pixels
+                for query_index, remaining in attempts.items()
+                if (pixels := next(remaining, None)) is not None
+            }
+            attempts = {query_index: attempts[query_index] for query_index in attempt}
+            trial = [pixel for pixels in attempt.values() for pixel in pixels]
+            unexplained = self._unexplained(i, self._layer(i, queries, previous, flipped + trial)) if trial else {}
+            for query_index, pixels in attempt.items():
+                result = (unexplained.get(query_index, 0.0), pixels)
+                best[query_index] = min(best[query_index], result, key=itemgetter(0))
+                if query_index not in unexplained:
+                    flipped.extend(best.pop(query_index)[1])
+                    del attempts[query_index]
+        return flipped + [pixel for _, pixels in best.values() for pixel in pixels]
 
-    def _layer(self, i: int, queries: Tensor, previous: Prediction, turned: Sequence[Pixel]) -> Tensor:
-        """Run layer i, and the query injection that comes before it."""
-        if self._injects_before(i):
-            masks = _turn(resize(previous.masks, self.sam_embedding.shape[-2:]), turned, POOL)
+    def _layer(self, i: int, queries: Tensor, previous: Prediction, flipped: Sequence[Pixel]) -> Tensor:
+        """Run layer i, after the query injection if there is one before it."""
+        if self.sam_embedding is not None and self._injects_before(i):
+            masks = _flip(resize(previous.masks, self.sam_embedding.shape[-2:]), flipped, POOL)
             queries = inject_into_queries(queries, masks, self.sam_embedding, self.decoder._mask_pooling_proj)
-        masks = _turn(resize(previous.masks, self.maps[i % SCALES].shape[-2:]), turned, ATTEND)
-        seen = Prediction(previous.logits, masks)
-        return self.decoder.layer(i, queries, seen, self.maps, self.positions, self.pixels.sam_map)
+        masks = _flip(resize(previous.masks, self.maps[i % SCALES].shape[-2:]), flipped, ATTEND)
+        flipped_prediction = Prediction(previous.logits, masks)
+        return self.decoder.layer(i, queries, flipped_prediction, self.maps, self.positions, self.pixels.sam_map)
 
     def _injects_before(self, i: int) -> bool:
         return i > 0 and (i - 1) % SCALES == self.decoder.query_injection_scale
 
-    def _unexplained(self, i: int, queries: Tensor) -> dict[Place, float]:
-        """Return how far queries are off after layer i, where ties of class pooling do not explain all of it."""
+    def _unexplained(self, i: int, queries: Tensor) -> dict[QueryIndex, float]:
+        """Return the differences of queries after layer i that ties of class pooling do not explain."""
         golden = self.goldens[i + 1]
-        prediction = self.decoder.predict(queries, self.pixels.mask_features, self.words)
-        left = {}
-        for place, difference in differing(prediction.logits, golden, self.tolerance).items():
-            found = self._pooled_otherwise(queries, prediction.masks[place], golden[place], place, difference)
-            left[place] = difference if found is None else apart(found.logits, golden[place])
-        return {place: difference for place, difference in left.items() if difference > self.tolerance}
+        prediction = self.decoder.predict(queries, self.pixels.mask_features, self.text_embeddings)
+        remaining = {}
+        for query_index, difference in differing_queries(prediction.logits, golden, self.tolerance).items():
+            flipped_query = self._flip_pooling_ties(
+                queries, prediction.masks[query_index], golden[query_index], query_index, difference
+            )
+            remaining[query_index] = (
+                difference if flipped_query is None else largest_difference(flipped_query.logits, golden[query_index])
+            )
+        return {query_index: difference for query_index, difference in remaining.items() if difference > self.tolerance}
 
-    def _tied(self, i: int, previous: Prediction, place: Place) -> list[Pixel]:
-        """Return a query's tied pixels among those that layer i asks about, the nearest to the threshold first."""
+    def _tied_pixels(self, i: int, previous: Prediction, query_index: QueryIndex) -> list[Pixel]:
+        """Return the tied pixels of a query in the masks that layer i uses, the closest to the threshold first."""
         sizes = {ATTEND: self.maps[i % SCALES].shape[-2:]}
-        if self._injects_before(i):
+        if self.sam_embedding is not None and self._injects_before(i):
             sizes[POOL] = self.sam_embedding.shape[-2:]
-        found = []
+        pixels = []
         for use, size in sizes.items():
-            logits = resize(previous.masks[place][None, None], size).flatten()
-            found += [(float(logits[at].abs()), Pixel(use, *place, at)) for at in tied(logits, self.margin)]
-        return [pixel for _, pixel in sorted(found)[:MOST_TIED_PIXELS]]
+            logits = resize(previous.masks[query_index][None, None], size).flatten()
+            tied = tied_pixels(logits, self.margin)
+            pixels += [(float(logits[index].abs()), Pixel(use, *query_index, index)) for index in tied]
+        return [pixel for _, pixel in sorted(pixels)[:MAX_TIED_PIXELS]]
 
-    def _pooled_otherwise(
-        self, queries: Tensor, mask: Tensor, golden: Tensor, place: Place, difference: float
-    ) -> Turned | None:
-        return pooled_otherwise(
-            lambda masks: self._classify(queries, place, masks),
+    def _flip_pooling_ties(
+        self, queries: Tensor, mask: Tensor, golden: Tensor, query_index: QueryIndex, difference: float
+    ) -> FlippedQuery | None:
+        return flip_pooling_ties(
+            lambda masks: self._classify(queries, query_index, masks),
             mask,
             golden,
             difference=difference,
             margin=self.margin,
         )
 
-    def _classify(self, queries: Tensor, place: Place, masks: Tensor) -> Tensor:
+    def _classify(self, queries: Tensor, query_index: QueryIndex, masks: Tensor) -> Tensor:
         """Return the class logits (V, C + 1) of a query with other masks (V, h, w)."""
-        image, query = place
+        image, query = query_index
         normalised = self.decoder.decoder_norm(queries[image : image + 1, query : query + 1])  # (1, 1, d)
         pooled = _pool_alike(self.pixels.mask_features[image], masks)[None]  # (1, V, d)
-        return self.decoder.classify(normalised.expand(-1, len(masks), -1), pooled, self.words)[0]
+        return self.decoder.classify(normalised.expand(-1, len(masks), -1), pooled, self.text_embeddings)[0]
 
 
 def _attempts(pixels: Sequence[Pixel]) -> list[tuple[Pixel, ...]]:
-    """Return which tied pixels to turn together: each alone, then pairs of the nearest."""
-    return [*subsets(pixels, 1), *(pair for pair in subsets(pixels[:MOST_PAIRED], 2) if len(pair) > 1)]
+    """Return the sets of tied pixels to flip: each alone, then pairs of the closest."""
+    return [*subsets(pixels, 1), *(pair for pair in subsets(pixels[:MAX_PAIRED], 2) if len(pair) > 1)]
 
 
 def _pool_alike(features: Tensor, masks: Tensor) -> Tensor:
-    """Average features (d, h, w) under masks (V, h, w) that are almost the same: (V, d).
+    """Return the averages (V, d) of features (d, h, w) under masks (V, h, w) that differ in few pixels.
 
-    The sum under the first is taken once; the others add and subtract the few pixels in which they differ from it.
+    The sum under the first mask is computed once; the others add and subtract the pixels in which they differ from it.
     """
     features, inside = features.flatten(1), masks.flatten(1) > 0  # (d, h·w), (V, h·w)
-    moved = (inside != inside[0]).any(dim=0).nonzero()[:, 0]
-    change = inside[:, moved].to(features.dtype) - inside[0, moved].to(features.dtype)  # (V, moved)
-    sums = features @ inside[0].to(features.dtype) + change @ features[:, moved].T  # (V, d)
+    changed = (inside != inside[0]).any(dim=0).nonzero()[:, 0]
+    change = inside[:, changed].to(features.dtype) - inside[0, changed].to(features.dtype)  # (V, changed)
+    sums = features @ inside[0].to(features.dtype) + change @ features[:, changed].T  # (V, d)
     return sums / (inside.sum(dim=1, keepdim=True) + POOLING_EPSILON)
 
 
-def _turn(masks: Tensor, pixels: Sequence[Pixel], use: str) -> Tensor:
-    """Return masks (B, Q, h, w) with some pixels on the other side of the threshold."""
-    turned = masks.flatten(2).clone()
+def _flip(masks: Tensor, pixels: Sequence[Pixel], use: str) -> Tensor:
+    """Return masks (B, Q, h, w) with the pixels of one use flipped."""
+    flipped = masks.flatten(2).clone()
     for pixel in pixels:
         if pixel.use == use:
-            turn(turned[pixel.image, pixel.query], [pixel.index])
-    return turned.view_as(masks)
+            flip(flipped[pixel.image, pixel.query], [pixel.index])
+    return flipped.view_as(masks)

@@ -91,12 +91,12 @@ def sam_scores(sam: FrozenSAM, scenes: Sequence[Scene], seed: int = 0) -> Scores
         chosen, highest = _ious_at_points(sam, scene, masks, rng)
         for segment, chosen_iou, highest_iou in zip(scene.segments, chosen, highest, strict=True):
             kind = "things" if segment.category.isthing else "materials"
-            ious[f"{kind}, by its own choice"].append(float(chosen_iou))
-            ious[f"{kind}, the best of three"].append(float(highest_iou))
+            ious[f"{kind}, highest predicted IoU"].append(float(chosen_iou))
+            ious[f"{kind}, best of three"].append(float(highest_iou))
         image = torch.from_numpy(scene.image).permute(2, 0, 1)
         proposals = torch.from_numpy(propose_masks(sam, image, settings).masks())
-        best["SAM's automatic masks"].append(best_ious(masks, proposals))
-        best["clusters of colours"].append(best_ious(masks, colour_clusters(scene.image)))
+        best["SAM proposals"].append(best_ious(masks, proposals))
+        best["colour clusters"].append(best_ious(masks, colour_clusters(scene.image)))
     recall = {
         f"recall at IoU {threshold:g}": {
             method: 100 * float((torch.cat(values) >= threshold).float().mean()) for method, values in best.items()

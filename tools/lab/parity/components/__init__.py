@@ -1,1 +1,1 @@
-"""Single parts of the model, each compared with what the reference's part gave for the same inputs."""
+"""Comparison of single components: layers, encoders, decoders, and post-processing with the criterion."""

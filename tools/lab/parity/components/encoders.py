@@ -1,4 +1,4 @@
-"""CLIP's text rows, its ResNet's maps and masked pooling, and SAM with prompts."""
+"""CLIP's text embeddings, feature maps and masked pooling of its ResNet, and SAM with prompts."""
 
 from collections.abc import Iterator
 from functools import cache
@@ -15,59 +15,59 @@ from frozenseg.modeling.sam.base import FrozenSAM
 from frozenseg.modeling.sam.build import build_sam
 from frozenseg.vocabulary import TEMPLATES, Vocabulary
 from lab.parity.compare import Row
-from lab.parity.components.part import Part, draws
+from lab.parity.components.component import Component, draws
 from lab.parity.fill import fill
-from lab.parity.inputs import follow
+from lab.parity.inputs import evaluate_recipe
 
 TEXT_CLIP, RESNET_CLIP, PROMPTED_SAM = "convnext_large_d_320", "RN50-quickgelu", "vit_b"
 
 
-def text_classifier(part: Part) -> Iterator[Row]:
-    """Yield rows for tokens, encoded prompts and the rows of a vocabulary."""
+def text_classifier(component: Component) -> Iterator[Row]:
+    """Yield rows for tokens, encoded prompts and the text embeddings of a vocabulary."""
     clip = _clip(TEXT_CLIP)
-    names = Vocabulary.from_strings(part.about["classes"]).synonyms
+    names = Vocabulary.from_strings(component.metadata["classes"]).synonyms
     tokens = clip.tokenizer([template.format(name) for name in names for template in TEMPLATES])
-    yield part.equal("tokens", tokens)
-    yield part.close("raw_first3", clip.encode_text(tokens)[:3])
-    yield part.close("classifier", TextClassifier(clip).embed(names))
+    yield component.equal("tokens", tokens)
+    yield component.close("raw_first3", clip.encode_text(tokens)[:3])
+    yield component.close("classifier", TextClassifier(clip).embed(names))
 
 
-def resnet_features(part: Part) -> Iterator[Row]:
-    """Yield rows for the maps of a CLIP ResNet."""
+def resnet_features(component: Component) -> Iterator[Row]:
+    """Yield rows for the feature maps of a CLIP ResNet."""
     clip = _clip(RESNET_CLIP)
-    image = follow(part.about["args"].removeprefix("x=").split("/")[0]).float()[None] / 127 - 1
+    image = evaluate_recipe(component.metadata["args"].removeprefix("x=").split("/")[0]).float()[None] / 127 - 1
     kept = {}
     hook = clip.clip_model.visual.act3.register_forward_hook(lambda module, inputs, output: kept.update(stem=output))
     features = clip(image)
     hook.remove()
-    yield part.close("stem", kept["stem"])
+    yield component.close("stem", kept["stem"])
     for name in ("res2", "res3", "res4", "res5"):
-        yield part.close(name, features._asdict()[name])
+        yield component.close(name, features._asdict()[name])
 
 
-def resnet_mask_attnpool(part: Part) -> Iterator[Row]:
-    """Yield a row for masked attention pooling, an empty mask among the masks."""
-    dense, masks = draws(part.about["args"])
+def resnet_mask_attnpool(component: Component) -> Iterator[Row]:
+    """Yield a row for masked attention pooling, also with an empty mask."""
+    dense, masks = draws(component.metadata["args"])
     masks[1, 2] = -1
-    yield part.close("out", _clip(RESNET_CLIP).project(F.relu(dense), masks))
+    yield component.close("out", _clip(RESNET_CLIP).project(F.relu(dense), masks))
 
 
-def sam_prompt(part: Part) -> Iterator[Row]:
-    """Yield rows for SAM's embedding of both channel orders, and its masks of points and of a box."""
+def sam_prompt(component: Component) -> Iterator[Row]:
+    """Yield rows for the SAM embedding with both channel orders, and for masks from points and from a box."""
     ours = build_sam(PROMPTED_SAM, "random")
     fill(ours, "sam.")
     predictor = SamPredictor(_as_package(ours))
-    recipe = part.about["args"].removeprefix("image=").split(" as ")[0]
-    image = follow(recipe).permute(1, 2, 0).numpy()
+    recipe = component.metadata["args"].removeprefix("image=").split(" as ")[0]
+    image = evaluate_recipe(recipe).permute(1, 2, 0).numpy()
     height, width = image.shape[:2]
     for order in ("RGB", "BGR"):
         predictor.set_image(image, order)
-        yield part.close(f"embedding_{order}", predictor.features)
+        yield component.close(f"embedding_{order}", predictor.features)
     points = torch.tensor([[0.3 * width, 0.4 * height], [0.7 * width, 0.6 * height]], dtype=torch.float64).numpy()
     labels = torch.tensor([1, 0]).numpy()
     masks, scores, low = predictor.predict(points, labels, multimask_output=True, return_logits=True)
     for name, values in (("masks", masks), ("iou", scores), ("low", low)):
-        yield part.close(f"multi_{name}", torch.from_numpy(values))
+        yield component.close(f"multi_{name}", torch.from_numpy(values))
     masks, scores, _ = predictor.predict(
         points[:1],
         labels[:1],
@@ -77,7 +77,7 @@ def sam_prompt(part: Part) -> Iterator[Row]:
         return_logits=True,
     )
     for name, values in (("masks", masks), ("iou", scores)):
-        yield part.close(f"single_{name}", torch.from_numpy(values))
+        yield component.close(f"single_{name}", torch.from_numpy(values))
 
 
 @cache
@@ -88,6 +88,6 @@ def _clip(name: str) -> FrozenCLIP:
 
 
 def _as_package(sam: FrozenSAM) -> Sam:
-    """Return the parts as the package's own model."""
+    """Return the modules as a model of the segment_anything package."""
     parts = (sam.image_encoder, sam.prompt_encoder, sam.mask_decoder)
     return Sam(*parts, pixel_mean=list(sam.PIXEL_MEAN), pixel_std=list(sam.PIXEL_STD)).eval()

@@ -16,28 +16,28 @@ from frozenseg.modeling.pixel_decoder.deformable_encoder import DeformableEncode
 from frozenseg.modeling.pixel_decoder.deformable_fpn import MSDeformAttnPixelDecoder
 from frozenseg.modeling.types import ClipFeatures, TextEmbeddings
 from lab.parity.compare import Row
-from lab.parity.components.part import Part, draws, named_draws, value
+from lab.parity.components.component import Component, draws, named_draws, value
 from lab.parity.fill import fill
 
 
-def sine_pos(part: Part) -> Iterator[Row]:
-    """Yield rows for the normalised embedding of whole maps, the one that the model has."""
-    for name, text in part.cases().items():
+def sine_pos(component: Component) -> Iterator[Row]:
+    """Yield rows for the normalised position embedding without padding, the only variant in the model."""
+    for name, text in component.cases().items():
         if "normalize=True" in text and "no mask" in text:
             batch, _, height, width = ast.literal_eval(re.search(r"\[[\d,]+\]", text)[0])
             position = sine_position(torch.zeros(batch, 2 * value(text, "num_pos_feats"), height, width))
-            yield part.close(name, position)
+            yield component.close(name, position)
         else:
-            part.not_in_the_model.add(name)
+            component.skipped.add(name)
 
 
-def msdeformattn(part: Part) -> Iterator[Row]:
-    """Yield rows for the attention as it is and as the released operator reads it; the model pads no maps."""
-    for name, text in part.cases().items():
+def msdeformattn(component: Component) -> Iterator[Row]:
+    """Yield rows for deformable attention, also with the released read; padded maps are skipped."""
+    for name, text in component.cases().items():
         query, flat = draws(text)
         points = draws(text, "rand")[0]
         if "padding_mask=None" not in text or points.shape[-1] != 2:
-            part.not_in_the_model.add(name)
+            component.skipped.add(name)
             continue
         attention = MSDeformAttn(
             width=query.shape[-1],
@@ -47,49 +47,49 @@ def msdeformattn(part: Part) -> Iterator[Row]:
             released_read=ReleasedRead.ACROSS_IMAGES,
         )
         fill(attention, "msda.")
-        yield part.close(name, attention(query, points, flat, value(text, "spatial_shapes")))
+        yield component.close(name, attention(query, points, flat, value(text, "spatial_shapes")))
 
 
-def pixel_decoder(part: Part) -> Iterator[Row]:
-    """Yield rows for every output, SAM's branch read across images and image by image."""
-    for name, text in part.cases().items():
+def pixel_decoder(component: Component) -> Iterator[Row]:
+    """Yield rows for every output, with the SAM branch read across images and per image."""
+    for name, text in component.cases().items():
         *maps, sam_embedding = named_draws(text).values()
         clip = ClipFeatures(*maps, dense=maps[-1])
         for output, read in (("sam_out", ReleasedRead.ACROSS_IMAGES), ("sam_out_per_image", ReleasedRead.PER_IMAGE)):
             pixels = _released_pixel_decoder(tuple(m.shape[1] for m in maps), read)(clip, sam_embedding)
-            if f"{name}/{output}" in part.arrays:
-                yield part.close(f"{name}/{output}", pixels.sam_map)
-        yield part.close(f"{name}/mask_features", pixels.mask_features)
-        part.not_in_the_model.add(f"{name}/sam_out_level0")  # a reading that no release has
+            if f"{name}/{output}" in component.arrays:
+                yield component.close(f"{name}/{output}", pixels.sam_map)
+        yield component.close(f"{name}/mask_features", pixels.mask_features)
+        component.skipped.add(f"{name}/sam_out_level0")  # a variant that no release has
         for level, scale in enumerate(pixels.scales):
-            yield part.close(f"{name}/multi_scale{level}", scale)
+            yield component.close(f"{name}/multi_scale{level}", scale)
 
 
-def pooling(part: Part) -> Iterator[Row]:
-    """Yield rows for the mean under masks."""
-    features, masks = draws(part.about["args"])
+def pooling(component: Component) -> Iterator[Row]:
+    """Yield rows for the mean of features under masks."""
+    features, masks = draws(component.metadata["args"])
     masks[0, 3] = -1  # an empty mask
-    yield part.close("resized", mask_pooling(features, masks))
-    yield part.close("same_size", mask_pooling(features, masks[..., ::2, ::2]))
+    yield component.close("resized", mask_pooling(features, masks))
+    yield component.close("same_size", mask_pooling(features, masks[..., ::2, ::2]))
 
 
-def classification_logits(part: Part) -> Iterator[Row]:
+def classification_logits(component: Component) -> Iterator[Row]:
     """Yield a row for the class logits, void last."""
-    text = part.about["args"]
-    embeddings, rows = draws(text)
-    words = words_of(rows, value(text, "num_templates"))
-    yield part.close("out", class_logits(embeddings, words, torch.tensor(value(text, "logit_scale"))))
+    text = component.metadata["args"]
+    embeddings, names = draws(text)
+    text_embeddings = text_embeddings_of(names, value(text, "num_templates"))
+    yield component.close("out", class_logits(embeddings, text_embeddings, torch.tensor(value(text, "logit_scale"))))
 
 
-def words_of(rows: torch.Tensor, synonyms: list[int]) -> TextEmbeddings:
-    """Return a text classifier.
+def text_embeddings_of(embeddings: torch.Tensor, synonyms: list[int]) -> TextEmbeddings:
+    """Return text embeddings for a vocabulary.
 
     Args:
-        rows: (N + 1, E), not normalised, void last.
-        synonyms: of each class.
+        embeddings: (N + 1, E) of all names and of void, not normalised.
+        synonyms: number of names of each class.
     """
     class_index = [index for index, count in enumerate([*synonyms, 1]) for _ in range(count)]
-    return TextEmbeddings(F.normalize(rows, dim=-1), torch.tensor(class_index), len(synonyms) + 1)
+    return TextEmbeddings(F.normalize(embeddings, dim=-1), torch.tensor(class_index), len(synonyms) + 1)
 
 
 def _released_pixel_decoder(channels: tuple[int, ...], read: ReleasedRead) -> MSDeformAttnPixelDecoder:

@@ -1,6 +1,6 @@
-"""Read-outs, the mask-proposal ensemble and the criterion.
+"""Post-processing, the mask-proposal ensemble and the criterion.
 
-Letters: Q queries, C classes, M proposals, H×W the image.
+Letters: Q queries, C classes, M proposals, H×W image size.
 """
 
 import ast
@@ -22,37 +22,37 @@ from frozenseg.modeling.postprocess.panoptic import panoptic_inference
 from frozenseg.modeling.postprocess.semantic import semantic_inference
 from frozenseg.modeling.types import MaskPredictions, Prediction, Target
 from lab.parity.compare import Row
-from lab.parity.components.part import Part, draws
+from lab.parity.components.component import Component, draws
 from lab.parity.discrete import Scored, compare_instances
-from lab.parity.inputs import follow, make_blob_masks, make_labels, randn, stateless_rand
+from lab.parity.inputs import evaluate_recipe, make_blob_masks, make_labels, randn, stateless_rand
 from lab.parity.matching import compare_matchings, recorded
 
 TILES = 24
-UNSAID_ALPHA = 0.5  # of the cases whose name does not say it
+DEFAULT_ALPHA = 0.5  # of cases without alpha in their name
 PROPOSED = re.compile(r"geo_with_sam_(?:alpha(?P<alpha>.+)|(?P<kind>none_kept|no_masks))")
 
 
-def inference(part: Part) -> Iterator[Row]:
-    """Yield rows for all read-outs and for the ensemble with proposals."""
-    logits, noise = draws(part.about["args"])
-    blobs = follow(re.search(r"make_blob_masks\([\w,=]+\)", part.about["args"])[0])
+def inference(component: Component) -> Iterator[Row]:
+    """Yield rows for semantic, panoptic and instance inference, and for the ensemble with SAM proposals."""
+    logits, noise = draws(component.metadata["args"])
+    blobs = evaluate_recipe(re.search(r"make_blob_masks\([\w,=]+\)", component.metadata["args"])[0])
     logits, masks = 4 * logits, torch.where(blobs, 2.0, -6.0) + noise
     semantic = semantic_inference(logits, masks)
-    yield part.close("semantic", semantic)
-    isthing = tuple(bool(flag) for flag in part.about["test_thing"])
-    made_up = _tiles(part, logits, masks.shape)
-    for name in sorted(part.arrays):
+    yield component.close("semantic", semantic)
+    isthing = tuple(bool(flag) for flag in component.metadata["test_thing"])
+    tiles = _tiles(component, logits, masks.shape)
+    for name in sorted(component.arrays):
         kind, _, setting = name.partition("_")
         if kind == "panoptic":
-            given = made_up.get(setting) or (logits, masks, *(float(number) for number in setting.split("_")))
-            yield from _panoptic(part, setting, given, isthing)
-    yield _instances(part, Scored(logits, masks, 1e-6, 1e-6), isthing)
-    yield from _proposals(part, semantic)
+            inputs = tiles.get(setting) or (logits, masks, *(float(number) for number in setting.split("_")))
+            yield from _panoptic(component, setting, inputs, isthing)
+    yield _instances(component, Scored(logits, masks, 1e-6, 1e-6), isthing)
+    yield from _proposals(component, semantic)
 
 
-def criterion(part: Part) -> Iterator[Row]:
-    """Yield rows for matchings and losses, with images that have no target."""
-    config = part.about["config"]
+def criterion(component: Component) -> Iterator[Row]:
+    """Yield rows for matchings and losses, also of images without targets."""
+    config = component.metadata["config"]
     matcher = HungarianMatcher(
         class_weight=config["cost_class"],
         mask_weight=config["cost_mask"],
@@ -68,34 +68,34 @@ def criterion(part: Part) -> Iterator[Row]:
         oversample=config["oversample"],
         importance=config["importance"],
     )
-    for name, case in part.about.items():
+    for name, case in component.metadata.items():
         if isinstance(case, Mapping) and "losses_seeded" in case:
-            yield from _losses(part, name, case, module)
+            yield from _losses(component, name, case, module)
 
 
 def _panoptic(
-    part: Part, setting: str, given: tuple[Tensor, Tensor, float, float], isthing: tuple[bool, ...]
+    component: Component, setting: str, inputs: tuple[Tensor, Tensor, float, float], isthing: tuple[bool, ...]
 ) -> Iterator[Row]:
-    logits, masks, *thresholds = given
+    logits, masks, *thresholds = inputs
     ids, segments = panoptic_inference(MaskCandidates(logits, masks), isthing, *thresholds)
-    yield part.equal(f"panoptic_{setting}", ids)
-    golden = part.about[f"segments_{setting}"]
+    yield component.equal(f"panoptic_{setting}", ids)
+    golden = component.metadata[f"segments_{setting}"]
     wrong = sum(segment not in golden for segment in segments) + sum(segment not in segments for segment in golden)
-    yield part.compare.equal(f"{part.name}/segments_{setting}", wrong)
+    yield component.compare.equal(f"{component.name}/segments_{setting}", wrong)
 
 
-def _tiles(part: Part, logits: Tensor, shape: torch.Size) -> dict[str, tuple[Tensor, Tensor, float, float]]:
-    """Return the made-up tiles, which fit without and with overlap: logits, masks and thresholds of each."""
+def _tiles(component: Component, logits: Tensor, shape: torch.Size) -> dict[str, tuple[Tensor, Tensor, float, float]]:
+    """Return logits, masks and thresholds of synthetic tiles, without and with overlap."""
     queries, height, width = shape
     cy, cx = (
-        place[:TILES] * size
-        for place, size in zip(draws(part.about["args_tiles"], "rand"), (height, width), strict=True)
+        positions[:TILES] * size
+        for positions, size in zip(draws(component.metadata["args_tiles"], "rand"), (height, width), strict=True)
     )
     y, x = torch.arange(height)[:, None], torch.arange(width)[None]
     distance = (y - cy[:, None, None]) ** 2 + (x - cx[:, None, None]) ** 2  # (tiles, H, W)
     nearest = distance.argmin(dim=0) == torch.arange(TILES)[:, None, None]
     wide = distance <= 1.35 * distance.amin(dim=0) + 4
-    noise = draws(part.about["args_soft_tiles"])[0]
+    noise = draws(component.metadata["args_soft_tiles"])[0]
     others = torch.full((queries - TILES, height, width), -8.0)
     logits = logits.clone()
     logits[TILES:, -1] += 40
@@ -104,32 +104,34 @@ def _tiles(part: Part, logits: Tensor, shape: torch.Size) -> dict[str, tuple[Ten
     return {"tiles": (logits, sharp, 0.0, 0.8), "soft_tiles": (logits, soft, 0.0, 0.8)}
 
 
-def _instances(part: Part, scored: Scored, isthing: tuple[bool, ...]) -> Row:
-    shape = part.about["inst_masks_shape"]
-    packed = np.unpackbits(part.array("inst_masks_packed"), count=int(np.prod(shape))).reshape(shape)
-    golden = (part.array("inst_scores"), part.array("inst_classes"), packed.astype(bool))
-    detections = int(re.search(r"topk (\d+)", part.about["args"])[1])
+def _instances(component: Component, scored: Scored, isthing: tuple[bool, ...]) -> Row:
+    shape = component.metadata["inst_masks_shape"]
+    packed = np.unpackbits(component.array("inst_masks_packed"), count=int(np.prod(shape))).reshape(shape)
+    golden = (component.array("inst_scores"), component.array("inst_classes"), packed.astype(bool))
+    detections = int(re.search(r"topk (\d+)", component.metadata["args"])[1])
     instances = instance_inference(MaskCandidates(scored.logits, scored.masks), detections, isthing)
-    return compare_instances(part.compare, f"{part.name}/instances", instances, golden, scored, detections)
+    return compare_instances(component.compare, f"{component.name}/instances", instances, golden, scored, detections)
 
 
-def _proposals(part: Part, semantic: Tensor) -> Iterator[Row]:
-    text = part.about["args_sam"]
+def _proposals(component: Component, semantic: Tensor) -> Iterator[Row]:
+    text = component.metadata["args_sam"]
     noise, logits = draws(text)
-    blobs = follow(re.search(r"make_blob_masks\([\d,]+\)", text)[0])
+    blobs = evaluate_recipe(re.search(r"make_blob_masks\([\d,]+\)", text)[0])
     masks, logits = torch.where(blobs, 3.0, -3.0) + 0.5 * noise, 5 * logits[0]
     seen = torch.tensor(ast.literal_eval(re.search(r"mask=(\[[\d, ]+\])", text)[1])).bool()
-    for name in sorted(part.arrays):
+    for name in sorted(component.arrays):
         match = PROPOSED.fullmatch(name)
         if match is None:
             continue
-        given = {"none_kept": (0.01 * logits, masks), "no_masks": (logits[:0], masks[:0])}.get(
+        inputs = {"none_kept": (0.01 * logits, masks), "no_masks": (logits[:0], masks[:0])}.get(
             match["kind"], (logits, masks)
         )
-        yield part.close(name, mask_proposal_ensemble(semantic, *given, seen, float(match["alpha"] or UNSAID_ALPHA)))
+        yield component.close(
+            name, mask_proposal_ensemble(semantic, *inputs, seen, float(match["alpha"] or DEFAULT_ALPHA))
+        )
 
 
-def _losses(part: Part, name: str, case: Mapping[str, Any], module: SetCriterion) -> Iterator[Row]:
+def _losses(component: Component, name: str, case: Mapping[str, Any], module: SetCriterion) -> Iterator[Row]:
     predictions, targets, seed = _criterion_inputs(case)
     for kind in ("seeded", "stateless"):
         with recorded(module) as matcher:
@@ -140,18 +142,20 @@ def _losses(part: Part, name: str, case: Mapping[str, Any], module: SetCriterion
                 with stateless_rand(seed):
                     losses = module(predictions, targets)
         goldens = case[f"indices_{kind}"]
-        yield from compare_matchings(part.compare, f"{part.name}/{name} matching {kind}", goldens, matcher)
-        wanted = case[f"losses_{kind}"]
-        own = torch.stack([losses[key] for key in wanted])
-        yield part.compare.close(f"{part.name}/{name} losses {kind}", own, np.array(list(wanted.values())))
+        yield from compare_matchings(component.compare, f"{component.name}/{name} matching {kind}", goldens, matcher)
+        expected = case[f"losses_{kind}"]
+        actual = torch.stack([losses[key] for key in expected])
+        yield component.compare.close(
+            f"{component.name}/{name} losses {kind}", actual, np.array(list(expected.values()))
+        )
 
 
 def _criterion_inputs(case: Mapping[str, Any]) -> tuple[MaskPredictions, list[Target], int]:
-    """Return predictions, targets and the seed that a recipe in words describes."""
+    """Return the predictions, the targets and the seed of a textual recipe."""
 
     def numbers(pattern: str) -> list[int]:
-        found = re.search(pattern, case["recipe"])[1]
-        return [int(number) for number in found.split(",")]
+        match = re.search(pattern, case["recipe"])[1]
+        return [int(number) for number in match.split(",")]
 
     seed = numbers(r"manual_seed\((\d+)\)")[0]
     batch, queries, logits = numbers(r"pred_logits=2\*randn\(\d+\+10\*i,([\d,]+)\)")

@@ -1,4 +1,4 @@
-"""One part in a golden of components: its arguments in words, its outputs, and what of it was compared."""
+"""One component in a golden of components: its arguments, its recorded outputs, and which of them were compared."""
 
 import ast
 import re
@@ -12,19 +12,19 @@ from lab.parity.goldens import Golden
 from lab.parity.inputs import rand, randn
 
 
-class Part:
-    """A part of a golden.
+class Component:
+    """A component in a golden.
 
     Args:
         golden: the case.
-        name: of the part.
+        name: of the component.
     """
 
     def __init__(self, golden: Golden, name: str) -> None:
         self.name = name
-        self.parts: Mapping[str, Any] = golden.about["components"]
-        self.about: Mapping[str, Any] = self.parts[name]
-        self.seed_base: int = golden.about["seed_base"]
+        self.components: Mapping[str, Any] = golden.metadata["components"]
+        self.metadata: Mapping[str, Any] = self.components[name]
+        self.seed_base: int = golden.metadata["seed_base"]
         self.compare = Comparer(golden.name)
         self.arrays = {
             key.removeprefix(f"{name}/"): value
@@ -32,11 +32,11 @@ class Part:
             if key.startswith(f"{name}/") and not key.endswith("/stats")
         }
         self.compared: set[str] = set()
-        self.not_in_the_model: set[str] = set()  # what the reference's part can do and its models never ask for
+        self.skipped: set[str] = set()  # outputs of variants that no model uses
 
     def close(self, output: str, actual: Tensor, ties: int = 0) -> Row:
-        """Compare continuous values with an output, of which the golden keeps every k-th element."""
-        step = self.about["outputs"][output]["stride"]
+        """Compare continuous values with an output, of which the golden has every k-th element."""
+        step = self.metadata["outputs"][output]["stride"]
         return self.compare.close(f"{self.name}/{output}", actual, self.array(output), step=step, ties=ties)
 
     def equal(self, output: str, actual: Tensor) -> Row:
@@ -45,24 +45,24 @@ class Part:
         return self.compare.equal(f"{self.name}/{output}", differences)
 
     def array(self, output: str) -> Array:
-        """Return an output of the reference, and remember that it was looked at."""
+        """Return an output of the reference and record that it was compared."""
         self.compared.add(output)
         return self.arrays[output]
 
     def cases(self) -> dict[str, str]:
-        """Return the arguments in words of each variant, by its name."""
-        return {key.removeprefix("args_"): text for key, text in self.about.items() if key.startswith("args_")}
+        """Return the textual arguments of each variant by its name."""
+        return {key.removeprefix("args_"): text for key, text in self.metadata.items() if key.startswith("args_")}
 
-    def left(self) -> list[str]:
-        """Return the outputs that nothing was compared with."""
-        return sorted(self.arrays.keys() - self.compared - self.not_in_the_model)
+    def not_compared(self) -> list[str]:
+        """Return the names of the outputs that were neither compared nor skipped."""
+        return sorted(self.arrays.keys() - self.compared - self.skipped)
 
 
 def draws(text: str, kind: str = "randn") -> list[Tensor]:
-    """Return the tensors that a text such as ``"x=randn(1200,2,16), y=randn(1201,3)"`` names.
+    """Return the tensors of a text such as ``"x=randn(1200,2,16), y=randn(1201,3)"``.
 
     Args:
-        text: arguments in words.
+        text: textual arguments.
         kind: ``randn`` or ``rand``.
     """
     draw = {"randn": randn, "rand": rand}[kind]
@@ -71,12 +71,12 @@ def draws(text: str, kind: str = "randn") -> list[Tensor]:
 
 
 def named_draws(text: str) -> dict[str, Tensor]:
-    """Return the normal tensors of a text by the names before their ``=``."""
-    found = re.findall(r"([\w\[\]]+)=(randn\([\d,]+\))", text)
-    return {name: draws(call)[0] for name, call in found}
+    """Return the ``randn`` tensors of a text by their argument names."""
+    calls = re.findall(r"([\w\[\]]+)=(randn\([\d,]+\))", text)
+    return {name: draws(call)[0] for name, call in calls}
 
 
 def value(text: str, name: str) -> Any:
-    """Return the number, list or tuple after ``name=``."""
+    """Return the value of an argument ``name=…``: a number, list or tuple."""
     literal = re.search(rf"{name}=(\[.*?\]|\(\(.*?\)\)|\([\d, ]+\)|[-\d.]+)", text)
     return ast.literal_eval(literal[1])

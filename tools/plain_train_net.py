@@ -82,7 +82,7 @@ def train(cfg: CfgNode, resume: bool) -> int:
     optimizer, precision = build_optimizer(cfg, model), Precision.from_config(cfg, model.device)
     keep = KeepPolicy.from_config(cfg)
     checkpointer = Checkpointer(folder, model, optimizer, precision.scaler, cfg.dump(), cfg.SEED, keep)
-    if checkpoint:
+    if checkpoint and path:
         checkpointer.resume(checkpoint, path)
     elif distributed.is_main_process():
         delete_checkpoint_index(folder)
@@ -148,7 +148,7 @@ def backward(model: nn.Module, batch: Batch, images_at_once: int, precision: Pre
         with nullcontext() if last else without_gradient_sync(model):
             with precision.autocast():
                 losses = model(part) if len(part) == len(batch) else model(part, masks_of_step=masks_of_step)
-            precision.scaler.scale(torch.stack(list(losses.values())).sum()).backward()
+            precision.scaler.scale(torch.stack(list(losses.values())).sum()).backward()  # type: ignore[no-untyped-call]
         for name, loss in losses.items():
             sums[name] = sums[name] + loss.detach() if name in sums else loss.detach()
     return sums

@@ -27,7 +27,7 @@ from command_line import INTERRUPTED, docstring_parser
 ROOT = Path(__file__).resolve().parents[1]
 CONFIG = "configs/toyworld/frozenseg_tiny.yaml"
 UNTRAINED_CLIP = ("MODEL.CLIP.CLIP_PRETRAINED_WEIGHTS", "random")
-MODEL = "train/inference/results.json"
+MODEL, DRAWINGS = "train/inference/results.json", "pictures"
 CONTROLS = {  # by column title
     "shuffled names": "shuffled/inference/results.json",
     "untrained CLIP": "untrained_clip/inference/results.json",
@@ -69,7 +69,7 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def datasets_folder(text: str) -> str:
-    """Return the folder of the data sets; a path that ends in ``toyworld`` stands for its parent."""
+    """Return the folder of the data sets; for a path that ends in ``toyworld``, its parent."""
     root = Path(text).expanduser()
     return str(root.parent if root.name == "toyworld" else root)
 
@@ -96,7 +96,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         f"\nDone in {minutes:.1f} minutes. Results in {output}:\n"
         f"  {output / 'quickstart.md'}         the table above\n"
         f"  {output / 'train/inference/report.html'}  scores, classes, best and worst scenes: open it in a browser\n"
-        f"  {output / 'pictures'}              scenes with ground truth and predictions\n"
+        f"  {output / DRAWINGS}              scenes with ground truth and predictions\n"
         f"  {output / 'train'}                 checkpoint, log, metrics.json, TensorBoard events\n"
     )
     return 0
@@ -110,13 +110,7 @@ def steps(arguments: argparse.Namespace, output: Path) -> list[tuple[str, list[s
     weights = ["MODEL.WEIGHTS", str(output / "train/model_final.pth")]
     evaluate = [*train, "--eval-only", *weights]
     common = ["SEED", str(arguments.seed), *arguments.options]
-    drawings = [
-        "tools/draw_predictions.py",
-        "--config-file",
-        arguments.config_file,
-        "--output",
-        str(output / "pictures"),
-    ]
+    drawings = ["tools/draw_predictions.py", "--config-file", arguments.config_file, "--output", str(output / DRAWINGS)]
     return [
         ("Make ToyWorld", ["tools/make_toyworld.py", *data, *counts]),
         (

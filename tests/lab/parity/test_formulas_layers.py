@@ -1,4 +1,4 @@
-"""Primitives, words and CLIP's view of a mask: our modules against the formulas, in float64."""
+"""Primitives, text embeddings and mask pooling of CLIP: our modules against the formulas, in float64."""
 
 import numpy as np
 import pytest

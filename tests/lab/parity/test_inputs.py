@@ -55,12 +55,12 @@ def test_recipes(recipe: str, expected: torch.Tensor) -> None:
     "recipe", ["zeros [0,H,W]", "recipe.make_cake(1)", "__import__('os').getcwd()", "randn(open('x'))", "1 + 1"]
 )
 def test_what_is_no_recipe(recipe: str) -> None:
-    with pytest.raises(DataError, match="is no recipe; known are make_image"):
+    with pytest.raises(DataError, match="is not a recipe: expected a call of make_image"):
         evaluate_recipe(recipe)
 
 
 def test_another_picture_is_refused() -> None:
-    with pytest.raises(DataError, match="case: an image does not have the checksum"):
+    with pytest.raises(DataError, match="case: an image has another checksum"):
         check_crc("case", make_image(1, 12, 18), 0)
 
 

@@ -56,7 +56,7 @@ def test_every_sentence_is_true_of_its_own_view():
 )
 def test_things_are_called_by_their_name_or_one_word(part: str, words: set[str], ending: str):
     sentences = [describe(np.random.default_rng(seed), (STRIPED,), part) for seed in range(20)]
-    assert {sentence.words for sentence in sentences} == {(frozenset(words),)}
+    assert {sentence.word_sets for sentence in sentences} == {(frozenset(words),)}
     assert ending in {sentence.text for sentence in sentences}  # half of them have no template
 
 
@@ -64,4 +64,4 @@ def test_scenes_are_told_in_words_that_are_in_the_sentence():
     sentence = describe(np.random.default_rng(1), (GRASS, STAR))
     assert "dotted green star" in sentence.text
     assert any(name in sentence.text for name in GRASS.names)
-    assert set(sentence.words) == {words_of(GRASS), words_of(STAR)}
+    assert set(sentence.word_sets) == {words_of(GRASS), words_of(STAR)}

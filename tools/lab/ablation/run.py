@@ -35,8 +35,8 @@ def training_job(ablation: Ablation, seed: int, folder: Path) -> Job:
 def evaluation_jobs(ablation: Ablation, seed: int, folder: Path) -> tuple[Job, Job]:
     """Return the evaluation of an ablation and its control, the evaluation with shuffled class names."""
     weights = training_job(ablation, seed, folder).folder / WEIGHTS
-    command = (TRAIN_NET, "--config-file", str(ablation.config_file), "--eval-only", "--weights", str(weights))
-    command = (*command, *ablation.options, "SEED", str(seed), "MODEL.MASK_FORMER.TEST.RECALL_ON", "True")
+    evaluate = (TRAIN_NET, "--config-file", str(ablation.config_file), "--eval-only", "--weights", str(weights))
+    command = (*evaluate, *ablation.options, "SEED", str(seed), "MODEL.MASK_FORMER.TEST.RECALL_ON", "True")
     output = folder / "evaluations" / ablation.name / f"seed{seed}"
     title, key = f"evaluation of {ablation.name}, seed {seed}", (ablation.evaluation, str(seed))
     return (

@@ -16,7 +16,7 @@ from lab import REPOSITORY, SCRIPTS
 CHECKPOINT_PERIOD = 5  # steps
 MAX_BAD_STEPS = 3
 MEASURED = {"data_time", "time", "memory"}  # keys of metrics.json that differ between equal runs
-OPTIONS = (
+OPTIONS: tuple[object, ...] = (
     "MODEL.DEVICE", "cpu", "SOLVER.IMS_PER_BATCH", 2, "SOLVER.CHECKPOINT_PERIOD", CHECKPOINT_PERIOD,
     "INPUT.IMAGE_SIZE", 64, "MODEL.SEM_SEG_HEAD.TRANSFORMER_ENC_LAYERS", 1, "MODEL.MASK_FORMER.NUM_OBJECT_QUERIES", 6,
     "MODEL.MASK_FORMER.TRAIN_NUM_POINTS", 64, "DATASETS.TEST", [], "LOG_PERIOD", 1,

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
 from frozenseg.atomic import write_json
 from frozenseg.errors import FrozenSegError
@@ -32,7 +33,7 @@ from lab.metric_timing.synthetic import (
     panoptic_input,
     semantic_input,
 )
-from lab.metric_timing.usual_metrics import UsualIoU, UsualPQ, decode, score_maps, usual_ap, usual_rle
+from lab.metric_timing.usual_metrics import UsualIoU, UsualPQ, decode, score_maps, usual_ap, usual_rles
 
 KIB_IN_MIB = 1024
 TOLERANCE = 1e-9  # percent
@@ -83,16 +84,23 @@ def time_miou(classes: int, size: tuple[int, int], images: int, folder: Path) ->
             functools.partial(ours.process, [prepared], [{"sem_seg": scores}]),
         )
         del scores
-        inputs = (logits, probabilities)
         queried.time(
-            lambda inputs=inputs, path=path: usual.process(score_maps(*inputs), path),
-            lambda inputs=inputs, prepared=prepared: ours.process([prepared], [{"sem_seg": label_map(*inputs)}]),
+            functools.partial(_usual_from_queries, usual, logits, probabilities, path),
+            functools.partial(_ours_from_queries, ours, logits, probabilities, prepared),
         )
     check_equal(usual.miou(), ours.evaluate()["sem_seg"]["mIoU"])
     return [
         scored.row(f"mIoU, {classes} classes, scores → table", "usual: argmax, all pixels, run lengths"),
         queried.row(f"mIoU, {classes} classes, queries → table", "ours: without score maps"),
     ]
+
+
+def _usual_from_queries(usual: UsualIoU, logits: Tensor, probabilities: Tensor, path: Path) -> None:
+    usual.process(score_maps(logits, probabilities), path)
+
+
+def _ours_from_queries(ours: SemanticIoU, logits: Tensor, probabilities: Tensor, record: dict[str, Any]) -> None:
+    ours.process([record], [{"sem_seg": label_map(logits, probabilities)}])
 
 
 def time_ap(size: tuple[int, int], images: int, folder: Path) -> list[Row]:
@@ -103,7 +111,7 @@ def time_ap(size: tuple[int, int], images: int, folder: Path) -> list[Row]:
     for _ in progress(range(images), "AP", images):
         objects, output = instance_input(rng, size)
         masks = output["instances"].pred_masks.numpy()
-        encoding.time(lambda masks=masks: [usual_rle(mask) for mask in masks], functools.partial(encode_rle, masks))
+        encoding.time(functools.partial(usual_rles, masks), functools.partial(encode_rle, masks))
         ground_truth.append(objects)
         outputs.append(output)
     json_file = folder / "instances.json"
@@ -130,7 +138,8 @@ def measure_memory(size: tuple[int, int], images: int, folder: Path) -> list[Row
     for with_score_maps in (True, False):
         with context.Pool(1) as pool:
             peaks.append(pool.apply(peak_memory, (847, (1024, 1024), with_score_maps)))
-    return [Row("peak MiB, 847 classes, 1024×1024, queries → table", *peaks, "whole process with PyTorch")]
+    usual, ours = peaks
+    return [Row("peak MiB, 847 classes, 1024×1024, queries → table", usual, ours, "whole process with PyTorch")]
 
 
 TIMINGS: dict[str, Callable[[tuple[int, int], int, Path], list[Row]]] = {

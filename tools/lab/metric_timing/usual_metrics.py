@@ -103,6 +103,11 @@ def usual_rle(mask: np.ndarray) -> Any:
     return coco_mask.encode(np.array(mask[:, :, None], order="F", dtype="uint8"))[0]
 
 
+def usual_rles(masks: np.ndarray) -> list[Any]:
+    """Return the RLE of each mask (N, H, W), by pycocotools."""
+    return [usual_rle(mask) for mask in masks]
+
+
 def usual_ap(json_file: Path, lines: list[dict[str, Any]]) -> float:
     """Return COCO's AP in percent, by pycocotools."""
     with contextlib.redirect_stdout(io.StringIO()):

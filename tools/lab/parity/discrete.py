@@ -138,7 +138,7 @@ def _renamed(
     for segment in segments:
         inside = reference == segment["id"]
         shared = ids[inside & certain]
-        candidates = [label for label in shared.unique().tolist() if category.get(label) == segment["category_id"]]
+        candidates = [label for label in sorted(set(shared.tolist())) if category.get(label) == segment["category_id"]]
         if candidates:
             renamed[inside] = max(candidates, key=lambda label: int((shared == label).sum()))
     return renamed

@@ -2,7 +2,7 @@
 
 import ast
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -78,14 +78,20 @@ class StatelessRand:
 @contextmanager
 def stateless_rand(seed: int) -> Iterator[None]:
     """Replace ``torch.rand`` by :class:`StatelessRand`."""
-    torch.rand = StatelessRand(seed)  # type: ignore[assignment] # a callable instead of the built-in function
+    torch.rand = StatelessRand(seed)  # type: ignore[assignment]  # a callable object instead of the function
     try:
         yield
     finally:
         torch.rand = TORCH_RAND
 
 
-RECIPES = {recipe.__name__: recipe for recipe in (make_image, make_blob_masks, make_labels, randn, rand)}
+RECIPES: dict[str, Callable[..., Tensor]] = {
+    "make_image": make_image,
+    "make_blob_masks": make_blob_masks,
+    "make_labels": make_labels,
+    "randn": randn,
+    "rand": rand,
+}
 
 
 def evaluate_recipe(recipe: str) -> Tensor:
@@ -96,9 +102,11 @@ def evaluate_recipe(recipe: str) -> Tensor:
     """
     try:
         call = ast.parse(recipe, mode="eval").body
-        name = call.func.attr if isinstance(call.func, ast.Attribute) else call.func.id
+        if not isinstance(call, ast.Call):
+            raise TypeError("not a call")
+        name = ast.unparse(call.func).rpartition(".")[2]
         arguments = [ast.literal_eval(argument) for argument in call.args]
-        named = {keyword.arg: ast.literal_eval(keyword.value) for keyword in call.keywords}
+        named = {str(keyword.arg): ast.literal_eval(keyword.value) for keyword in call.keywords}
         return RECIPES[name](*arguments, **named)
     except (SyntaxError, AttributeError, KeyError, TypeError, ValueError) as error:
         raise DataError(f"{recipe!r} is not a recipe: expected a call of {', '.join(RECIPES)} with numbers.") from error

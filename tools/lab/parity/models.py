@@ -54,7 +54,7 @@ def config_of(metadata: Mapping[str, Any]) -> CfgNode:
     """
     meta_architecture, section = ARCHITECTURES[metadata["project"]]
     values = metadata["config"]
-    options = {"MODEL.META_ARCHITECTURE": meta_architecture, "MODEL.SAM_WEIGHTS": "random"}
+    options: dict[str, object] = {"MODEL.META_ARCHITECTURE": meta_architecture, "MODEL.SAM_WEIGHTS": "random"}
     options |= {"MODEL.PIXEL_MEAN": values["PIXEL_MEAN"], "MODEL.PIXEL_STD": values["PIXEL_STD"]}
     if values.get("SAM_NAME"):
         options |= {"MODEL.SAM_NAME": values["SAM_NAME"], LEVELS: RELEASED_LEVELS}
@@ -69,7 +69,8 @@ def config_of(metadata: Mapping[str, Any]) -> CfgNode:
         options.setdefault(ACROSS, True)
     clip = values["CLIP"]
     if clip["CLIP_PRETRAINED_WEIGHTS"] == "openai" and not clip["CLIP_MODEL_NAME"].endswith("-quickgelu"):
-        options[f"MODEL.{section}.CLIP_MODEL_NAME"] += "-quickgelu"  # OpenAI's weights were trained with QuickGELU
+        # OpenAI's weights were trained with QuickGELU
+        options[f"MODEL.{section}.CLIP_MODEL_NAME"] = f"{clip['CLIP_MODEL_NAME']}-quickgelu"
     options[f"MODEL.{section}.CLIP_PRETRAINED_WEIGHTS"] = "random"
     options["TEST.USE_SAM_MASKS"] = False  # the golden has synthetic masks; the recorder would record SAM's instead
     cfg = get_cfg()

@@ -5,12 +5,14 @@ Letters: B images, Q queries, C classes.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from frozenseg.modeling.meta_arch.base import MaskClassifier
+from frozenseg.modeling.transformer_decoder.masked_decoder import MultiScaleMaskedTransformerDecoder
 from frozenseg.modeling.types import Prediction, TextEmbeddings
 from lab.parity.compare import FLOORS, SUSPICIOUS, Array, Comparer, Row, tolerance
 from lab.parity.goldens import Golden
@@ -65,7 +67,7 @@ def decode(model: MaskClassifier, golden: Golden, record: Recorder, text_embeddi
         return Decoded(predictions, [0] * len(predictions))
     goldens = [torch.from_numpy(logits) for logits in (*golden.arrays["aux_pred_logits"], golden.arrays["pred_logits"])]
     decoder = TiedDecoder(
-        model.sem_seg_head.predictor,
+        cast(MultiScaleMaskedTransformerDecoder, model.sem_seg_head.predictor),
         pixels=record.pixels,
         sam_embedding=record.sam_embedding,
         text_embeddings=text_embeddings,

@@ -6,6 +6,7 @@ Letters: B images, Q queries, C classes, M proposals, H×W size of the padded in
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from frozenseg.modeling.postprocess.restore_size import restore_size
 from frozenseg.modeling.types import Prediction, TextEmbeddings
 from frozenseg.structures.image_list import ImageSize
 from lab.parity.compare import SUSPICIOUS, Comparer, Row, tolerance
+from lab.parity.components.component import find
 from lab.parity.discrete import Scored, compare_instances, compare_label_counts, compare_panoptic
 from lab.parity.goldens import Golden
 from lab.parity.inputs import check_crc, evaluate_recipe, make_blob_masks, randn
@@ -87,7 +89,7 @@ class Segmentation:
         for query_index, difference in differing_queries(logits, golden, suspicious).items():
             image = dense[query_index[0] : query_index[0] + 1]
             flipped = flip_pooling_ties(
-                lambda variants, image=image: self._classify(image, variants[None], text_embeddings)[0],
+                partial(self._classify_variants, image, text_embeddings),
                 masks[query_index],
                 golden[query_index],
                 difference=difference,
@@ -97,6 +99,10 @@ class Segmentation:
                 logits[query_index], masks[query_index] = flipped.logits, flipped.mask
                 ties += flipped.pixels
         return logits, masks, ties
+
+    def _classify_variants(self, image: Tensor, text_embeddings: TextEmbeddings, masks: Tensor) -> Tensor:
+        """Return the class logits (V, C + 1) of an image's dense map (1, c, h, w) under masks (V, h, w)."""
+        return self._classify(image, masks[None], text_embeddings)[0]
 
     def _classify(self, dense: Tensor, masks: Tensor, text_embeddings: TextEmbeddings) -> Tensor:
         backbone = self.model.backbone
@@ -180,7 +186,7 @@ def _element(golden: Golden, index: int) -> dict[str, Any]:
 
 def _proposals(metadata: dict[str, Any], count: int) -> Tensor:
     """Return the synthetic SAM proposals of a golden, (M, height, width) logits."""
-    seed = int(re.search(r"make_image\((\d+)", metadata["recipe"])[1])
+    seed = int(find(r"make_image\((\d+)", metadata["recipe"])[1])
     size = (count, metadata["height"], metadata["width"])
     blobs = make_blob_masks(seed + 5000, *size, cell=16)
     return torch.where(blobs, 4.0, -4.0) + 0.5 * randn(seed + 6000, *size)

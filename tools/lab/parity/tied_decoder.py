@@ -39,7 +39,7 @@ class Pixel(NamedTuple):
     use: str  # ATTEND or POOL
     image: int
     query: int
-    index: int  # in the flattened map
+    position: int  # index in the flattened map
 
 
 @dataclass
@@ -244,5 +244,5 @@ def _flip(masks: Tensor, pixels: Sequence[Pixel], use: str) -> Tensor:
     flipped = masks.flatten(2).clone()
     for pixel in pixels:
         if pixel.use == use:
-            flip(flipped[pixel.image, pixel.query], [pixel.index])
+            flip(flipped[pixel.image, pixel.query], [pixel.position])
     return flipped.view_as(masks)

@@ -62,7 +62,8 @@ class Training:
     def predict(self) -> tuple[list[Target], Recorder]:
         """Run the model without its criterion; returns the targets and the recorded outputs."""
         criterion = self.model.criterion
-        self.model.criterion = recording = _RecordTargets()
+        recording = _RecordTargets()
+        self.model.criterion = recording  # type: ignore[assignment]  # replaced for this call
         try:
             with Recorder(self.model) as record:
                 self.model(self.batch)

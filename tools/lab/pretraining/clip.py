@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 import torch.nn.functional as F
+from open_clip import CLIP
 from torch import Tensor, nn
 
 from frozenseg.modeling.clip.base import FrozenCLIP, encode_text
@@ -100,12 +101,12 @@ def open_layer_scales(model: nn.Module) -> None:
             nn.init.constant_(value, LAYER_SCALE)
 
 
-def encode_images(model: nn.Module, images: Tensor) -> Tensor:
+def encode_images(model: CLIP, images: Tensor) -> Tensor:
     """Return the embeddings (B, E), not normalised, of images (B, 3, S, S), RGB in 0-255."""
     return model.encode_image(_normalise(images))
 
 
-def encode_regions(model: nn.Module, regions: Regions) -> tuple[Tensor, Tensor]:
+def encode_regions(model: CLIP, regions: Regions) -> tuple[Tensor, Tensor]:
     """Pool region embeddings from the feature maps of their scenes, as FrozenSeg does in evaluation.
 
     Returns:

@@ -110,7 +110,7 @@ def optimise(model: nn.Module, losses_of: LossesOfStep, schedule: Schedule, resu
     groups = _parameter_groups(model, schedule)
     optimizer = torch.optim.AdamW(groups, lr=1.0)  # the scheduler multiplies 1 by the learning rate
     start, seconds = _resume(model, optimizer, resume_file)
-    rates = [partial(_rate, schedule, group["share"]) for group in optimizer.param_groups]
+    rates: list[Callable[[int], float]] = [partial(_rate, schedule, group["share"]) for group in optimizer.param_groups]
     scheduler = LambdaLR(optimizer, rates, last_epoch=start - 1)
     began = time.perf_counter() - seconds
     model.train()
@@ -120,7 +120,7 @@ def optimise(model: nn.Module, losses_of: LossesOfStep, schedule: Schedule, resu
         if not torch.isfinite(total):
             raise CheckpointError(f"The loss of step {step} is not finite ({losses}): give a lower --learning-rate.")
         optimizer.zero_grad(set_to_none=True)
-        total.backward()
+        total.backward()  # type: ignore[no-untyped-call]  # torch's method has no annotations
         nn.utils.clip_grad_norm_(model.parameters(), schedule.clip)
         optimizer.step()
         scheduler.step()

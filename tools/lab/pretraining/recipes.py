@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import torch
 from torch import nn
@@ -35,6 +35,7 @@ from lab.pretraining.scene_pool import ScenePool, render_pool
 from lab.pretraining.scores import Scores, clip_scores, sam_scores, zero_shot_scenes
 
 logger = get_logger(__name__)
+Encoder = TypeVar("Encoder", bound=Frozen)
 TRAINED_ON = (
     "Its scenes have all colours, patterns, shapes and materials in all combinations, also those that are absent from "
     "`toyworld_train`; none of them is in a split of ToyWorld."
@@ -72,7 +73,7 @@ class Amounts:
             raise ConfigError(f"The learning rate is {self.learning_rate}: give a number above 0, such as 0.001.")
 
 
-class PretrainingRecipe(ABC):
+class PretrainingRecipe(ABC, Generic[Encoder]):
     """Base of the recipes.
 
     Attributes:
@@ -84,15 +85,15 @@ class PretrainingRecipe(ABC):
     defaults: ClassVar[Amounts]
 
     @abstractmethod
-    def build(self, weights: str) -> Frozen:
+    def build(self, weights: str) -> Encoder:
         """Return the encoder with weights from a file, or with ``random:SEED``."""
 
     @abstractmethod
-    def trainable(self, encoder: Frozen) -> nn.Module:
+    def trainable(self, encoder: Encoder) -> nn.Module:
         """Return the module of the encoder that is trained and saved."""
 
     @abstractmethod
-    def step(self, encoder: Frozen, pool: ScenePool, amounts: Amounts) -> LossesOfStep:
+    def step(self, encoder: Encoder, pool: ScenePool, amounts: Amounts) -> LossesOfStep:
         """Return the function from a step number to its losses."""
 
     def schedule(self, amounts: Amounts) -> Schedule:
@@ -100,7 +101,7 @@ class PretrainingRecipe(ABC):
         return Schedule(amounts.steps, amounts.learning_rate)
 
     @abstractmethod
-    def scores(self, encoder: Frozen, scenes: Sequence[Scene]) -> Scores:
+    def scores(self, encoder: Encoder, scenes: Sequence[Scene]) -> Scores:
         """Return the scores of the encoder on scenes."""
 
     @abstractmethod
@@ -108,7 +109,7 @@ class PretrainingRecipe(ABC):
         """Return the title and the paragraphs of the model card."""
 
 
-class ClipRecipe(PretrainingRecipe):
+class ClipRecipe(PretrainingRecipe[FrozenCLIP]):
     """ToyWorld's CLIP: a small ConvNeXt and a small text tower, trained by contrast."""
 
     name = "clip"
@@ -150,7 +151,7 @@ class ClipRecipe(PretrainingRecipe):
         )
 
 
-class SamRecipe(PretrainingRecipe):
+class SamRecipe(PretrainingRecipe[FrozenSAM]):
     """ToyWorld's SAM: a small model of segment_anything's classes, trained with points on class-agnostic masks."""
 
     name = "sam"
@@ -189,11 +190,16 @@ class SamRecipe(PretrainingRecipe):
         )
 
 
-RECIPES: dict[str, PretrainingRecipe] = {recipe.name: recipe for recipe in (ClipRecipe(), SamRecipe())}
+RECIPES: dict[str, PretrainingRecipe[Any]] = {recipe.name: recipe for recipe in (ClipRecipe(), SamRecipe())}
 
 
 def pretrain(
-    recipe: PretrainingRecipe, amounts: Amounts, folder: Path, command: str, test_count: int = 100, workers: int = 1
+    recipe: PretrainingRecipe[Encoder],
+    amounts: Amounts,
+    folder: Path,
+    command: str,
+    test_count: int = 100,
+    workers: int = 1,
 ) -> Scores:
     """Train an encoder, score it, and write ``NAME.safetensors`` and its model card ``NAME.md``.
 

@@ -22,14 +22,14 @@ BARE = 0.5  # share of sentences without a template
 MAX_NAMES = 4  # per sentence
 ALTERNATIVES = {"pattern": ("", *PATTERNS), "colour": tuple(COLOURS), "shape": SHAPES}
 CHANGED = (0.2, 0.2, 0.6)  # shares of patterns, colours and shapes among changed words; shapes are hardest to learn
-Words = frozenset[str]
+WordSet = frozenset[str]
 
 
 class Sentence(NamedTuple):
     """A sentence with the words of each thing or material in it."""
 
     text: str
-    words: tuple[Words, ...]
+    word_sets: tuple[WordSet, ...]
 
 
 def describe(rng: np.random.Generator, visible: Sequence[Category], part: str = WHOLE) -> Sentence:
@@ -51,8 +51,8 @@ def describe(rng: np.random.Generator, visible: Sequence[Category], part: str = 
 
 def with_one_word_changed(rng: np.random.Generator, thing: Category) -> Category:
     """Return a thing that differs in one random part: colour, pattern or shape."""
-    part, words = list(ALTERNATIVES.items())[rng.choice(len(ALTERNATIVES), p=CHANGED)]
-    others = [word for word in words if word != thing.parts[part]]
+    part, alternatives = list(ALTERNATIVES.items())[rng.choice(len(ALTERNATIVES), p=CHANGED)]
+    others = [word for word in alternatives if word != thing.parts[part]]
     parts = {**thing.parts, part: others[rng.integers(len(others))]}
     return _things()[frozenset(parts.items())]
 
@@ -62,7 +62,7 @@ def _things() -> dict[frozenset[tuple[str, str]], Category]:
     return {frozenset(category.parts.items()): category for category in wide_categories() if category.isthing}
 
 
-def words_of(category: Category) -> Words:
+def words_of(category: Category) -> WordSet:
     """Return the words of a thing, with ``plain`` for a thing without pattern, or of a material."""
     return frozenset(word or PLAIN for word in category.parts.values())
 
@@ -70,15 +70,14 @@ def words_of(category: Category) -> Words:
 def true_of(visible: Sequence[Sequence[Category]], sentences: Sequence[Sentence]) -> Tensor:
     """Return True for each view and sentence (views, sentences) if the view has all things of the sentence."""
     views = [tuple(words_of(category) for category in categories) for categories in visible]
-    unique_views, unique_said = (
-        list(dict.fromkeys(views)),
-        list(dict.fromkeys(sentence.words for sentence in sentences)),
-    )
-    table = torch.tensor([[_contains_all(words, view) for words in unique_said] for view in unique_views])
+    unique_views = list(dict.fromkeys(views))
+    unique_contents = list(dict.fromkeys(sentence.word_sets for sentence in sentences))
+    table = torch.tensor([[_contains_all(view, content) for content in unique_contents] for view in unique_views])
     rows = torch.tensor([unique_views.index(view) for view in views])
-    columns = torch.tensor([unique_said.index(sentence.words) for sentence in sentences])
+    columns = torch.tensor([unique_contents.index(sentence.word_sets) for sentence in sentences])
     return table[rows][:, columns]
 
 
-def _contains_all(words: Sequence[Words], view: Sequence[Words]) -> bool:
-    return all(any(words <= thing for thing in view) for words in words)
+def _contains_all(view: Sequence[WordSet], content: Sequence[WordSet]) -> bool:
+    """Return True if each thing or material of a sentence is in the view."""
+    return all(any(named <= thing for thing in view) for named in content)

@@ -71,7 +71,7 @@ def compare(sam: FrozenSAM, image: Tensor, settings: ProposalSettings, bf16: boo
 def package_generator(sam: FrozenSAM, settings: ProposalSettings) -> SamAutomaticMaskGenerator:
     """Return the package's mask generator with the same weights."""
     device = sam.prompt_encoder.no_mask_embed.weight.device
-    sam.image_encoder.img_size = sam.image_size  # TinyViT has no such attribute
+    sam.image_encoder.img_size = sam.image_size  # type: ignore[assignment]  # TinyViT has no such attribute
     return SamAutomaticMaskGenerator(
         Sam(sam.image_encoder, sam.prompt_encoder, sam.mask_decoder).to(device).eval(),
         points_per_side=settings.points_per_side,

@@ -28,7 +28,8 @@ def draw_around_points(sam: FrozenSAM, image: Tensor, passing: float) -> None:
     """
     decoder = sam.mask_decoder
     prefer_near_points(sam)
-    placement = Placement.of(*image.shape[1:], sam.image_size)
+    height, width = image.shape[1:]
+    placement = Placement.of(height, width, sam.image_size)
     embedding = embed_image(sam, image, ProposalSettings())
     points = torch.as_tensor(placement.to_input(build_point_grid(4)), device=embedding.device)[:, None]
     labels = torch.ones(len(points), 1, device=embedding.device)

@@ -15,8 +15,8 @@ from tests.lab.parity.formulas.postprocessor import (
     semantic,
 )
 from tests.lab.parity.formulas.primitives import Weights, resize, under
+from tests.lab.parity.formulas.text_embeddings import TextRows, class_logits
 from tests.lab.parity.formulas.transformer_decoder import Decoding, Predicted, transformer_decoder
-from tests.lab.parity.formulas.words import TextRows, class_logits
 
 Project = Callable[[np.ndarray, np.ndarray], np.ndarray]  # dense map, mask logits → (B, Q, E)
 
@@ -48,21 +48,26 @@ class Thresholds(NamedTuple):
 
 
 def predictions(
-    features: Features, words: TextRows, weights: Weights, setting: Deformable, how: Decoding
+    features: Features, text_embeddings: TextRows, weights: Weights, setting: Deformable, how: Decoding
 ) -> tuple[Pixels, list[Predicted]]:
     """Run §5 and §6. SAM's map is decoded only where the feature injector asks for it."""
     head = under(weights, "sem_seg_head")
     sam_embedding = features.sam_embedding if how.feature_scale >= 0 else None
     pixels = pixel_decoder(features.levels, sam_embedding, under(head, "pixel_decoder"), setting)
-    return pixels, transformer_decoder(pixels, features.sam_embedding, words, under(head, "predictor"), how)
+    return pixels, transformer_decoder(pixels, features.sam_embedding, text_embeddings, under(head, "predictor"), how)
 
 
 def final_logits(
-    final: Predicted, features: Features, words: TextRows, weights: Weights, project: Project, setting: Ensemble
+    final: Predicted,
+    features: Features,
+    text_embeddings: TextRows,
+    weights: Weights,
+    project: Project,
+    setting: Ensemble,
 ) -> np.ndarray:
     """Join the last prediction's logits with CLIP's own under its masks (§8); (B, Q, C + 1)."""
     scale = float(weights["backbone.clip_model.logit_scale"])
-    own = class_logits(project(features.dense, final.masks), words, scale)
+    own = class_logits(project(features.dense, final.masks), text_embeddings, scale)
     valid = None
     if setting.on_valid_mask:
         valid = (resize(final.masks, features.dense.shape[-2:]) > 0).any(axis=(-2, -1))

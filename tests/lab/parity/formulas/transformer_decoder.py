@@ -20,7 +20,7 @@ from tests.lab.parity.formulas.primitives import (
     under,
     unsequence,
 )
-from tests.lab.parity.formulas.words import TextRows, class_logits, mask_pooling
+from tests.lab.parity.formulas.text_embeddings import TextRows, class_logits, mask_pooling
 
 
 class Decoding(NamedTuple):
@@ -45,14 +45,14 @@ def pooled_projection(features: np.ndarray, masks: np.ndarray, weights: Weights)
     return linear(normed, under(weights, "_mask_pooling_proj.1"))
 
 
-def predict(queries: np.ndarray, mask_features: np.ndarray, words: TextRows, weights: Weights) -> Predicted:
+def predict(queries: np.ndarray, mask_features: np.ndarray, text_embeddings: TextRows, weights: Weights) -> Predicted:
     """Read masks and class logits off the queries (B, Q, d)."""
     normed = layer_norm(queries, under(weights, "decoder_norm"))
     embedding = perceptron(normed, under(weights, "mask_embed"))
     masks = np.einsum("bqd,bdhw->bqhw", embedding, mask_features)
     pooled = pooled_projection(mask_features, masks, weights)
     classes = perceptron(pooled + normed, under(weights, "class_embed"))
-    return Predicted(class_logits(classes, words, float(weights["logit_scale"])), masks)
+    return Predicted(class_logits(classes, text_embeddings, float(weights["logit_scale"])), masks)
 
 
 def not_attended(masks: np.ndarray, size: Size) -> np.ndarray:
@@ -123,7 +123,7 @@ def decoder_layer(
 
 
 def transformer_decoder(
-    pixels: Pixels, embedding: np.ndarray | None, words: TextRows, weights: Weights, how: Decoding
+    pixels: Pixels, embedding: np.ndarray | None, text_embeddings: TextRows, weights: Weights, how: Decoding
 ) -> list[Predicted]:
     """Return the prediction from the initial queries and the one after each layer; the last is the final one."""
     scales = []
@@ -132,7 +132,7 @@ def transformer_decoder(
         mapped = conv2d(one, own) if own else one
         scales.append(mapped + weights["level_embed.weight"][scale][:, None, None])
     queries = np.repeat(weights["query_feat.weight"][None], len(scales[0]), axis=0)
-    predictions = [predict(queries, pixels.mask_features, words, weights)]
+    predictions = [predict(queries, pixels.mask_features, text_embeddings, weights)]
     for layer in range(len({name for name in weights if name.endswith("self_attn.in_proj_weight")})):
         scale = layer % 3
         size = scales[scale].shape[-2:]
@@ -144,7 +144,7 @@ def transformer_decoder(
             value = sequence(scales[scale])
             key = value + sequence(sine_position(value.shape[-1], size)[None])
         queries = decoder_layer(queries, key, value, blocked, layer, weights, how.heads)
-        predictions.append(predict(queries, pixels.mask_features, words, weights))
+        predictions.append(predict(queries, pixels.mask_features, text_embeddings, weights))
         if embedding is not None and scale == how.query_scale:
             queries = queries + pooled_projection(embedding, predictions[-1].masks, weights)
     return predictions

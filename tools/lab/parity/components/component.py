@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
+from frozenseg.errors import DataError
 from lab.parity.compare import Array, Comparer, Row
 from lab.parity.goldens import Golden
 from lab.parity.inputs import rand, randn
@@ -78,5 +79,16 @@ def named_draws(text: str) -> dict[str, Tensor]:
 
 def value(text: str, name: str) -> Any:
     """Return the value of an argument ``name=…``: a number, list or tuple."""
-    literal = re.search(rf"{name}=(\[.*?\]|\(\(.*?\)\)|\([\d, ]+\)|[-\d.]+)", text)
-    return ast.literal_eval(literal[1])
+    return ast.literal_eval(find(rf"{name}=(\[.*?\]|\(\(.*?\)\)|\([\d, ]+\)|[-\d.]+)", text)[1])
+
+
+def find(pattern: str, text: str) -> re.Match[str]:
+    """Return the first match of a pattern in textual arguments.
+
+    Raises:
+        DataError: There is no match.
+    """
+    match = re.search(pattern, text)
+    if match is None:
+        raise DataError(f"The arguments {text!r} of the golden have no {pattern!r}.")
+    return match

@@ -1,20 +1,21 @@
 """The injectors, the prediction heads and the whole transformer decoder."""
 
-import re
 from collections.abc import Iterator
 from functools import cache
+from typing import cast
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from frozenseg.modeling.layers.resize import resize
+from frozenseg.modeling.transformer_decoder.attention import CrossAttention
 from frozenseg.modeling.transformer_decoder.feature_injector import inject_features
 from frozenseg.modeling.transformer_decoder.masked_decoder import LayerSize, MultiScaleMaskedTransformerDecoder
 from frozenseg.modeling.transformer_decoder.query_injector import inject_into_queries
 from frozenseg.modeling.types import PixelFeatures, TextEmbeddings
 from lab.parity.compare import SUSPICIOUS, Row
-from lab.parity.components.component import Component, draws, value
+from lab.parity.components.component import Component, draws, find, value
 from lab.parity.components.layers import text_embeddings_of
 from lab.parity.fill import fill
 from lab.parity.inputs import randn
@@ -26,14 +27,14 @@ WIDTH = 256
 
 def feature_injector(component: Component) -> Iterator[Row]:
     """Yield rows for feature maps of different and of equal size."""
-    block = released_decoder().transformer_cross_attention_layers_sam["0"]
+    block = cast(CrossAttention, released_decoder().transformer_cross_attention_layers_sam["0"])
     text = component.metadata["args"]
-    seed, batch = (int(number) for number in re.search(r"randn\((\d+),\d+,(\d+),", text).groups())
+    seed, batch = (int(number) for number in find(r"randn\((\d+),\d+,(\d+),", text).groups())
     small, large = value(text, "min_size")[0], value(text, "curr_size")[0]
 
     def drawn(offset: int, size: tuple[int, int]) -> Tensor:
         sequence = randn(seed + offset, size[0] * size[1], batch, WIDTH)
-        return sequence.permute(1, 2, 0).unflatten(2, size)  # (B, d, H, W)
+        return sequence.permute(1, 2, 0).reshape(batch, WIDTH, *size)  # (B, d, H, W)
 
     for name, offsets, size in (("resampled", (0, 2), large), ("same_size", (4, 5), small)):
         injected = inject_features(

@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from segment_anything import SamPredictor
 from segment_anything.modeling import Sam
+from torch import Tensor
 
 from frozenseg.modeling.clip.base import FrozenCLIP
 from frozenseg.modeling.clip.build import build_clip
@@ -36,7 +37,7 @@ def resnet_features(component: Component) -> Iterator[Row]:
     """Yield rows for the feature maps of a CLIP ResNet."""
     clip = _clip(RESNET_CLIP)
     image = evaluate_recipe(component.metadata["args"].removeprefix("x=").split("/")[0]).float()[None] / 127 - 1
-    kept = {}
+    kept: dict[str, Tensor] = {}
     hook = clip.clip_model.visual.act3.register_forward_hook(lambda module, inputs, output: kept.update(stem=output))
     features = clip(image)
     hook.remove()

@@ -1,8 +1,8 @@
 """Position embedding, deformable attention, pixel decoder, pooling and class logits."""
 
 import ast
-import re
 from collections.abc import Iterator
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -16,7 +16,7 @@ from frozenseg.modeling.pixel_decoder.deformable_encoder import DeformableEncode
 from frozenseg.modeling.pixel_decoder.deformable_fpn import MSDeformAttnPixelDecoder
 from frozenseg.modeling.types import ClipFeatures, TextEmbeddings
 from lab.parity.compare import Row
-from lab.parity.components.component import Component, draws, named_draws, value
+from lab.parity.components.component import Component, draws, find, named_draws, value
 from lab.parity.fill import fill
 
 
@@ -24,7 +24,7 @@ def sine_pos(component: Component) -> Iterator[Row]:
     """Yield rows for the normalised position embedding without padding, the only variant in the model."""
     for name, text in component.cases().items():
         if "normalize=True" in text and "no mask" in text:
-            batch, _, height, width = ast.literal_eval(re.search(r"\[[\d,]+\]", text)[0])
+            batch, _, height, width = ast.literal_eval(find(r"\[[\d,]+\]", text)[0])
             position = sine_position(torch.zeros(batch, 2 * value(text, "num_pos_feats"), height, width))
             yield component.close(name, position)
         else:
@@ -54,9 +54,10 @@ def pixel_decoder(component: Component) -> Iterator[Row]:
     """Yield rows for every output, with the SAM branch read across images and per image."""
     for name, text in component.cases().items():
         *maps, sam_embedding = named_draws(text).values()
-        clip = ClipFeatures(*maps, dense=maps[-1])
+        clip = ClipFeatures._make([*maps, maps[-1]])  # dense is res5 here
+        channels = (clip.res2.shape[1], clip.res3.shape[1], clip.res4.shape[1], clip.res5.shape[1])
         for output, read in (("sam_out", ReleasedRead.ACROSS_IMAGES), ("sam_out_per_image", ReleasedRead.PER_IMAGE)):
-            pixels = _released_pixel_decoder(tuple(m.shape[1] for m in maps), read)(clip, sam_embedding)
+            pixels = _released_pixel_decoder(channels, read)(clip, sam_embedding)
             if f"{name}/{output}" in component.arrays:
                 yield component.close(f"{name}/{output}", pixels.sam_map)
         yield component.close(f"{name}/mask_features", pixels.mask_features)
@@ -92,14 +93,14 @@ def text_embeddings_of(embeddings: torch.Tensor, synonyms: list[int]) -> TextEmb
     return TextEmbeddings(F.normalize(embeddings, dim=-1), torch.tensor(class_index), len(synonyms) + 1)
 
 
-def _released_pixel_decoder(channels: tuple[int, ...], read: ReleasedRead) -> MSDeformAttnPixelDecoder:
-    sizes = {"width": 256, "levels": 3, "layers": 6, "heads": 8, "points": 4, "hidden": 1024}
+def _released_pixel_decoder(channels: tuple[int, int, int, int], read: ReleasedRead) -> MSDeformAttnPixelDecoder:
+    encoder = partial(DeformableEncoder, width=256, levels=3, layers=6, heads=8, points=4, hidden=1024)
     decoder = MSDeformAttnPixelDecoder(
         channels=channels,
         width=256,
         mask_width=256,
-        encoder=DeformableEncoder(**sizes),
-        sam_encoder=DeformableEncoder(**sizes, released_read=read),
+        encoder=encoder(),
+        sam_encoder=encoder(released_read=read),
     )
     fill(decoder, "sem_seg_head.pixel_decoder.")
     return decoder.eval()

@@ -22,7 +22,7 @@ from frozenseg.modeling.postprocess.panoptic import panoptic_inference
 from frozenseg.modeling.postprocess.semantic import semantic_inference
 from frozenseg.modeling.types import MaskPredictions, Prediction, Target
 from lab.parity.compare import Row
-from lab.parity.components.component import Component, draws
+from lab.parity.components.component import Component, draws, find
 from lab.parity.discrete import Scored, compare_instances
 from lab.parity.inputs import evaluate_recipe, make_blob_masks, make_labels, randn, stateless_rand
 from lab.parity.matching import compare_matchings, recorded
@@ -35,7 +35,7 @@ PROPOSED = re.compile(r"geo_with_sam_(?:alpha(?P<alpha>.+)|(?P<kind>none_kept|no
 def inference(component: Component) -> Iterator[Row]:
     """Yield rows for semantic, panoptic and instance inference, and for the ensemble with SAM proposals."""
     logits, noise = draws(component.metadata["args"])
-    blobs = evaluate_recipe(re.search(r"make_blob_masks\([\w,=]+\)", component.metadata["args"])[0])
+    blobs = evaluate_recipe(find(r"make_blob_masks\([\w,=]+\)", component.metadata["args"])[0])
     logits, masks = 4 * logits, torch.where(blobs, 2.0, -6.0) + noise
     semantic = semantic_inference(logits, masks)
     yield component.close("semantic", semantic)
@@ -44,7 +44,11 @@ def inference(component: Component) -> Iterator[Row]:
     for name in sorted(component.arrays):
         kind, _, setting = name.partition("_")
         if kind == "panoptic":
-            inputs = tiles.get(setting) or (logits, masks, *(float(number) for number in setting.split("_")))
+            if setting in tiles:
+                inputs = tiles[setting]
+            else:
+                score_threshold, overlap_threshold = map(float, setting.split("_"))
+                inputs = (logits, masks, score_threshold, overlap_threshold)
             yield from _panoptic(component, setting, inputs, isthing)
     yield _instances(component, Scored(logits, masks, 1e-6, 1e-6), isthing)
     yield from _proposals(component, semantic)
@@ -108,7 +112,7 @@ def _instances(component: Component, scored: Scored, isthing: tuple[bool, ...]) 
     shape = component.metadata["inst_masks_shape"]
     packed = np.unpackbits(component.array("inst_masks_packed"), count=int(np.prod(shape))).reshape(shape)
     golden = (component.array("inst_scores"), component.array("inst_classes"), packed.astype(bool))
-    detections = int(re.search(r"topk (\d+)", component.metadata["args"])[1])
+    detections = int(find(r"topk (\d+)", component.metadata["args"])[1])
     instances = instance_inference(MaskCandidates(scored.logits, scored.masks), detections, isthing)
     return compare_instances(component.compare, f"{component.name}/instances", instances, golden, scored, detections)
 
@@ -116,9 +120,9 @@ def _instances(component: Component, scored: Scored, isthing: tuple[bool, ...]) 
 def _proposals(component: Component, semantic: Tensor) -> Iterator[Row]:
     text = component.metadata["args_sam"]
     noise, logits = draws(text)
-    blobs = evaluate_recipe(re.search(r"make_blob_masks\([\d,]+\)", text)[0])
+    blobs = evaluate_recipe(find(r"make_blob_masks\([\d,]+\)", text)[0])
     masks, logits = torch.where(blobs, 3.0, -3.0) + 0.5 * noise, 5 * logits[0]
-    seen = torch.tensor(ast.literal_eval(re.search(r"mask=(\[[\d, ]+\])", text)[1])).bool()
+    seen = torch.tensor(ast.literal_eval(find(r"mask=(\[[\d, ]+\])", text)[1])).bool()
     for name in sorted(component.arrays):
         match = PROPOSED.fullmatch(name)
         if match is None:
@@ -154,8 +158,7 @@ def _criterion_inputs(case: Mapping[str, Any]) -> tuple[MaskPredictions, list[Ta
     """Return the predictions, the targets and the seed of a textual recipe."""
 
     def numbers(pattern: str) -> list[int]:
-        match = re.search(pattern, case["recipe"])[1]
-        return [int(number) for number in match.split(",")]
+        return [int(number) for number in find(pattern, case["recipe"])[1].split(",")]
 
     seed = numbers(r"manual_seed\((\d+)\)")[0]
     batch, queries, logits = numbers(r"pred_logits=2\*randn\(\d+\+10\*i,([\d,]+)\)")

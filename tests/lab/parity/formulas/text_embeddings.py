@@ -27,11 +27,11 @@ def seen(test: Sequence[Sequence[str]], training: Sequence[Sequence[str]]) -> li
     return [any(synonym in known for synonym in synonyms) for synonyms in test]
 
 
-def class_logits(x: np.ndarray, words: TextRows, logit_scale: float) -> np.ndarray:
+def class_logits(x: np.ndarray, text_embeddings: TextRows, logit_scale: float) -> np.ndarray:
     """Score vectors (…, E) against every class: scaled cosine, best synonym, void last; (…, C + 1) (§4)."""
-    cosine = min(np.exp(logit_scale), 100.0) * normalise(x) @ words.rows.T
+    cosine = min(np.exp(logit_scale), 100.0) * normalise(x) @ text_embeddings.rows.T
     columns, start = [], 0
-    for count in words.synonyms:
+    for count in text_embeddings.synonyms:
         columns.append(cosine[..., start : start + count].max(axis=-1))
         start += count
     return np.stack(columns, axis=-1)

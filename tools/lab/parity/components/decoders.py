@@ -37,15 +37,21 @@ def feature_injector(component: Component) -> Iterator[Row]:
         return sequence.permute(1, 2, 0).reshape(batch, WIDTH, *size)  # (B, d, H, W)
 
     for name, offsets, size in (("resampled", (0, 2), large), ("same_size", (4, 5), small)):
-        injected = inject_features(
-            block,
-            drawn(offsets[0], size),
-            drawn(1, small),
-            clip_position=drawn(offsets[1], size),
-            sam_position=drawn(3, small),
-            working_size=small,
-        )
-        yield component.close(name, injected.flatten(2).permute(2, 0, 1))
+        clip_map, clip_position = drawn(offsets[0], size), drawn(offsets[1], size)
+        sam_map, sam_position = drawn(1, small), drawn(3, small)
+        # image by image, because the golden has other positions for each image
+        images = [
+            inject_features(
+                block,
+                clip_map[i : i + 1],
+                sam_map[i : i + 1],
+                clip_position=clip_position[i : i + 1],
+                sam_position=sam_position[i : i + 1],
+                working_size=small,
+            )
+            for i in range(batch)
+        ]
+        yield component.close(name, torch.cat(images).flatten(2).permute(2, 0, 1))
 
 
 def prediction_heads(component: Component) -> Iterator[Row]:

@@ -1,1 +1,1 @@
-"""The model for people who only want masks for their own words on their own pictures."""
+"""Prediction on images outside of any data set."""

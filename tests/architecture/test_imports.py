@@ -105,6 +105,17 @@ def test_data_reads_neither_the_model_s_keys_nor_the_output_folder() -> None:
     assert found == []
 
 
+WEIGHTS_READERS = {"checkpoint_file.py", "pretrained.py", "weights.py"}
+
+
+def test_the_model_opens_no_file_but_weights() -> None:
+    opens = re.compile(
+        r"\bopen\(|\.(read|write)_(text|bytes)\(|\b(load_file|safe_open|torch\.load|np\.load|torch\.save)\("
+    )
+    readers = {str(source.path) for source in PACKAGE if source.folder == "modeling" and opens.search(source.text)}
+    assert {path for path in readers if path.rsplit("/", 1)[-1] not in WEIGHTS_READERS} == set()
+
+
 def test_names_say_what_a_file_holds() -> None:
     paths = [path.relative_to(ROOT) for folder in ("frozenseg", "tools") for path in (ROOT / folder).rglob("*")]
     assert [str(path) for path in paths if path.stem in BANNED_NAMES] == []

@@ -101,6 +101,11 @@ def test_the_mode_and_the_read_out_stay_as_they_were():
     assert model.inference_settings is before
 
 
+def test_an_image_without_views_is_refused():
+    with pytest.raises(ValueError, match="The image has no views"):
+        AugmentedModel(Copies())([{"views": []}])
+
+
 def test_masks_have_no_mean():
     with pytest.raises(ConfigError, match=r"masks of different views do not belong together.*PANOPTIC,INSTANCE,RECALL"):
         Postprocessor.from_config(tiny_config("FCCLIP", "TEST.AUG.ENABLED", True))

@@ -5,8 +5,9 @@ import copy
 import pytest
 import torch
 
-from frozenseg.errors import ConfigError
+from frozenseg.errors import ConfigError, ShapeError
 from frozenseg.modeling.build import build_model
+from frozenseg.modeling.classification import class_logits
 from frozenseg.modeling.meta_arch.base import MaskClassifier
 from frozenseg.registry import META_ARCH
 from tests.tiny import TEST, TRAINING, tiny_config, training_batch
@@ -124,6 +125,39 @@ def test_contradictions_are_refused(options: tuple[str, object], message: str) -
 
 def test_a_vocabulary_may_be_text() -> None:
     assert build_model(tiny_config("FCCLIP"), "cat,kitten; dog").training_vocabulary.names == ("cat", "dog")
+
+
+def test_tensors_of_another_shape_are_named(model: MaskClassifier) -> None:
+    model.eval()
+    with pytest.raises(ShapeError, match=r"image has shape \(64, 64\), expected \(3, h, w\)"):
+        model([{"image": torch.zeros(64, 64, dtype=torch.uint8)}])
+    with pytest.raises(ShapeError, match=r"images has shape \(3, 64, 64\), expected \(B, 3, H, W\)"):
+        model.backbone(torch.zeros(3, 64, 64))
+    clip, text = model.backbone(torch.zeros(1, 3, 64, 64)), model.text_embeddings()
+    with pytest.raises(ShapeError, match=r"mask_logits has shape \(2, 1, 8, 8\), expected \(B=1, Q, "):
+        model.backbone.project(clip.dense, torch.zeros(2, 1, 8, 8))
+    with pytest.raises(ShapeError, match=r"text embeddings has shape .*, expected \(N, E=3\)"):
+        class_logits(torch.zeros(1, 2, 3), text, model.backbone.logit_scale)
+    with pytest.raises(ShapeError, match=r"tokens has shape \(4,\), expected \(N, T\)"):
+        model.backbone.encode_text(torch.zeros(4, dtype=torch.int64))
+    with pytest.raises(ShapeError, match=r"sam_embedding has shape \(64, 16, 16\), expected \(B=1, c, h, w\)"):
+        model.sem_seg_head(clip, torch.zeros(64, 16, 16), text)
+
+
+def test_there_is_one_flag_of_seen_classes_for_each_class(model: MaskClassifier) -> None:
+    with pytest.raises(ConfigError, match="The vocabulary has 4 classes, but there are 1 flags of seen classes"):
+        model.set_vocabulary(TEST, [True])
+
+
+def test_settings_apply_inside_a_block_and_are_restored(model: MaskClassifier) -> None:
+    model.train()
+    before = model.inference_settings
+    settings = model.settings_for(TEST)
+    with pytest.raises(RuntimeError, match="inside"), model.using(settings):
+        assert (model.inference_settings, model.training) == (settings, False)
+        raise RuntimeError("inside")
+    assert model.inference_settings is before
+    assert model.training
 
 
 def test_a_model_can_be_copied(model: MaskClassifier) -> None:

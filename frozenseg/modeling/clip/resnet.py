@@ -1,4 +1,4 @@
-"""CLIP with one of its own ResNets (open_clip ``RN*``): attention pooling with one attention mask for each mask.
+"""CLIP with a modified ResNet trunk (open_clip ``RN*``): attention pooling restricted to the pixels of each mask.
 
 Letters: B images, Q masks, S = h·w pixels, c channels, n heads, e channels of a head, E the width of the joint space.
 """

@@ -1,1 +1,1 @@
-"""The assembled models: FrozenSeg, and FC-CLIP, which is FrozenSeg without SAM."""
+"""Meta-architectures: FrozenSeg, and FC-CLIP, which is FrozenSeg without SAM."""

@@ -7,6 +7,7 @@ from frozenseg.errors import ConfigError, did_you_mean
 from frozenseg.modeling.transformer_decoder.masked_decoder import NEVER
 from frozenseg.modeling.types import ClipFeatures, MaskPredictions, PixelFeatures, TextEmbeddings
 from frozenseg.registry import PIXEL_DECODER, TRANSFORMER_DECODER
+from frozenseg.structures.shapes import check_shape
 
 NAMES = ("FrozenSegHead", "FCCLIPHead")  # published configs name the head, and Detectron2 looks it up by that name
 
@@ -58,7 +59,12 @@ class SemSegHead(nn.Module):
             clip: CLIP's features.
             sam_embedding: (B, c, h, w); None without SAM.
             text: text embeddings of C classes.
+
+        Raises:
+            ShapeError: the SAM embedding is not (B, c, h, w).
         """
+        if sam_embedding is not None:
+            check_shape("sam_embedding", sam_embedding, "B c h w", B=len(clip.dense))
         pixels: PixelFeatures = self.pixel_decoder(clip, sam_embedding)
         predictions: MaskPredictions = self.predictor(pixels, sam_embedding, text)
         return predictions

@@ -107,7 +107,9 @@ def test_an_image_without_views_is_refused():
 
 
 def test_masks_have_no_mean():
-    with pytest.raises(ConfigError, match=r"masks of different views do not belong together.*PANOPTIC,INSTANCE,RECALL"):
+    with pytest.raises(
+        ConfigError, match=r"only semantic scores can be averaged over several views.*PANOPTIC,INSTANCE,RECALL"
+    ):
         Postprocessor.from_config(tiny_config("FCCLIP", "TEST.AUG.ENABLED", True))
     cfg = tiny_config("FCCLIP", *SEMANTIC)
     model = build_model(cfg, TRAINING)

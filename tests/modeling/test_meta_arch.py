@@ -153,9 +153,11 @@ def test_settings_apply_inside_a_block_and_are_restored(model: MaskClassifier) -
     model.train()
     before = model.inference_settings
     settings = model.settings_for(TEST)
-    with pytest.raises(RuntimeError, match="inside"), model.using(settings):
+    with model.using(settings):
         assert (model.inference_settings, model.training) == (settings, False)
-        raise RuntimeError("inside")
+    assert (model.inference_settings, model.training) == (before, True)
+    with pytest.raises(KeyError), model.using(settings):
+        model([{}])
     assert model.inference_settings is before
     assert model.training
 

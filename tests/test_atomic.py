@@ -1,4 +1,4 @@
-"""Files are whole or absent."""
+"""Atomic writing: files are complete or absent."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The lowest level: errors, registry, cache, log."""
+"""Errors, registries, cache and logging."""
 
 import importlib
 import logging

@@ -1,4 +1,4 @@
-"""Pickles: what is admitted comes back bit for bit, and nothing else is run."""
+"""Safe reader of pickles: accepted values are exact, anything else is refused."""
 
 import io
 import os

@@ -1,4 +1,4 @@
-"""The smallest models that take every real code path: FrozenSeg and FC-CLIP in a second on a CPU."""
+"""Smallest models that run all real code: FrozenSeg and FC-CLIP in a second on a CPU."""
 
 from pathlib import Path
 from typing import Any

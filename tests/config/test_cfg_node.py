@@ -1,4 +1,4 @@
-"""Config files and overrides: what merges, and every refusal in one sentence."""
+"""Config files and overrides: merging, and the message for every mistake."""
 
 import logging
 import re

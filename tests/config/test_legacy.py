@@ -1,7 +1,7 @@
-"""The released configs, with every key that their code has, load; keys that do not act are named, once.
+"""Released configs with every key of their code: they load, and one warning lists the keys without effect.
 
-``tests/data/released_config_keys.tsv`` holds the resolved values of both main configs, as JSON; empty where a code does
-not have the key.
+``tests/data/released_config_keys.tsv`` has the resolved values of both main configs, as JSON; empty if a code does not
+have the key.
 """
 
 import csv

@@ -1,4 +1,4 @@
-"""Values of the right kind, however they are spelled; assignments are held to the same."""
+"""Values in the type of their key, in all spellings; assignments; origins."""
 
 import pickle
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""YAML files: bases, duplicates, and nothing that runs."""
+"""YAML files: bases, duplicate keys, and refusal of anything executable."""
 
 from pathlib import Path
 

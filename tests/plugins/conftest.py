@@ -1,4 +1,4 @@
-"""A little ToyWorld and a tiny model's config, for Detectron2."""
+"""Fixtures: a small ToyWorld and the config of a tiny model, for Detectron2."""
 
 import importlib
 import re

@@ -1,4 +1,4 @@
-"""``tools/train_net.py --engine detectron2`` answers mistakes as our engine does: one sentence, exit code 2."""
+"""``tools/train_net.py --engine detectron2``: mistakes give the same message and exit code as with our engine."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What Detectron2 expects of its plug-ins, held without Detectron2: names of flags, keys, fields, and their kinds."""
+"""Contract with Detectron2, tested without it: names of flags, keys and fields, and their types."""
 
 import importlib.util
 import re

@@ -1,4 +1,4 @@
-"""FrozenSeg inside the real Detectron2, wherever that is installed."""
+"""FrozenSeg inside an installed Detectron2."""
 
 import json
 import warnings

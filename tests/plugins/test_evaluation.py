@@ -1,4 +1,4 @@
-"""Evaluation by Detectron2's trainer follows the same keys, to the same figures, as our engine does."""
+"""Evaluation by Detectron2's trainer: the same keys and the same scores as in our engine."""
 
 import warnings
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Detectron2's evaluators and ours give the same figures for the same outputs, some right and some wrong."""
+"""Detectron2's evaluators and ours: the same scores for the same outputs, right and wrong ones."""
 
 import warnings
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Training by Detectron2's trainer: gone on with, and fed by Detectron2's own mapper."""
+"""Training by Detectron2's trainer: resumption, and batches of Detectron2's mapper."""
 
 import itertools
 import json

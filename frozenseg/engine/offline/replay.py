@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-import yaml
 from torch import Tensor, nn
 
-from frozenseg.config import CfgNode, get_cfg
+from frozenseg.config import config_from_text
 from frozenseg.device import pick_device
 from frozenseg.engine.checkpoints.random_states import restore_random_states
 from frozenseg.engine.training.bad_steps import batch_of
@@ -55,7 +54,7 @@ def replay(path: str | Path, options: Sequence[str] = ()) -> Replay:
     vocabulary = trained_vocabulary(dump)
     if "bad_step" not in dump or vocabulary is None:
         raise CheckpointError(f"{path} is no dump of a training step: give a file in the folder bad_steps of a run.")
-    cfg, step = _config(dump["config"], options), dump["bad_step"]
+    cfg, step = config_from_text(dump["config"], f"the config in {path}", options), dump["bad_step"]
     model = build_model(cfg, vocabulary).train()
     load_checkpoint(model, dump, path)
     model.to(pick_device(cfg.MODEL.DEVICE))
@@ -134,11 +133,3 @@ def _tensors(value: Any) -> Iterator[Tensor]:
             yield from _tensors(item)
     elif isinstance(value, dict):
         yield from _tensors(list(value.values()))
-
-
-def _config(text: str, options: Sequence[str]) -> CfgNode:
-    cfg = get_cfg()
-    cfg.merge_from_other_cfg(yaml.safe_load(text))
-    cfg.merge_from_list(list(options))
-    cfg.freeze()
-    return cfg

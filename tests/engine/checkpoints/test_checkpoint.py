@@ -1,4 +1,4 @@
-"""Checkpoints: exact resume, atomic writing, and every refusal."""
+"""Checkpoints: exact resumption, atomic writing, and the message for every mistake."""
 
 import logging
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The index of checkpoints: what is kept, what is whole, and where a run goes on from."""
+"""Index of checkpoints: kept, damaged and resumed ones."""
 
 import json
 import logging

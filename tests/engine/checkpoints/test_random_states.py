@@ -1,4 +1,4 @@
-"""Random generators: saved, restored through a file, left alone."""
+"""Random generators: states saved, restored from a file, and preserved."""
 
 import random
 from pathlib import Path

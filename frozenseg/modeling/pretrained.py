@@ -16,8 +16,8 @@ TOYWORLD = "toyworld"  # files that come with the package
 RELEASED = ""  # an empty value: the file that the authors released
 TOYWORLD_CLIP, TOYWORLD_SAM = "toyworld_convnext", "vit_toy"  # architectures
 # config keys of weights, and of the architecture that they must fit
-MODEL, CLIP, SAM = "MODEL.WEIGHTS", "CLIP_PRETRAINED_WEIGHTS", "MODEL.SAM_WEIGHTS"
-ARCHITECTURE_KEYS = {CLIP: "CLIP_MODEL_NAME", SAM: "MODEL.SAM_NAME"}
+MODEL_WEIGHTS, CLIP_WEIGHTS, SAM_WEIGHTS = "MODEL.WEIGHTS", "CLIP_PRETRAINED_WEIGHTS", "MODEL.SAM_WEIGHTS"
+ARCHITECTURE_KEYS = {CLIP_WEIGHTS: "CLIP_MODEL_NAME", SAM_WEIGHTS: "MODEL.SAM_NAME"}
 SAM_RELEASE = "https://dl.fbaipublicfiles.com/segment_anything"
 
 
@@ -31,12 +31,12 @@ class Pretrained(NamedTuple):
 
 
 TABLE = (
-    Pretrained(MODEL, TOYWORLD, "FrozenSeg-tiny", "toyworld/weights/frozenseg_tiny.safetensors"),
-    Pretrained(CLIP, TOYWORLD, TOYWORLD_CLIP, "toyworld/weights/clip.safetensors"),
-    Pretrained(SAM, TOYWORLD, TOYWORLD_SAM, "toyworld/weights/sam.safetensors"),
-    Pretrained(SAM, RELEASED, "vit_b", f"{SAM_RELEASE}/sam_vit_b_01ec64.pth"),
-    Pretrained(SAM, RELEASED, "vit_l", f"{SAM_RELEASE}/sam_vit_l_0b3195.pth"),
-    Pretrained(SAM, RELEASED, "vit_h", f"{SAM_RELEASE}/sam_vit_h_4b8939.pth"),
+    Pretrained(MODEL_WEIGHTS, TOYWORLD, "FrozenSeg-tiny", "toyworld/weights/frozenseg_tiny.safetensors"),
+    Pretrained(CLIP_WEIGHTS, TOYWORLD, TOYWORLD_CLIP, "toyworld/weights/clip.safetensors"),
+    Pretrained(SAM_WEIGHTS, TOYWORLD, TOYWORLD_SAM, "toyworld/weights/sam.safetensors"),
+    Pretrained(SAM_WEIGHTS, RELEASED, "vit_b", f"{SAM_RELEASE}/sam_vit_b_01ec64.pth"),
+    Pretrained(SAM_WEIGHTS, RELEASED, "vit_l", f"{SAM_RELEASE}/sam_vit_l_0b3195.pth"),
+    Pretrained(SAM_WEIGHTS, RELEASED, "vit_h", f"{SAM_RELEASE}/sam_vit_h_4b8939.pth"),
 )
 
 
@@ -48,7 +48,7 @@ def weights_file(source: str | Path) -> Path:
 
 def pretrained_models() -> list[str]:
     """Return the names of all trained models of the table."""
-    return [entry.name for entry in TABLE if entry.key == MODEL]
+    return [entry.name for entry in TABLE if entry.key == MODEL_WEIGHTS]
 
 
 def pretrained_model(name: str) -> Path:
@@ -62,7 +62,7 @@ def pretrained_model(name: str) -> Path:
         raise ConfigError(
             f"Unknown pretrained model {name!r}.{did_you_mean(name, names)} Available: {', '.join(names)}."
         )
-    return _local_file(next(entry for entry in TABLE if (entry.key, entry.name) == (MODEL, name)))
+    return _local_file(next(entry for entry in TABLE if (entry.key, entry.name) == (MODEL_WEIGHTS, name)))
 
 
 def pretrained_encoder(key: str, name: str, architecture: str) -> Path | None:

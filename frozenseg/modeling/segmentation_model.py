@@ -1,4 +1,4 @@
-"""Interface of a segmentation model: what training, evaluation and prediction require of it."""
+"""Interface between a segmentation model and its users: training, evaluation and prediction."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence

@@ -15,8 +15,8 @@ from frozenseg.modeling.sam.build import build_sam
 
 MIB = 1 << 20
 FROZENSEG = weights_file("toyworld")
-CLIP = pretrained_encoder(pretrained.CLIP, "toyworld", TOYWORLD_CLIP)
-SAM = pretrained_encoder(pretrained.SAM, "toyworld", TOYWORLD_SAM)
+CLIP = pretrained_encoder(pretrained.CLIP_WEIGHTS, "toyworld", TOYWORLD_CLIP)
+SAM = pretrained_encoder(pretrained.SAM_WEIGHTS, "toyworld", TOYWORLD_SAM)
 
 
 def test_they_are_small():
@@ -74,10 +74,10 @@ def test_released_files_are_downloaded_once_and_checked_by_their_hash(tmp_path, 
 
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
     monkeypatch.setattr(torch.hub, "download_url_to_file", download)
-    files = [pretrained_encoder(pretrained.SAM, "", "vit_b") for _ in range(2)]
+    files = [pretrained_encoder(pretrained.SAM_WEIGHTS, "", "vit_b") for _ in range(2)]
     assert downloads == [("sam_vit_b_01ec64.pth", "01ec64")]
     assert files == [tmp_path / "checkpoints/sam_vit_b_01ec64.pth"] * 2
-    assert pretrained_encoder(pretrained.SAM, "", "vit_t") is None
+    assert pretrained_encoder(pretrained.SAM_WEIGHTS, "", "vit_t") is None
 
 
 def test_a_failed_download_is_one_sentence(tmp_path, monkeypatch):

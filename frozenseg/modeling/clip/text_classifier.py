@@ -23,7 +23,7 @@ BLOCK = 64  # names encoded together
 CHUNK = 128  # prompts that pass the text tower at once
 LONG_WORK = 3  # blocks from which on a progress bar is shown
 REMEMBERED = 8  # vocabularies kept on the device
-_remembering = threading.Lock()  # shared by all classifiers, so that models can be copied; held for moments only
+_remembering = threading.Lock()  # one for all classifiers, as a lock in each would make models uncopyable
 
 
 class _Encoded(NamedTuple):
@@ -86,7 +86,7 @@ class TextClassifier:
                 self._remembered.move_to_end(vocabulary.classes)
                 return encoded
         class_index = [index for index, names in enumerate(vocabulary.classes) for _ in names]
-        with torch.inference_mode(False):  # what is kept may be used in training later
+        with torch.inference_mode(False):  # tensors of inference mode cannot be used in training later
             encoded = _Encoded(
                 self.embed(vocabulary.synonyms).to(device),
                 torch.tensor([*class_index, len(vocabulary)], device=device),

@@ -40,7 +40,7 @@ def find_clip_weights(model_name: str, source: str) -> ClipWeights:
         ConfigError: the source is none of these.
         CheckpointError: the download fails, or the format is not supported.
     """
-    named = pretrained.pretrained_encoder(pretrained.CLIP, source, model_name)
+    named = pretrained.pretrained_encoder(pretrained.CLIP_WEIGHTS, source, model_name)
     if named is not None:
         return ClipWeights(named, quick_gelu=False)
     tag = open_clip.get_pretrained_cfg(model_name, source)

@@ -104,7 +104,7 @@ class FrozenSeg(MaskClassifier):
         text: TextEmbeddings,
         settings: InferenceSettings,
     ) -> list[ProposalVotes | None]:
-        """Let SAM propose masks for every image, and CLIP classify them.
+        """Propose masks for every image with SAM, and classify them with CLIP.
 
         Args:
             batch: an element may bring its ``proposals``, from :meth:`propose_for`.

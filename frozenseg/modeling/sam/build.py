@@ -38,7 +38,7 @@ def build_sam(name: str, weights: str) -> FrozenSAM:
 
 
 def _weights_file(name: str, weights: str) -> Path:
-    file = pretrained.pretrained_encoder(pretrained.SAM, weights, name)
+    file = pretrained.pretrained_encoder(pretrained.SAM_WEIGHTS, weights, name)
     if file is not None:
         return file
     if weights == pretrained.RELEASED:

@@ -1,8 +1,8 @@
-"""Records the small goldens in ``tests/data/parity`` from our own model: ``python -m tests.lab.parity.record``.
+"""Recorder of the small goldens in ``tests/data/parity``: ``PYTHONPATH=tools python -m tests.lab.parity.record``.
 
-They hold what the model computes today against what it will compute tomorrow. That it computes the right thing is shown
-elsewhere: by the reference's own goldens, and by the formulas in NumPy beside this file, which the tests hold these
-goldens to as well. Record again only with a reason, and say it.
+They are computed by this model and detect changes of its outputs. Its correctness is shown by the goldens of the
+reference, and by the formulas in NumPy in the folder ``formulas``, which the tests compare with these goldens too.
+Record them again only with a reason, and state it in the commit.
 """
 
 import json

@@ -118,5 +118,5 @@ def test_a_checkpoint_that_cannot_be_written_is_an_error(tmp_path: Path, monkeyp
         raise RuntimeError("PytorchStreamWriter failed writing file")
 
     monkeypatch.setattr(torch, "save", full)
-    with pytest.raises(CheckpointError, match="cannot be written .*make room, or choose another folder"):
+    with pytest.raises(CheckpointError, match="cannot be written .*free some space, or use another folder"):
         optimise(fresh(), line(fresh()), SCHEDULE, ResumeFile(tmp_path / "state.pt", "this"))

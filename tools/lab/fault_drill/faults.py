@@ -13,6 +13,7 @@ from pathlib import Path
 from lab import SCRIPTS
 from lab.fault_drill.training_run import CHECKPOINT_PERIOD, MAX_BAD_STEPS, DrillError, TrainingRun
 
+SPACE_HINTS = ("make room", "free some space")  # parts of the error messages about a full disk
 NAN_LOSSES = """
 from frozenseg.engine.training.trainer import Trainer
 compute_losses = Trainer._losses
@@ -65,7 +66,7 @@ def fill_disk(run: TrainingRun) -> str:
     with run.start(in_child=limit) as process:
         code = process.wait()
     message = run.last_message()
-    if code != 2 or "make room" not in message:
+    if code != 2 or not any(hint in message for hint in SPACE_HINTS):
         raise DrillError(f"a full disk ended the run with code {code}: {message}")
     if limit is None:
         subprocess.run(["mount", "-o", "remount,size=1g", str(run.folder)], check=True)  # noqa: S607

@@ -17,10 +17,10 @@ def flat_picture(colour: str, shape: str) -> np.ndarray:
     """Return a thing of one colour on water of one colour, (H, W, 3) uint8."""
     import colorsys
 
-    picture = np.full((320, 320, 3), (64, 130, 178), dtype=np.uint8)
+    image = np.full((320, 320, 3), (64, 130, 178), dtype=np.uint8)
     mask = drawn(shape)
-    picture[100:196, 100:196][mask] = np.round(255 * np.array(colorsys.hsv_to_rgb(*COLOURS[colour]))).astype(np.uint8)
-    return picture
+    image[100:196, 100:196][mask] = np.round(255 * np.array(colorsys.hsv_to_rgb(*COLOURS[colour]))).astype(np.uint8)
+    return image
 
 
 def test_the_majority_is_one_region():

@@ -1,4 +1,4 @@
-"""Masks made ahead: every picture once, none twice, and an evaluation finds them."""
+"""The cache of SAM proposals: every image once, and evaluations use it."""
 
 import logging
 import pickle

@@ -18,11 +18,11 @@ def world(tmp_path: Path) -> Path:
 
 def arguments(world: Path, task: str) -> list[str]:
     """The ground truth against itself."""
-    truth, lines = json.loads((world / "instances.json").read_text()), world / "lines.json"
+    ground_truth, lines = json.loads((world / "instances.json").read_text()), world / "lines.json"
     guesses = [
         {"image_id": item["image_id"], "category_id": item["category_id"], "score": 0.5}
         | {"segmentation": encode_rle(decode_segmentation(item["segmentation"], 64, 64)[None])[0]}
-        for item in truth["annotations"]
+        for item in ground_truth["annotations"]
     ]
     lines.write_text(json.dumps(guesses))
     words = {
@@ -83,9 +83,9 @@ def test_files_that_cannot_be_scored_end_with_2(world: Path, capsys: pytest.Capt
 def test_a_table_is_told_even_where_its_file_cannot_be_written(world: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (world / "taken").write_text("")
     assert main([*arguments(world, "instance"), "--output", str(world / "taken/results.json")]) == 2
-    told = capsys.readouterr()
-    assert "AP" in told.out
-    assert "taken/results.json cannot be written" in told.err
+    printed = capsys.readouterr()
+    assert "AP" in printed.out
+    assert "taken/results.json cannot be written" in printed.err
 
 
 @pytest.mark.parametrize(

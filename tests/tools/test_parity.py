@@ -1,4 +1,4 @@
-"""The command that says whether the model is the reference's."""
+"""The parity script: tables, exit codes, and errors of single cases."""
 
 import json
 import shutil

@@ -39,7 +39,7 @@ def run(main: Main, folder: Path, *options: Any) -> int:
     return main([str(word) for word in (*OPTIONS, "OUTPUT_DIR", folder, *options)])
 
 
-def told(folder: Path) -> dict[int, dict[str, float]]:
+def logged_losses(folder: Path) -> dict[int, dict[str, float]]:
     lines = map(json.loads, (folder / "metrics.json").read_text().splitlines())
     kept = ("loss", "lr", "grad_norm")
     return {line["iteration"]: {k: v for k, v in line.items() if k.endswith(kept) or "loss" in k} for line in lines}
@@ -50,8 +50,8 @@ def weights(folder: Path) -> dict[str, torch.Tensor]:
 
 
 def assert_same(one: Path, other: Path) -> None:
-    assert told(one) == told(other)
-    assert len(told(one)) == 4
+    assert logged_losses(one) == logged_losses(other)
+    assert len(logged_losses(one)) == 4
     trained, expected = weights(one), weights(other)
     assert all(torch.equal(trained[name], expected[name]) for name in expected)
 

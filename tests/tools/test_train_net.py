@@ -1,4 +1,4 @@
-"""The training tool from end to end, on a ToyWorld of eight pictures."""
+"""The training script from end to end, on a ToyWorld of eight images."""
 
 import json
 import os

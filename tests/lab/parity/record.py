@@ -77,7 +77,7 @@ def describe(project: str, clip: str, head: dict[str, Any], masks: dict[str, Any
     }
 
 
-def picture(seed: int, size: tuple[int, int], wanted: tuple[int, int]) -> dict[str, Any]:
+def record_of(seed: int, size: tuple[int, int], wanted: tuple[int, int]) -> dict[str, Any]:
     """Return an image of a segmentation: made with a size, its outputs wanted at another."""
     recipe = f"make_image({seed}, {size[0]}, {size[1]})"
     return {"recipe": recipe, "height": wanted[0], "width": wanted[1], "crc32": crc(evaluate_recipe(recipe))}
@@ -98,7 +98,7 @@ def crc(image: Tensor) -> int:
 
 def cases() -> dict[str, dict[str, Any]]:
     """Return every case by name."""
-    two = [picture(11, (64, 96), (80, 110)), picture(12, (50, 70), (50, 70))]
+    two = [record_of(11, (64, 96), (80, 110)), record_of(12, (50, 70), (50, 70))]
     injectors = {"SAM_QUERY_FUSE_LAYER": 1, "SAM_FEATURE_FUSE_LAYER": 2}
     return {
         "tiny_frozenseg_released": describe("frozenseg", "toy_convnext", RELEASED, {}, two),

@@ -1,4 +1,4 @@
-"""How far is too far, and how it is told."""
+"""Comparison with goldens: tolerances, the table of stages, and reading of goldens."""
 
 import numpy as np
 import pytest

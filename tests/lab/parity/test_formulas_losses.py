@@ -26,7 +26,7 @@ def predicted(seed: int, batch: int) -> Predicted:
     return Predicted(2 * normal(seed, batch, QUERIES, CLASSES + 1), masks)
 
 
-def truths(seed: int, counts: tuple[int, ...]) -> list[GroundTruth]:
+def ground_truths(seed: int, counts: tuple[int, ...]) -> list[GroundTruth]:
     """Return blobs and labels; ``counts`` targets an image."""
     return [
         GroundTruth(
@@ -53,10 +53,10 @@ def matcher() -> HungarianMatcher:
 @pytest.mark.parametrize("counts", [(3, 5), (0, 4), (9, 1)])
 def test_matching(counts: tuple[int, int], seed: int) -> None:
     """Nine targets are more than the queries."""
-    prediction, wanted = predicted(seed, 2), truths(seed, counts)
+    prediction, targets = predicted(seed, 2), ground_truths(seed, counts)
     with float64():
-        actual = matcher()(as_prediction(prediction), as_targets(wanted))
-    expected = losses.match(prediction, wanted, draw(1, SETTING.points, 2)[0], SETTING)
+        actual = matcher()(as_prediction(prediction), as_targets(targets))
+    expected = losses.match(prediction, targets, draw(1, SETTING.points, 2)[0], SETTING)
     for mine, (queries, targets) in zip(actual, expected, strict=True):
         assert dict(zip(mine.queries.tolist(), mine.targets.tolist(), strict=True)) == dict(
             zip(queries.tolist(), targets.tolist(), strict=True)
@@ -65,19 +65,19 @@ def test_matching(counts: tuple[int, int], seed: int) -> None:
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_matching_costs(seed: int) -> None:
-    prediction, [wanted] = predicted(seed, 1), truths(seed, (4,))
+    prediction, [targets] = predicted(seed, 1), ground_truths(seed, (4,))
     with float64():
-        actual = matcher()._cost(*(one[0] for one in as_prediction(prediction)), as_targets([wanted])[0])
+        actual = matcher()._cost(*(one[0] for one in as_prediction(prediction)), as_targets([targets])[0])
     points = draw(1, SETTING.points, 2)[0]
-    agree(actual, losses.matching_cost(prediction.logits[0], prediction.masks[0], wanted, points, SETTING))
+    agree(actual, losses.matching_cost(prediction.logits[0], prediction.masks[0], targets, points, SETTING))
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_losses_on_given_points(seed: int) -> None:
-    said, wanted = 3 * normal(seed, 6, 40), (normal(seed + 1, 6, 40) > 0).astype(float)
-    cross_entropy, dice = mask_losses(*tensors((said, wanted)), torch.tensor(4.0, dtype=torch.float64))
-    agree(cross_entropy, np.asarray(losses.binary_cross_entropy(said, wanted).mean(axis=-1).sum() / 4))
-    agree(dice, np.asarray(losses.dice(said, wanted).sum() / 4))
+    predictions, targets = 3 * normal(seed, 6, 40), (normal(seed + 1, 6, 40) > 0).astype(float)
+    cross_entropy, dice = mask_losses(*tensors((predictions, targets)), torch.tensor(4.0, dtype=torch.float64))
+    agree(cross_entropy, np.asarray(losses.binary_cross_entropy(predictions, targets).mean(axis=-1).sum() / 4))
+    agree(dice, np.asarray(losses.dice(predictions, targets).sum() / 4))
     logits, labels = normal(seed, 2, QUERIES, CLASSES + 1), np.random.default_rng(seed).integers(0, CLASSES + 1, (2, 7))
     weights = torch.ones(CLASSES + 1, dtype=torch.float64)
     weights[-1] = SETTING.void_weight
@@ -105,11 +105,11 @@ def test_uncertain_points(oversample: float, importance: float, seed: int) -> No
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("counts", [(3, 5), (0, 4), (0, 0), (2, 9)])
 def test_whole_criterion_with_deep_supervision(counts: tuple[int, int], seed: int) -> None:
-    predictions, wanted = [predicted(seed + layer, 2) for layer in range(3)], truths(seed, counts)
+    predictions, targets = [predicted(seed + layer, 2) for layer in range(3)], ground_truths(seed, counts)
     numbers = {"weights": SETTING[:3], "void_weight": 0.125, "points": 50, "oversample": 3.0, "importance": 0.75}
     criterion = SetCriterion(classes=CLASSES, matcher=matcher(), **numbers).double()
     *before, final = (as_prediction(one) for one in predictions)
     with float64():
-        actual = criterion(MaskPredictions(final, tuple(before)), as_targets(wanted))
-    expected = losses.criterion(predictions, wanted, draw, SETTING)
+        actual = criterion(MaskPredictions(final, tuple(before)), as_targets(targets))
+    expected = losses.criterion(predictions, targets, draw, SETTING)
     assert {name: loss.item() for name, loss in actual.items()} == pytest.approx(expected, abs=TIGHT)

@@ -42,9 +42,9 @@ def test_of_the_three_masks_the_best_one_learns():
 
 
 def test_ious_of_masks():
-    logits, truth = torch.full((2, 2), -1.0), torch.zeros(2, 2)
-    logits[0], truth[:, 0] = 1.0, 1.0
-    assert mask_ious(logits, truth).item() == pytest.approx(1 / 3)
+    logits, target = torch.full((2, 2), -1.0), torch.zeros(2, 2)
+    logits[0], target[:, 0] = 1.0, 1.0
+    assert mask_ious(logits, target).item() == pytest.approx(1 / 3)
 
 
 def test_prompts_lie_in_their_masks(pool: ScenePool):

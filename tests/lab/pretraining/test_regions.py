@@ -1,4 +1,4 @@
-"""Scenes with a sentence about each region: masks, sentences and truth belong together."""
+"""Scenes with a sentence per region: masks, sentences and their truth values match."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The pool: views show what they say, and the pictures depend on the seed alone."""
+"""The scene pool: views match their categories, and scenes depend on the seed only."""
 
 import numpy as np
 import torch

@@ -12,7 +12,7 @@ CIRCLE, STRIPED, STAR, GRASS = (
 )
 
 
-def said(*names: str) -> Sentence:
+def sentence_of(*names: str) -> Sentence:
     return Sentence(" ".join(names), tuple(frozenset(name.split()) for name in names))
 
 
@@ -24,12 +24,12 @@ def test_a_plain_thing_says_that_it_is_plain():
 @pytest.mark.parametrize(
     ("sentence", "expected"),
     [
-        (said("plain blue circle"), [True, False, False, True]),  # the striped one is another thing
-        (said("circle"), [True, True, False, True]),
-        (said("striped"), [False, True, False, False]),
-        (said("grass"), [False, False, False, True]),
-        (said("circle", "grass"), [False, False, False, True]),  # all of it must be there
-        (said("green circle"), [False, False, False, False]),  # in one thing
+        (sentence_of("plain blue circle"), [True, False, False, True]),  # the striped one is another thing
+        (sentence_of("circle"), [True, True, False, True]),
+        (sentence_of("striped"), [False, True, False, False]),
+        (sentence_of("grass"), [False, False, False, True]),
+        (sentence_of("circle", "grass"), [False, False, False, True]),  # all of it must be there
+        (sentence_of("green circle"), [False, False, False, False]),  # in one thing
     ],
     ids=lambda value: value.text if isinstance(value, Sentence) else "",
 )

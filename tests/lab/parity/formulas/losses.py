@@ -31,36 +31,36 @@ class LossSetting(NamedTuple):
     importance: float
 
 
-def binary_cross_entropy(logits: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+def binary_cross_entropy(logits: np.ndarray, targets: np.ndarray) -> np.ndarray:
     """Return -[t log σ + (1 - t) log(1 - σ)], elementwise."""
-    return np.logaddexp(0, logits) - wanted * logits
+    return np.logaddexp(0, logits) - targets * logits
 
 
-def dice(logits: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+def dice(logits: np.ndarray, targets: np.ndarray) -> np.ndarray:
     """Return 1 - (2 Σ σt + 1) / (Σ σ + Σ t + 1) over the last axis."""
     p = sigmoid(logits)
-    return 1 - (2 * (p * wanted).sum(axis=-1) + 1) / (p.sum(axis=-1) + wanted.sum(axis=-1) + 1)
+    return 1 - (2 * (p * targets).sum(axis=-1) + 1) / (p.sum(axis=-1) + targets.sum(axis=-1) + 1)
 
 
 def matching_cost(
-    logits: np.ndarray, masks: np.ndarray, truth: GroundTruth, points: np.ndarray, setting: LossSetting
+    logits: np.ndarray, masks: np.ndarray, ground_truth: GroundTruth, points: np.ndarray, setting: LossSetting
 ) -> np.ndarray:
     """Return (Q, n): 2·(-p[class]) + 5·BCE + 5·dice on points (P, 2) that all masks of the image share."""
     x, y = points.T
-    said = sample(masks, x, y)[:, None]
-    wanted = sample(truth.masks.astype(float), x, y)[None]
-    cost = setting.class_weight * -softmax(logits)[:, truth.labels]
-    cost = cost + setting.mask_weight * binary_cross_entropy(said, wanted).mean(axis=-1)
-    return cost + setting.dice_weight * dice(said, wanted)
+    predictions = sample(masks, x, y)[:, None]
+    targets = sample(ground_truth.masks.astype(float), x, y)[None]
+    cost = setting.class_weight * -softmax(logits)[:, ground_truth.labels]
+    cost = cost + setting.mask_weight * binary_cross_entropy(predictions, targets).mean(axis=-1)
+    return cost + setting.dice_weight * dice(predictions, targets)
 
 
 def match(
-    prediction: Predicted, truths: list[GroundTruth], points: np.ndarray, setting: LossSetting
+    prediction: Predicted, ground_truths: list[GroundTruth], points: np.ndarray, setting: LossSetting
 ) -> list[np.ndarray]:
     """Return for each image (2, n): the queries, ascending, and the target of each."""
     return [
-        np.array(linear_sum_assignment(matching_cost(logits, masks, truth, points, setting)))
-        for logits, masks, truth in zip(*prediction, truths, strict=True)
+        np.array(linear_sum_assignment(matching_cost(logits, masks, ground_truth, points, setting)))
+        for logits, masks, ground_truth in zip(*prediction, ground_truths, strict=True)
     ]
 
 
@@ -78,14 +78,14 @@ def class_loss(logits: np.ndarray, labels: np.ndarray, void_weight: float) -> fl
 
 
 def losses_of(
-    prediction: Predicted, truths: list[GroundTruth], draw: Draw, setting: LossSetting
+    prediction: Predicted, ground_truths: list[GroundTruth], draw: Draw, setting: LossSetting
 ) -> tuple[float, float, float]:
     """Return the weighted cross-entropy, mask and dice loss of one prediction with its own matching."""
     batch, queries, outputs = prediction.logits.shape
-    matches = match(prediction, truths, draw(1, setting.points, 2)[0], setting)
+    matches = match(prediction, ground_truths, draw(1, setting.points, 2)[0], setting)
     labels = np.full((batch, queries), outputs - 1)
     for image, (chosen, targets) in enumerate(matches):
-        labels[image, chosen] = truths[image].labels[targets]
+        labels[image, chosen] = ground_truths[image].labels[targets]
     pairs = [(image, query, target) for image, found in enumerate(matches) for query, target in found.T]
     keep = int(setting.importance * setting.points)
     candidates = draw(len(pairs), int(setting.oversample * setting.points), 2)
@@ -94,10 +94,10 @@ def losses_of(
     for pair, (image, query, target) in enumerate(pairs):
         mask = prediction.masks[image, query]
         x, y = training_points(mask, candidates[pair], uniform[pair], keep).T
-        said, wanted = sample(mask, x, y), sample(truths[image].masks[target].astype(float), x, y)
-        mask_loss += float(binary_cross_entropy(said, wanted).mean())
-        dice_loss += float(dice(said, wanted))
-    share = max(sum(len(truth.labels) for truth in truths), 1)
+        predictions, targets = sample(mask, x, y), sample(ground_truths[image].masks[target].astype(float), x, y)
+        mask_loss += float(binary_cross_entropy(predictions, targets).mean())
+        dice_loss += float(dice(predictions, targets))
+    share = max(sum(len(ground_truth.labels) for ground_truth in ground_truths), 1)
     return (
         setting.class_weight * class_loss(prediction.logits, labels, setting.void_weight),
         setting.mask_weight * mask_loss / share,
@@ -106,12 +106,12 @@ def losses_of(
 
 
 def criterion(
-    predictions: list[Predicted], truths: list[GroundTruth], draw: Draw, setting: LossSetting
+    predictions: list[Predicted], ground_truths: list[GroundTruth], draw: Draw, setting: LossSetting
 ) -> dict[str, float]:
     """Return all losses by name: the last prediction's without a number, ``_0`` from the initial queries and so on."""
     named = {}
     for number, prediction in enumerate(predictions):
         suffix = "" if number == len(predictions) - 1 else f"_{number}"
-        values = losses_of(prediction, truths, draw, setting)
+        values = losses_of(prediction, ground_truths, draw, setting)
         named |= dict(zip((f"loss_ce{suffix}", f"loss_mask{suffix}", f"loss_dice{suffix}"), values, strict=True))
     return named

@@ -246,12 +246,7 @@ KEYS: tuple[Key, ...] = (
     Key("TEST.AUG.MIN_SIZES", list(range(400, 1300, 100)), "result", "shortest edges of the sizes, pixels"),
     Key("TEST.AUG.MAX_SIZE", 4000, "result", "longest edge of every size, pixels"),
     Key("TEST.AUG.FLIP", True, "result", "include the mirror image of each size"),
-    Key(
-        "TEST.USE_SAM_MASKS",
-        False,
-        "result",
-        "let SAM proposals vote for unseen classes in semantic segmentation",
-    ),
+    Key("TEST.USE_SAM_MASKS", False, "result", "let SAM proposals vote for unseen classes in semantic segmentation"),
     Key("TEST.SAM_MASK_PRED_ALPHA", 0.2, "result", "weight of the proposal votes, 0-1"),
     Key(
         "TEST.SAM_MASK_THRESHOLD",

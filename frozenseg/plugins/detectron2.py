@@ -164,11 +164,7 @@ def FCCLIPHead(cfg: CfgNode, input_shape: dict[str, ShapeSpec]) -> SemSegHead:  
 
 
 class FrozenSegTrainer(DefaultTrainer):
-    """Detectron2's trainer with our data loaders, optimiser, schedule and evaluators.
-
-    Args:
-        cfg: config of Detectron2 with our keys.
-    """
+    """Detectron2's trainer with our data loaders, optimiser, schedule and evaluators."""
 
     def __init__(self, cfg: CfgNode) -> None:
         our_cfg = frozenseg_config(cfg)
@@ -199,8 +195,8 @@ class FrozenSegTrainer(DefaultTrainer):
     def build_evaluator(cls, cfg: CfgNode, dataset_name: str) -> DatasetEvaluator:
         """Return our evaluators of a data set."""
         our_cfg = frozenseg_config(cfg)
-        training = resolve_for_run(our_cfg, our_cfg.DATASETS.TRAIN[0])
-        return build_benchmark(our_cfg, resolve_for_run(our_cfg, dataset_name), training).evaluators
+        dataset, training = (resolve_for_run(our_cfg, name) for name in (dataset_name, our_cfg.DATASETS.TRAIN[0]))
+        return build_benchmark(our_cfg, dataset, training).evaluators
 
     @classmethod
     def build_optimizer(cls, cfg: CfgNode, model: nn.Module) -> torch.optim.Optimizer:
@@ -267,9 +263,6 @@ def start_detectron2(arguments: argparse.Namespace, opts: list[str]) -> int:
     Args:
         arguments: parsed command line.
         opts: its ``[KEY, VALUE, …]``.
-
-    Raises:
-        FrozenSegError: a mistake that the user can correct.
     """
     register()
     cfg = detectron2_cfg()
@@ -334,11 +327,9 @@ def _build(cfg: CfgNode, name: str) -> nn.Module:
 
 def _build_head(cfg: CfgNode, input_shape: dict[str, ShapeSpec], sam_channels: int | None) -> SemSegHead:
     our_cfg = frozenseg_config(cfg)
-    embed_dim = our_cfg.MODEL.CLIP.EMBED_DIM
-    if not embed_dim:
+    if not (embed_dim := our_cfg.MODEL.CLIP.EMBED_DIM):
         raise ConfigError(
-            "EMBED_DIM is 0, but a head that is built without the model cannot read it from CLIP: set it to the width "
-            "of CLIP's joint embedding space."
+            "EMBED_DIM is 0, but a head that is built without CLIP cannot read it: set it to CLIP's width."
         )
     channels = tuple(input_shape[level].channels for level in STRIDES)
     return SemSegHead.from_config(our_cfg, channels=channels, embed_dim=embed_dim, sam_channels=sam_channels)

@@ -192,7 +192,7 @@ def test_backbone_and_heads_are_built_in_its_style(cfg) -> None:
     assert {name: (shape.channels, 64 // shape.stride) for name, shape in shapes.items()} == {
         name: (features.shape[1], features.shape[-1]) for name, features in maps.items()
     }
-    with pytest.raises(ConfigError, match="EMBED_DIM is 0, but a head that is built without"):
+    with pytest.raises(ConfigError, match="EMBED_DIM is 0, but a head that is built without CLIP"):
         SEM_SEG_HEADS_REGISTRY.get("FrozenSegHead")(cfg, shapes)
     cfg.MODEL.FROZEN_SEG.EMBED_DIM = backbone.clip.embed_dim
     own = plugin.frozenseg_config(cfg)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from frozenseg.config import get_cfg, load_config
-    from frozenseg.data.catalog import register as register_dataset
+    from frozenseg.data.catalog import register_dataset
     from frozenseg.engine.evaluation_run import evaluate_dataset
     from frozenseg.inference.predictor import Result, Segmenter
     from frozenseg.modeling.build import build_model
@@ -26,7 +26,7 @@ _HOMES = {
     "evaluate_dataset": ("frozenseg.engine.evaluation_run", "evaluate_dataset"),
     "get_cfg": ("frozenseg.config", "get_cfg"),
     "load_config": ("frozenseg.config", "load_config"),
-    "register_dataset": ("frozenseg.data.catalog", "register"),
+    "register_dataset": ("frozenseg.data.catalog", "register_dataset"),
 }
 __all__ = ["Result", "Segmenter", "Vocabulary", "__version__", "build_model", "evaluate_dataset", "get_cfg"]
 __all__ += ["load_config", "register_dataset"]

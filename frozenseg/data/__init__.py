@@ -1,6 +1,6 @@
 """Data sets by name, and the loaders that make batches of them; independent of the model."""
 
-from frozenseg.data.catalog import DatasetCatalog, MetadataCatalog, register, resolve, vocabulary_of
+from frozenseg.data.catalog import DatasetCatalog, MetadataCatalog, register_dataset, resolve, vocabulary_of
 from frozenseg.data.dataset import ResolvedDataset
 from frozenseg.data.metadata import Metadata
 from frozenseg.data.spec import CategoryRow, DatasetSpec
@@ -12,7 +12,7 @@ __all__ = [
     "Metadata",
     "MetadataCatalog",
     "ResolvedDataset",
-    "register",
+    "register_dataset",
     "resolve",
     "vocabulary_of",
 ]

@@ -136,7 +136,7 @@ def vocabulary_of(name: str) -> Vocabulary:
     return MetadataCatalog.get(name).vocabulary
 
 
-def register(spec: DatasetSpec) -> None:
+def register_dataset(spec: DatasetSpec) -> None:
     """Add a data set to both catalogs.
 
     Raises:
@@ -157,4 +157,4 @@ def _fill_catalogs() -> None:
     ]
     _filled.append(True)  # only now, so that an error above occurs again at the next use
     for spec in specs:
-        register(spec)
+        register_dataset(spec)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from frozenseg.data import DatasetCatalog, MetadataCatalog, register
+from frozenseg.data import DatasetCatalog, MetadataCatalog, register_dataset
 from frozenseg.data.spec import CategoryRow, DatasetSpec, read_categories
 from frozenseg.errors import DataError
 
@@ -29,7 +29,7 @@ def spec():
 
 def test_metadata_of_a_spec(spec, monkeypatch, tmp_path):
     monkeypatch.setenv("DETECTRON2_DATASETS", str(tmp_path))
-    register(spec)
+    register_dataset(spec)
     metadata = MetadataCatalog.get("my_spec")
     assert metadata.vocabulary.classes == (("cat", "kitten"), ("sky",), ("dog",))
     assert metadata.vocabulary.isthing == (True, False, True)

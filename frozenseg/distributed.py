@@ -10,7 +10,7 @@ from typing import TypeVar
 import torch
 import torch.distributed as dist
 
-T = TypeVar("T")
+_T = TypeVar("T")
 
 
 def is_distributed() -> bool:
@@ -43,7 +43,7 @@ def barrier() -> None:
         dist.barrier(device_ids=[torch.cuda.current_device()])
 
 
-def gather(item: T) -> list[T]:
+def gather(item: _T) -> list[_T]:
     """Return the ``item`` of every process, in rank order, on every process.
 
     Args:

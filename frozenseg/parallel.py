@@ -5,13 +5,13 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from typing import Any, TypeVar
 
-Result = TypeVar("Result")
+TaskResult = TypeVar("TaskResult")
 QUEUED = 8  # tasks submitted ahead for each process
 
 
 def run_tasks(
-    function: Callable[..., Result], tasks: Sequence[tuple[Any, ...]], workers: int = 1
-) -> Iterator[tuple[int, Result]]:
+    function: Callable[..., TaskResult], tasks: Sequence[tuple[Any, ...]], workers: int = 1
+) -> Iterator[tuple[int, TaskResult]]:
     """Call a function with the arguments of each task.
 
     Args:
@@ -30,7 +30,7 @@ def run_tasks(
     # spawned, not forked: safe with threads, and the same on every system
     with ProcessPoolExecutor(min(workers, len(tasks)), multiprocessing.get_context("spawn")) as pool:
         waiting = iter(enumerate(tasks))
-        running: dict[Future[Result], int] = {}
+        running: dict[Future[TaskResult], int] = {}
         try:
             while True:
                 for index, arguments in waiting:

@@ -25,8 +25,8 @@ from frozenseg.errors import ConfigError, did_you_mean
 ASSIGNMENT = "assignment"
 ORIGINS = "__origins__"  # attribute of a section: key → origin of its value
 VERSIONS = (2,)
-CLIP = SECTION.rpartition(".")[2]
-ALIASES = {section.rpartition(".")[2]: CLIP for section in PUBLISHED_SECTIONS}
+_CLIP = SECTION.rpartition(".")[2]
+ALIASES = {section.rpartition(".")[2]: _CLIP for section in PUBLISHED_SECTIONS}
 
 
 class CfgNode(FvcoreCfgNode):
@@ -161,8 +161,8 @@ class CfgNode(FvcoreCfgNode):
         """Return a copy in which the CLIP section has its published name."""
         copied = self.clone()
         model = dict.get(copied, "MODEL", {})
-        if CLIP in model:
-            model[published_section(model.META_ARCHITECTURE).rpartition(".")[2]] = model.pop(CLIP)
+        if _CLIP in model:
+            model[published_section(model.META_ARCHITECTURE).rpartition(".")[2]] = model.pop(_CLIP)
         return copied
 
     def __getattr__(self, name: str) -> Any:

@@ -22,16 +22,16 @@ from frozenseg.errors import DataError, did_you_mean
 from frozenseg.structures.record import Record
 from frozenseg.vocabulary import Vocabulary
 
-T = TypeVar("T")
+_T = TypeVar("T")
 
 
-class _Catalog(ABC, Generic[T]):
+class _Catalog(ABC, Generic[_T]):
     """Names with functions that return their entries."""
 
     def __init__(self) -> None:
-        self._entries: dict[str, Callable[[], T]] = {}
+        self._entries: dict[str, Callable[[], _T]] = {}
 
-    def register(self, name: str, make: Callable[[], T]) -> None:
+    def register(self, name: str, make: Callable[[], _T]) -> None:
         """Add an entry.
 
         Args:
@@ -54,7 +54,7 @@ class _Catalog(ABC, Generic[T]):
         _fill_catalogs()
         return sorted(self._entries)
 
-    def _look_up(self, name: str) -> Callable[[], T]:
+    def _look_up(self, name: str) -> Callable[[], _T]:
         known = self.list()
         if name in known:
             return self._entries[name]
@@ -63,7 +63,7 @@ class _Catalog(ABC, Generic[T]):
         raise DataError(f"Unknown data set {name!r}.{did_you_mean(name, known)} Known: {', '.join(known)}.")
 
     @abstractmethod
-    def _parse(self, name: str) -> Callable[[], T]:
+    def _parse(self, name: str) -> Callable[[], _T]:
         """Return the function of a name that describes the files of a data set."""
 
 

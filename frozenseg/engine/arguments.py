@@ -12,7 +12,7 @@ KEY_OF_FLAG = {  # flags that set a config key, by their attribute of the parsed
     "compare": "TEST.COMPARE",
     "save_predictions": "TEST.SAVE_PREDICTIONS",
 }
-DESCRIPTION = """\
+_DESCRIPTION = """\
 Train or evaluate the model of a config.
 
 Training writes checkpoints, log.txt, metrics.json, TensorBoard files and config.yaml to OUTPUT_DIR, and evaluates on
@@ -64,7 +64,7 @@ examples:
 def argument_parser() -> argparse.ArgumentParser:
     """Return the parser of the training tool."""
     parser = argparse.ArgumentParser(
-        description=DESCRIPTION, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
+        description=_DESCRIPTION, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--config-file", required=True, metavar="FILE", help="YAML config, for example from configs/")
     parser.add_argument(

@@ -20,7 +20,7 @@ from frozenseg.structures.instances import Instances
 from frozenseg.structures.output_kinds import ModelOutput
 from frozenseg.structures.record import Record, image_name
 
-T = TypeVar("T")
+_T = TypeVar("T")
 
 
 class InstanceScores(NamedTuple):
@@ -88,7 +88,7 @@ class ThingClasses:
 
 
 def score_on_main_process(
-    images: Sequence[T], score: Callable[[list[T]], InstanceScores], table: ClassTable
+    images: Sequence[_T], score: Callable[[list[_T]], InstanceScores], table: ClassTable
 ) -> tuple[TaskResults, PerClassResults]:
     """Gather the contributions of all processes, score them on the main process, and send the result to all.
 

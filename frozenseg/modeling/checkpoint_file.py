@@ -26,7 +26,7 @@ from frozenseg.vocabulary import Vocabulary
 SAFETENSORS = ".safetensors"
 METADATA = "frozenseg"  # our entry in the metadata of a safetensors file, JSON
 FORMAT = 1  # version of that entry
-DESCRIPTION = ("frozen", "vocabulary", "isthing", "config")  # in our checkpoints, next to the weights
+_DESCRIPTION = ("frozen", "vocabulary", "isthing", "config")  # in our checkpoints, next to the weights
 STATES = ("trainer", "bad_step")  # in some of our checkpoints
 WRAPPED = "module."  # prefix of every name after parallel training
 DAMAGED = (
@@ -71,7 +71,7 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     except DAMAGED as error:
         raise CheckpointError(_message(path, error)) from error
     ours = isinstance(content.get("frozen"), dict)
-    kept = (*DESCRIPTION, *STATES) if ours else ()
+    kept = (*_DESCRIPTION, *STATES) if ours else ()
     return {"model": weights, **{key: content[key] for key in kept if key in content}}
 
 
@@ -94,7 +94,7 @@ def write_checkpoint(path: Path, content: Mapping[str, Any]) -> None:
     """
     try:
         if path.suffix == SAFETENSORS:
-            description = {key: content[key] for key in DESCRIPTION if key in content}
+            description = {key: content[key] for key in _DESCRIPTION if key in content}
             metadata = {METADATA: json.dumps({"format": FORMAT, **description}, sort_keys=True, ensure_ascii=False)}
             write_tensors(path, content["model"], metadata if description else None)
         else:
@@ -132,7 +132,7 @@ def _read_safetensors(path: Path) -> dict[str, Any]:
             raise CheckpointError(
                 f"{path} has format {described['format']}, this version reads up to {FORMAT}: update FrozenSeg."
             )
-        content |= {key: described[key] for key in DESCRIPTION if key in described}
+        content |= {key: described[key] for key in _DESCRIPTION if key in described}
     return content
 
 

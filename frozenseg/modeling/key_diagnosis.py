@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
-SAM = "sam."
+_SAM = "sam."
 SAM_BRANCH = "sem_seg_head.pixel_decoder.sam_transformer."
 SAM_INJECTORS = "sem_seg_head.predictor.transformer_cross_attention_layers_sam."
 DECODER = "sem_seg_head.predictor."
@@ -11,7 +11,7 @@ FOREIGN = {  # beginning of a name: the model in the file, and the config key fo
     "image_encoder.": ("SAM alone", "MODEL.SAM_WEIGHTS"),
     "visual.": ("CLIP alone", "CLIP_PRETRAINED_WEIGHTS"),
 }
-SCALES = 3
+_SCALES = 3
 
 Shapes = Mapping[str, tuple[int, ...]]  # shapes of weights by name
 
@@ -95,8 +95,8 @@ def _foreign(file: Shapes) -> str:
 
 def _architecture(file: Shapes, model: Shapes, frozen: Collection[str]) -> str:
     """Distinguish FrozenSeg from FC-CLIP: only FrozenSeg has a SAM branch. Empty if file and model agree."""
-    with_sam = _has(file, SAM_BRANCH) or _has(file, SAM) or SAM.rstrip(".") in frozen
-    if with_sam == _has(model, SAM):
+    with_sam = _has(file, SAM_BRANCH) or _has(file, _SAM) or _SAM.rstrip(".") in frozen
+    if with_sam == _has(model, _SAM):
         return ""
     theirs, ours = ("FrozenSeg", "FCCLIP") if with_sam else ("FCCLIP", "FrozenSeg")
     return (
@@ -119,7 +119,7 @@ def _settings(file: Shapes, model: Shapes) -> list[tuple[str, int, int]]:
 
 def _injection_scale(shapes: Shapes) -> int:
     """Return the index of the scale with feature injectors, -1 without any."""
-    return min((int(layer) % SCALES for layer in _layers(shapes, SAM_INJECTORS)), default=-1)
+    return min((int(layer) % _SCALES for layer in _layers(shapes, SAM_INJECTORS)), default=-1)
 
 
 def _differing(sizes: tuple[Size, ...], file: Shapes, model: Shapes) -> list[tuple[Size, int, int]]:

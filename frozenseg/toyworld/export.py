@@ -34,7 +34,7 @@ from frozenseg.toyworld.categories import Category, all_categories, seen_categor
 from frozenseg.toyworld.scenes import Scene, draw_cast, render_scene
 
 SPLITS = ("train", "val_seen", "val_unseen")
-DESCRIPTION = "ToyWorld"
+_DESCRIPTION = "ToyWorld"
 CHUNK = 16  # images that a process makes at a time
 Map = Callable[..., Iterable[Any]]
 
@@ -159,7 +159,7 @@ def _check_replaceable(folder: Path) -> None:
         description = json.loads((folder / "panoptic.json").read_text(encoding="utf-8"))["info"]["description"]
     except (OSError, ValueError, KeyError, TypeError):
         description = None
-    if description != DESCRIPTION:
+    if description != _DESCRIPTION:
         raise DataError(f"{folder} exists and is not a ToyWorld split: choose another --root, or move the folder.")
 
 
@@ -234,7 +234,7 @@ def _write_annotations(folder: Path, recipe: Recipe, annotations: list[dict[str,
     categories = split_categories(recipe.split)
     things = [_describe_category(category) for category in categories if category.isthing]
     shared = {
-        "info": {"description": DESCRIPTION, "split": recipe.split, "seed": recipe.seed},
+        "info": {"description": _DESCRIPTION, "split": recipe.split, "seed": recipe.seed},
         "images": [
             {"id": number, "file_name": f"{number:012d}.jpg", "height": recipe.height, "width": recipe.width}
             for number in range(1, recipe.count + 1)

@@ -28,7 +28,7 @@ SCRIPTS = (
 EMOJI = ("notocoloremoji", "apple color emoji", "seguiemj", "notoemoji-regular", "symbola")
 EXTENSIONS = (".ttf", ".otf", ".ttc")
 STRIKES = (109, 160, 128, 136, 96, 64)  # sizes at which bitmap fonts are drawn, pixels
-PROBE_SIZE = 20  # pixels, at which glyphs are compared
+_PROBE_SIZE = 20  # pixels, at which glyphs are compared
 NONCHARACTER = "\uffff"  # no font has it, so it is drawn as a font's "missing glyph"
 FIRST_EMOJI = 0x1F000  # code points from here on are symbols, for which a colour font is preferred
 
@@ -120,7 +120,7 @@ def _font_files(folders: Iterable[Path]) -> Iterator[Path]:
 
 def _can_be_opened(font: Font) -> bool:
     try:
-        sized_font(font, PROBE_SIZE)
+        sized_font(font, _PROBE_SIZE)
     except OSError as error:
         if not font.path:
             raise
@@ -132,7 +132,7 @@ def _can_be_opened(font: Font) -> bool:
 @functools.lru_cache(maxsize=1 << 16)
 def _glyph(font: Font, character: str) -> bytes:
     """Return the pixels that a font draws for a character; empty if there are none."""
-    face = sized_font(font, PROBE_SIZE).face
+    face = sized_font(font, _PROBE_SIZE).face
     side = round(2 * face.size)
     drawn = Image.new("RGBA", (side, side))
     ImageDraw.Draw(drawn).text((side / 4, side / 4), character, font=face, embedded_color=True)

@@ -23,13 +23,13 @@ from frozenseg.structures.masks import encode_rle
 from frozenseg.structures.panoptic import rgb_to_id
 
 logger = get_logger(__name__)
-HOME = "ADEChallengeData2016"
-FOLDERS = {"train": "training", "val": "validation"}
-SOURCE = (
+_HOME = "ADEChallengeData2016"
+_FOLDERS = {"train": "training", "val": "validation"}
+_SOURCE = (
     "Get http://data.csail.mit.edu/places/ADEchallenge/ADEChallengeData2016.zip and unpack it in the data sets' "
     "folder; for panoptic and instance segmentation also get "
     "http://sceneparsing.csail.mit.edu/data/ChallengeData2017/annotations_instance.tar and unpack it in "
-    f"{HOME}."
+    f"{_HOME}."
 )
 CLASSES, UNLABELLED = 150, 255
 # The panoptic ids of stuff are class colours, which must differ; the palette has the same grey for classes 6 and 48.
@@ -50,7 +50,7 @@ def _class_map(labels: np.ndarray, source: Path) -> np.ndarray:
         DataError: a value above 150.
     """
     if (largest := int(labels.max())) > CLASSES:
-        raise DataError(f"{source} has the value {largest}; expected 0 … {CLASSES}.")
+        raise DataError(f"{source} has the value {largest}; expected 0 … {_CLASSES}.")
     return labels.astype(np.uint8) - np.uint8(1)  # 0 wraps to 255
 
 
@@ -127,7 +127,7 @@ def _convert_classes(home: Path, folder: str, name: str) -> None:
 
 def _convert_objects(home: Path, split: str, name: str) -> dict[str, Any]:
     """Write the panoptic PNG of one image; returns its entries of the two JSON files."""
-    folder = FOLDERS[split]
+    folder = _FOLDERS[split]
     source = home / f"annotations_instance/{folder}/{name}.png"
     object_labels = _read_objects(source)
     labels = home / f"annotations/{folder}/{name}.png"
@@ -193,7 +193,7 @@ def _write_json(home: Path, split: str, results: list[dict[str, Any]]) -> None:
 
 
 def _classes_step(home: Path, split: str, names: Sequence[str]) -> ConversionStep:
-    folder = FOLDERS[split]
+    folder = _FOLDERS[split]
     target = home / f"annotations_detectron2/{folder}"
     jobs = [Job(name, (home, folder, name), (target / f"{name}.png",)) for name in names]
     return ConversionStep(f"ADE20K classes {split}", jobs, _convert_classes)
@@ -209,14 +209,14 @@ def _objects_step(home: Path, split: str, names: Sequence[str]) -> ConversionSte
 
 
 def _steps(root: Path) -> list[Callable[[], ConversionStep]]:
-    home = root / HOME
+    home = root / _HOME
     names = {
         split: sorted(
             {path.stem for kind in ("images", "annotations") for path in (home / kind / folder).glob("ADE_*")}
         )
-        for split, folder in FOLDERS.items()
+        for split, folder in _FOLDERS.items()
     }
-    splits = available_splits("ADE20K", names, SOURCE)
+    splits = available_splits("ADE20K", names, _SOURCE)
     steps: list[Callable[[], ConversionStep]] = [
         functools.partial(_classes_step, home, *item) for item in splits.items()
     ]
@@ -225,7 +225,7 @@ def _steps(root: Path) -> list[Callable[[], ConversionStep]]:
     logger.warning(
         "ADE20K: %s does not exist: panoptic and instance annotations are skipped. %s",
         home / "annotations_instance",
-        SOURCE,
+        _SOURCE,
     )
     return steps
 
@@ -233,10 +233,10 @@ def _steps(root: Path) -> list[Callable[[], ConversionStep]]:
 CONVERTER = Converter(
     name="ade20k",
     title="ADE20K",
-    source=SOURCE,
-    needs={f"{HOME}/images": "in the archive", f"{HOME}/annotations": "in the archive"},
+    source=_SOURCE,
+    needs={f"{_HOME}/images": "in the archive", f"{_HOME}/annotations": "in the archive"},
     steps=_steps,
     datasets=tuple(
-        f"openvocab_ade20k_{kind}_{split}" for kind in ("panoptic", "sem_seg", "instance") for split in FOLDERS
+        f"openvocab_ade20k_{kind}_{split}" for kind in ("panoptic", "sem_seg", "instance") for split in _FOLDERS
     ),
 )

@@ -16,15 +16,15 @@ from frozenseg.errors import DataError
 from frozenseg.safe_pickle import load_pickle
 from frozenseg.structures.label_files import write_labels
 
-HOME = "ADE20K_2021_17_01"
-INDEX_FILE = f"{HOME}/index_ade20k.pkl"
-FOLDERS = {"train": "training", "val": "validation"}
-SOURCE = (
+_HOME = "ADE20K_2021_17_01"
+INDEX_FILE = f"{_HOME}/index_ade20k.pkl"
+_FOLDERS = {"train": "training", "val": "validation"}
+_SOURCE = (
     "Register at https://groups.csail.mit.edu/vision/datasets/ADE20K, get the full set of 2021-01-17, and unpack it in "
     f"the data sets' folder, so that {INDEX_FILE} exists."
 )
 SHORTEST = 512  # shorter edge after resizing, pixels
-UNLABELLED = 65535
+_UNLABELLED = 65535
 READ_ERRORS = (
     pickle.UnpicklingError,
     EOFError,
@@ -64,7 +64,7 @@ def full_class_ids(segmentation: np.ndarray) -> np.ndarray:
 
 def full_class_map(class_ids: np.ndarray) -> np.ndarray:
     """Map class ids of the full set to their index among the 847, (H, W) uint16; 65535 for all other classes."""
-    table = np.full(max(int(class_ids.max()), max(_classes())) + 1, UNLABELLED, np.uint16)
+    table = np.full(max(int(class_ids.max()), max(_classes())) + 1, _UNLABELLED, np.uint16)
     for class_id, index in _classes().items():
         table[class_id] = index
     return table[class_ids]
@@ -111,8 +111,8 @@ def _read(path: Path) -> Image.Image:
 
 
 def _outputs(root: Path, entry: IndexEntry) -> tuple[Path, Path]:
-    folder, stem = FOLDERS[entry.split], Path(entry.name).stem
-    home = root / HOME
+    folder, stem = _FOLDERS[entry.split], Path(entry.name).stem
+    home = root / _HOME
     return home / f"images_detectron2/{folder}/{stem}.jpg", home / f"annotations_detectron2/{folder}/{stem}.tif"
 
 
@@ -127,7 +127,7 @@ def _read_index(path: Path) -> list[IndexEntry]:
             content = load_pickle(file)
         return [IndexEntry(folder, name) for folder, name in zip(content["folder"], content["filename"], strict=True)]
     except READ_ERRORS as error:
-        raise DataError(f"The index {path} cannot be read ({error}). {SOURCE}") from error
+        raise DataError(f"The index {path} cannot be read ({error}). {_SOURCE}") from error
 
 
 @functools.cache
@@ -143,16 +143,16 @@ def _step(root: Path, split: str, entries: Sequence[IndexEntry]) -> ConversionSt
 
 def _steps(root: Path) -> list[Callable[[], ConversionStep]]:
     entries = _read_index(root / INDEX_FILE)
-    by_split = {split: [entry for entry in entries if entry.split == split] for split in FOLDERS}
-    splits = available_splits("ADE20K-Full", by_split, SOURCE)
+    by_split = {split: [entry for entry in entries if entry.split == split] for split in _FOLDERS}
+    splits = available_splits("ADE20K-Full", by_split, _SOURCE)
     return [functools.partial(_step, root, split, of_split) for split, of_split in splits.items()]
 
 
 CONVERTER = Converter(
     name="ade20k_full",
     title="ADE20K-Full",
-    source=SOURCE,
-    needs={INDEX_FILE: "the index", f"{HOME}/images": "the images"},
+    source=_SOURCE,
+    needs={INDEX_FILE: "the index", f"{_HOME}/images": "the images"},
     steps=_steps,
-    datasets=tuple(f"openvocab_ade20k_full_sem_seg_{split}" for split in FOLDERS),
+    datasets=tuple(f"openvocab_ade20k_full_sem_seg_{split}" for split in _FOLDERS),
 )

@@ -24,7 +24,7 @@ IMAGE_FOLDER = "bdd100k/images/10k/val"
 BITMASK_FOLDER = "bdd100k/labels/pan_seg/bitmasks/val"
 MASK_FOLDER = "bdd100k/jsons/pan_seg/masks/val"
 PANOPTIC_FILE = "bdd100k/jsons/pan_seg_val_cocofmt.json"
-SOURCE = (
+_SOURCE = (
     "Get the 10K images, and the labels of panoptic and of semantic segmentation, from "
     "https://doc.bdd100k.com/download.html and unpack them together, the panoptic bitmasks in "
     f"{BITMASK_FOLDER}. Or unpack the converted panoptic labels, "
@@ -127,7 +127,7 @@ def _steps(root: Path) -> list[Callable[[], ConversionStep]]:
         return [lambda: _step(root)]
     if missing:
         raise DataError(
-            f"BDD100K: neither bitmasks in {root / BITMASK_FOLDER} nor {' and '.join(missing)} exist. {SOURCE}"
+            f"BDD100K: neither bitmasks in {root / BITMASK_FOLDER} nor {' and '.join(missing)} exist. {_SOURCE}"
         )
     logger.info("BDD100K: %s exists already and is kept; delete it to convert the bitmasks.", root / PANOPTIC_FILE)
     return []
@@ -136,7 +136,7 @@ def _steps(root: Path) -> list[Callable[[], ConversionStep]]:
 CONVERTER = Converter(
     name="bdd100k",
     title="BDD100K",
-    source=SOURCE,
+    source=_SOURCE,
     needs={IMAGE_FOLDER: "the 10K images"},
     steps=_steps,
     datasets=("bdd10k_40_panoptic_val", "bdd10k_val_sem_seg"),

@@ -13,12 +13,12 @@ from frozenseg.data.prepare.panoptic_json import measure_segments, panoptic_entr
 from frozenseg.errors import DataError
 from frozenseg.structures.label_files import read_labels, write_labels, write_segment_ids
 
-SOURCE = (
+_SOURCE = (
     "Log in at https://www.cityscapes-dataset.com/downloads, get gtFine_trainvaltest.zip and "
     "leftImg8bit_trainvaltest.zip, and unpack both in the folder cityscapes."
 )
-SPLITS = ("train", "val")
-IGNORED = 255
+_SPLITS = ("train", "val")
+_IGNORED = 255
 LABEL_COUNT = 34  # ids 0 … 33; 19 of them are evaluated
 FIRST_INSTANCE = 1000  # value of an instance: 1000 · label id + number
 SUPERCATEGORIES = {  # first label id of each group
@@ -41,7 +41,7 @@ def train_ids(labels: np.ndarray, source: Path) -> np.ndarray:
     """
     if unknown := sorted(set(np.unique(labels).tolist()) - set(range(LABEL_COUNT))):
         raise DataError(f"{source} has the value {unknown[0]}; expected label ids, 0 … {LABEL_COUNT - 1}.")
-    table = np.full(LABEL_COUNT, IGNORED, np.uint8)
+    table = np.full(LABEL_COUNT, _IGNORED, np.uint8)
     for train_id, category in enumerate(_categories()):
         table[category["id"]] = train_id
     return table[labels]
@@ -137,14 +137,14 @@ def _step(home: Path, split: str, images: Sequence[tuple[str, str]]) -> Conversi
 
 def _steps(root: Path) -> list[Callable[[], ConversionStep]]:
     home = root / "cityscapes"
-    splits = available_splits("Cityscapes", {split: _list_images(home, split) for split in SPLITS}, SOURCE)
+    splits = available_splits("Cityscapes", {split: _list_images(home, split) for split in _SPLITS}, _SOURCE)
     return [functools.partial(_step, home, split, images) for split, images in splits.items()]
 
 
 CONVERTER = Converter(
     name="cityscapes",
     title="Cityscapes",
-    source=SOURCE,
+    source=_SOURCE,
     needs={
         "cityscapes/gtFine": "gtFine_trainvaltest.zip",
         "cityscapes/leftImg8bit": "leftImg8bit_trainvaltest.zip",
@@ -153,6 +153,6 @@ CONVERTER = Converter(
     datasets=tuple(
         f"{name}_{split}"
         for name in ("openvocab_cityscapes_fine_panoptic", "cityscapes_fine_sem_seg", "cityscapes_fine_instance_seg")
-        for split in SPLITS
+        for split in _SPLITS
     ),
 )

@@ -19,9 +19,9 @@ from frozenseg.errors import DataError
 from frozenseg.structures.label_files import read_segment_ids, write_labels
 from frozenseg.structures.panoptic import VOID_ID
 
-SPLITS = ("train", "val")
-UNLABELLED = 255
-SOURCE = (
+_SPLITS = ("train", "val")
+_UNLABELLED = 255
+_SOURCE = (
     "Get train2017.zip and val2017.zip from http://images.cocodataset.org/zips/, annotations_trainval2017.zip and "
     "panoptic_annotations_trainval2017.zip from http://images.cocodataset.org/annotations/, and unpack all four in the "
     "folder coco."
@@ -46,9 +46,9 @@ def _unpack(archive: Path, target: Path) -> None:
                     with content.open(name) as source, (temporary / Path(name).name).open("wb") as file:
                         shutil.copyfileobj(source, file)
         except (zipfile.BadZipFile, EOFError, zlib.error) as error:
-            raise DataError(f"{archive} cannot be unpacked: {error}. {SOURCE}") from error
+            raise DataError(f"{archive} cannot be unpacked: {error}. {_SOURCE}") from error
         if not names:
-            raise DataError(f"{archive} contains no PNG. {SOURCE}")
+            raise DataError(f"{archive} contains no PNG. {_SOURCE}")
         temporary.rename(target)
 
 
@@ -67,7 +67,7 @@ def coco_class_map(ids: np.ndarray, segments: list[_Segment], source: Path) -> n
         DataError: an unknown category, or pixels of a segment that is not listed.
     """
     classes = _classes()
-    table = {VOID_ID: UNLABELLED}
+    table = {VOID_ID: _UNLABELLED}
     for segment_id, category in segments:
         if category not in classes:
             raise DataError(
@@ -111,7 +111,7 @@ def _convert_step(home: Path, split: str) -> ConversionStep:
         sizes = {image["id"]: (image["height"], image["width"]) for image in content["images"]}
         jobs = [_job(home, split, entry, sizes[entry["image_id"]]) for entry in content["annotations"]]
     except (KeyError, TypeError) as error:
-        raise DataError(f"{path} is not in COCO panoptic format: {error} is missing. {SOURCE}") from error
+        raise DataError(f"{path} is not in COCO panoptic format: {error} is missing. {_SOURCE}") from error
     return ConversionStep(f"COCO class maps {split}", jobs, _convert)
 
 
@@ -124,14 +124,14 @@ def _job(home: Path, split: str, entry: dict[str, Any], size: tuple[int, int]) -
 
 def _steps(root: Path) -> list[Callable[[], ConversionStep]]:
     home = root / "coco"
-    files = {split: list(home.glob(f"annotations/panoptic_{split}2017.json")) for split in SPLITS}
+    files = {split: list(home.glob(f"annotations/panoptic_{split}2017.json")) for split in _SPLITS}
     steps: list[Callable[[], ConversionStep]] = []
-    for split in available_splits("COCO", files, SOURCE):
+    for split in available_splits("COCO", files, _SOURCE):
         target = home / f"panoptic_{split}2017"
         archives = [path for path in (home / "annotations", home) if (path / f"{target.name}.zip").exists()]
         if not target.exists() and not archives:
             raise DataError(
-                f"COCO: neither the folder {target} nor {target.name}.zip beside the JSON file exists. {SOURCE}"
+                f"COCO: neither the folder {target} nor {target.name}.zip beside the JSON file exists. {_SOURCE}"
             )
         if not target.exists():
             steps.append(functools.partial(_unpack_step, archives[0] / f"{target.name}.zip", target))
@@ -142,8 +142,8 @@ def _steps(root: Path) -> list[Callable[[], ConversionStep]]:
 CONVERTER = Converter(
     name="coco",
     title="COCO",
-    source=SOURCE,
+    source=_SOURCE,
     needs={"coco/annotations": "annotation files"},
     steps=_steps,
-    datasets=tuple(f"openvocab_coco_2017_{split}_panoptic_with_sem_seg" for split in SPLITS),
+    datasets=tuple(f"openvocab_coco_2017_{split}_panoptic_with_sem_seg" for split in _SPLITS),
 )

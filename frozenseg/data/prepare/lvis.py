@@ -14,8 +14,8 @@ from frozenseg.data.prepare.converter import ConversionStep, Converter, Job
 from frozenseg.data.prepare.images import available_splits
 from frozenseg.errors import DataError
 
-SPLITS = ("val", "train")
-SOURCE = (
+_SPLITS = ("val", "train")
+_SOURCE = (
     "Get lvis_v1_val.json.zip from https://www.lvisdataset.org/dataset and put it in the folder lvis; the images "
     "are COCO's: get train2017.zip and val2017.zip from http://images.cocodataset.org/zips/ and unpack them in the "
     "folder coco."
@@ -38,7 +38,7 @@ def _unpack(archive: Path, target: Path) -> None:
         ):
             shutil.copyfileobj(source, file)
     except (zipfile.BadZipFile, KeyError, EOFError, zlib.error) as error:
-        raise DataError(f"{archive} cannot be unpacked: {error}. {SOURCE}") from error
+        raise DataError(f"{archive} cannot be unpacked: {error}. {_SOURCE}") from error
 
 
 def _check_annotations(path: Path, images: Path) -> int:
@@ -61,7 +61,7 @@ def _check_annotations(path: Path, images: Path) -> int:
         for entry in entries:
             _check_image(path, images, entry, categories)
             if entry["id"] in image_ids:
-                raise DataError(f"{path} lists the image {entry['id']} twice. {SOURCE}")
+                raise DataError(f"{path} lists the image {entry['id']} twice. {_SOURCE}")
             image_ids.add(entry["id"])
         for annotation in content["annotations"]:
             _check_category(path, annotation["category_id"], categories)
@@ -71,18 +71,18 @@ def _check_annotations(path: Path, images: Path) -> int:
                     "listed."
                 )
     except (KeyError, TypeError, AttributeError) as error:
-        raise DataError(f"{path} is not in the format of LVIS: {error} is missing or invalid. {SOURCE}") from error
+        raise DataError(f"{path} is not in the format of LVIS: {error} is missing or invalid. {_SOURCE}") from error
     return len(entries)
 
 
 def _check_image(path: Path, images: Path, entry: dict[str, Any], categories: set[int]) -> None:
     if missing := [key for key in REQUIRED_KEYS if key not in entry]:
-        raise DataError(f"{path}: image {entry.get('id')} has no {', '.join(missing)}. {SOURCE}")
+        raise DataError(f"{path}: image {entry.get('id')} has no {', '.join(missing)}. {_SOURCE}")
     for category in (*entry["neg_category_ids"], *entry["not_exhaustive_category_ids"]):
         _check_category(path, category, categories)
     file = images.joinpath(*entry["coco_url"].split("/")[-2:])
     if not file.exists():
-        raise DataError(f"{path}: the image {file} does not exist. {SOURCE}")
+        raise DataError(f"{path}: the image {file} does not exist. {_SOURCE}")
 
 
 def _check_category(path: Path, category: int, categories: set[int]) -> None:
@@ -103,11 +103,11 @@ def _check_step(path: Path, images: Path) -> ConversionStep:
 
 
 def _steps(root: Path) -> list[Callable[[], ConversionStep]]:
-    files = {split: root / f"lvis/lvis_v1_{split}.json" for split in SPLITS}
+    files = {split: root / f"lvis/lvis_v1_{split}.json" for split in _SPLITS}
     archives = {split: path.with_name(f"{path.name}.zip") for split, path in files.items()}
-    existing = {split: [path for path in (files[split], archives[split]) if path.exists()] for split in SPLITS}
+    existing = {split: [path for path in (files[split], archives[split]) if path.exists()] for split in _SPLITS}
     steps: list[Callable[[], ConversionStep]] = []
-    for split, (first, *_) in available_splits("LVIS", existing, SOURCE).items():
+    for split, (first, *_) in available_splits("LVIS", existing, _SOURCE).items():
         if first == archives[split]:
             steps.append(functools.partial(_unpack_step, first, files[split]))
         steps.append(functools.partial(_check_step, files[split], root / "coco"))
@@ -117,8 +117,8 @@ def _steps(root: Path) -> list[Callable[[], ConversionStep]]:
 CONVERTER = Converter(
     name="lvis",
     title="LVIS",
-    source=SOURCE,
+    source=_SOURCE,
     needs={"coco/val2017": "images of COCO", "coco/train2017": "images of COCO, also used by the val split of LVIS"},
     steps=_steps,
-    datasets=tuple(f"openvocab_lvis_v1_{split}" for split in SPLITS),
+    datasets=tuple(f"openvocab_lvis_v1_{split}" for split in _SPLITS),
 )

@@ -11,14 +11,14 @@ from frozenseg.errors import DataError
 from frozenseg.log import get_logger
 
 logger = get_logger(__name__)
-HOME = "mapillary_vistas"
-SPLITS = ("training", "validation")
+_HOME = "mapillary_vistas"
+_SPLITS = ("training", "validation")
 LABEL_FOLDERS = ("labels", "panoptic")
 NESTED = "v1.2"
 PANOPTIC_JSON = "panoptic_2018.json"
-SOURCE = (
+_SOURCE = (
     "Register at https://www.mapillary.com/dataset/vistas, get the archive of v1.2 or of v2.0 and unpack it in the "
-    f"folder {HOME}, so that {HOME}/validation/images exists."
+    f"folder {_HOME}, so that {_HOME}/validation/images exists."
 )
 
 
@@ -47,14 +47,14 @@ def _job(folder: Path, name: str) -> Job | None:
     if not ((nested if needs_link else flat) / required).exists():
         raise DataError(
             f"Mapillary Vistas: neither {flat / required} (layout of v1.2) nor {nested / required} (layout of v2.0) "
-            f"exists. {SOURCE}"
+            f"exists. {_SOURCE}"
         )
     return Job(f"{folder.name} {name}", (nested, flat), (flat,)) if needs_link else None
 
 
 def _steps(root: Path) -> list[Callable[[], ConversionStep]]:
-    images = {split: list((root / HOME / split).glob("images")) for split in SPLITS}
-    folders = [paths[0].parent for paths in available_splits("Mapillary Vistas", images, SOURCE).values()]
+    images = {split: list((root / _HOME / split).glob("images")) for split in _SPLITS}
+    folders = [paths[0].parent for paths in available_splits("Mapillary Vistas", images, _SOURCE).values()]
     jobs = [job for folder in folders for name in LABEL_FOLDERS if (job := _job(folder, name)) is not None]
     if not jobs:
         logger.info("Mapillary Vistas: the labels have the layout of v1.2; no conversion is necessary.")
@@ -65,8 +65,8 @@ def _steps(root: Path) -> list[Callable[[], ConversionStep]]:
 CONVERTER = Converter(
     name="mapillary",
     title="Mapillary Vistas",
-    source=SOURCE,
-    needs={HOME: "the archive of v1.2 or v2.0"},
+    source=_SOURCE,
+    needs={_HOME: "the archive of v1.2 or v2.0"},
     steps=_steps,
     datasets=tuple(f"openvocab_mapillary_vistas_panoptic_{split}" for split in ("train", "val")),
 )

@@ -19,14 +19,14 @@ from frozenseg.log import get_logger
 from frozenseg.structures.label_files import write_labels
 
 logger = get_logger(__name__)
-RAW = "VOCdevkit/VOC2010"
-MAPS = (f"{RAW}/trainval", "pascal_context/trainval")
-DETAIL = f"{RAW}/trainval_merged.json"
-HOME = "pascal_ctx_d2"
-FOLDERS = {"train": "training", "val": "validation"}
-SOURCE = (
+_RAW = "VOCdevkit/VOC2010"
+MAPS = (f"{_RAW}/trainval", "pascal_context/trainval")
+DETAIL = f"{_RAW}/trainval_merged.json"
+_HOME = "pascal_ctx_d2"
+_FOLDERS = {"train": "training", "val": "validation"}
+_SOURCE = (
     "Get http://host.robots.ox.ac.uk/pascal/VOC/voc2010/VOCtrainval_03-May-2010.tar and unpack it in the data sets' "
-    f"folder, so that {RAW} exists; get the label maps, trainval.tar.gz, from "
+    f"folder, so that {_RAW} exists; get the label maps, trainval.tar.gz, from "
     "https://www.cs.stanford.edu/~roozbeh/pascal-context/ (or https://roozbehm.info/pascal-context/) and unpack them "
     f"so that {MAPS[0]}/2008_000002.mat exists; and if possible, get PASCAL in Detail, "
     f"https://codalabuser.blob.core.windows.net/public/trainval_merged.json, as {DETAIL}, for the ground truth "
@@ -53,7 +53,7 @@ def _convert(root: Path, maps: Path, image: ContextImage, folder: str) -> None:
     Raises:
         DataError: a file is missing, cannot be decoded, has another size, or has an unknown value.
     """
-    jpeg, source = root / RAW / f"JPEGImages/{image.name}.jpg", maps / f"{image.name}.mat"
+    jpeg, source = root / _RAW / f"JPEGImages/{image.name}.jpg", maps / f"{image.name}.mat"
     values = read_label_map(source)
     check_image_size(jpeg, source, values.shape)
     frequent = values
@@ -66,7 +66,7 @@ def _convert(root: Path, maps: Path, image: ContextImage, folder: str) -> None:
 
 
 def _outputs(root: Path, name: str, folder: str) -> tuple[Path, Path, Path]:
-    home = root / HOME
+    home = root / _HOME
     return (
         home / f"images/{folder}/{name}.jpg",
         home / f"annotations_ctx59/{folder}/{name}.png",
@@ -76,7 +76,7 @@ def _outputs(root: Path, name: str, folder: str) -> tuple[Path, Path, Path]:
 
 def _read_detail(path: Path) -> dict[str, list[ContextImage]]:
     content = read_annotations(path)
-    images: dict[str, list[ContextImage]] = {split: [] for split in FOLDERS}
+    images: dict[str, list[ContextImage]] = {split: [] for split in _FOLDERS}
     try:
         segments: dict[Any, list[DetailSegment]] = {entry["image_id"]: [] for entry in content["images"]}
         if len(segments) < len(content["images"]):
@@ -92,13 +92,13 @@ def _read_detail(path: Path) -> dict[str, list[ContextImage]]:
                 images[entry["phase"]].append(ContextImage(Path(entry["file_name"]).stem, segments[entry["image_id"]]))
     except (KeyError, TypeError) as error:
         raise DataError(
-            f"{path} is not in the format of PASCAL in Detail: {error} is missing or invalid. {SOURCE}"
+            f"{path} is not in the format of PASCAL in Detail: {error} is missing or invalid. {_SOURCE}"
         ) from error
     return images
 
 
 def _step(root: Path, maps: Path, split: str, images: Sequence[ContextImage], setting: str) -> ConversionStep:
-    folder = FOLDERS[split]
+    folder = _FOLDERS[split]
     jobs = [Job(image.name, (root, maps, image, folder), _outputs(root, image.name, folder)) for image in images]
     _move_unlisted(root, folder, {image.name for image in images})
     return ConversionStep(f"PASCAL Context {split}", jobs, _convert, setting=setting)
@@ -108,7 +108,7 @@ def _move_unlisted(root: Path, folder: str, names: set[str]) -> None:
     """Move the outputs of a run from other raw files away: the image lists of the two sources differ by three."""
     for path in (file for output in _outputs(root, "x", folder) for file in output.parent.glob("[!.]*")):
         if path.stem not in names:
-            target = root / STATE_FOLDER / CONVERTER.name / "aside" / path.relative_to(root / HOME)
+            target = root / STATE_FOLDER / CONVERTER.name / "aside" / path.relative_to(root / _HOME)
             logger.warning("%s is moved to %s: the image is not in the current list.", path, target)
             target.parent.mkdir(parents=True, exist_ok=True)
             path.replace(target)
@@ -117,24 +117,24 @@ def _move_unlisted(root: Path, folder: str, names: set[str]) -> None:
 def _steps(root: Path) -> list[Callable[[], ConversionStep]]:
     maps = next((root / path for path in MAPS if (root / path).is_dir()), None)
     if maps is None:
-        raise DataError(f"PASCAL Context: the folder {root / MAPS[0]} of label maps does not exist. {SOURCE}")
+        raise DataError(f"PASCAL Context: the folder {root / MAPS[0]} of label maps does not exist. {_SOURCE}")
     detail = root / DETAIL
     setting = FROM_DETAIL if detail.exists() else FROM_MAPS
     logger.info("PASCAL Context: the 59 classes come from the %s.", setting)
     if setting == FROM_DETAIL:
         images = _read_detail(detail)
     else:
-        names = {split: read_image_list(root / RAW / f"ImageSets/Main/{split}.txt") for split in FOLDERS}
-        images = {split: [ContextImage(name) for name in names[split]] for split in FOLDERS}
-    splits = available_splits("PASCAL Context", images, SOURCE)
+        names = {split: read_image_list(root / _RAW / f"ImageSets/Main/{split}.txt") for split in _FOLDERS}
+        images = {split: [ContextImage(name) for name in names[split]] for split in _FOLDERS}
+    splits = available_splits("PASCAL Context", images, _SOURCE)
     return [functools.partial(_step, root, maps, split, of_split, setting) for split, of_split in splits.items()]
 
 
 CONVERTER = Converter(
     name="pascal_context",
     title="PASCAL Context",
-    source=SOURCE,
-    needs={f"{RAW}/JPEGImages": "the images of VOC 2010", f"{RAW}/ImageSets": "its image lists"},
+    source=_SOURCE,
+    needs={f"{_RAW}/JPEGImages": "the images of VOC 2010", f"{_RAW}/ImageSets": "its image lists"},
     steps=_steps,
-    datasets=tuple(f"openvocab_pascal_ctx{classes}_sem_seg_{split}" for classes in (59, 459) for split in FOLDERS),
+    datasets=tuple(f"openvocab_pascal_ctx{classes}_sem_seg_{split}" for classes in (59, 459) for split in _FOLDERS),
 )

@@ -13,8 +13,8 @@ from frozenseg.data.prepare.images import read_category_table
 from frozenseg.errors import DataError
 from frozenseg.structures.masks import decode_rle
 
-IGNORED = 255
-CLASSES = 459
+_IGNORED = 255
+_CLASSES = 459
 DetailSegment = tuple[int, dict[str, Any]]  # category, 1 … 459, and mask (RLE)
 
 
@@ -32,7 +32,7 @@ def frequent_classes(values: np.ndarray, source: Path | str) -> np.ndarray:
         DataError: a value above 459.
     """
     _check_values(values, source)
-    table = np.full(CLASSES + 1, IGNORED, np.uint8)
+    table = np.full(_CLASSES + 1, _IGNORED, np.uint8)
     for number, index in _frequent().items():
         table[number] = index
     return table[values]
@@ -93,8 +93,8 @@ def read_label_map(path: Path) -> np.ndarray:
 
 def _check_values(values: np.ndarray, source: Path | str) -> None:
     for value in (int(values.min()), int(values.max())):
-        if not 0 <= value <= CLASSES:
-            raise DataError(f"{source} has the value {value}; expected 0 … {CLASSES}.")
+        if not 0 <= value <= _CLASSES:
+            raise DataError(f"{source} has the value {value}; expected 0 … {_CLASSES}.")
 
 
 @functools.cache

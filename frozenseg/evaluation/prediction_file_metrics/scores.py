@@ -16,7 +16,7 @@ from frozenseg.log import progress
 from frozenseg.parallel import run_tasks
 from frozenseg.structures.record import ImageId
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 H = TypeVar("H", bound=Hashable)
 IMAGES_PER_PROCESS = 200  # fewer take less time than the start of a process
 PER_CATEGORY = "per_category"
@@ -47,7 +47,7 @@ class FileScores:
         write_json(path, {**tasks, PER_CATEGORY: self.per_category}, indent=2)
 
 
-def compare_all(function: Callable[..., T], tasks: Sequence[tuple[Any, ...]], workers: int, quiet: bool) -> list[T]:
+def compare_all(function: Callable[..., _T], tasks: Sequence[tuple[Any, ...]], workers: int, quiet: bool) -> list[_T]:
     """Compare all images, in several processes if there are many.
 
     Args:

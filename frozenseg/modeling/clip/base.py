@@ -15,7 +15,7 @@ from frozenseg.modeling.types import ClipFeatures
 from frozenseg.structures.shapes import check_shape
 
 Tokenizer = Callable[[Sequence[str]], Tensor]
-PROBE_SIZE = 64
+_PROBE_SIZE = 64
 
 
 class FrozenCLIP(Frozen):
@@ -61,7 +61,7 @@ class FrozenCLIP(Frozen):
     @property
     def channels(self) -> tuple[int, int, int, int]:
         """Channels of res2 … res5, read from the feature maps of a small blank image."""
-        features = self(torch.zeros(1, 3, PROBE_SIZE, PROBE_SIZE, device=self.logit_scale.device))
+        features = self(torch.zeros(1, 3, _PROBE_SIZE, _PROBE_SIZE, device=self.logit_scale.device))
         c2, c3, c4, c5 = (features[level].shape[1] for level in range(4))
         return c2, c3, c4, c5
 

@@ -20,7 +20,7 @@ from frozenseg.vocabulary import TEMPLATES, Vocabulary
 
 logger = get_logger(__name__)
 BLOCK = 64  # names encoded together
-CHUNK = 128  # prompts that pass the text tower at once
+_CHUNK = 128  # prompts that pass the text tower at once
 LONG_WORK = 3  # blocks from which on a progress bar is shown
 REMEMBERED = 8  # vocabularies kept on the device
 _remembering = threading.Lock()  # one for all classifiers, as a lock in each would make models uncopyable
@@ -113,7 +113,7 @@ class TextClassifier:
         order = tokens.argmax(dim=-1).argsort(stable=True)
         features = torch.empty(len(tokens), self._clip.embed_dim, device=device)
         with torch.autocast(device.type, enabled=False):
-            for chunk in torch.split(order, CHUNK):
+            for chunk in torch.split(order, _CHUNK):
                 features[chunk.to(device)] = self._clip.encode_text(tokens[chunk].to(device)).float()
         features = F.normalize(features, dim=-1).view(len(names), len(TEMPLATES), -1)  # (N, templates, E)
         return F.normalize(features.mean(dim=1), dim=-1)

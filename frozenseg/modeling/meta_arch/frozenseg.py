@@ -32,7 +32,7 @@ from frozenseg.vocabulary import Vocabulary
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-STRIDE = 4  # of the predicted masks
+_STRIDE = 4  # of the predicted masks
 OUTSIDE = -100.0  # mask logit of a pixel in the padding
 
 
@@ -160,7 +160,7 @@ class FrozenSeg(MaskClassifier):
     @staticmethod
     def _as_query_masks(proposals: Proposals, true_size: ImageSize, padded: ImageSize) -> Tensor:
         """Resize masks (M, h, w) to (M, H/4, W/4) like the predicted masks; the padding is outside of all."""
-        height, width = math.ceil(true_size.height / STRIDE), math.ceil(true_size.width / STRIDE)
+        height, width = math.ceil(true_size.height / _STRIDE), math.ceil(true_size.width / _STRIDE)
         masks = replace(proposals.placement, size=(height, width)).at_image_size(proposals.logits)
-        right, below = padded.width // STRIDE - width, padded.height // STRIDE - height
+        right, below = padded.width // _STRIDE - width, padded.height // _STRIDE - height
         return F.pad(masks, (0, right, 0, below), value=OUTSIDE)

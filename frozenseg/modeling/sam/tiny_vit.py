@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from frozenseg.modeling.sam.base import FrozenSAM
 from frozenseg.registry import SAM
 
-STRIDE = 16
+_STRIDE = 16
 # Names of mobile_sam.pt → names of timm. A stage of MobileSAM ends with the down-sampling with which timm begins the
 # next stage.
 RENAMED: tuple[tuple[str, str], ...] = (
@@ -103,7 +103,7 @@ def tiny_sam(*, encoder: TinyViTEncoder, image_size: int = 1024, channels: int =
         channels: channels of the embedding.
     """
     return FrozenSAM.with_image_encoder(
-        encoder, image_size=image_size, side=image_size // STRIDE, channels=channels, convert_names=timm_names
+        encoder, image_size=image_size, side=image_size // _STRIDE, channels=channels, convert_names=timm_names
     )
 
 

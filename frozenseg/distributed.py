@@ -10,7 +10,7 @@ from typing import TypeVar
 import torch
 import torch.distributed as dist
 
-_T = TypeVar("T")
+_T = TypeVar("_T")
 
 
 def is_distributed() -> bool:

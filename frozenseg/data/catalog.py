@@ -22,7 +22,7 @@ from frozenseg.errors import DataError, did_you_mean
 from frozenseg.structures.record import Record
 from frozenseg.vocabulary import Vocabulary
 
-_T = TypeVar("T")
+_T = TypeVar("_T")
 
 
 class _Catalog(ABC, Generic[_T]):

@@ -20,7 +20,7 @@ from frozenseg.structures.instances import Instances
 from frozenseg.structures.output_kinds import ModelOutput
 from frozenseg.structures.record import Record, image_name
 
-_T = TypeVar("T")
+_T = TypeVar("_T")
 
 
 class InstanceScores(NamedTuple):

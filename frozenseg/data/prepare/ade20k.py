@@ -50,7 +50,7 @@ def _class_map(labels: np.ndarray, source: Path) -> np.ndarray:
         DataError: a value above 150.
     """
     if (largest := int(labels.max())) > CLASSES:
-        raise DataError(f"{source} has the value {largest}; expected 0 … {_CLASSES}.")
+        raise DataError(f"{source} has the value {largest}; expected 0 … {CLASSES}.")
     return labels.astype(np.uint8) - np.uint8(1)  # 0 wraps to 255
 
 

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 __version__ = "0.2.0"
 
-# public name → module that defines it, and the name there
-_HOMES = {
+# public name → module that defines it, and its name in that module
+_DEFINED_IN = {
     "Result": ("frozenseg.inference.predictor", "Result"),
     "Segmenter": ("frozenseg.inference.predictor", "Segmenter"),
     "Vocabulary": ("frozenseg.vocabulary", "Vocabulary"),
@@ -34,11 +34,11 @@ __all__ += ["load_config", "register_dataset"]
 
 def __getattr__(name: str) -> Any:
     """Import a public name from the module that defines it."""
-    if name not in _HOMES:
+    if name not in _DEFINED_IN:
         raise AttributeError(f"module 'frozenseg' has no attribute {name!r}; it has {', '.join(__all__)}.")
-    module, attribute = _HOMES[name]
+    module, attribute = _DEFINED_IN[name]
     return getattr(importlib.import_module(module), attribute)
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_HOMES])
+    return sorted([*globals(), *_DEFINED_IN])

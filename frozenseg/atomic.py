@@ -10,7 +10,9 @@ from typing import Any
 
 @contextlib.contextmanager
 def replacing(path: str | Path, durable: bool = False) -> Iterator[Path]:
-    """Yield a temporary path to write to; it replaces ``path`` at the end of the block and is deleted if that fails.
+    """Yield a temporary path to write to; it replaces ``path`` at the end of the block.
+
+    The temporary file is deleted if an error occurs in the block.
 
     Example::
 
@@ -40,7 +42,7 @@ def replacing(path: str | Path, durable: bool = False) -> Iterator[Path]:
 def write_tensors(path: str | Path, tensors: Mapping[str, Any], metadata: dict[str, str] | None = None) -> None:
     """Write tensors as safetensors, with file permissions that follow the umask.
 
-    The writer of safetensors makes files that only their owner can read.
+    ``safetensors.torch.save_file`` creates files that only their owner can read.
 
     Args:
         path: target file.

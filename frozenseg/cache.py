@@ -18,7 +18,7 @@ from frozenseg.log import get_logger
 logger = get_logger(__name__)
 Arrays = dict[str, np.ndarray]
 GIB = 2**30
-CHECK_EVERY = 50  # files written between two checks of the folder's size
+CHECK_EVERY = 50  # number of files written between two checks of the folder's size
 
 
 class TensorCache:
@@ -91,7 +91,7 @@ class ArrayCache:
         """Store arrays (any shapes and dtypes) under a key; return their file."""
         path = self._path(key)
         with replacing(path) as temporary, temporary.open("wb") as file:
-            np.savez_compressed(file, **arrays)  # type: ignore[arg-type]  # its stub mistakes the arrays for a flag
+            np.savez_compressed(file, **arrays)  # type: ignore[arg-type]  # NumPy's stub takes the arrays for the argument allow_pickle
         self._written += 1
         if self.limit and self._written % CHECK_EVERY == 1:
             self._shrink(keep=path)

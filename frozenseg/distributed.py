@@ -1,8 +1,8 @@
 """Collective operations of the process group: rank, world size, gather, sum, barrier; a single process needs no group.
 
-Sums are computed on a device that the group has a back end for. Ours has one for each (``cpu:gloo,cuda:nccl``), but the
-group of Detectron2's launcher is ``cuda:nccl``, where a reduction of a CPU tensor raises an error. Objects are gathered
-by ``all_gather_object``, which chooses the device itself.
+Sums are computed on a device for which the group has a back end. The group of our launcher has one for CPU and GPU
+(``cpu:gloo,cuda:nccl``), but that of Detectron2's launcher is NCCL only and cannot reduce CPU tensors. Objects are
+gathered by ``all_gather_object``, which chooses the device itself.
 """
 
 from typing import TypeVar
@@ -47,7 +47,7 @@ def gather(item: _T) -> list[_T]:
     """Return the ``item`` of every process, in rank order, on every process.
 
     Args:
-        item: anything that can be pickled.
+        item: any value that can be pickled.
     """
     if world_size() == 1:
         return [item]
@@ -57,7 +57,7 @@ def gather(item: _T) -> list[_T]:
 
 
 def on_any_rank(flag: bool) -> bool:
-    """Return True on every process if the flag is True on any; no wait for the GPU unless the group is NCCL-only."""
+    """Return True on every process if the flag is True on any; synchronizes with the GPU only in an NCCL-only group."""
     return bool(sum_over_ranks(torch.tensor(float(flag))) > 0)
 
 

@@ -48,7 +48,7 @@ def progress(items: Iterable[Item], description: str, total: int | None = None, 
     Args:
         items: items to iterate over.
         description: short description of the work.
-        total: number of items, if ``items`` has no length.
+        total: number of items; None for the length of ``items``.
         quiet: True to show nothing, as on ranks other than 0.
 
     Yields:
@@ -59,7 +59,7 @@ def progress(items: Iterable[Item], description: str, total: int | None = None, 
 
 
 class _LogFile(logging.FileHandler):
-    """Log file that reports a failed write once, as on a full disk; logging would report it for every line."""
+    """Log file that reports a failed write (such as on a full disk) once, not for every line."""
 
     _reported = False
 
@@ -70,7 +70,7 @@ class _LogFile(logging.FileHandler):
 
 
 class _TqdmHandler(logging.Handler):
-    """Writes log lines above a running progress bar instead of through it."""
+    """Writes log lines above a running progress bar, which would otherwise be broken by them."""
 
     def emit(self, record: logging.LogRecord) -> None:
         tqdm.write(self.format(record), file=sys.stderr)

@@ -15,8 +15,8 @@ def run_tasks(
     """Call a function with the arguments of each task.
 
     Args:
-        function: function of a module, so that it can be pickled.
-        tasks: positional arguments of each call, which can be pickled.
+        function: module-level function, so that it can be pickled.
+        tasks: positional arguments of each call; they must be picklable.
         workers: number of processes; 1 runs the tasks in this process.
 
     Yields:

@@ -62,7 +62,7 @@ class Registry(FvcoreRegistry):
         package = importlib.import_module(self._home)
         for module in pkgutil.iter_modules(package.__path__, prefix=f"{self._home}."):
             importlib.import_module(module.name)
-        self._imported = True  # only now: a failed import is tried, and fails with its reason, at every look-up
+        self._imported = True  # set last, so that a failed import is retried, and raises again, at the next look-up
 
 
 META_ARCH = Registry("meta-architecture", home="frozenseg.modeling.meta_arch")

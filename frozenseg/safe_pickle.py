@@ -1,7 +1,7 @@
 """Safe reader of pickles: containers, numbers, text, arrays and tensors; any other class or function is refused.
 
-Numpy's unpickling functions trust the file. Here stand-ins replace them that only interpret bytes. Torch's reader uses
-the same stand-ins, so that a file reads the same with numpy 1 and 2 and every version of torch.
+NumPy's own unpickling functions trust the file. They are replaced by stand-ins that only interpret bytes. Torch's safe
+reader uses the same stand-ins, so that the result does not depend on the versions of numpy and torch.
 """
 
 import io
@@ -16,6 +16,16 @@ import torch
 
 ARRAY_KINDS = "biufcSU"  # dtype kinds: booleans, numbers and text; no objects, no records
 Order = Literal["C", "F"]
+UNREADABLE_PICKLE = (  # errors of the reader of a damaged or refused pickle
+    pickle.UnpicklingError,
+    EOFError,
+    AttributeError,
+    ImportError,
+    IndexError,
+    KeyError,
+    ValueError,
+    TypeError,
+)
 
 
 class ForeignClassError(pickle.UnpicklingError):
@@ -94,7 +104,7 @@ def _storage(data: bytes) -> Any:
 
 
 class _Call:
-    """Function that a pickle may call but not change."""
+    """Function that a pickle may call, but not modify through ``__setstate__``."""
 
     __slots__ = ("_function",)
 
@@ -151,7 +161,7 @@ def load_pickle(file: BinaryIO) -> Any:
 
     Raises:
         ForeignClassError: the pickle has a class or function other than containers, arrays and tensors.
-        pickle.UnpicklingError: the pickle is damaged; any other error of Python means the same.
+        pickle.UnpicklingError: the pickle is damaged; so does any other of :data:`UNREADABLE_PICKLE`.
     """
     return _Unpickler(file, encoding="latin1").load()
 

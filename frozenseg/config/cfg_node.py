@@ -33,7 +33,7 @@ class CfgNode(FvcoreCfgNode):
     """Nested config keys, read as attributes: ``cfg.SOLVER.MAX_ITER``.
 
     All settings are checked before any value changes: an unknown key or a value of the wrong type is an error that
-    names the file, the key and the nearest valid key. Only plain YAML is read; nothing in a file is executed.
+    names the file, the key and the nearest valid key. Only plain YAML is read; no code in a file is executed.
 
     Example:
         >>> cfg = get_cfg()
@@ -77,7 +77,7 @@ class CfgNode(FvcoreCfgNode):
         self.merge_settings({name: Setting(value, origin) for name, value in flatten(dict(cfg_other), origin)})
 
     def merge_settings(self, settings: Mapping[str, Setting]) -> None:
-        """Check all settings, then set their values and remember their origins.
+        """Check all settings, then set their values and store their origins.
 
         Args:
             settings: by dotted key, in ascending precedence.
@@ -111,7 +111,7 @@ class CfgNode(FvcoreCfgNode):
             node.__dict__[ORIGINS][key] = origin
 
     def origins(self) -> dict[str, str]:
-        """Return the origin of each value by dotted key: a file, ``command line`` or ``assignment``; no defaults.
+        """Return the origin (file, ``command line`` or ``assignment``) of each value that is set, by dotted key.
 
         Origins are kept by ``clone()`` and by pickles; ``dump()`` and comparisons ignore them.
         """

@@ -1,8 +1,8 @@
 """The CLIP section ``MODEL.CLIP`` and its two published names.
 
 FrozenSeg's configs call the section ``MODEL.FROZEN_SEG``, FC-CLIP's configs ``MODEL.FC_CLIP``. Both names are accepted
-in files, on the command line and as attributes, and mean ``MODEL.CLIP``. Each published name belongs to one
-meta-architecture, by its letters: FROZEN_SEG to FrozenSeg, FC_CLIP to FCCLIP.
+in files, on the command line and as attributes, and mean ``MODEL.CLIP``. Each published name belongs to the
+meta-architecture with the same letters: FROZEN_SEG to FrozenSeg, FC_CLIP to FCCLIP.
 """
 
 from collections.abc import Mapping
@@ -38,13 +38,13 @@ def merge_spellings(
 ) -> dict[str, Setting]:
     """Return settings in which the keys of the CLIP section are named ``MODEL.CLIP.*``, each once.
 
-    Of two spellings of a key the later one counts. The keys of a file have no order: if a file has both spellings, as
-    the configs that earlier versions have written, the one of the model's architecture counts and the other one must
-    be equal or at its default. A warning names the keys that are spelled with the section of another model.
+    If a key has two spellings, the later one is used. The keys of one file have no order: if a file has both spellings,
+    as in configs written by earlier versions, the spelling of the model's architecture is used, and the other one must
+    have an equal value or its default. A warning names the keys that are spelled with the section of another model.
 
     Args:
         settings: in ascending precedence.
-        meta_architecture: of the model, if the settings do not name it.
+        meta_architecture: meta-architecture of the model, used if the settings do not name one.
         defaults: values by canonical name.
 
     Raises:
@@ -53,7 +53,7 @@ def merge_spellings(
     if META_ARCHITECTURE in settings:
         meta_architecture = str(settings[META_ARCHITECTURE].value)
     expected = published_section(meta_architecture)
-    spellings: dict[str, str] = {}  # canonical name → name in the settings that counts
+    spellings: dict[str, str] = {}  # canonical name → name of the setting that is used
     for name, setting in settings.items():
         key = canonical_name(name)
         if key not in defaults:
@@ -68,9 +68,9 @@ def merge_spellings(
 
 
 def without_other_spellings(settings: Mapping[str, Setting]) -> dict[str, Setting]:
-    """Return the settings of a resolved config with one spelling of each key, that of its meta-architecture.
+    """Return the settings of a resolved config with each key once, spelled for its meta-architecture.
 
-    Earlier versions wrote both sections into resolved configs, of which the model read only its section.
+    Earlier versions wrote both sections into resolved configs, but a model read only the section with its name.
     """
     architecture = settings.get(META_ARCHITECTURE)
     expected = published_section("" if architecture is None else str(architecture.value))
@@ -80,7 +80,7 @@ def without_other_spellings(settings: Mapping[str, Setting]) -> dict[str, Settin
 
 
 def _same_origin(settings: Mapping[str, Setting], names: tuple[str, str], expected: str, default: Any) -> str:
-    """Return the one of two spellings that counts."""
+    """Return the spelling to use if one file has two spellings of a key."""
     first, second = sorted(names, key=lambda name: not name.startswith(f"{expected}."))
     value, other = (coerce(name, settings[name], default) for name in (first, second))
     if other not in (value, default):

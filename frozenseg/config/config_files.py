@@ -17,10 +17,10 @@ PREFIX = "configs/"
 
 @cache
 def configs_folder() -> Path:
-    """Return the folder of the shipped configs: that of the installed package, or of the repository around it.
+    """Return the folder of the shipped configs, in the installed package or in the repository.
 
     Raises:
-        ConfigError: the installation has neither.
+        ConfigError: neither has this folder.
     """
     package = Path(__file__).resolve().parents[1]
     for folder in (package / "configs", package.parent / "configs"):
@@ -44,7 +44,7 @@ def find_config(name: str | Path) -> Path:
             ``configs/frozenseg/convnext_large.yaml`` are the same. A file in the working directory takes precedence.
 
     Raises:
-        ConfigError: there is no such file and no such shipped config; names the nearest ones.
+        ConfigError: there is no such file and no such shipped config; the message has the nearest names.
     """
     path = Path(name).expanduser()
     if path.is_file():

@@ -1,4 +1,4 @@
-"""Keys of the released code without effect here: accepted, so that old configs load, and listed in one warning.
+"""Legacy config keys: keys of the released code without effect here, accepted with a warning so that its configs load.
 
 Keys in ``FIXED`` select behaviour that this model does not have. They are accepted only with the value for which the
 released code behaves like this model.
@@ -93,9 +93,9 @@ def check_legacy(settings: Mapping[str, Setting]) -> None:
                 f"{setting.origin}: {name} is {value!r}, but this model supports only {allowed}: remove the key."
             )
     if settings:
-        logger.warning("Keys without effect, of the released code: %s.", ", ".join(sorted(settings)))
+        logger.warning("Keys of the released code that have no effect here: %s.", ", ".join(sorted(settings)))
 
 
 def _plain(value: Any) -> Any:
-    """Return the value that a text from the command line spells."""
+    """Return the YAML value of a text from the command line; other values unchanged."""
     return yaml.safe_load(value) if isinstance(value, str) else value

@@ -1,4 +1,4 @@
-"""Frozen configs from files, from command lines, from the texts in checkpoints, and under benchmark protocols."""
+"""Functions that return frozen configs: from files, command lines, checkpoints, and with benchmark protocols."""
 
 from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
@@ -23,7 +23,7 @@ def load_config(path: str | Path, opts: Sequence[Any] = ()) -> CfgNode:
 
 
 def load_shared_config(path: str | Path, opts: Sequence[Any], others: Container[str]) -> tuple[CfgNode, list[Any]]:
-    """Return a config as :func:`load_config` does, from a file and pairs with keys of another framework among ours.
+    """Return a config like :func:`load_config`, from a file and pairs that also have keys of another framework.
 
     Args:
         path: path or name of the file, see :func:`find_config`.
@@ -42,7 +42,7 @@ def load_shared_config(path: str | Path, opts: Sequence[Any], others: Container[
 
 
 def config_from_text(text: str, origin: str, opts: Sequence[Any] = ()) -> CfgNode:
-    """Return the resolved config in a text, such as a checkpoint's, changed by ``KEY VALUE`` pairs; frozen.
+    """Return a resolved config from its text, such as in a checkpoint, changed by ``KEY VALUE`` pairs; frozen.
 
     Args:
         text: YAML.
@@ -72,7 +72,7 @@ def values_from_text(text: str, origin: str) -> dict[str, Any]:
 def with_protocol(cfg: CfgNode, path: str | Path) -> CfgNode:
     """Return a config with the settings of a benchmark protocol; frozen.
 
-    Keys that were set on the command line keep their values, also if the protocol has others.
+    Keys that were set on the command line keep their values, even if the protocol sets them, too.
 
     Args:
         cfg: config of the model; it is not changed.

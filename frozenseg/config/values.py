@@ -38,7 +38,7 @@ def coerce(name: str, setting: Setting, default: Any) -> Any:
 
 
 def read_literal(value: Any) -> Any:
-    """Return the Python or YAML value that a text spells; return other text and other values unchanged."""
+    """Parse a text as a Python literal or as YAML; return other text and other values unchanged."""
     if not isinstance(value, str):
         return value
     try:

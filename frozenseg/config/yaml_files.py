@@ -1,4 +1,4 @@
-"""Settings from YAML files: plain values with ``_BASE_`` resolved, each with the file that it comes from."""
+"""Settings from YAML files: plain values with ``_BASE_`` resolved, each with its file."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -10,7 +10,7 @@ from frozenseg.config.config_files import find_config
 from frozenseg.errors import ConfigError
 
 BASE_KEY = "_BASE_"
-COMMAND_LINE = "command line"  # origin of settings
+COMMAND_LINE = "command line"  # origin of settings from KEY VALUE pairs
 
 
 class Setting(NamedTuple):
@@ -57,7 +57,7 @@ def read_settings(path: str | Path) -> dict[str, Setting]:
 
 
 def settings_in(text: str, origin: str) -> dict[str, Setting]:
-    """Return the settings in the text of a config without bases, such as a checkpoint's.
+    """Return the settings in the text of a config without bases, such as in a checkpoint.
 
     Args:
         text: YAML.
@@ -82,7 +82,7 @@ def file_settings(path: str | Path) -> dict[str, Any]:
 
 
 def override(settings: Mapping[str, Setting], later: Mapping[str, Setting]) -> dict[str, Setting]:
-    """Return both settings in ascending precedence: the later ones replace the others and come last."""
+    """Merge settings in ascending precedence: the later ones replace the others and come last."""
     return {name: setting for name, setting in settings.items() if name not in later} | dict(later)
 
 

@@ -1,1 +1,1 @@
-"""Data structures of all parts: instances, image batches, masks, label maps, records, output kinds, shape checks."""
+"""Shared data structures: instances, image batches, masks, label maps, records, output kinds, shape checks."""

@@ -19,7 +19,7 @@ class DatasetMetadata(Protocol):
 
     @property
     def evaluator_type(self) -> str:
-        """Key by which evaluators are chosen, such as ``coco_panoptic_seg``."""
+        """Key that selects the evaluators, such as ``coco_panoptic_seg``."""
 
     @property
     def vocabulary(self) -> Vocabulary:
@@ -47,7 +47,7 @@ class DatasetMetadata(Protocol):
 
     @property
     def image_root(self) -> str | None:
-        """Folder of the images, None if there is no common one."""
+        """Folder of the images; None if they have no common folder."""
 
     @property
     def sem_seg_root(self) -> str | None:

@@ -1,4 +1,4 @@
-"""Run-length representation of integer maps: an annotation has a few thousand runs, not a million pixels.
+"""Run-length encoding of integer maps, which is faster for annotations: a few thousand runs, not a million pixels.
 
 Letters: H×W the map, n runs.
 """
@@ -61,10 +61,10 @@ def count_pairs(first: np.ndarray, second: np.ndarray, pixels: np.ndarray, shape
         first: (n,) integers below ``shape[0]``.
         second: (n,) integers below ``shape[1]``.
         pixels: (n,) number of pixels of each pair.
-        shape: of the table.
+        shape: shape of the returned table.
 
     Returns:
-        int64 table of that shape: pixels by first and second value.
+        int64 table of that shape: number of pixels by first and second value.
     """
     pairs = first.astype(np.int64) * shape[1] + second
     counts = np.bincount(pairs, weights=pixels, minlength=shape[0] * shape[1])  # exact: integers below 2**53

@@ -38,7 +38,7 @@ def _run_lengths(mask: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> lis
     Args:
         mask: (H, W) bool.
         rows: (H,) bool, True for rows with a pixel of the mask.
-        columns: (W,) bool, likewise.
+        columns: (W,) bool, True for columns with a pixel of the mask.
     """
     height, width = mask.shape
     if not rows.any():
@@ -62,7 +62,7 @@ def decode_rle(runs: list[dict[str, Any]], height: int, width: int) -> np.ndarra
     Args:
         runs: N COCO RLE dictionaries.
         height: H, used only if ``runs`` is empty.
-        width: W, likewise.
+        width: W, used only if ``runs`` is empty.
 
     Returns:
         (N, H, W) bool.
@@ -85,10 +85,10 @@ def decode_segmentation(segmentation: Any, height: int, width: int) -> np.ndarra
         width: of the image, pixels.
 
     Returns:
-        (H, W) bool; run lengths define their size themselves, whatever ``height`` and ``width`` are.
+        (H, W) bool; run lengths contain their size, so ``height`` and ``width`` are used for polygons only.
 
     Raises:
-        ValueError: the segmentation is neither.
+        ValueError: the segmentation is neither polygons nor run lengths.
     """
     try:
         if isinstance(segmentation, list):

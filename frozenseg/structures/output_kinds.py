@@ -3,7 +3,7 @@
 from typing import Any, Literal, get_args
 
 OutputKind = Literal["panoptic", "semantic", "instance", "recall"]
-ModelOutput = dict[str, Any]  # of one image: the values of OUTPUT_FIELDS, see MaskClassifier.forward
+ModelOutput = dict[str, Any]  # of one image: field (value of OUTPUT_FIELDS) → prediction, see MaskClassifier.forward
 OUTPUT_KINDS: tuple[OutputKind, ...] = get_args(OutputKind)
 OUTPUT_FIELDS: dict[OutputKind, str] = {
     "panoptic": "panoptic_seg",

@@ -1,8 +1,8 @@
-"""Colours of classes: as different from each other as a screen allows, and the same in every image.
+"""Colours of classes: maximally different from each other, and the same in every image.
 
-Colours are chosen in OKLab (Ottosson, 2020), a space in which distance is what the eye sees, each as far as possible
-from those before it. So the first n colours do not depend on how many there are. A class with a colour word in its
-name ("red heart") gets a shade of that colour.
+Colours are chosen by farthest-point sampling in OKLab (Ottosson, 2020), a perceptually uniform colour space. Each new
+colour is the candidate that is farthest from all colours before it, so the first n colours do not depend on the number
+of classes. A class with a colour word in its name ("red heart") gets a shade of that colour.
 
 Letters: N colours.
 """
@@ -16,12 +16,12 @@ import numpy as np
 
 Colour = tuple[int, int, int]
 
-LIGHTNESS = (0.56, 0.66, 0.76, 0.86)  # neither black nor white, so that the image below shows through
+LIGHTNESS = (0.56, 0.66, 0.76, 0.86)  # neither black nor white, so that the image under an overlay stays visible
 CHROMA = (0.09, 0.14, 0.19)  # no greys
 HUES = 36
-FIRST = 20  # entry with which the choice begins: a deep teal
-APART = 0.08  # OKLab distance that classes without a colour word keep from those with one
-SHADES = (0.0, 0.3, -0.25, 0.5, -0.45)  # of one colour: share of white (positive) or black (negative)
+FIRST = 20  # index of the first colour in the grid: a deep teal
+MIN_DISTANCE = 0.08  # OKLab distance between colours of classes without and with a colour word
+SHADES = (0.0, 0.3, -0.25, 0.5, -0.45)  # fraction of white (positive) or black (negative) in each shade of a colour
 # OKLab → cube roots of cone responses → linear sRGB
 LAB_TO_CONES = np.array(
     [[1.0, 0.3963377774, 0.2158037573], [1.0, -0.1055613458, -0.0638541728], [1.0, -0.0894841775, -1.2914855480]]
@@ -36,7 +36,7 @@ CONES_TO_RGB = np.array(
 
 
 class _Range(NamedTuple):
-    """Colours that a colour word means, in polar OKLab: lightness (0-1), chroma, and hue (degrees)."""
+    """Range of the colours of a colour word, in polar OKLab: lightness (0-1), chroma, and hue (degrees)."""
 
     lightness: tuple[float, float]
     chroma: tuple[float, float]
@@ -71,16 +71,11 @@ COLOUR_WORDS = {
 }
 
 
-def class_colour(index: int) -> Colour:
-    """Return the RGB colour (0-255) of a class by its index; hundreds differ, then they repeat."""
-    lab = _palette()
-    return _encoded(lab[index % len(lab)])
-
-
 def vocabulary_colours(names: Sequence[str]) -> list[Colour]:
     """Return an RGB colour (0-255) for each class name; the same names get the same colours.
 
-    Names with a colour word get distinct shades of that colour, all others colours that differ from those.
+    Names with a colour word get distinct shades of that colour. The other names get colours of a palette
+    that differ from those shades; the palette has 250 colours, then it repeats.
     """
     colour_words = [_colour_word(name) for name in names]
     chosen: dict[int, np.ndarray] = {}
@@ -90,7 +85,7 @@ def vocabulary_colours(names: Sequence[str]) -> list[Colour]:
     others = _palette()
     if chosen:
         distance = np.linalg.norm(others[:, None] - np.stack(list(chosen.values())), axis=-1).min(axis=1)
-        others = others[distance > APART] if (distance > APART).any() else others
+        others = others[distance > MIN_DISTANCE] if (distance > MIN_DISTANCE).any() else others
     for order, index in enumerate(index for index, word in enumerate(colour_words) if not word):
         chosen[index] = others[order % len(others)]
     return [_encoded(chosen[index]) for index in range(len(names))]
@@ -111,7 +106,7 @@ def _colour_word(name: str) -> str:
 
 @functools.cache
 def _palette() -> np.ndarray:
-    """Return the colours in the order of choice, OKLab, (N, 3)."""
+    """Return the palette by farthest-point sampling, in order of selection, OKLab, (N, 3)."""
     lab = _grid(np.array(LIGHTNESS), np.array(CHROMA), np.arange(HUES) * 2 * np.pi / HUES)
     order = [FIRST]
     distance = np.linalg.norm(lab - lab[FIRST], axis=1)
@@ -124,7 +119,7 @@ def _palette() -> np.ndarray:
 
 @functools.cache
 def _shades_of(word: str) -> np.ndarray:
-    """Return colours that a word means, the most typical one first, OKLab, (N, 3)."""
+    """Return the shades of a colour word, the most typical one first, OKLab, (N, 3)."""
     lightness, chroma, hue = (np.linspace(*limits, 4) for limits in COLOUR_WORDS[word])
     lab = _grid(lightness, chroma, np.deg2rad(hue))
     lab = np.unique(lab.round(6), axis=0)  # greys have one hue

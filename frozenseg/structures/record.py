@@ -9,7 +9,7 @@ ImageId = int | str
 
 
 def image_name(record: Record) -> str:
-    """Return the name of a record's image in messages, logs and journals: its ``image_id``, or else its path."""
+    """Return the name of a record's image in messages and logs: its ``image_id``, otherwise its path."""
     return str(record.get("image_id", record.get("file_name", "without id")))
 
 
@@ -17,7 +17,7 @@ def ground_truth_file(record: Record, field: str) -> str:
     """Return the annotation file of a record.
 
     Args:
-        record: of the image.
+        record: record of the image.
         field: key of the file, such as ``sem_seg_file_name``.
 
     Raises:
@@ -27,6 +27,6 @@ def ground_truth_file(record: Record, field: str) -> str:
     if not path:
         raise DataError(
             f"The record of image {image_name(record)} has no {field}: the data set lacks the ground truth that this "
-            "metric needs. Switch off the output that it scores (MODEL.MASK_FORMER.TEST.*_ON)."
+            "metric needs. Switch off the output for this metric (MODEL.MASK_FORMER.TEST.*_ON)."
         )
     return path

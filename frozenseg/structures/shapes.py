@@ -11,7 +11,7 @@ def check_shape(name: str, tensor: Tensor, letters: str, **sizes: int) -> None:
     Example: ``check_shape("mask_features", x, "B d H W", d=256)``.
 
     Args:
-        name: of the tensor, for the message.
+        name: name of the tensor, for the message.
         tensor: any dtype.
         letters: names of the axes, separated by spaces; a number is a fixed size.
         **sizes: expected sizes by axis name; axes without one may have any size.

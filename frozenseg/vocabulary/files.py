@@ -13,7 +13,7 @@ from typing import NamedTuple
 from frozenseg.errors import DataError
 
 NUMBERED = re.compile(r"\s*\d+\s*:")
-INVALID_NAME = "invalid_class_id"  # written by published files next to numbers without a class
+INVALID_NAME = "invalid_class_id"  # name in published files for numbers without a class
 Synonyms = tuple[str, ...]
 
 
@@ -98,9 +98,9 @@ def match_to_dataset(
         if by_id.keys() == set(order):
             return [by_id[number] for number in order]
     raise DataError(
-        f"{path} has {len(lines)} classes{numbers}, {name} has {count}, numbered {min(ids)} to {max(ids)}: the file "
-        "must list every class, with these numbers, with numbers from 0 or 1 without a gap, or without numbers in the "
-        "order of the data set."
+        f"{path} has {len(lines)} classes{numbers}, {name} has {count}, numbered {min(ids)} to {max(ids)}: list every "
+        "class, with these numbers, or numbered from 0 or 1 without a gap, or without numbers in the order of the data "
+        "set."
     )
 
 
@@ -131,7 +131,7 @@ def _read_table(path: Path, lines: dict[int, str]) -> list[VocabularyLine]:
     if missing := {"id", "name"} - set(columns):
         raise DataError(
             f"{path}, line {header}: {' and '.join(sorted(missing))} {'is' if len(missing) == 1 else 'are'} missing "
-            "from the column names, with which a file with tabs must begin."
+            "from the column names in the first line of the table."
         )
     rows = csv.DictReader([lines[number] for number in numbers], columns, delimiter="\t", quoting=csv.QUOTE_NONE)
     return [_read_row(path, number, row) for number, row in zip(numbers, rows, strict=True)]
@@ -145,6 +145,6 @@ def _read_row(path: Path, number: int, row: dict[str, str]) -> VocabularyLine:
         return VocabularyLine(int(row["id"]), names, isthing, rgb)
     except (KeyError, TypeError, ValueError) as error:
         raise DataError(
-            f"{path}, line {number}: id, r, g and b must be whole numbers, and r, g and b be set together (received "
-            f"{error})."
+            f"{path}, line {number}: id, r, g and b must be whole numbers, and r, g and b must be set together "
+            f"(received {error})."
         ) from error

@@ -1,7 +1,7 @@
-"""Prompt templates: the 14 sentences in which the text encoder sees every class name.
+"""Prompt templates: the 14 sentences into which every class name is inserted for the text encoder.
 
 They are those of the published protocol (list of ViLD, Gu et al., 2022, as used for open-vocabulary segmentation). Full
-stops are exactly as published, and the article does not depend on the name.
+stops are as published, and the article is always "a", also before vowels.
 """
 
 TEMPLATES: tuple[str, ...] = (

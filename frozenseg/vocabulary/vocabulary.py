@@ -28,7 +28,7 @@ class Vocabulary:
             if not synonyms or not all(name.strip() for name in synonyms):
                 raise DataError(
                     f"Class {index + 1} of the vocabulary has an empty name (received {','.join(synonyms)!r}): "
-                    "separate classes with ';' and synonyms with ',', with a name between any two."
+                    "separate classes with ';' and synonyms with ',', without empty names between them."
                 )
         if len(self.isthing) != len(self.classes):
             raise DataError(
@@ -95,7 +95,7 @@ class Vocabulary:
         return [template.format(name) for name in self.synonyms for template in templates]
 
     def seen_by(self, training: "Vocabulary") -> tuple[bool, ...]:
-        """Return True for each seen class: a class with a name that is, letter by letter, a name of a training class.
+        """Return one flag for each class: True if one of its names is exactly a name of a training class.
 
         Args:
             training: vocabulary of the training data.
@@ -107,7 +107,7 @@ class Vocabulary:
         """Return a vocabulary in which every class has the names of another class, as a control experiment.
 
         Names are permuted among things and among stuff, or among all classes if there is only one class of a kind. A
-        model that uses the text embeddings fails on it; one that has learned an order of classes does not.
+        model that uses the text embeddings gets low scores with it; one that ignores them does not.
 
         Args:
             seed: seed of the permutation.

@@ -11,7 +11,7 @@ from PIL import Image
 from frozenseg.data import DatasetCatalog, MetadataCatalog, vocabulary_of
 from frozenseg.data.custom_dataset import custom_spec
 from frozenseg.errors import DataError
-from frozenseg.structures.palette import class_colour
+from frozenseg.structures.palette import vocabulary_colours
 from frozenseg.structures.panoptic import id_to_rgb
 
 FOLDER = "folder:farm/images?labels=farm/labels&classes=farm/classes.txt"
@@ -62,7 +62,7 @@ def test_a_folder(farm: Path) -> None:
     assert metadata.evaluator_type == "sem_seg"
     assert metadata.vocabulary.classes == (("field", "farmland"), ("tractor", "farm vehicle"))
     assert metadata.vocabulary.isthing == (False, False)
-    assert metadata.colors == (class_colour(0), class_colour(1))
+    assert metadata.colors == tuple(vocabulary_colours(metadata.vocabulary.names))
     assert (metadata.ignore_label, metadata.first_label) == (255, 0)
     assert vocabulary_of(FOLDER).isthing == (False, False)
     assert DatasetCatalog.get(FOLDER) == [
@@ -106,7 +106,7 @@ def test_coco_panoptic(farm: Path) -> None:
     assert metadata.name == "farm_panoptic"
     assert metadata.vocabulary.classes == (("field",), ("tractor",))
     assert metadata.thing_contiguous_ids == {4: 1}
-    assert metadata.colors == ((1, 2, 3), class_colour(1))
+    assert metadata.colors == ((1, 2, 3), vocabulary_colours(metadata.vocabulary.names)[1])
     record = DatasetCatalog.get(PANOPTIC)[1]
     assert record["pan_seg_file_name"] == str(farm / "panoptic/b.png")  # beside the JSON, by its name
     assert [segment["category_id"] for segment in record["segments_info"]] == [1, 0]

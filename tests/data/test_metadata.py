@@ -5,7 +5,7 @@ import pytest
 from frozenseg.data.metadata import Metadata, classes_from_detectron2
 from frozenseg.errors import DataError
 from frozenseg.structures.dataset_metadata import DatasetMetadata
-from frozenseg.structures.palette import class_colour
+from frozenseg.structures.palette import vocabulary_colours
 from frozenseg.vocabulary import Vocabulary
 
 
@@ -38,7 +38,7 @@ def test_detectron2_fields_are_converted(
     metadata = Metadata(name="farm", **fields)
     assert metadata.vocabulary == Vocabulary(classes, isthing)  # type: ignore[arg-type]
     assert metadata.category_ids == ids
-    assert metadata.colors == tuple(class_colour(index) for index in range(len(ids)))
+    assert metadata.colors == tuple(vocabulary_colours(metadata.vocabulary.names))
     assert metadata.contiguous_ids == {category: index for index, category in enumerate(ids)}
     assert list(metadata.thing_contiguous_ids.values()) == [index for index, flag in enumerate(isthing) if flag]
 
@@ -71,4 +71,4 @@ def test_without_classes_there_is_no_vocabulary() -> None:
 
 def test_colors_default_to_the_palette() -> None:
     metadata: DatasetMetadata = Metadata(name="farm", vocabulary=Vocabulary.parse("cow; pig"), category_ids=(3, 4))
-    assert metadata.colors == (class_colour(0), class_colour(1))
+    assert metadata.colors == tuple(vocabulary_colours(metadata.vocabulary.names))

@@ -4,20 +4,26 @@ import colorsys
 
 import pytest
 
-from frozenseg.structures.palette import COLOUR_WORDS, SHADES, class_colour, shade, vocabulary_colours
+from frozenseg.structures.palette import COLOUR_WORDS, SHADES, shade, vocabulary_colours
 from frozenseg.toyworld.categories import all_categories
 
 
-def test_colours_differ_and_stay() -> None:
-    colours = [class_colour(index) for index in range(60)]
+def palette(count: int) -> list[tuple[int, int, int]]:
+    """Return the colours of ``count`` classes without a colour word in their names."""
+    return vocabulary_colours([f"class {index}" for index in range(count)])
+
+
+def test_colours_differ_and_do_not_depend_on_the_number_of_classes() -> None:
+    colours = palette(60)
     assert len(set(colours)) == 60
-    assert class_colour(3) == colours[3]
+    assert palette(4) == colours[:4]
 
 
 def test_hundreds_differ_and_then_they_repeat() -> None:
-    assert len({class_colour(index) for index in range(200)}) == 200
-    [period] = [count for count in range(1, 2000) if class_colour(count) == class_colour(0)][:1]
-    assert class_colour(period + 5) == class_colour(5)
+    colours = palette(2000)
+    assert len(set(colours[:200])) == 200
+    period = colours.index(colours[0], 1)
+    assert colours[period + 5] == colours[5]
 
 
 def hue(colour: tuple[int, int, int]) -> float:
@@ -49,14 +55,14 @@ def test_colours_of_a_vocabulary_are_distinct() -> None:
 
 
 def test_without_colour_words_classes_have_the_colours_of_their_indices() -> None:
-    assert vocabulary_colours(["cat", "blackboard", "sky"]) == [class_colour(index) for index in range(3)]
+    assert vocabulary_colours(["cat", "blackboard", "sky"]) == palette(3)
     assert vocabulary_colours([]) == []
 
 
 def test_classes_without_a_colour_word_keep_away_from_those_with_one() -> None:
     [red, *others] = vocabulary_colours(["red thing", *(f"class {index}" for index in range(30))])
-    assert class_colour(3) not in others  # a red
-    assert others[:3] == [class_colour(index) for index in range(3)]
+    assert palette(4)[3] not in others  # a red
+    assert others[:3] == palette(3)
     assert all(max(abs(one - other) for one, other in zip(red, colour, strict=True)) > 20 for colour in others)
 
 

@@ -1,7 +1,6 @@
 """Converter of ADE20K-Full (A-847): resized images, and 16-bit label images of the 847 most frequent classes."""
 
 import functools
-import pickle
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -13,7 +12,7 @@ from frozenseg.atomic import replacing
 from frozenseg.data.prepare.converter import ConversionStep, Converter, Job
 from frozenseg.data.prepare.images import available_splits, read_category_table
 from frozenseg.errors import DataError
-from frozenseg.safe_pickle import load_pickle
+from frozenseg.safe_pickle import UNREADABLE_PICKLE, load_pickle
 from frozenseg.structures.label_files import write_labels
 
 _HOME = "ADE20K_2021_17_01"
@@ -25,16 +24,6 @@ _SOURCE = (
 )
 SHORTEST = 512  # shorter edge after resizing, pixels
 _UNLABELLED = 65535
-READ_ERRORS = (
-    pickle.UnpicklingError,
-    EOFError,
-    AttributeError,
-    ImportError,
-    IndexError,
-    KeyError,
-    ValueError,
-    TypeError,
-)
 
 
 class IndexEntry(NamedTuple):
@@ -126,7 +115,7 @@ def _read_index(path: Path) -> list[IndexEntry]:
         with path.open("rb") as file:
             content = load_pickle(file)
         return [IndexEntry(folder, name) for folder, name in zip(content["folder"], content["filename"], strict=True)]
-    except READ_ERRORS as error:
+    except UNREADABLE_PICKLE as error:
         raise DataError(f"The index {path} cannot be read ({error}). {_SOURCE}") from error
 
 

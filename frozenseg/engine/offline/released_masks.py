@@ -6,7 +6,6 @@ restores the low-resolution logits. No code in a pickle is executed (``safe_pick
 Letters: M masks, h×w low resolution, H×W the image, S side of the input of SAM.
 """
 
-import pickle
 from pathlib import Path
 from typing import Any
 
@@ -17,19 +16,9 @@ from torch import Tensor
 from frozenseg.errors import DataError
 from frozenseg.modeling.sam.automatic_masks.placement import Placement, weights_along
 from frozenseg.modeling.sam.automatic_masks.proposals import Proposals
-from frozenseg.safe_pickle import PickledArray, load_pickle
+from frozenseg.safe_pickle import UNREADABLE_PICKLE, PickledArray, load_pickle
 
 REDUCTION = 4  # side of SAM's input / side of its logits
-PICKLE_ERRORS = (
-    pickle.UnpicklingError,
-    EOFError,
-    AttributeError,
-    ImportError,
-    IndexError,
-    KeyError,
-    ValueError,
-    TypeError,
-)
 
 
 def read_released_masks(path: Path, size: tuple[int, int], side: int) -> Proposals:
@@ -51,7 +40,7 @@ def read_released_masks(path: Path, size: tuple[int, int], side: int) -> Proposa
             content = load_pickle(file)
     except FileNotFoundError as error:
         raise DataError(f"There is no file {path} with SAM masks: each image NAME.ext needs a NAME.pkl.") from error
-    except PICKLE_ERRORS as error:
+    except UNREADABLE_PICKLE as error:
         raise DataError(f"{path} cannot be read: {error}; expected arrays in plain containers.") from error
     masks = _find_masks(content)
     if masks is None or masks.ndim != 3 or masks.shape[1:] != size or masks.dtype.kind != "f":

@@ -1,4 +1,4 @@
-"""Data sets by name, and the loaders that make batches of them; independent of the model."""
+"""Catalogs, records and loaders of data sets; independent of the model."""
 
 from frozenseg.data.catalog import DatasetCatalog, MetadataCatalog, register_dataset, resolve, vocabulary_of
 from frozenseg.data.dataset import ResolvedDataset

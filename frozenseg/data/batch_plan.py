@@ -14,7 +14,7 @@ class BatchPlan:
     Attributes:
         images: number of images of a step, over all processes.
         processes: number of processes that share them.
-        at_once: number of images that a process computes at once; 0 for its whole share.
+        at_once: number of images that a process computes at once; 0 for its whole share of the step.
     """
 
     images: int
@@ -22,7 +22,7 @@ class BatchPlan:
     at_once: int = 0
 
     def __post_init__(self) -> None:
-        """Raise ConfigError if a division leaves a remainder."""
+        """Raise ConfigError if the images cannot be divided evenly."""
         if self.images < 1 or self.images % self.processes:
             raise ConfigError(
                 f"SOLVER.IMS_PER_BATCH is {self.images}, which {self.processes} processes cannot share "

@@ -26,7 +26,7 @@ _T = TypeVar("_T")
 
 
 class _Catalog(ABC, Generic[_T]):
-    """Names with functions that return their entries."""
+    """Registry of functions that return an entry, by name."""
 
     def __init__(self) -> None:
         self._entries: dict[str, Callable[[], _T]] = {}
@@ -36,7 +36,7 @@ class _Catalog(ABC, Generic[_T]):
 
         Args:
             name: the name in configs.
-            make: returns the entry; called when it is needed.
+            make: returns the entry; called when the entry is requested.
 
         Raises:
             DataError: the name is registered already.
@@ -46,7 +46,7 @@ class _Catalog(ABC, Generic[_T]):
         self._entries[name] = make
 
     def remove(self, name: str) -> None:
-        """Remove an entry, if there is one of this name."""
+        """Remove the entry with a name, if there is one."""
         self._entries.pop(name, None)
 
     def list(self) -> list[str]:
@@ -64,7 +64,7 @@ class _Catalog(ABC, Generic[_T]):
 
     @abstractmethod
     def _parse(self, name: str) -> Callable[[], _T]:
-        """Return the function of a name that describes the files of a data set."""
+        """Return the function for a name that describes the files of a data set."""
 
 
 class _DatasetCatalog(_Catalog[list[Record]]):
@@ -99,12 +99,14 @@ class _MetadataCatalog(_Catalog[dict[str, Any]]):
         key = (name, datasets_root())
         if key not in self._made:
             if name not in self.list() and name in DatasetCatalog.list():
-                self.register(name, dict)  # only records are registered: the caller sets the metadata (Detectron2)
+                self.register(
+                    name, dict
+                )  # as in Detectron2: the caller sets the metadata of a data set that is registered by its records only
             self._made[key] = Metadata(**{"name": name, **self._look_up(name)()})
         return self._made[key]
 
     def remove(self, name: str) -> None:
-        """Remove an entry, if there is one of this name."""
+        """Remove the entry with a name, if there is one."""
         super().remove(name)
         self._made = {key: metadata for key, metadata in self._made.items() if key[0] != name}
 
@@ -118,7 +120,7 @@ _filled: list[bool] = []
 
 
 def resolve(name: str) -> ResolvedDataset:
-    """Look a data set up by name.
+    """Return a data set by its name, without reading its files.
 
     Raises:
         DataError: there is no such data set.
@@ -155,6 +157,6 @@ def _fill_catalogs() -> None:
         for module in pkgutil.iter_modules(datasets.__path__, prefix)
         for spec in importlib.import_module(module.name).SPECS
     ]
-    _filled.append(True)  # only now, so that an error above occurs again at the next use
+    _filled.append(True)  # set last, so that an error above is raised again at the next use
     for spec in specs:
         register_dataset(spec)

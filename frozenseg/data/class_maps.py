@@ -1,4 +1,4 @@
-"""Class maps: the annotation of an image as one map of class indices, validated while it is read.
+"""Class maps: the annotation of an image as one map of class indices; its values are checked while reading.
 
 Sources are panoptic PNGs, label images, object masks and Cityscapes' instance ids.
 Letters: H×W the image, C classes.
@@ -46,15 +46,15 @@ def read_class_map(record: Record, rules: AnnotationRules, size: tuple[int, int]
     """Read the classes of an image from the most detailed annotation of its record.
 
     Args:
-        record: of the image.
-        rules: of its data set.
+        record: record of the image.
+        rules: annotation rules of its data set.
         size: height and width of the image.
 
     Returns:
         (H, W) int32 class indices, -1 for unlabelled pixels; all -1 if the record has no annotation.
 
     Raises:
-        DataError: a file is missing or damaged, or its size or its values are not as expected.
+        DataError: a file is missing or damaged, or has a wrong size or an invalid value.
     """
     if "pan_seg_file_name" in record:
         return _from_segments(record, size)
@@ -89,8 +89,8 @@ def _from_segments(record: Record, size: tuple[int, int]) -> np.ndarray:
     _check_size(path, ids, size)
     listed = {segment["id"]: segment["category_id"] for segment in segments}
     if len(listed) != len(segments):
-        raise DataError(f"{path}: two segments of its annotation have the same id.")
-    # a table of all ids up to the largest: the operating system allocates only the few pages of it that are touched
+        raise DataError(f"{path}: two of its segments_info have the same id, expected distinct ids.")
+    # lookup table of all ids up to the largest; only the memory pages with listed ids are allocated (zeros are lazy)
     table = np.zeros(max(ids.max(initial=0), *listed, 0) + 1, dtype=np.int32)
     table[VOID_ID] = NO_CLASS + LISTED_OFFSET
     for segment_id, label in listed.items():
@@ -112,7 +112,7 @@ def _from_objects(record: Record, size: tuple[int, int]) -> np.ndarray:
 
 
 def largest_first(masks: Sequence[np.ndarray]) -> list[int]:
-    """Return the indices of (H, W) masks in painting order: of two that overlap, the smaller one is on top."""
+    """Return the indices of (H, W) masks in painting order, so that smaller masks are on top of larger ones."""
     return sorted(range(len(masks)), key=lambda index: -int(masks[index].sum()))
 
 
@@ -122,7 +122,7 @@ def decode_object_mask(segmentation: Any, size: tuple[int, int], name: str) -> n
     Args:
         segmentation: polygons or run lengths, as in COCO's annotations.
         size: height and width of the image.
-        name: of the image, for messages.
+        name: path of the image, for messages.
 
     Raises:
         DataError: the mask cannot be decoded, or is of another size.

@@ -14,13 +14,14 @@ def classes_of_labels(path: Path) -> tuple[tuple[CategoryRow, ...], int]:
     """Read the classes of label images; they are stuff unless the file marks them as things.
 
     Args:
-        path: of the class list. The pixel value of a class is its number in the list, or its index, from 0.
+        path: path of the class list. The pixel value of a class is its number in the list, or its index from 0 if the
+            list has no numbers.
 
     Returns:
-        The classes by value, and the value of the first: 0 or 1.
+        The classes in ascending order of their values, and the value of the first class: 0 or 1.
 
     Raises:
-        DataError: the file is wrong, or its numbers have a gap or begin at another value.
+        DataError: the file is invalid, or its numbers have a gap or do not start at 0 or 1.
     """
     lines = read_vocabulary_lines(path)
     numbered = {index if line.id is None else line.id: line for index, line in enumerate(lines)}
@@ -42,15 +43,15 @@ def classes_of_labels(path: Path) -> tuple[tuple[CategoryRow, ...], int]:
 
 
 def classes_of_json(json_file: Path, path: Path | None) -> tuple[CategoryRow, ...]:
-    """Read the classes of a COCO JSON, in the order of its ``categories``; they are things unless it marks them.
+    """Read the classes of a COCO JSON, in the order of its ``categories``; they are things unless ``isthing`` is 0.
 
     Args:
         json_file: the annotations.
-        path: of a class list that replaces the names of the JSON: by category id if the list has numbers, else by name,
-            else by order; None: the names of the JSON.
+        path: path of a class list that replaces the names of the JSON; its lines are matched to the categories by id if
+            the list has numbers, otherwise by name or by order. None: the names of the JSON.
 
     Raises:
-        DataError: a file is wrong, or the list does not fit the JSON.
+        DataError: a file is invalid, or the list does not match the JSON.
     """
     if not json_file.is_file():
         raise DataError(f"The annotation file {json_file} does not exist: correct the path in the data set's name.")
@@ -89,7 +90,7 @@ def _row(category: JsonObject, line: VocabularyLine | None, names: tuple[str, ..
 
 
 def _matching_lines(categories: Sequence[JsonObject], path: Path, json_file: Path) -> list[VocabularyLine]:
-    """Return the line of each category."""
+    """Return the line of the class list that belongs to each category."""
     lines = read_vocabulary_lines(path)
     numbered = {line.id: line for line in lines if line.id is not None}
     if numbered:

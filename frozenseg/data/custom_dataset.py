@@ -1,6 +1,6 @@
-"""Custom data sets, named by the files that they consist of: ``folder:IMAGES?labels=LABELS&classes=FILE``.
+"""Custom data sets with names that contain their files: ``folder:IMAGES?labels=LABELS&classes=FILE``.
 
-Such a name can be used wherever a registered name can. Paths are relative to the working directory; ``~`` is the home
+Such a name can be used in place of a registered name. Paths are relative to the working directory; ``~`` is the home
 folder; characters with a special meaning are escaped as in URLs (``%3F`` for ``?``, ``%26`` for ``&``).
 """
 
@@ -25,10 +25,10 @@ class CustomFormat:
     """Format of a custom data set.
 
     Attributes:
-        usage: the form of its name.
+        usage: syntax of its name.
         required: query keys that must be given.
         optional: query keys that may be given.
-        build: path before the query, and the query → the specification.
+        build: returns the specification for the path before ``?`` and the query values.
     """
 
     usage: str
@@ -41,7 +41,7 @@ def custom_spec(name: str) -> DatasetSpec:
     """Return the specification of a custom data set; its ``name`` is a short one for tables and files.
 
     Raises:
-        DataError: the name is not of one of the forms; the message shows the right one.
+        DataError: the name has invalid syntax; the message shows the correct one.
     """
     scheme, _, rest = name.partition(":")
     if scheme not in CUSTOM_FORMATS:
@@ -84,9 +84,9 @@ def _folder_spec(path: str, values: Mapping[str, str]) -> DatasetSpec:
     ignore_label = int(values.get("ignore", "255"))
     if first_label <= ignore_label < first_label + len(rows):
         raise DataError(
-            f"The value {ignore_label} of label images is that of a class in {classes}, "
-            f"{rows[ignore_label - first_label].names[0]!r}, and it marks unlabelled pixels: choose another one by "
-            "&ignore=… (65535 if there are more than 255 classes)."
+            f"The value {ignore_label} of unlabelled pixels is also the value of a class in {classes}, "
+            f"{rows[ignore_label - first_label].names[0]!r}: choose another value with &ignore=… (65535 if there are "
+            "more than 255 classes)."
         )
     return DatasetSpec(
         name=values.get("name") or _short_name(images),
@@ -159,7 +159,7 @@ def _class_file(values: Mapping[str, str]) -> Path | None:
 
 
 def _short_name(path: Path) -> str:
-    """Return the last two parts of a path as one word: ``farm_images`` for ``…/farm/images``."""
+    """Return the last two parts of a path, joined: ``farm_images`` for ``…/farm/images``."""
     return UNSAFE_CHARACTERS.sub("-", "_".join(path.parts[1:][-2:]))
 
 

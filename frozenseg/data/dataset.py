@@ -1,4 +1,4 @@
-"""Data set of a run: resolved from its name once, then opened, that is, its records read and their files checked."""
+"""Data set of a run in two states: resolved from its name, and opened (records read, their files checked)."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,13 +10,12 @@ from frozenseg.vocabulary import Vocabulary
 
 @dataclass(frozen=True)
 class ResolvedDataset:
-    """Data set resolved from its name; it is handed on, so that no later step looks the name up again.
+    """Data set resolved from its name, to be passed on instead of the name.
 
     Attributes:
         name: as written in the config; ``metadata.name`` is the short one for tables and files.
-        metadata: its attributes.
-        vocabulary: the class names that a model is prompted with; those of the metadata, or those of a file
-            (DATASETS.VOCABULARIES).
+        metadata: metadata of the data set.
+        vocabulary: class names to prompt a model with, from the metadata or from a file (DATASETS.VOCABULARIES).
         load_records: reads the annotation files.
     """
 
@@ -28,13 +27,13 @@ class ResolvedDataset:
 
 @dataclass(frozen=True)
 class OpenedDataset:
-    """Records of a data set, with the image and annotation files that they name checked to exist.
+    """Records of a data set after the check that their image and annotation files exist.
 
     Attributes:
         name: as written in the config.
-        metadata: the attributes of the data set.
+        metadata: metadata of the data set.
         records: one for each image.
-        file_fields: the fields of the records that name a file which will be read.
+        file_fields: fields of the records with paths of files that the run reads.
     """
 
     name: str

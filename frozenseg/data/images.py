@@ -1,4 +1,4 @@
-"""Reading of images for training and evaluation: RGB, upright, of the size that the annotation states."""
+"""Image reader (RGB, upright) and check of the image size against the annotation."""
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -22,11 +22,11 @@ def read_image(path: str) -> Image.Image:
         raise DataError(f"The image {path} does not exist.") from error
     except UnidentifiedImageError as error:
         raise DataError(
-            f"The image {path} cannot be decoded (unknown format): replace it, or run without it by --skip-bad."
+            f"The image {path} cannot be decoded (unknown format): replace it, or skip it with --skip-bad."
         ) from error
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise DataError(
-            f"The image {path} cannot be decoded ({error}): replace it, or run without it by --skip-bad."
+            f"The image {path} cannot be decoded ({error}): replace it, or skip it with --skip-bad."
         ) from error
 
 
@@ -40,7 +40,9 @@ def as_rgb(image: Image.Image) -> Image.Image:
     if upright.mode == "F" or upright.mode.startswith("I"):  # Pillow would clip values above 255
         pixels = np.asarray(upright)
         if pixels.dtype.kind == "f" or pixels.min(initial=0) < 0 or pixels.max(initial=0) > MAX_16_BIT:
-            raise ValueError(f"pixels of mode {upright.mode!r} are no colours: save it with 8 or 16 bits a pixel")
+            raise ValueError(
+                f"pixels of mode {upright.mode!r} are not integers from 0 to 65535: save it with 8 or 16 bits per pixel"
+            )
         upright = Image.fromarray(((pixels.astype(np.uint32) + LEVEL_RATIO // 2) // LEVEL_RATIO).astype(np.uint8))
     return upright.convert("RGB")
 
@@ -49,7 +51,7 @@ def check_size(path: str, image: Image.Image, expected: tuple[int, int]) -> None
     """Check that an image has the size that its annotation states.
 
     Args:
-        path: of the image, for the message.
+        path: path of the image, for the message.
         image: the image.
         expected: height and width, pixels.
 
@@ -58,6 +60,6 @@ def check_size(path: str, image: Image.Image, expected: tuple[int, int]) -> None
     """
     if (image.height, image.width) != tuple(expected):
         raise DataError(
-            f"{path} is {image.width}×{image.height} pixels, its annotation says {expected[1]}×{expected[0]}: "
+            f"{path} is {image.width}×{image.height} pixels, expected {expected[1]}×{expected[0]} as annotated: "
             "image and annotation do not belong together."
         )

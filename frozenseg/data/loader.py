@@ -1,7 +1,7 @@
 """Data sets of a run, opened for training and for evaluation, and their loaders with worker processes.
 
-The augmentation of a training image depends only on the seed and on its position in the stream. So batches are the same
-for any number of workers, and a resumed run gets the batches that an uninterrupted one would have got.
+The augmentation of a training image depends only on the seed and on its position in the stream. Therefore the batches
+do not depend on the number of workers, and a resumed run gets the same batches as an uninterrupted one.
 """
 
 import pickle
@@ -30,10 +30,13 @@ from frozenseg.structures.record import Record, image_name
 
 logger = get_logger(__name__)
 MODEL_STREAM = 1  # separates the random numbers of the model from those of the augmentation
-DEAD_WORKER = re.compile(r"DataLoader worker \(pid")  # beginning of torch's error
-GROUND_TRUTH_FIELDS = {  # output of a model → the fields of records that name the files of its ground truth
+DEAD_WORKER = re.compile(r"DataLoader worker \(pid")  # start of torch's error message
+GROUND_TRUTH_FIELDS = {  # kind of model output → record fields with the files of its ground truth
     "panoptic": ("pan_seg_file_name",),
-    "semantic": ("sem_seg_file_name", "instance_file_name"),  # Cityscapes scores pixels by instances
+    "semantic": (
+        "sem_seg_file_name",
+        "instance_file_name",
+    ),  # Cityscapes' IoU reads the instance ids
     "instance": ("instance_file_name",),
     "recall": ("sem_seg_file_name",),
 }
@@ -84,8 +87,8 @@ class MappedDataset(Dataset[LoadResult]):
     Args:
         records: of the data set.
         mapper: record and generator → batch element.
-        seed: of all augmentation.
-        replace_bad: load the next record instead of one that cannot be loaded.
+        seed: seed of the augmentation.
+        replace_bad: True to replace a record that cannot be loaded by the next one.
     """
 
     def __init__(
@@ -101,7 +104,7 @@ class MappedDataset(Dataset[LoadResult]):
         return len(self.records)
 
     def __getitem__(self, key: SampleKey | int) -> LoadResult:
-        """Load one image; problems are returned as messages, to be raised or logged in the main process.
+        """Load one image; errors are returned as messages, which the main process raises or logs.
 
         A training image gets a ``seed`` for the random numbers of the model.
         """
@@ -129,7 +132,7 @@ class CheckedLoader(Iterable[list[Sample]]):
         skip_bad: log images that cannot be loaded and continue, instead of raising an error.
 
     Attributes:
-        num_skipped: number of images that this process has left out so far.
+        num_skipped: number of images that this process has skipped so far.
     """
 
     def __init__(self, loader: DataLoader[LoadResult], num_images: int, skip_bad: bool = False) -> None:
@@ -139,7 +142,7 @@ class CheckedLoader(Iterable[list[Sample]]):
         self.num_skipped = 0
 
     def __iter__(self) -> Iterator[list[Sample]]:
-        """Iterate over the batches; a batch without any loaded image is left out.
+        """Iterate over the batches; a batch without any loaded image is skipped.
 
         Raises:
             DataError: an image cannot be loaded, or a worker process has died.
@@ -159,7 +162,7 @@ class CheckedLoader(Iterable[list[Sample]]):
             if result.fatal or not self.skip_bad:
                 raise DataError(problem)
             self.num_skipped += 1
-            logger.warning("Left out: %s", problem)
+            logger.warning("Skipped: %s", problem)
 
 
 @dataclass(frozen=True)
@@ -196,7 +199,7 @@ class TrainDataset:
         return cls(cfg, plan, mapper, [_open_for_training(dataset) for dataset in datasets])
 
     def batches(self, start_iteration: int = 0) -> "CheckedLoader":
-        """Return an endless stream of the share of each batch that this process trains on.
+        """Return this process's share of each batch, as an endless stream.
 
         Args:
             start_iteration: batches to skip, for a resumed run.
@@ -244,8 +247,8 @@ class EvalDataset:
 
         Args:
             cfg: see the attributes.
-            dataset: to evaluate on.
-            outputs: of the model that are scored, keys of :data:`GROUND_TRUTH_FIELDS`.
+            dataset: data set to evaluate on.
+            outputs: kinds of model output to score, keys of :data:`GROUND_TRUTH_FIELDS`.
 
         Raises:
             DataError: files are missing, or an annotation file is not of its format.
@@ -279,7 +282,7 @@ class EvalDataset:
 
 
 def drop_without_instances(records: Sequence[Record]) -> list[Record]:
-    """Return the records without those with an empty list of instances, or with crowds only; others are kept."""
+    """Return the records without those that have ``annotations``, but no instance other than crowd regions."""
     return [
         record
         for record in records
@@ -288,7 +291,7 @@ def drop_without_instances(records: Sequence[Record]) -> list[Record]:
 
 
 def _open_for_training(dataset: ResolvedDataset) -> OpenedDataset:
-    """Open a data set; records with a label image as target get the rules for reading it."""
+    """Open a data set; records with a label image as target get ``rules``, the annotation rules to read it."""
     records = dataset.load_records()
     field = target_field(records, dataset.name)
     opened = _open(dataset, records, [field] if field in FILE_FIELDS else [])
@@ -305,14 +308,14 @@ def _open(dataset: ResolvedDataset, records: Sequence[Record], annotations: Sequ
 
 
 def _shared_seed(seed: int) -> int:
-    """Return the seed; if it is negative, one that rank 0 draws for all processes."""
+    """Return the seed; if it is negative, return one that rank 0 draws for all processes."""
     return seed if seed >= 0 else distributed.gather(random.SystemRandom().randrange(1 << 31))[0]
 
 
 def dead_worker_error(error: RuntimeError, workers: int) -> DataError | None:
     """Return a DataError if an error means that a worker process of a torch loader has died, otherwise None.
 
-    Torch raises such an error at whatever line the main process is executing.
+    Torch raises such an error from a signal handler, at any line that the main process is executing.
 
     Args:
         error: any error.

@@ -28,7 +28,7 @@ class TrainMapper:
         image_size: side of the square input of the model, pixels.
         min_scale: smallest scale factor.
         max_scale: largest scale factor.
-        flip: mirror half of the images.
+        flip: True to mirror half of the images.
     """
 
     def __init__(self, image_size: int, min_scale: float = 0.1, max_scale: float = 2.0, flip: bool = True) -> None:
@@ -63,7 +63,7 @@ class TrainMapper:
             (n, S, S) bool, one entry for each segment; a segment outside the crop has an empty mask.
 
         Raises:
-            DataError: a file is missing, cannot be decoded, or does not fit the others.
+            DataError: a file is missing, cannot be decoded, or has another size than the image.
         """
         image = read_image(record["file_name"])
         size = (image.height, image.width)
@@ -85,8 +85,8 @@ class EvalMapper:
         min_size: length of the shorter edge, pixels.
         max_size: upper limit of the longer edge, pixels.
         read_ground_truth: reads the ground truth of the metrics from a record.
-        keep_original: return the image at its original size, too.
-        views: recipes for further sizes of the image.
+        keep_original: True to return the image at its original size as well.
+        views: resize recipes of test-time augmentation.
     """
 
     def __init__(
@@ -102,7 +102,7 @@ class EvalMapper:
 
     @classmethod
     def from_config(cls, cfg: CfgNode, read_ground_truth: Callable[[Record], Any] | None = None) -> "EvalMapper":
-        """Build from the sections INPUT and TEST: SAM's proposals need images of the original size, TEST.AUG views.
+        """Build from INPUT and TEST; TEST.USE_SAM_MASKS needs images of the original size, TEST.AUG needs views.
 
         Raises:
             ConfigError: INPUT.FORMAT is not RGB, or there are no sizes for test-time augmentation.
@@ -155,7 +155,7 @@ def build_train_mapper(cfg: CfgNode) -> TrainMapper:
     """Return the mapper named by INPUT.DATASET_MAPPER_NAME.
 
     Raises:
-        ConfigError: there is no mapper of this name.
+        ConfigError: there is no mapper with this name.
     """
     name = cfg.INPUT.DATASET_MAPPER_NAME
     if name not in TRAIN_MAPPERS:

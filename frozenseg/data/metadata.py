@@ -23,7 +23,7 @@ def datasets_root() -> Path:
 class Metadata:
     """Attributes of a data set that are known without its files.
 
-    Those declared below are read by this package; others may be set. Classes are in contiguous order. They are given as
+    This package reads the attributes below; others may be set, too. Classes are in contiguous order. They are set as
     ``vocabulary``, ``category_ids`` and ``colors``, or by Detectron2's fields ``stuff_classes`` (all classes, with
     comma-separated synonyms), ``thing_dataset_id_to_contiguous_id`` etc., see :func:`classes_from_detectron2`.
 
@@ -42,14 +42,14 @@ class Metadata:
         category_ids: id of each class in the annotation files.
         colors: RGB colour (0-255) of each class.
         category_groups: subsets of the classes that are reported separately: name → class indices.
-        evaluator_type: key by which evaluators are chosen.
+        evaluator_type: key that selects the evaluators.
         ignore_label: value of unlabelled pixels in label images.
         first_label: value of class 0 in label images.
         image_root, panoptic_root, sem_seg_root: folders, None if there is no such folder.
         panoptic_json, json_file: files of the panoptic and of the instance annotations, None if there are none.
-        image_suffix: ending of image files that differs from the one in the panoptic JSON; empty otherwise.
-        prepare_command: advice on how to get missing files, to follow a semicolon.
-        protocol: config of the evaluation protocol, a file of ``configs/eval`` without its ending; empty for none.
+        image_suffix: suffix of image files if it differs from the one in the panoptic JSON; otherwise empty.
+        prepare_command: advice on how to get missing files; messages append it after a semicolon.
+        protocol: config of the evaluation protocol, a file of ``configs/eval`` without its suffix; empty for none.
         known_images: expected numbers of images; several if sources differ, empty if unknown.
         known_occurring: expected number of classes that occur in the images; 0 if unknown.
         published_seen: key of the table of published seen flags; empty for none.
@@ -124,8 +124,8 @@ def classes_from_detectron2(fields: Mapping[str, Any]) -> dict[str, Any]:
 
     Args:
         fields: ``stuff_classes`` lists all classes, each with comma-separated synonyms; without it ``thing_classes``
-            does. ``thing_dataset_id_to_contiguous_id`` says which of them are things and has their ids; without it
-            the first ones are, as many as there are ``thing_classes``. Optional are
+            does. ``thing_dataset_id_to_contiguous_id`` maps the ids of things to class indices; without it the first
+            classes are things, as many as there are ``thing_classes``. Optional are
             ``stuff_dataset_id_to_contiguous_id`` (ids of all classes; without it the class indices) and
             ``stuff_colors``.
 
@@ -133,7 +133,7 @@ def classes_from_detectron2(fields: Mapping[str, Any]) -> dict[str, Any]:
         The three fields; empty if there are no classes.
 
     Raises:
-        DataError: a class index in one of the maps is not that of a class.
+        DataError: a map has a class index outside the classes.
     """
     things_only = fields.get("thing_classes") or []
     classes = fields.get("stuff_classes") or things_only

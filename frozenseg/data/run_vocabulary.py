@@ -1,4 +1,4 @@
-"""Class names of a run: those of the data set, or those of a file that replaces them (DATASETS.VOCABULARIES)."""
+"""Class names of a run: from the data set, or from a file that replaces them (DATASETS.VOCABULARIES)."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -16,13 +16,13 @@ logger = get_logger(__name__)
 
 
 def resolve_for_run(cfg: CfgNode, name: str) -> ResolvedDataset:
-    """Look a data set up, with the class names that the run prompts the model with.
+    """Return a data set by its name, with the class names that the run prompts the model with.
 
-    They are those of the data set or those of a file; the file does not change which classes are things.
+    A file of class names does not change which classes are things.
 
     Args:
         cfg: reads DATASETS.
-        name: of the data set, one of DATASETS.TRAIN or DATASETS.TEST.
+        name: name of the data set, one of DATASETS.TRAIN or DATASETS.TEST.
 
     Raises:
         ConfigError: an entry of DATASETS.VOCABULARIES cannot be assigned to a data set.
@@ -54,12 +54,12 @@ def vocabulary_files(entries: Sequence[str], train: Sequence[str], test: Sequenc
 
     Args:
         entries: each ``NAME=FILE``, or ``FILE`` for the only evaluation data set.
-        train: data sets that are trained on.
-        test: data sets that are evaluated on.
+        train: names of the training data sets.
+        test: names of the evaluation data sets.
 
     Raises:
-        ConfigError: an entry names no data set of the run, no data set although there are several, or one that has a
-                file already.
+        ConfigError: an entry names an unknown data set, names none although there are several, or names one that has a
+            file already.
     """
     files: dict[str, str] = {}
     for entry in entries:

@@ -1,4 +1,4 @@
-"""Samplers: the order of images and their division among processes, as functions of seed and iteration."""
+"""Samplers: order of the images and their division among processes, which depend only on seed and iteration."""
 
 import itertools
 from collections.abc import Iterator, Sequence
@@ -11,7 +11,7 @@ class SampleKey(NamedTuple):
     """One image of the training stream.
 
     Attributes:
-        position: in the stream, counted over all processes from the start of training; seeds the augmentation.
+        position: position in the stream, counted over all processes from the start of training; seeds the augmentation.
         record: index of the record.
     """
 
@@ -23,9 +23,9 @@ class TrainingSampler:
     """Endless stream of shuffled passes over a data set.
 
     Args:
-        size: records of the data set.
-        seed: of the shuffling, 0 or more.
-        start: images to skip.
+        size: number of records of the data set.
+        seed: seed of the shuffling, 0 or more.
+        start: number of images to skip.
     """
 
     def __init__(self, size: int, seed: int, start: int = 0) -> None:
@@ -34,7 +34,7 @@ class TrainingSampler:
         self.start = start
 
     def __iter__(self) -> Iterator[SampleKey]:
-        """Iterate over the stream from ``start`` on."""
+        """Iterate over the stream, starting at position ``start``."""
         epoch, order = -1, np.empty(0, dtype=np.int64)
         for position in itertools.count(self.start):
             if position // self.size != epoch:
@@ -47,13 +47,13 @@ class TrainingBatches:
     """Shares of the batches of a training stream for one process; with ``wide``, each batch is all wide or all tall.
 
     The batches are the same for any number of processes, each of which takes every ``world_size``-th image of them.
-    A grouped batch is returned when its group is full. Grouping depends on all images before, so a resumed stream is
-    replayed from its beginning, indices only.
+    A grouped batch is returned when its group is full. Grouping depends on all earlier images, so the indices of a
+    resumed stream are replayed from its start.
 
     Args:
-        sampler: the stream, from its beginning.
-        batch_size: images in a batch, over all processes.
-        start_iteration: batches to skip.
+        sampler: the stream, from its start.
+        batch_size: number of images in a batch, over all processes.
+        start_iteration: number of batches to skip.
         wide: for each record, True if the image is wider than high; None for no grouping.
         rank: of this process.
         world_size: number of processes.
@@ -75,7 +75,7 @@ class TrainingBatches:
         self.rank, self.world_size = rank, world_size
 
     def __iter__(self) -> Iterator[list[SampleKey]]:
-        """Iterate over the shares from ``start_iteration`` on, without end."""
+        """Iterate over the shares without end, starting at batch ``start_iteration``."""
         for batch in self._batches():
             yield batch[self.rank :: self.world_size]
 
@@ -102,8 +102,8 @@ class InferenceSampler:
     """Contiguous share of a data set for one process; the shares differ by at most one image.
 
     Args:
-        size: records of the data set.
-        rank: of this process.
+        size: number of records of the data set.
+        rank: rank of this process.
         world_size: number of processes.
     """
 

@@ -1,4 +1,4 @@
-"""Seen and unseen classes of an evaluation data set: by shared class names, or as published results count them."""
+"""Seen and unseen classes of an evaluation data set: by class names, or by the flags of published results."""
 
 import csv
 import functools
@@ -18,9 +18,9 @@ def seen_classes(dataset: ResolvedDataset, training: ResolvedDataset, rule: str 
     """Return one flag for each class of a data set, True if it counts as seen; log the rule and the counts.
 
     Args:
-        dataset: evaluated on.
-        training: trained on.
-        rule: ``synonyms``: a class is seen if it shares a name, to the letter, with a training class; ``published``:
+        dataset: evaluation data set.
+        training: training data set.
+        rule: ``synonyms``: a class is seen if one of its names is exactly a name of a training class; ``published``:
             the table of published flags, for models trained on COCO panoptic.
 
     Raises:

@@ -20,11 +20,11 @@ TARGET_FIELDS = ("pan_seg_file_name", "annotations", "sem_seg_file_name")  # the
 
 
 def target_field(records: Sequence[Record], name: str) -> str:
-    """Return the field of a data set's records that training reads: the most detailed annotation that all have.
+    """Return the field of a data set's records that training reads: the most detailed annotation that all records have.
 
     Args:
-        records: of the data set.
-        name: of the data set, for the message.
+        records: records of the data set.
+        name: name of the data set, for the message.
 
     Raises:
         DataError: there is no such field.
@@ -43,7 +43,7 @@ def read_segments(record: Record, size: tuple[int, int]) -> tuple[Image.Image, l
 
     Args:
         record: with ``pan_seg_file_name`` and ``segments_info`` (crowds are left out); or with ``annotations``: each
-            object that is not a crowd is a segment, and of two that overlap the smaller one is on top; or with
+            object that is not a crowd is a segment, smaller ones on top of larger ones; or with
             ``sem_seg_file_name`` and the ``rules`` of its data set: all pixels of a class are one segment.
         size: height and width of the image, pixels.
 
@@ -51,7 +51,7 @@ def read_segments(record: Record, size: tuple[int, int]) -> tuple[Image.Image, l
         The id map, (H, W) RGB with ``id = R + 256·G + 65536·B``, and the segments: ``id`` and ``category_id``.
 
     Raises:
-        DataError: a file is missing, cannot be decoded, or does not fit the image.
+        DataError: a file is missing, cannot be decoded, or has another size than the image.
     """
     if "pan_seg_file_name" in record:
         ids = read_image(record["pan_seg_file_name"])

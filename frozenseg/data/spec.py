@@ -34,7 +34,7 @@ class CategoryRow(NamedTuple):
 
 @dataclass(frozen=True)
 class DatasetSpec:
-    """Specification from which a data set is registered, see :func:`frozenseg.data.register`.
+    """Specification from which a data set is registered, see :func:`frozenseg.data.register_dataset`.
 
     Attributes:
         name: the name in configs.
@@ -42,11 +42,11 @@ class DatasetSpec:
         load: metadata → records; one of ``frozenseg.data.formats``.
         files: metadata field → path under the folder of all data sets (``image_root``, ``panoptic_root``,
             ``panoptic_json``, ``sem_seg_root``, ``json_file``); fields that are left out are None.
-        prepare_command: advice on how to get the files, to follow a semicolon; ``{root}`` becomes the folder of all
-            data sets.
-        evaluator_type: key by which evaluators are chosen.
+        prepare_command: advice on how to get the files; messages append it after a semicolon. ``{root}`` is replaced by
+            the folder of all data sets.
+        evaluator_type: key that selects the evaluators.
         ignore_label: value of unlabelled pixels in label images.
-        protocol: evaluation protocol, a file of ``configs/eval`` without its ending; empty: the config as it is.
+        protocol: evaluation protocol, a file of ``configs/eval`` without its suffix; empty: the config unchanged.
         images: expected number of images; several numbers if sources differ, empty if unknown.
         occurring: number of classes that occur in the images; 0: all, or unknown.
         published_seen: key in the table of published seen flags; empty if there are none.

@@ -54,7 +54,7 @@ def test_instance_ids_of_cityscapes(tmp_path: Path) -> None:
 def test_what_does_not_fit_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"ids\.png has pixels of segment 9, which its annotation does not list"):
         read_class_map(panoptic(tmp_path, [[7, 9, 0]] * 2, (7, 2)), RULES, SIZE)
-    with pytest.raises(DataError, match="two segments of its annotation have the same id"):
+    with pytest.raises(DataError, match="two of its segments_info have the same id"):
         read_class_map(panoptic(tmp_path, [[7, 7, 0]] * 2, (7, 2), (7, 1)), RULES, SIZE)
     with pytest.raises(DataError, match=r"ids\.png is 2×1 pixels, its image 3×2"):
         read_class_map(panoptic(tmp_path, [[7, 7]], (7, 2)), RULES, SIZE)

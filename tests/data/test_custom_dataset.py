@@ -223,6 +223,6 @@ def test_wrong_categories(categories: Any, message: str, farm: Path) -> None:
 def test_a_class_that_would_never_count_is_refused(farm: Path) -> None:
     many = classes(farm, "\n".join(f"kind {number}" for number in range(300)))
     name = f"folder:farm/images?labels=farm/labels{many}"
-    with pytest.raises(DataError, match=r"The value 255 .* 'kind 255', and it marks unlabelled pixels: choose another"):
+    with pytest.raises(DataError, match=r"The value 255 of unlabelled pixels .* 'kind 255': choose another"):
         MetadataCatalog.get(name)
     assert MetadataCatalog.get(f"{name}&ignore=65535").ignore_label == 65535

@@ -111,13 +111,13 @@ def test_further_sizes_of_a_image_where_they_are_requested(cfg, record):
 
 @pytest.mark.parametrize("mapper", [TrainMapper(8), EvalMapper(8, 8)])
 def test_sizes_must_agree_with_the_record(record, mapper):
-    with pytest.raises(DataError, match="is 4×2 pixels, its annotation says 5×2"):
+    with pytest.raises(DataError, match="is 4×2 pixels, expected 5×2 as annotated"):
         mapper({**record, "width": 5}, np.random.default_rng(0))
 
 
 def test_image_and_ids_must_be_of_one_size(record, tmp_path):
     Image.new("RGB", (4, 3)).save(tmp_path / "ids.png")
-    with pytest.raises(DataError, match=r"ids\.png is 4×3 pixels, its annotation says 4×2"):
+    with pytest.raises(DataError, match=r"ids\.png is 4×3 pixels, expected 4×2 as annotated"):
         TrainMapper(8)(record, np.random.default_rng(0))
 
 

@@ -1,4 +1,4 @@
-"""Audit of a data set: every image and its annotations are decoded, compared, and counted by class.
+"""Audit of a data set: decodes every image and its annotations, compares them, and counts pixels by class.
 
 Letters: C classes.
 """
@@ -21,11 +21,11 @@ MAX_LISTED = 10  # names in a line, and problems in a summary
 
 
 class ImageAudit(NamedTuple):
-    """Result of one image.
+    """Result of the check of one image.
 
     Attributes:
-        problem: description of what is wrong; empty if nothing is.
-        pixels: class → number of pixels.
+        problem: description of the error; empty if there is none.
+        pixels: class index → number of pixels.
         unlabelled: number of unlabelled pixels.
     """
 
@@ -36,7 +36,7 @@ class ImageAudit(NamedTuple):
 
 @dataclass
 class AuditReport:
-    """Result of a data set.
+    """Result of the check of a data set.
 
     Attributes:
         metadata: of the data set.
@@ -45,7 +45,7 @@ class AuditReport:
         pixels: (C,) int64, pixels of each class.
         unlabelled: number of unlabelled pixels.
         without_objects: number of images with no annotated segment or object except crowds.
-        problems: descriptions of what is wrong.
+        problems: descriptions of the errors, in the order of the images.
     """
 
     metadata: Metadata
@@ -63,7 +63,7 @@ class AuditReport:
 
     @property
     def complete(self) -> bool:
-        """True if the number of images is an expected one, or no number is known."""
+        """True if the number of images is one of the expected numbers, or none is known."""
         return self.total in (self.metadata.known_images or (self.total,))
 
     def summary(self) -> str:
@@ -102,7 +102,7 @@ def audit_dataset(
         metadata: of the data set.
         workers: number of processes.
         sample: number of images to check, evenly spaced; 0: all.
-        quiet: show no progress bar.
+        quiet: True to show no progress bar.
 
     Raises:
         DataError: there is no record.
@@ -141,7 +141,7 @@ def audit_image(record: Record, rules: AnnotationRules) -> ImageAudit:
 
 
 def evenly_spaced(records: Sequence[Record], count: int) -> list[Record]:
-    """Return ``count`` records from the first to the last at even distances."""
+    """Return ``count`` evenly spaced records, including the first and the last."""
     indices = np.linspace(0, len(records) - 1, min(count, len(records))).round().astype(int)
     return [records[index] for index in indices]
 

@@ -1,4 +1,4 @@
-"""Check before a run: a few images of a data set are decoded and compared with their annotations, and drawn."""
+"""Check before a run: decodes a few images of each data set and their annotations, and draws contact sheets."""
 
 import shlex
 from collections.abc import Iterable
@@ -19,14 +19,14 @@ SAMPLE_SIZE = 6  # images of each data set
 
 
 def check_samples(datasets: Iterable[OpenedDataset], skip_bad: bool = False) -> None:
-    """Decode a few images of each data set and the annotations that the run reads; errors come before the long work.
+    """Decode a few images of each data set, and the annotations that the run reads.
 
     Args:
-        datasets: already opened.
-        skip_bad: accept images that cannot be read, because loaders leave them out (DATASETS.SKIP_BAD).
+        datasets: opened data sets.
+        skip_bad: True to accept images that cannot be read, because loaders skip them (DATASETS.SKIP_BAD).
 
     Raises:
-        DataError: an image or annotation is damaged, or the two do not fit.
+        DataError: an image or annotation is damaged, or their sizes differ.
     """
     for dataset in datasets:
         sample = _sample(dataset)

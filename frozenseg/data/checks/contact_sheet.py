@@ -1,4 +1,4 @@
-"""Contact sheet of a data set: a few images beside their annotations, to be looked at before a long training.
+"""Contact sheet of a data set: a few images beside their annotations, for a visual check before a long training.
 
 Letters: H×W an image.
 """
@@ -22,13 +22,13 @@ BLACK = (0, 0, 0)  # of pixels without annotation
 
 
 def contact_sheet(records: Sequence[Record], metadata: Metadata) -> Image.Image:
-    """Draw images beside their annotations, pixels without one black, with a legend.
+    """Draw images beside their annotations, with a legend; unlabelled pixels are black.
 
-    An image or annotation that cannot be read has the reason in its row.
+    The row of an image that cannot be read shows the error message.
 
     Args:
-        records: a row each, from top to bottom.
-        metadata: of the data set: ``vocabulary`` and ``colors``.
+        records: one for each row, from top to bottom.
+        metadata: metadata of the data set, with ``vocabulary`` and ``colors``.
     """
     rules = AnnotationRules.from_metadata(metadata)
     return image_grid([_row(record, metadata, rules) for record in records], SHEET_HEADERS)

@@ -14,16 +14,16 @@ FILE_FIELDS = ("file_name", "pan_seg_file_name", "sem_seg_file_name", "instance_
 def validate_records(
     records: Sequence[Record], metadata: Metadata, fields: Sequence[str] = FILE_FIELDS, sample: int = 200
 ) -> None:
-    """Check that the files of the first record, the last one and a sample between them exist.
+    """Check that the files of a sample of records exist, including the first and the last one.
 
     Args:
         records: of the data set.
         metadata: with ``name`` and ``prepare_command`` for the message.
-        fields: files that a record must have if it names them.
-        sample: number of records to check at most.
+        fields: record fields with paths of files; a record may lack a field.
+        sample: largest number of records to check, besides the last one.
 
     Raises:
-        DataError: there are no records, or a file is missing; the message names it and how to prepare the data set.
+        DataError: there are no records, or a file is missing; the message has its path and an advice.
     """
     if not records:
         raise DataError(f"{metadata.name} has no images; {metadata.prepare_command}.")
@@ -39,10 +39,11 @@ def validate_records(
 
 
 def validate_objects(records: Sequence[Record], metadata: Metadata) -> None:
-    """Check the file of instance annotations of a panoptic data set, from which AP is computed at the end of a run.
+    """Check the file of instance annotations of a panoptic data set, which is needed for AP at the end of a run.
 
     Args:
-        records: of the data set; those with ``annotations`` come from that file, which was checked then.
+        records: records of the data set; if they have ``annotations``, they were read from this file, and nothing is
+            checked again.
         metadata: with ``json_file``, None if there are no instance annotations.
 
     Raises:

@@ -25,7 +25,7 @@ def inspect_dataset(name: str, folder: Path, workers: int = 1, sample: int = 0) 
         The report, and the path of the contact sheet, a PNG.
 
     Raises:
-        DataError: the data set is unknown, its files are missing, or its annotation file is wrong.
+        DataError: the data set is unknown, its files are missing, or its annotation file cannot be read.
     """
     dataset = resolve(name)
     metadata, records = dataset.metadata, dataset.load_records()

@@ -1,4 +1,4 @@
-"""Table of all data sets: images, classes, and the classes that training on COCO (or ToyWorld) has shown."""
+"""Table of all data sets: numbers of images, classes, and classes seen in training on COCO (or ToyWorld)."""
 
 import re
 from typing import NamedTuple
@@ -15,7 +15,7 @@ SPLIT = re.compile(r"_(train|val)(?=_|$)")
 
 
 class _Group(NamedTuple):
-    """Key of a row: data sets with the same key are splits of one."""
+    """Key of a row: data sets with the same key are splits of one data set."""
 
     name: str  # with a placeholder for the split
     vocabulary: Vocabulary
@@ -25,8 +25,8 @@ class _Group(NamedTuple):
 def dataset_table() -> list[tuple[str, ...]]:
     """Return one row for each data set, with the columns of :data:`OVERVIEW_HEADERS`; splits share a row.
 
-    ``seen`` counts the classes that share a name with a training class, ``seen, published`` those of the published
-    flags, ``synonyms`` those of all classes.
+    ``seen`` is the number of classes that share a name with a training class, ``seen, published`` the number by the
+    published flags, ``synonyms`` the number of names of all classes.
     """
     groups: dict[_Group, list[Metadata]] = {}
     for name in DatasetCatalog.list():

@@ -60,7 +60,7 @@ def test_problems_are_counted_and_named_in_order(tmp_path, metadata, workers):
 def test_sizes_in_the_annotation_are_compared(tmp_path, metadata):
     record = {**pair(tmp_path, "a", [[0] * 4] * 2), "height": 3, "width": 4}
     [problem] = audit_dataset([record], metadata, quiet=True).problems
-    assert "a.jpg is 4×2 pixels, its annotation says 4×3" in problem
+    assert "a.jpg is 4×2 pixels, expected 4×3 as annotated" in problem
 
 
 def test_a_sample_is_evenly_spaced(tmp_path, metadata):

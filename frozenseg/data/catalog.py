@@ -99,9 +99,8 @@ class _MetadataCatalog(_Catalog[dict[str, Any]]):
         key = (name, datasets_root())
         if key not in self._made:
             if name not in self.list() and name in DatasetCatalog.list():
-                self.register(
-                    name, dict
-                )  # as in Detectron2: the caller sets the metadata of a data set that is registered by its records only
+                # only its records are registered: as in Detectron2, the caller sets the metadata
+                self.register(name, dict)
             self._made[key] = Metadata(**{"name": name, **self._look_up(name)()})
         return self._made[key]
 

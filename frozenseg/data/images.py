@@ -40,9 +40,7 @@ def as_rgb(image: Image.Image) -> Image.Image:
     if upright.mode == "F" or upright.mode.startswith("I"):  # Pillow would clip values above 255
         pixels = np.asarray(upright)
         if pixels.dtype.kind == "f" or pixels.min(initial=0) < 0 or pixels.max(initial=0) > MAX_16_BIT:
-            raise ValueError(
-                f"pixels of mode {upright.mode!r} are not integers from 0 to 65535: save it with 8 or 16 bits per pixel"
-            )
+            raise ValueError(f"pixels of mode {upright.mode!r} are not integers from 0 to 65535: use 8 or 16 bits")
         upright = Image.fromarray(((pixels.astype(np.uint32) + LEVEL_RATIO // 2) // LEVEL_RATIO).astype(np.uint8))
     return upright.convert("RGB")
 

@@ -33,10 +33,7 @@ MODEL_STREAM = 1  # separates the random numbers of the model from those of the 
 DEAD_WORKER = re.compile(r"DataLoader worker \(pid")  # start of torch's error message
 GROUND_TRUTH_FIELDS = {  # kind of model output → record fields with the files of its ground truth
     "panoptic": ("pan_seg_file_name",),
-    "semantic": (
-        "sem_seg_file_name",
-        "instance_file_name",
-    ),  # Cityscapes' IoU reads the instance ids
+    "semantic": ("sem_seg_file_name", "instance_file_name"),  # Cityscapes' IoU reads the instance ids
     "instance": ("instance_file_name",),
     "recall": ("sem_seg_file_name",),
 }

@@ -34,11 +34,9 @@ def test_16_bits_become_8_and_are_not_cut_off(tmp_path, suffix):
 def test_numbers_that_are_no_colours_are_refused(tmp_path, kind):
     numbers = Image.fromarray(np.array([[0, 70000]], dtype=kind))
     numbers.save(tmp_path / "height.tif")
-    with pytest.raises(
-        DataError, match=r"height\.tif cannot be decoded .*not integers from 0 to 65535: save it with 8 or 16 bits"
-    ):
+    with pytest.raises(DataError, match=r"height\.tif cannot be decoded .*not integers from 0 to 65535"):
         read_image(str(tmp_path / "height.tif"))
-    with pytest.raises(ValueError, match="no colours"):
+    with pytest.raises(ValueError, match="not integers from 0 to 65535"):
         as_rgb(numbers)
 
 

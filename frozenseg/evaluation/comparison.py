@@ -102,7 +102,7 @@ class _Numbered(NamedTuple):
     @classmethod
     def of(cls, layer: Layer) -> "_Numbered":
         known = sorted(layer.classes)
-        ids = np.array([*known, np.iinfo(np.int64).max])  # a last one, so that every search has a result
+        ids = np.array([*known, np.iinfo(np.int64).max])  # sentinel, so that every search has a result
         nearest = np.searchsorted(ids, layer.ids.values)
         of_runs = np.where(ids[nearest] == layer.ids.values, nearest, len(known))
         return cls(layer, of_runs, np.array([*(layer.classes[segment] for segment in known), NO_LABEL]))

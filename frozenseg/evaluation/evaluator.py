@@ -47,7 +47,7 @@ class DatasetEvaluator(ABC, Generic[C]):
 
     Attributes:
         output_kind: the model output that is scored.
-        rule: definition of the metric in one sentence, for people who compare numbers.
+        rule: definition of the metric in one sentence, printed in reports.
         ground_truth: the annotations that it reads, see :func:`ground_truth_of`; None if it reads files itself.
         evaluator_types: values of ``evaluator_type`` in the metadata of the data sets that it scores.
         per_class: scores of the classes, set by :meth:`evaluate`.

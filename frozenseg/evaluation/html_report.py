@@ -24,7 +24,7 @@ from frozenseg.structures.palette import Colour
 
 TEMPLATE_FOLDER = Path(__file__).parent / "templates"
 PER_CLASS = {"PQ": "panoptic_seg", "IoU": "sem_seg", "AP": "segm"}  # metrics with a bar for each class
-ENDS = 30  # best and worst classes that are not folded away
+ENDS = 30  # number of best and of worst classes shown; the classes between them are collapsed
 LEGEND_SIZE = 24  # classes in the legend of an image
 SUBSETS = {"S": "seen", "U": "unseen"}
 
@@ -44,7 +44,7 @@ class BenchmarkReport:
         best: images with the highest scores, the best first.
         worst: images with the lowest scores, the worst first.
         score: metric of the images: ``PQ`` or ``mIoU``.
-        published: results of others on this benchmark.
+        published: published scores on this benchmark.
     """
 
     name: str
@@ -75,7 +75,7 @@ class Bar(NamedTuple):
 
 
 class Chart(NamedTuple):
-    """Bars of all classes, those between the best and the worst apart; without them all are among the best."""
+    """Bars of all classes in three groups; if there are few classes, all are in ``best``."""
 
     summary: str
     best: Sequence[Bar]
@@ -85,7 +85,7 @@ class Chart(NamedTuple):
 
 @dataclass(frozen=True)
 class Section:
-    """A benchmark as the template takes it: the report and what is computed from it."""
+    """Input of the template for one benchmark: the report and values computed from it."""
 
     report: BenchmarkReport
 
@@ -143,7 +143,7 @@ class Section:
 
     @property
     def facts(self) -> list[tuple[str, str]]:
-        """Return names and values of what was run."""
+        """Return the facts about the run as (name, value): weights, seen classes, rules, versions."""
         about = self.report.about
         groups = {key: about[key] for key in ("weights", "seen") if key in about}
         rows = [(f"{group}: {key}", _plain(value)) for group, items in groups.items() for key, value in items.items()]
@@ -190,11 +190,11 @@ class Section:
 
 
 def write_report(path: str | Path, benchmarks: Sequence[BenchmarkReport]) -> None:
-    """Write the page, whole or not at all.
+    """Write the page atomically.
 
     Args:
-        path: the file; its folder is made.
-        benchmarks: a section each.
+        path: the file; its folder is created.
+        benchmarks: one section for each.
     """
     write_text(path, page(benchmarks))
 

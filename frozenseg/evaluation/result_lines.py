@@ -11,7 +11,7 @@ ResultLine = dict[str, Any]  # image_id, category_id, segmentation, score
 
 
 class ImageLines(TypedDict):
-    """Result lines of one image, of which there may be none."""
+    """Result lines of one image; the list may be empty."""
 
     image_id: ImageId
     lines: list[ResultLine]

@@ -1,1 +1,1 @@
-"""The paper's figure, box by box, in pure PyTorch."""
+"""Model of the paper in pure PyTorch: one folder or file for each box of its figure."""

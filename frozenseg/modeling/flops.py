@@ -1,4 +1,4 @@
-"""FLOPs of a model for one image, per box of the figure, counted from shapes: nothing is computed and nothing stored.
+"""FLOPs of a model for one image, per box of the figure, counted from shapes without computing values.
 
 FLOPs as in fvcore and the papers: a multiply-add counts as one; norms, bilinear resizing and bilinear sampling have
 fvcore's factors. fvcore itself would have to run the model, because its tracer needs tensors with values.
@@ -51,7 +51,7 @@ def count_flops(model: nn.Module, size: tuple[int, int]) -> Flops:
     all_operators = _AllOperators()
     with FakeTensorMode(allow_non_fake_inputs=True), torch.no_grad():
         model.to_empty(device="cpu").requires_grad_(False).eval()
-        stubbed: Any = model  # its type does not allow to replace methods
+        stubbed: Any = model  # mypy forbids assigning to methods of a Module
         stubbed.text_classifier = placeholder_text_embeddings
         stubbed.postprocess = _no_outputs
         image = torch.zeros(3, *size, dtype=torch.uint8)

@@ -39,7 +39,7 @@ class Frozen(nn.Module, ABC):
             return _as_float32(super().__call__(images.to(self.precision), *args, **kwargs))
 
     def _cast_trunk(self) -> None:
-        """Cast the trunk's weights to the chosen precision, once; :meth:`weights_hash` stays that of the file."""
+        """Cast the trunk's weights to the chosen precision, once; :meth:`weights_hash` does not change."""
         with _cast_once:
             if self._hash_before is None:
                 before = hash_of(self.state_dict())
@@ -48,12 +48,12 @@ class Frozen(nn.Module, ABC):
                 self._hash_before = before
 
     def freeze(self) -> None:
-        """Disable all gradients and leave training mode for good."""
+        """Disable all gradients and switch to eval mode, which :meth:`train` cannot undo."""
         self.requires_grad_(False)
         self.eval()
 
     def train(self, mode: bool = True) -> "Frozen":
-        """Stay in eval mode, whatever the mode of the model around it: no dropout, no batch statistics."""
+        """Ignore ``mode`` and stay in eval mode: no dropout, no batch statistics."""
         del mode
         return super().train(False)
 
@@ -62,7 +62,7 @@ class Frozen(nn.Module, ABC):
         return self._hash_before or hash_of(self.state_dict())
 
     def identity(self) -> str:
-        """Return a key of everything that the outputs depend on: the hash of all weights, and a lower precision."""
+        """Return a cache key of everything that affects the outputs: the weights' hash, and a lower precision."""
         precision = "" if self.precision == torch.float32 else f" {self.precision}"
         return f"{self.weights_hash()}{precision}"
 
@@ -77,7 +77,7 @@ def hash_of(weights: Mapping[str, Tensor]) -> str:
 
 
 def precision_named(name: str) -> torch.dtype:
-    """Return the dtype that a value of MODEL.FROZEN_DTYPE names.
+    """Return the dtype for a value of MODEL.FROZEN_DTYPE.
 
     Raises:
         ConfigError: unknown name.

@@ -49,7 +49,7 @@ COUNTS = (
     Count("sem_seg_head.pixel_decoder.transformer.encoder.layers.", "MODEL.SEM_SEG_HEAD.TRANSFORMER_ENC_LAYERS"),
     Count("sem_seg_head.predictor.transformer_ffn_layers.", "MODEL.MASK_FORMER.DEC_LAYERS", offset=1),
 )
-CLIP_SIZES = (  # key: the term of the message
+CLIP_SIZES = (  # key: name of the feature map or space in the message, not a config key
     Size("void_embedding.weight", 1, "joint space"),
     Size("sem_seg_head.pixel_decoder.input_proj.0.0.weight", 1, "res5"),
     Size("sem_seg_head.pixel_decoder.input_proj.1.0.weight", 1, "res4"),

@@ -27,7 +27,7 @@ class Pretrained(NamedTuple):
     key: str  # config key
     name: str  # value of that key
     architecture: str
-    location: str  # URL, of which the file's name ends with the first digits of its SHA-256; or path in the package
+    location: str  # URL with the first digits of the SHA-256 at the end of the file name; or path in the package
 
 
 TABLE = (
@@ -99,7 +99,7 @@ def random_seed(weights: str) -> int | None:
         weights: value of a config key of weights.
 
     Raises:
-        ConfigError: SEED is no whole number.
+        ConfigError: SEED is not a whole number.
     """
     kind, _, seed = weights.partition(":")
     if kind != RANDOM:
@@ -112,7 +112,7 @@ def random_seed(weights: str) -> int | None:
 def _local_file(entry: Pretrained) -> Path:
     if not entry.location.startswith("https:"):
         return PACKAGE / entry.location
-    import torch  # here, so that command lines can read the names at once
+    import torch  # slow import, not needed by command lines that only list the names
 
     file = Path(torch.hub.get_dir()) / "checkpoints" / entry.location.rsplit("/", 1)[-1]
     if not file.is_file():

@@ -162,7 +162,7 @@ def test_a_repository_that_describes_no_clip(content: str, message: str, hub: Pa
 
 def test_a_description_that_open_clip_cannot_build(hub: Path) -> None:
     describe(hub, hidden_charm=3)
-    with pytest.raises(ConfigError, match="describes nothing that open_clip can build .*hidden_charm"):
+    with pytest.raises(ConfigError, match="cannot be built by open_clip .*hidden_charm"):
         build_clip("hf-hub:ORG/toy", "random")
 
 

@@ -182,7 +182,7 @@ def test_files_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def test_wrong_names(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="Did you mean 'vit_b'"):
         build_sam("vitb", "random")
-    with pytest.raises(CheckpointError, match="is no file"):
+    with pytest.raises(CheckpointError, match="is not a file"):
         build_sam("vit_toy", str(tmp_path / "missing.pth"))
     with pytest.raises(ConfigError, match="no released weights to download for SAM 'vit_toy': set MODEL.SAM_WEIGHTS"):
         build_sam("vit_toy", "")

@@ -1,4 +1,4 @@
-"""Converter of Cityscapes fine annotations: train-id label images and panoptic files, as the official scripts."""
+"""Converter of Cityscapes fine annotations: writes the train-id labels and panoptic files of the official scripts."""
 
 import functools
 from collections.abc import Callable, Sequence

@@ -80,7 +80,7 @@ class Converter:
         Raises:
             DataError: files are missing; the message lists all of them and where to get them.
         """
-        if missing := [f"{root / path} ({what})" for path, what in self.needs.items() if not (root / path).exists()]:
+        if missing := [f"{root / path} ({item})" for path, item in self.needs.items() if not (root / path).exists()]:
             raise DataError(f"{self.title}: missing {'; '.join(missing)}. {self.source}")
 
 

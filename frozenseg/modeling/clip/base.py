@@ -26,7 +26,7 @@ class FrozenCLIP(Frozen):
         tokenizer: sentences → (N, T) int64 token ids, zero after the end token, which has the largest id.
     """
 
-    clip_model: Any  # nn.Module types its attributes as Tensor or Module, open_clip's are more than that
+    clip_model: Any  # nn.Module declares all attributes as Tensor or Module, but open_clip's have other types, too
 
     def __init__(self, clip_model: nn.Module, tokenizer: Tokenizer) -> None:
         super().__init__()
@@ -67,7 +67,7 @@ class FrozenCLIP(Frozen):
 
     @property
     def embed_dim(self) -> int:
-        """E."""
+        """Width E of the joint space."""
         return int(self.clip_model.text_projection.shape[1])
 
     @property

@@ -61,8 +61,8 @@ def _config_of(model_name: str) -> dict[str, Any]:
     if config is None:
         nearest = did_you_mean(model_name, open_clip.list_models())
         raise ConfigError(
-            f"CLIP_MODEL_NAME {model_name!r} is no open_clip model.{nearest} A repository of the Hugging Face hub is "
-            f"written '{HUB}ORG/REPO'."
+            f"CLIP_MODEL_NAME {model_name!r} is not an open_clip model.{nearest} A repository of the Hugging Face hub "
+            f"is written '{HUB}ORG/REPO'."
         )
     return config
 
@@ -78,7 +78,7 @@ def _create(model_name: str, config: dict[str, Any]) -> nn.Module:
         model: nn.Module = open_clip.CLIP(**config)
     except (TypeError, RuntimeError) as error:
         raise ConfigError(
-            f"CLIP_MODEL_NAME {model_name!r} describes nothing that open_clip can build ({first_line(error)})."
+            f"CLIP_MODEL_NAME {model_name!r} cannot be built by open_clip ({first_line(error)})."
         ) from error
     return model
 

@@ -21,7 +21,7 @@ from frozenseg.vocabulary import TEMPLATES, Vocabulary
 logger = get_logger(__name__)
 BLOCK = 64  # names encoded together
 _CHUNK = 128  # prompts that pass the text tower at once
-LONG_WORK = 3  # blocks from which on a progress bar is shown
+LONG_WORK = 3  # minimum number of blocks for a progress bar
 REMEMBERED = 8  # vocabularies kept on the device
 _remembering = threading.Lock()  # one for all classifiers, as a lock in each would make models uncopyable
 
@@ -70,7 +70,7 @@ class TextClassifier:
             return self._encode(names)
         if self._weights_hash is None:
             self._weights_hash = self._clip.weights_hash()
-        # an activation has no weights, but the list of modules names it
+        # the activation is not in the weights' hash, but in the repr of the modules
         content = {"weights": self._weights_hash, "modules": repr(self._clip), "names": names, "templates": TEMPLATES}
         embeddings = self._cache.load(**content)
         if embeddings is None:

@@ -16,7 +16,7 @@ from frozenseg.modeling import pretrained
 logger = get_logger(__name__)
 HUB = "hf-hub:"
 CONFIG_FILE = "open_clip_config.json"
-BIG_VISION = (".npz", ".npy")  # formats of another family that open_clip reads, too
+BIG_VISION = (".npz", ".npy")  # formats of the big_vision code base, which open_clip also reads
 OPENAI = "openai"
 DIFFERENCES = "Error(s) in loading"  # beginning of PyTorch's message with a list of differing tensors
 
@@ -25,7 +25,7 @@ class ClipWeights(NamedTuple):
     """A local file of weights."""
 
     file: Path
-    quick_gelu: bool  # True if trained with QuickGELU, whatever the name of the architecture implies
+    quick_gelu: bool  # True if trained with QuickGELU, even if the architecture's name does not say so
 
 
 def find_clip_weights(model_name: str, source: str) -> ClipWeights:

@@ -130,7 +130,7 @@ class SetCriterion(nn.Module):
     def _normalisers(
         self, prediction: Prediction, targets: list[Target], masks_of_step: Sequence[int] | None
     ) -> LossNormalisers:
-        """Relate these images to those of the whole step, without a device synchronisation."""
+        """Return the normalisers of this micro-batch, without a device synchronisation."""
         queries, device = prediction.logits.shape[1], prediction.logits.device
         batch = [len(target.labels) for target in targets]
         step = batch if masks_of_step is None else masks_of_step

@@ -132,7 +132,8 @@ def mask_proposal_ensemble(
 ) -> Tensor:
     """Mix the votes of the proposals into the scores of unseen classes; seen classes keep theirs.
 
-    If there are proposals and none votes, the scores of unseen classes shrink all the same, as in the released model.
+    If there are proposals but none votes, the scores of unseen classes are still multiplied by 1 - alpha, as in the
+    released model.
 
     Args:
         semantic: (C, H, W) semantic scores of the queries.

@@ -1,4 +1,4 @@
-"""Base of both meta-architectures: inputs, text embeddings, ensemble and outputs; their figures are in the subclasses.
+"""Base of both meta-architectures: inputs, text embeddings, ensemble and outputs; subclasses define ``forward``.
 
 Letters: B images, Q queries, C classes, N synonyms of all classes, H×W the padded input, E the width of CLIP's joint
 space.
@@ -106,7 +106,7 @@ class MaskClassifier(SegmentationModel):
         return self.pixel_mean.device
 
     def text_embeddings(self, settings: InferenceSettings | None = None) -> TextEmbeddings:
-        """Return the text embeddings of the training vocabulary in training, of the settings' one in eval mode."""
+        """Return the text embeddings of the training vocabulary in training, else of the settings' vocabulary."""
         settings = settings or self.inference_settings
         vocabulary = self.training_vocabulary if self.training else settings.vocabulary
         return self.text_classifier(vocabulary, self.void_embedding.weight)
@@ -145,7 +145,7 @@ class MaskClassifier(SegmentationModel):
     def ensemble(
         self, prediction: Prediction, clip: ClipFeatures, text: TextEmbeddings, settings: InferenceSettings
     ) -> Tensor:
-        """Combine the decoder's class scores with CLIP's own under each predicted mask.
+        """Combine the decoder's class scores with CLIP's class scores under each predicted mask.
 
         Args:
             prediction: of the decoder.

@@ -1,4 +1,4 @@
-"""FC-CLIP (Yu et al. 2023): the figure of FrozenSeg without SAM.
+"""FC-CLIP (Yu et al. 2023): FrozenSeg without SAM.
 
 Letters: B images, Q queries, C classes, N synonyms of all classes, H×W the padded input.
 """

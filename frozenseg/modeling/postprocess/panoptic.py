@@ -12,7 +12,7 @@ from torch import Tensor
 from frozenseg.errors import ShapeError
 from frozenseg.modeling.postprocess.chunked_masks import MaskCandidates
 
-MASK_THRESHOLD = 0.5  # probability from which on a pixel is inside a mask
+MASK_THRESHOLD = 0.5  # minimum probability of a pixel inside a mask
 
 
 def panoptic_inference(

@@ -51,7 +51,7 @@ def _weights_file(name: str, weights: str) -> Path:
         )
     if not Path(weights).is_file():
         raise CheckpointError(
-            f"MODEL.SAM_WEIGHTS {weights!r} is no file: set it to the path of a checkpoint, to 'random', or to "
+            f"MODEL.SAM_WEIGHTS {weights!r} is not a file: set it to the path of a checkpoint, to 'random', or to "
             f"{pretrained.TOYWORLD!r} for ToyWorld's."
         )
     return Path(weights)

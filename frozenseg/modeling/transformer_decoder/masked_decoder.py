@@ -237,8 +237,8 @@ class MultiScaleMaskedTransformerDecoder(nn.Module):
     ) -> Tensor:
         scale = i % SCALES
         if not self.training:
-            # As in the released model, at test time only: SAM encodes a square of fixed size whatever the aspect of the
-            # image, so its map is resized to the CLIP map before its position is embedded. Training crops are square.
+            # As in the released model, at test time only: SAM encodes every image as a square of fixed size,
+            # so its map is resized to the CLIP map before its position is embedded. Training crops are square.
             sam_map = resize(sam_map, clip_map.shape[-2:])
         return inject_features(
             cast(CrossAttention, self.transformer_cross_attention_layers_sam[str(i)]),

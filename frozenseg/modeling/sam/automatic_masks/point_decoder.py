@@ -2,10 +2,10 @@
 
 The result is that of ``MaskDecoder`` of the segment-anything package, up to rounding. There are three differences:
 
-- image tokens are the same for all points until those of the first layer have attended to the points, and so are their
-  keys, values and queries;
-- after that the projections of the image are applied to the few prompt tokens instead: (W x)·q = x·(Wᵀ q), so that T·n
-  vectors are projected instead of h·w, and the contribution of the position encoding to a score is precomputed;
+- before the first image-to-token attention, the image tokens do not depend on the points, so their keys, values and
+  queries are computed once;
+- afterwards, the image projections are applied to the few prompt tokens: (W x)·q = x·(Wᵀ q). T·n vectors are projected
+  instead of h·w, and the contribution of the position encoding to a score is precomputed;
 - masks are upscaled only for points with a mask that passes the threshold of the predicted IoU.
 
 Letters: B points, T tokens of a point (quality, four masks, the point, the padding point), m masks of a point (three),

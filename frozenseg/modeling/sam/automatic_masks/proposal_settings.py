@@ -19,9 +19,9 @@ class ProposalSettings:
         min_region_area: pixels of the smallest holes and islands that stay; 0 for all.
         max_masks: number of masks returned at most, the largest ones.
         swap_red_and_blue: pass the image to SAM in BGR, as the released pipeline did for its masks.
-        bf16: bfloat16 for the image encoder (autocast) and the decoder's image tokens. Masks then differ: those of the
-            decoder have a mean IoU of 0.995 with float32's, random weights (the package's under autocast: 0.992), and
-            masks close to a threshold may pass or fail.
+        bf16: bfloat16 for the image encoder (autocast) and the decoder's image tokens. The masks differ from float32:
+            with random weights, the decoder's masks have a mean IoU of 0.995 with the float32 masks (the package under
+            autocast: 0.992), and masks close to a threshold may pass or fail.
         points_per_batch: points decoded at once; None for a number that suits the device. No effect on the masks.
 
     Raises:

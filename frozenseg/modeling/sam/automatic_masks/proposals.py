@@ -1,4 +1,4 @@
-"""SAM proposals: automatic masks at a grid of points, filtered, the largest ones.
+"""SAM proposals: automatic masks at a grid of points, filtered, limited to the largest ones.
 
 The masks are those of ``SamAutomaticMaskGenerator`` of the segment-anything package without crops. The order of the
 steps is the package's, as it changes the result:

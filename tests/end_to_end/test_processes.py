@@ -20,7 +20,11 @@ OPTIONS = [
     "--config-file", ROOT / "configs/toyworld/frozenseg_tiny.yaml", *NARROW, "SOLVER.IMS_PER_BATCH", 2,
     "SOLVER.WARMUP_ITERS", 0, "SOLVER.LR_SCHEDULER_NAME", "WarmupMultiStepLR", "SOLVER.STEPS", [],
     "INPUT.IMAGE_SIZE", 64, "MODEL.DEVICE", "cpu", "DATASETS.TEST", [], "LOG_PERIOD", 1,
+    "SOLVER.OPTIMIZER", "SGD", "SOLVER.BASE_LR", 1e-3,
 ]  # fmt: skip
+# AdamW's first steps are the signs of the gradients: where one is almost 0, the rounding of a sum over processes, which
+# differs between processors, decides its step. With SGD only pixels at the threshold of masked attention do that.
+TOLERANCE = 1e-3  # relative; losses of other images or random points differ by more than 1e-2
 TORCHRUN = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", 2, ROOT / "tools/train_net.py"]
 ENOUGH = 10_000  # more steps than a test waits for
 
@@ -83,4 +87,4 @@ def check_that_one_process_resumes(folder: Path, done: int) -> None:
     expected, actual = lines(uninterrupted), lines(folder)
     assert sorted(actual) == list(range(1, done + 3))
     for iteration, line in expected.items():
-        assert actual[iteration] == pytest.approx(line, rel=1e-4), iteration
+        assert actual[iteration] == pytest.approx(line, rel=TOLERANCE), iteration

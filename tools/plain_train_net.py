@@ -4,14 +4,9 @@ It has the same losses, configs and checkpoints as tools/train_net.py, and each 
 has no evaluation during training, TensorBoard, logged images, dumps of bad steps, signal handling and SLURM support.
 
 Examples:
-  on a CPU or one GPU:
     python tools/plain_train_net.py --config-file configs/toyworld/frozenseg_tiny.yaml OUTPUT_DIR output/plain
-
-  on four GPUs:
-    torchrun --nproc-per-node 4 tools/plain_train_net.py --config-file CONFIG
-
-  resume after an interruption:
-    python tools/plain_train_net.py --config-file CONFIG --resume
+    torchrun --nproc-per-node 4 tools/plain_train_net.py --config-file CONFIG    # on four GPUs
+    python tools/plain_train_net.py --config-file CONFIG --resume                # after an interruption
 """
 
 import argparse

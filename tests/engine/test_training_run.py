@@ -30,7 +30,7 @@ def training_run(cfg: CfgNode, folder: Path, benchmarks: tuple[Any, ...] = ()) -
     parts: Any = {
         "cfg": cfg,
         "model": trainer.model,
-        "loader": SimpleNamespace(bad=2),
+        "loader": SimpleNamespace(num_skipped=2),
         "optimizer": trainer.optimizer,
         "schedule": None,
         "clip": trainer.clip,

@@ -253,7 +253,7 @@ def test_nothing_to_resume_starts_afresh(tmp_path: Path) -> None:
     assert "has no checkpoint to resume from" in log
     assert "Seed: " in log
     assert train_net("OUTPUT_DIR", tmp_path, *options) == 0
-    assert "holds an earlier run, which this fresh one replaces" in (tmp_path / "log.txt").read_text()
+    assert "has an earlier run, which this new one replaces" in (tmp_path / "log.txt").read_text()
     assert (tmp_path / "metrics.previous.json").exists()
 
 

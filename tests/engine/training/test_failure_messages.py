@@ -65,7 +65,7 @@ def test_a_full_disk(cfg: CfgNode) -> None:
 
 def test_a_dead_worker_is_reported_by_any_call(cfg: CfgNode) -> None:
     error = RuntimeError("DataLoader worker (pid 12) is killed by signal: Killed. ")
-    sentence = "has died (DataLoader worker (pid 12) is killed by signal: Killed): "
+    sentence = "has died (DataLoader worker (pid 12) is killed by signal: Killed). "
     with pytest.raises(DataError, match=re.escape(sentence)), clear_failures(build_trainer(), cfg):
         raise error
 

@@ -46,7 +46,7 @@ def test_another_seed_does_not_go_on_with_what_is_there(tmp_path: Path, capsys):
     weights = (tmp_path / "clip.safetensors").read_bytes()
     for other in (["--seed", "1"], ["--batch", "2"], ["--scenes", "9"], ["--steps", "3"], ["--learning-rate", "1"]):
         assert pretrain_toyworld.main(["clip", *FEW, *other, "--output", str(tmp_path)]) == 2
-        assert "of a run with another seed or other amounts" in capsys.readouterr().err
+        assert "belongs to a run with another seed or other amounts" in capsys.readouterr().err
     assert (tmp_path / "clip.safetensors").read_bytes() == weights
 
 

@@ -84,7 +84,7 @@ class Metadata:
         return self
 
     def get(self, name: str, default: Any = None) -> Any:
-        """Return an attribute, or ``default`` if it is not set."""
+        """Return an attribute; with a ``default``, only if it was set explicitly, as in Detectron2."""
         return getattr(self, name, None) if default is None else self.__dict__.get(name, default)
 
     def as_dict(self) -> dict[str, Any]:

@@ -1,1 +1,1 @@
-"""The machine around the model: processes, the training loop and its hooks, checkpoints, logs, evaluation runs."""
+"""Training and evaluation runs: processes, the training loop and its hooks, checkpoints, logs."""

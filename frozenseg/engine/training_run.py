@@ -87,7 +87,7 @@ class TrainingRun:
 
     @classmethod
     def from_config(cls, cfg: CfgNode, folder: Path, checkpoint_path: Path | None) -> "TrainingRun":
-        """Build the parts; what can be wrong with config and data is found before the model is built.
+        """Build the parts, after all checks of config and data.
 
         Args:
             cfg: the whole config.

@@ -19,8 +19,8 @@ class Frozen(nn.Module, ABC):
     """Base of the two frozen encoders. Call :meth:`freeze` at the end of the constructor.
 
     Attributes:
-        precision: dtype of the image trunk. Its weights are cast at the first call, so load weights before. Inputs are
-            cast to it and outputs back to float32.
+        precision: dtype of the image trunk. Its weights are cast once, at the first call: load them, and choose the
+            dtype, before. Inputs are cast to it and outputs back to float32.
     """
 
     precision: torch.dtype = torch.float32

@@ -12,7 +12,7 @@ Example::
     trainer = frozenseg.FrozenSegTrainer(cfg)
 
 Registered entries have Detectron2's signatures: ``FrozenSeg(cfg)``. They build the model of ``frozenseg.modeling`` with
-the same names of weights; only its inputs and outputs have Detectron2's ``Instances``.
+the same weight names; only its inputs and outputs have Detectron2's ``Instances``.
 """
 
 import argparse

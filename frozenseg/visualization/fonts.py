@@ -1,7 +1,7 @@
 """System fonts: their files in order of preference, and the glyphs that they have.
 
 Pillow draws with one font at a time and does not replace missing glyphs, so a text in several scripts needs several
-fonts. :func:`installed_fonts` lists those of the system that are of use, in the order in which they are tried.
+fonts. :func:`installed_fonts` lists the usable fonts of the system in the order of preference.
 """
 
 import functools

@@ -21,7 +21,7 @@ class GridRow(NamedTuple):
     Attributes:
         title: line above the images.
         images: RGB, from left to right.
-        legend: to the right of the images, the most important entry first; what has no room is counted.
+        legend: to the right of the images, the most important entry first; entries that do not fit are counted.
         message: text in place of the images.
     """
 

@@ -60,7 +60,7 @@ def draw_panoptic(
     vocabulary: Vocabulary,
     colours: Sequence[Colour] | None = None,
 ) -> Image.Image:
-    """Return the image under its panoptic segments, with a legend.
+    """Draw panoptic segments over the image, with a legend.
 
     Args:
         image: (W, H) RGB.
@@ -91,7 +91,7 @@ def draw_instances(
 
 
 def draw_semantic(image: Image.Image, semantic: Tensor, vocabulary: Vocabulary) -> Image.Image:
-    """Return the image under its classes, with a legend.
+    """Draw the class of each pixel over the image, with a legend.
 
     Args:
         image: (W, H) RGB.
@@ -118,12 +118,14 @@ def draw_regions(
     factor = large.width // image.width
     owner = _topmost((image.height, image.width), regions)  # (H, W)
     size = max(MIN_SIZE, round(max(large.size) * SIZE_SHARE))
-    of_regions = _region_colours(regions, colours or vocabulary_colours(vocabulary.names))
-    legend = Legend(_entries(regions, legend_colours(image, [owner], of_regions), vocabulary, size), size, large.height)
+    region_colours = _region_colours(regions, colours or vocabulary_colours(vocabulary.names))
+    legend = Legend(
+        _entries(regions, legend_colours(image, [owner], region_colours), vocabulary, size), size, large.height
+    )
     owner = owner.repeat(factor, axis=0).repeat(factor, axis=1)
     drawing = Image.new("RGB", (large.width + legend.width, max(large.height, legend.height)), "white")
     top = (drawing.height - large.height) // 2
-    drawing.paste(overlay_labels(large, owner, of_regions, max(1, round(max(large.size) * LINE_SHARE))), (0, top))
+    drawing.paste(overlay_labels(large, owner, region_colours, max(1, round(max(large.size) * LINE_SHARE))), (0, top))
     legend.draw(drawing, large.width, (drawing.height - legend.height) / 2)
     for index, region in enumerate(regions):
         circle = _largest_circle(owner == index)
@@ -140,12 +142,12 @@ def enlarge(image: Image.Image) -> Image.Image:
     return image.convert("RGB").resize((image.width * factor, image.height * factor))
 
 
-def _region_colours(regions: Sequence[Region], of_classes: Sequence[Colour]) -> list[Colour]:
+def _region_colours(regions: Sequence[Region], class_colours: Sequence[Colour]) -> list[Colour]:
     """Return a colour for each region: the next shade of its class."""
     counts: dict[int, int] = {}
     colours = []
     for region in regions:
-        colours.append(shade(of_classes[region.label], counts.setdefault(region.label, 0)))
+        colours.append(shade(class_colours[region.label], counts.setdefault(region.label, 0)))
         counts[region.label] += 1
     return colours
 
@@ -154,11 +156,11 @@ def _entries(
     regions: Sequence[Region], colours: Sequence[Colour], vocabulary: Vocabulary, size: int
 ) -> list[LegendEntry]:
     """Return the legend of the classes that occur, the most frequent first."""
-    of_class: dict[int, list[int]] = {}
+    by_class: dict[int, list[int]] = {}
     for index, region in enumerate(regions):
-        of_class.setdefault(region.label, []).append(index)
+        by_class.setdefault(region.label, []).append(index)
     entries = []
-    for label, members in sorted(of_class.items(), key=lambda item: -len(item[1])):
+    for label, members in sorted(by_class.items(), key=lambda item: -len(item[1])):
         times = f" ({len(members)})" if len(members) > 1 else ""
         swatch = tuple(colours[index] for index in members[: len(SHADES)])
         entries.append(LegendEntry(shorten(vocabulary.names[label], size, MAX_NAME_WIDTH * size) + times, swatch))
@@ -182,5 +184,5 @@ def _largest_circle(mask: np.ndarray) -> _Circle:
     step = max(1, max(cut.shape) // 200)  # coarse is enough and keeps large images quick
     depth = distance_transform_edt(np.pad(cut[::step, ::step], 1))
     best = np.argwhere(depth >= 0.99 * depth.max())  # (n, 2), many in a long region
-    y, x = best[np.linalg.norm(best - best.mean(axis=0), axis=1).argmin()]  # the one in their midst
+    y, x = best[np.linalg.norm(best - best.mean(axis=0), axis=1).argmin()]  # the point nearest to their centre
     return _Circle(float(columns[0] + (x - 0.5) * step), float(rows[0] + (y - 0.5) * step), float(depth[y, x] * step))

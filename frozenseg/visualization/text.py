@@ -62,13 +62,13 @@ def write(image: Image.Image, text: str, left: float, middle: float, size: int, 
         left: pixels.
         middle: pixels.
         size: of the letters, pixels per em.
-        colour: of the letters; emoji keep theirs.
+        colour: of the letters; emoji have their own colours.
     """
     _write_runs(image, text, left, middle, size, colour, rim=0)
 
 
 def write_label(image: Image.Image, text: str, centre: float, middle: float, size: int) -> None:
-    """Write a line of text about a point, white with a dark rim, so that it can be read on any image.
+    """Write a line of text centred on a point, white with a dark rim, so that it can be read on any image.
 
     Args:
         image: (W, H) RGB, changed.

@@ -59,7 +59,7 @@ class Processes:
         if self.cuda and self.per_machine > torch.cuda.device_count():
             raise ConfigError(
                 f"--num-gpus is {self.per_machine}, but this machine has {torch.cuda.device_count()} GPUs; "
-                "request no more, or add MODEL.DEVICE cpu for processes on the CPU."
+                "request at most as many, or add MODEL.DEVICE cpu for processes on the CPU."
             )
         if self.url == "auto" and self.machines > 1:
             raise ConfigError(

@@ -1,6 +1,6 @@
 """Hooks of a training run: learning rate, checkpoints, evaluation, logging, preview images, progress bar.
 
-Their order carries meaning; ``run_hooks`` in ``training_run.py`` holds it.
+Their order matters; ``HOOK_ORDER`` in ``training_run.py`` defines it.
 """
 
 import time
@@ -47,7 +47,7 @@ class SaveCheckpoints(Hook):
 
     Args:
         checkpointer: writes the files; in a resumed run it also restores the random states before the first step.
-        *periods: steps between checkpoints; one is saved wherever any period ends.
+        *periods: steps between checkpoints; one is saved at the end of each of these periods.
     """
 
     def __init__(self, checkpointer: Checkpointer, *periods: int) -> None:
@@ -231,6 +231,6 @@ class ProgressBar(Hook):
         bar.update()
 
     def close(self, trainer: Trainer) -> None:
-        """Leave the bar as it is."""
+        """Close the bar; it stays on the terminal."""
         if self._bar is not None:
             self._bar.close()

@@ -56,7 +56,7 @@ class Step(NamedTuple):
 
 
 class Hook:
-    """Base class of what runs around the training steps; all methods do nothing here."""
+    """Base class of the callbacks around training steps; the methods here do nothing."""
 
     def before_train(self, trainer: "Trainer") -> None:
         """Run before the first step, after the loader has started."""
@@ -165,7 +165,7 @@ class Trainer:
         self.precision.scaler.unscale_(self.optimizer)
         norm = self.clip(self._parameters)
         total = torch.stack(list(losses.values())).sum()
-        # The only synchronization with the device in a step; with the sum over ranks all processes decide alike.
+        # The only synchronization with the device in a step; from the sum, all ranks take the same decision.
         scalars = torch.stack([total, norm.to(total), distributed.sum_over_ranks(total)])
         local_total, norm_value, summed_total = scalars.tolist()
         status = self._status(summed_total, norm_value)

@@ -204,7 +204,7 @@ class MaskClassifier(SegmentationModel):
         return {name: module for name, module in self.named_children() if isinstance(module, Frozen)}
 
     def set_frozen_precision(self, precision: torch.dtype) -> None:
-        """Run the image trunks of the frozen encoders in a lower precision from their next call on."""
+        """Run the image trunks of the frozen encoders in a lower precision; call it before the first image."""
         for part in self.frozen_parts().values():
             part.precision = precision
 

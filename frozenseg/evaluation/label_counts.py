@@ -8,20 +8,8 @@ from typing import NamedTuple, TypedDict
 import numpy as np
 
 from frozenseg.errors import DataError
-from frozenseg.structures.dataset_metadata import DatasetMetadata
 
 IGNORED_CLASS = -1
-# evaluator_type of the data sets that have label images
-LABEL_IMAGE_TYPES = frozenset(
-    {
-        "sem_seg",
-        "coco_panoptic_seg",
-        "ade20k_panoptic_seg",
-        "cityscapes_panoptic_seg",
-        "cityscapes_sem_seg",
-        "mapillary_vistas_panoptic_seg",
-    }
-)
 
 
 class LabelPairs(TypedDict):
@@ -66,12 +54,6 @@ class LabelValues(NamedTuple):
                 f"{self.ignore} for unlabelled pixels."
             )
         return classes
-
-
-def missing_label_images(metadata: DatasetMetadata) -> str:
-    """Return that a data set lacks label images (``sem_seg_root`` is None); empty if it may have some."""
-    unset = "paths in the records"  # metadata from Detectron2's catalog need not have a common folder
-    return "label images" if metadata.get("sem_seg_root", unset) is None else ""
 
 
 def count_labels(true: np.ndarray, predicted: np.ndarray, pixels: np.ndarray, classes: int) -> LabelPairs:

@@ -3,7 +3,6 @@
 Letters: C classes, Q proposals, T thresholds, K classes in one image (unlabelled counts as one), H×W the image.
 """
 
-from collections.abc import Sequence
 from typing import TypedDict
 
 import numpy as np
@@ -13,14 +12,13 @@ from torch import Tensor
 
 from frozenseg import distributed
 from frozenseg.errors import DataError
-from frozenseg.evaluation.class_table import PERCENT, ClassTable, mean_of_known
-from frozenseg.evaluation.evaluator import DatasetEvaluator
+from frozenseg.evaluation.class_table import PERCENT, mean_of_known
 from frozenseg.evaluation.ground_truth import ground_truth_of
-from frozenseg.evaluation.label_counts import IGNORED_CLASS, LABEL_IMAGE_TYPES, LabelValues, missing_label_images
+from frozenseg.evaluation.label_counts import IGNORED_CLASS
+from frozenseg.evaluation.label_image_evaluator import LabelImageEvaluator
 from frozenseg.evaluation.required_output import required_output
 from frozenseg.evaluation.types import TaskResults
 from frozenseg.registry import EVALUATOR
-from frozenseg.structures.dataset_metadata import DatasetMetadata
 from frozenseg.structures.label_runs import Runs
 from frozenseg.structures.output_kinds import ModelOutput
 from frozenseg.structures.record import Record, image_name
@@ -45,7 +43,7 @@ class RegionIoUsWithSam(RegionIoUs, total=False):
 
 
 @EVALUATOR.register()
-class MaskRecall(DatasetEvaluator[RegionIoUsWithSam]):
+class MaskRecall(LabelImageEvaluator[RegionIoUsWithSam]):
     """Share of the regions that a proposal matches with an IoU above 0.5, 0.75, 0.9; all also over subsets.
 
     A region is the union of all pixels of one class in one image, so that two objects of a class are one region. All
@@ -53,31 +51,10 @@ class MaskRecall(DatasetEvaluator[RegionIoUsWithSam]):
 
     If the output has SAM masks, the recall is computed without and with them.
 
-    Args:
-        table: the classes.
-        ignore_label: value of unlabelled pixels in the label images.
-        first_label: value of the first class in the label images.
     """
 
     output_kind = "recall"
     rule = "Share of the regions, one per class and image, that a proposal matches with an IoU above 0.5, 0.75, 0.9."
-    ground_truth = "labels"
-    evaluator_types = LABEL_IMAGE_TYPES
-
-    def __init__(self, table: ClassTable, ignore_label: int = 255, first_label: int = 0) -> None:
-        self.table = table
-        self.values = LabelValues(len(table), ignore_label, first_label)
-        super().__init__()
-
-    @classmethod
-    def from_metadata(cls, metadata: DatasetMetadata, seen: Sequence[bool]) -> "MaskRecall":
-        """Build for a data set."""
-        return cls(ClassTable.from_metadata(metadata, seen), metadata.ignore_label, metadata.first_label)
-
-    @classmethod
-    def missing_data(cls, metadata: DatasetMetadata) -> str:
-        """Return that label images are missing; empty if there are some."""
-        return missing_label_images(metadata)
 
     def reset(self) -> None:
         """Remove the contributions of all images."""

@@ -3,44 +3,32 @@
 Letters: C classes, H×W the image.
 """
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 import torch
 
 from frozenseg import distributed
-from frozenseg.evaluation.class_table import PERCENT, ClassTable, mean_of_known
-from frozenseg.evaluation.evaluator import DatasetEvaluator
+from frozenseg.evaluation.class_table import PERCENT, mean_of_known
 from frozenseg.evaluation.ground_truth import ground_truth_of
-from frozenseg.evaluation.label_counts import (
-    LABEL_IMAGE_TYPES,
-    LabelPairs,
-    LabelValues,
-    count_labels,
-    missing_label_images,
-)
+from frozenseg.evaluation.label_counts import LabelPairs, count_labels
+from frozenseg.evaluation.label_image_evaluator import LabelImageEvaluator
 from frozenseg.evaluation.predicted_labels import predicted_labels
 from frozenseg.evaluation.types import TaskResults
 from frozenseg.registry import EVALUATOR
-from frozenseg.structures.dataset_metadata import DatasetMetadata
 from frozenseg.structures.label_runs import overlay
 from frozenseg.structures.output_kinds import ModelOutput
 from frozenseg.structures.record import Record, image_name
 
 
 @EVALUATOR.register()
-class SemanticIoU(DatasetEvaluator[LabelPairs]):
+class SemanticIoU(LabelImageEvaluator[LabelPairs]):
     """mIoU, fwIoU, mACC, pACC; all also over subsets.
 
     Ignored pixels do not count. A class without an annotated pixel is in no mean, even if it is predicted; its false
     positives count against the annotated classes of these pixels (Detectron2 since July 2022). ``mIoU_occurring`` is
     the older rule: the mean over classes that are annotated or predicted, with an IoU of 0 for those only predicted.
 
-    Args:
-        table: the classes.
-        ignore_label: value of unlabelled pixels in the label images.
-        first_label: value of the first class in the label images.
     """
 
     output_kind = "semantic"
@@ -48,23 +36,6 @@ class SemanticIoU(DatasetEvaluator[LabelPairs]):
         "mIoU over the classes that have an annotated pixel (Detectron2 since July 2022); mIoU_occurring, the older "
         "rule, is the mean over the classes that are annotated or predicted."
     )
-    ground_truth = "labels"
-    evaluator_types = LABEL_IMAGE_TYPES
-
-    def __init__(self, table: ClassTable, ignore_label: int = 255, first_label: int = 0) -> None:
-        self.table = table
-        self.values = LabelValues(len(table), ignore_label, first_label)
-        super().__init__()
-
-    @classmethod
-    def from_metadata(cls, metadata: DatasetMetadata, seen: Sequence[bool]) -> "SemanticIoU":
-        """Build for a data set."""
-        return cls(ClassTable.from_metadata(metadata, seen), metadata.ignore_label, metadata.first_label)
-
-    @classmethod
-    def missing_data(cls, metadata: DatasetMetadata) -> str:
-        """Return that label images are missing; empty if there are some."""
-        return missing_label_images(metadata)
 
     def reset(self) -> None:
         """Remove the contributions of all images."""

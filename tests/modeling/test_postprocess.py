@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from frozenseg.errors import ConfigError, ShapeError
 from frozenseg.modeling.ensemble.mask_proposals import ClassifiedProposals
-from frozenseg.modeling.postprocess import chunked_masks, semantic
+from frozenseg.modeling.layers import row_strips
 from frozenseg.modeling.postprocess import restore_size as restoring
 from frozenseg.modeling.postprocess.chunked_masks import MaskCandidates
 from frozenseg.modeling.postprocess.instance import instance_inference
@@ -45,7 +45,7 @@ def test_semantic_adds_votes_under_masks() -> None:
 
 @pytest.mark.parametrize("at_once", [1, 100, 10**9])
 def test_labels_are_the_best_class_of_every_pixel(at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(semantic, "SCORES_PER_STRIP", at_once)
+    monkeypatch.setattr(row_strips, "VALUES_PER_STRIP", at_once)
     generator = torch.Generator().manual_seed(0)
     logits, masks = torch.randn(5, 8, generator=generator), torch.randn(5, 9, 11, generator=generator)
     labels = semantic_labels(logits, masks)
@@ -170,8 +170,7 @@ def test_large_images_are_restored_lazily_with_the_same_result(
         postprocessor = replace(postprocessor, panoptic=False, instance=False, recall=False)
     whole = postprocessor(logits, masks, (THING, STUFF) * 5 + (THING,), **sizes)
     monkeypatch.setattr(restoring, "MAX_VALUES", 0)
-    monkeypatch.setattr(chunked_masks, "VALUES_PER_STRIP", 9 * 29 * 4)
-    monkeypatch.setattr(semantic, "SCORES_PER_STRIP", 12 * 29 * 4)
+    monkeypatch.setattr(row_strips, "VALUES_PER_STRIP", 12 * 29 * 4)
     by_rows = postprocessor(logits, masks, (THING, STUFF) * 5 + (THING,), **sizes)
     torch.testing.assert_close(by_rows["sem_seg"], whole["sem_seg"])
     if masks_first:
@@ -220,7 +219,7 @@ def proposals(*labels: int, masks: torch.Tensor, certain: float = 1.0) -> Classi
 
 @pytest.mark.parametrize("at_once", [1, 10**9])
 def test_proposals_compete_for_pixels(at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(chunked_masks, "VALUES_PER_STRIP", at_once)
+    monkeypatch.setattr(row_strips, "VALUES_PER_STRIP", at_once)
     masks = torch.stack([row(IN, IN, OUT, OUT)])
     proposal_votes = proposals(1, 1, masks=torch.stack([row(OUT, OUT, OUT, IN), row(OUT, OUT, IN, OUT)]))
     ids, segments = panoptic_inference(MaskCandidates(says(0), masks, proposal_votes), (THING, THING), 0.0, 0.8)

@@ -8,8 +8,8 @@ import torch
 from frozenseg.errors import ConfigError
 from frozenseg.modeling.build import build_model
 from frozenseg.modeling.ensemble.mask_proposals import mask_proposal_ensemble
+from frozenseg.modeling.layers import row_strips
 from frozenseg.modeling.meta_arch import frozenseg as module
-from frozenseg.modeling.postprocess import semantic
 from frozenseg.modeling.sam.automatic_masks.placement import Placement
 from frozenseg.modeling.sam.automatic_masks.proposal_cache import ProposalCache
 from frozenseg.modeling.sam.automatic_masks.proposal_settings import ProposalSettings
@@ -70,7 +70,7 @@ def run(model, proposals_on=True, **postprocessor):
 
 @pytest.mark.parametrize("masks_first", [True, False])
 def test_scores_are_the_formula_and_labels_their_argmax(model, proposals, masks_first, monkeypatch):
-    monkeypatch.setattr(semantic, "SCORES_PER_STRIP", 4 * 48 * 7)  # strips of a few rows
+    monkeypatch.setattr(row_strips, "VALUES_PER_STRIP", 4 * 48 * 7)  # strips of a few rows
     kept = []
     votes = model.proposal_votes
     monkeypatch.setattr(model, "proposal_votes", lambda *given: kept.append(votes(*given)) or kept[-1])

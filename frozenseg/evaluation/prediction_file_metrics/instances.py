@@ -8,7 +8,8 @@ from typing import Any
 from frozenseg.errors import DataError
 from frozenseg.evaluation.class_table import PERCENT
 from frozenseg.evaluation.coco_ap import precision_by_category, read_coco_annotations, score_masks
-from frozenseg.evaluation.prediction_file_metrics.scores import FileScores, by_category, read_json
+from frozenseg.evaluation.json_files import read_json
+from frozenseg.evaluation.prediction_file_metrics.scores import FileScores, by_category
 from frozenseg.evaluation.result_lines import ResultLine
 from frozenseg.structures.record import ImageId
 

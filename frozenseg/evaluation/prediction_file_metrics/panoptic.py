@@ -12,6 +12,7 @@ import numpy as np
 
 from frozenseg.errors import DataError
 from frozenseg.evaluation.class_table import ClassTable
+from frozenseg.evaluation.json_files import read_json
 from frozenseg.evaluation.panoptic_quality import PanopticQuality
 from frozenseg.evaluation.prediction_file_metrics.pairs import PanopticFile, match_panoptic_files
 from frozenseg.evaluation.prediction_file_metrics.scores import (
@@ -21,7 +22,6 @@ from frozenseg.evaluation.prediction_file_metrics.scores import (
     check_same_images,
     compare_all,
     first_duplicate,
-    read_json,
 )
 from frozenseg.structures.record import ImageId
 

@@ -1,6 +1,5 @@
 """Scores of prediction files: result type, parallel comparison, and checks of the input files."""
 
-import json
 import math
 import os
 from collections import Counter
@@ -72,22 +71,6 @@ def by_category(
         str(category): {metric: values.get(str(category)) for metric, values in per_class.items()}
         for category in categories
     }
-
-
-def read_json(path: str | Path, kind: str) -> Any:
-    """Read a JSON file.
-
-    Args:
-        path: the file.
-        kind: ``ground truth`` or ``predictions``, for messages.
-
-    Raises:
-        DataError: the file is missing or not JSON.
-    """
-    try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DataError(f"The {kind} {path} cannot be read as JSON ({error}).") from error
 
 
 def check_folder(path: str | Path, kind: str) -> Path:

@@ -11,12 +11,12 @@ from torch import Tensor
 
 from frozenseg.config import CfgNode
 from frozenseg.errors import ConfigError
-from frozenseg.modeling.sam.automatic_masks.placement import Placement, rows_at_a_time
+from frozenseg.modeling.layers.row_strips import row_strips
+from frozenseg.modeling.sam.automatic_masks.placement import Placement
 from frozenseg.modeling.sam.automatic_masks.proposal_settings import ProposalSettings
 from frozenseg.structures.shapes import check_shape
 
 VOTE_THRESHOLD = 0.5
-PROPOSAL_VALUES_PER_STRIP = 2**24  # of masks at image size: 64 MiB of float32
 
 
 class ProposalEnsemble(NamedTuple):
@@ -91,8 +91,7 @@ class ProposalVotes:
     def binary_masks(self) -> Tensor:
         """Return all M masks, voting or not, at the size of the scores: (M, H, W) bool."""
         height, width = self.placement.size
-        step = rows_at_a_time(PROPOSAL_VALUES_PER_STRIP, len(self.masks) * width)
-        strips = [slice(start, start + step) for start in range(0, height, step)]
+        strips = row_strips(height, len(self.masks) * width)
         return torch.cat([self.placement.at_image_size(self.masks, rows) > 0 for rows in strips], dim=1)
 
 

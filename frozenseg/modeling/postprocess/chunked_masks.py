@@ -11,10 +11,9 @@ from torch import Tensor
 
 from frozenseg.errors import ShapeError
 from frozenseg.modeling.ensemble.mask_proposals import ClassifiedProposals
+from frozenseg.modeling.layers.row_strips import row_strips
 from frozenseg.modeling.postprocess.restore_size import RestoredMasks, mask_rows
 from frozenseg.structures.shapes import check_shape
-
-VALUES_PER_STRIP = 2**24  # 64 MiB of float32
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,9 +50,7 @@ class MaskCandidates:
     def strips(self, selected: Tensor) -> Iterator[Tensor]:
         """Yield the mask logits of the (K,) selected candidates as strips (K, rows, W), from top to bottom."""
         height, width = self.masks.shape[1:]
-        step = max(1, VALUES_PER_STRIP // max(1, len(selected) * width))
-        for start in range(0, height, step):
-            yield self._rows(selected, slice(start, start + step))
+        return (self._rows(selected, rows) for rows in row_strips(height, len(selected) * width))
 
     def _rows(self, selected: Tensor, rows: slice) -> Tensor:
         if self.proposals is None:

@@ -3,17 +3,16 @@
 Letters: Q queries, M proposals, C classes, H×W the image.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
 
 from frozenseg.modeling.ensemble.mask_proposals import ProposalVotes
+from frozenseg.modeling.layers.row_strips import row_strips
 from frozenseg.modeling.postprocess.restore_size import RestoredMasks, mask_rows
 from frozenseg.structures.argmax import best_class
 from frozenseg.structures.shapes import check_shape
-
-SCORES_PER_STRIP = 2**24  # 64 MiB of float32
 
 
 def semantic_inference(logits: Tensor, masks: RestoredMasks) -> Tensor:
@@ -28,7 +27,7 @@ def semantic_inference(logits: Tensor, masks: RestoredMasks) -> Tensor:
     """
     probabilities = _class_probabilities(logits)  # (Q, C)
     scores = logits.new_empty(probabilities.shape[1], *masks.shape[1:])
-    for rows in _strips(max(probabilities.shape), *masks.shape[1:]):
+    for rows in _strips(max(probabilities.shape), masks.shape[1:]):
         scores[:, rows] = _votes(probabilities, mask_rows(masks, rows).sigmoid())
     return scores
 
@@ -54,7 +53,7 @@ def semantic_labels(
     probabilities = _class_probabilities(logits)  # (Q, C)
     proposals = len(proposal_votes.masks) if proposal_votes is not None else 0
     labels = []
-    for rows in _strips(max(*probabilities.shape, proposals), *masks.shape[1:]):
+    for rows in _strips(max(*probabilities.shape, proposals), masks.shape[1:]):
         strip = mask_rows(masks, rows)  # (Q, rows, W)
         scores = _votes(probabilities, strip if masks_are_probabilities else strip.sigmoid())
         labels.append(best_class(scores if proposal_votes is None else proposal_votes.mix(scores, rows)))
@@ -63,7 +62,7 @@ def semantic_labels(
 
 def add_proposal_votes(scores: Tensor, proposal_votes: ProposalVotes) -> Tensor:
     """Mix the votes of the SAM proposals into (C, H, W) scores in place, a few rows at a time; returns the scores."""
-    for rows in _strips(max(len(scores), len(proposal_votes.masks)), *scores.shape[1:]):
+    for rows in _strips(max(len(scores), len(proposal_votes.masks)), scores.shape[1:]):
         scores[:, rows] = proposal_votes.mix(scores[:, rows], rows)
     return scores
 
@@ -77,6 +76,6 @@ def _votes(probabilities: Tensor, masks: Tensor) -> Tensor:
     return torch.einsum("qc,qhw->chw", probabilities, masks)
 
 
-def _strips(maps: int, height: int, width: int) -> Iterator[slice]:
-    step = max(1, SCORES_PER_STRIP // (maps * width))
-    return (slice(start, start + step) for start in range(0, height, step))
+def _strips(maps: int, size: Sequence[int]) -> Iterator[slice]:
+    height, width = size
+    return row_strips(height, maps * width)

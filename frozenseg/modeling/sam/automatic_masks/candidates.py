@@ -14,7 +14,7 @@ from torch import Tensor
 from torchvision.ops import nms
 
 from frozenseg.modeling.sam.automatic_masks.mask_filters import pixel_boxes, remove_small_regions
-from frozenseg.modeling.sam.automatic_masks.placement import Placement, rows_at_a_time
+from frozenseg.modeling.sam.automatic_masks.placement import Placement
 from frozenseg.modeling.sam.automatic_masks.point_decoder import PointDecoder
 from frozenseg.modeling.sam.automatic_masks.proposal_settings import ProposalSettings
 from frozenseg.modeling.sam.base import FrozenSAM
@@ -86,7 +86,7 @@ def keep_stable(logits: Tensor, quality: Tensor, placement: Placement, settings:
 def masks_at_a_time(placement: Placement, device: torch.device) -> int:
     """Return the number of masks that are resized to image size together."""
     values = VALUES_ON_CPU if device.type == "cpu" else VALUES_ELSEWHERE
-    return rows_at_a_time(values, placement.size[0] * placement.size[1])
+    return max(1, values // (placement.size[0] * placement.size[1]))
 
 
 def suppress_duplicates(batches: list[ScoredMasks], threshold: float) -> ScoredMasks:

@@ -87,8 +87,3 @@ def weights_along(low: int, side: int, inside: int, size: int) -> Tensor:
     """
     padded = F.interpolate(torch.eye(low)[None], size=side, mode="linear", align_corners=False)
     return F.interpolate(padded[..., :inside], size=size, mode="linear", align_corners=False)[0].T.contiguous()
-
-
-def rows_at_a_time(values: int, each: int) -> int:
-    """Return the number of rows of ``each`` values that fit into ``values``, at least one."""
-    return max(1, values // max(1, each))

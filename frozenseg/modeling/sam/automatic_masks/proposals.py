@@ -27,13 +27,14 @@ from segment_anything.utils.transforms import ResizeLongestSide
 from torch import Tensor
 
 from frozenseg.errors import ConfigError, ShapeError
+from frozenseg.modeling.layers.row_strips import row_strips
 from frozenseg.modeling.sam.automatic_masks.candidates import (
     find_candidates,
     suppress_duplicates,
     without_small_regions,
 )
 from frozenseg.modeling.sam.automatic_masks.mask_filters import remove_small_regions
-from frozenseg.modeling.sam.automatic_masks.placement import Placement, rows_at_a_time
+from frozenseg.modeling.sam.automatic_masks.placement import Placement
 from frozenseg.modeling.sam.automatic_masks.proposal_settings import ProposalSettings
 from frozenseg.modeling.sam.base import FrozenSAM
 from frozenseg.structures.shapes import check_shape
@@ -68,19 +69,17 @@ class Proposals:
         moved = {name: getattr(self, name).to(device) for name in ("logits", "predicted_ious", "stability", "areas")}
         return replace(self, **moved)
 
-    def strips(self, values: int = 2**24) -> Iterator[tuple[slice, Tensor]]:
+    def strips(self, values: int | None = None) -> Iterator[tuple[slice, Tensor]]:
         """Yield the logits at image size, some rows of all masks at a time, so that memory stays bounded.
 
         Args:
-            values: maximum number of logits at once, but at least one row; 16 Mi are 64 MiB.
+            values: maximum number of logits at once, but at least one row; see :func:`row_strips`.
 
         Yields:
             The rows, and their logits (M, rows, W) float32.
         """
         height, width = self.placement.size
-        step = rows_at_a_time(values, len(self) * width)
-        for start in range(0, height, step):
-            rows = slice(start, min(start + step, height))
+        for rows in row_strips(height, len(self) * width, values):
             yield rows, self.placement.at_image_size(self.logits, rows)
 
     def masks(self) -> np.ndarray:

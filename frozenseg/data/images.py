@@ -1,5 +1,7 @@
 """Image reader (RGB, upright) and check of the image size against the annotation."""
 
+from typing import BinaryIO
+
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
@@ -15,19 +17,29 @@ def read_image(path: str) -> Image.Image:
     Raises:
         DataError: the file is missing or cannot be decoded.
     """
+    return decode_image(path, path, "replace it, or skip it with --skip-bad")
+
+
+def decode_image(source: str | BinaryIO, name: str, advice: str) -> Image.Image:
+    """Decode an encoded image as :func:`read_image` does.
+
+    Args:
+        source: path, or binary file at its beginning.
+        name: of the image, for messages.
+        advice: what the user can do about an image that cannot be decoded.
+
+    Raises:
+        DataError: the file is missing or cannot be decoded.
+    """
     try:
-        with Image.open(path) as image:
+        with Image.open(source) as image:
             return as_rgb(image)
     except FileNotFoundError as error:
-        raise DataError(f"The image {path} does not exist.") from error
+        raise DataError(f"The image {name} does not exist.") from error
     except UnidentifiedImageError as error:
-        raise DataError(
-            f"The image {path} cannot be decoded (unknown format): replace it, or skip it with --skip-bad."
-        ) from error
+        raise DataError(f"The image {name} cannot be decoded (unknown format): {advice}.") from error
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise DataError(
-            f"The image {path} cannot be decoded ({error}): replace it, or skip it with --skip-bad."
-        ) from error
+        raise DataError(f"The image {name} cannot be decoded ({error}): {advice}.") from error
 
 
 def as_rgb(image: Image.Image) -> Image.Image:

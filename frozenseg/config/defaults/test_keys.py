@@ -1,0 +1,108 @@
+"""Keys of TEST: evaluation, test-time augmentation and SAM proposals."""
+
+from frozenseg.config.bounds import MAX_PIXELS, MAX_STEPS, PATH, ROWS, SWITCH, between, list_of, whole
+from frozenseg.config.defaults.key import Key
+
+STEPS = whole(0, MAX_STEPS, "steps")
+
+TEST_KEYS: tuple[Key, ...] = (
+    # Evaluation
+    Key("TEST.DETECTIONS_PER_IMAGE", 100, "result", whole(1, 100_000, "instances"), "instances kept for each image"),
+    Key("TEST.EVAL_PERIOD", 0, "output", STEPS, "training iterations between evaluations; 0: only at the end"),
+    Key("TEST.COMPARE", False, "output", SWITCH, "show published results beside ours", engine_only=True),
+    Key(
+        "TEST.AUG.ENABLED",
+        False,
+        "result",
+        SWITCH,
+        "test-time augmentation: mean of the semantic scores over several sizes of an image and its mirror image",
+    ),
+    Key(
+        "TEST.AUG.MIN_SIZES",
+        list(range(400, 1300, 100)),
+        "result",
+        list_of(whole(1, MAX_PIXELS, "pixels"), 0, 100),
+        "shortest edges of the sizes, pixels",
+    ),
+    Key("TEST.AUG.MAX_SIZE", 4000, "result", whole(1, MAX_PIXELS, "pixels"), "longest edge of every size, pixels"),
+    Key("TEST.AUG.FLIP", True, "result", SWITCH, "include the mirror image of each size"),
+    # SAM proposals
+    Key(
+        "TEST.USE_SAM_MASKS",
+        False,
+        "result",
+        SWITCH,
+        "let SAM proposals vote for unseen classes in semantic segmentation",
+    ),
+    Key("TEST.SAM_MASK_PRED_ALPHA", 0.2, "result", between(0, 1), "weight of the proposal votes, 0-1"),
+    Key(
+        "TEST.SAM_MASK_THRESHOLD",
+        0.5,
+        "result",
+        between(0, 1),
+        "probability of the best unseen class above which a proposal votes, 0-1",
+    ),
+    Key(
+        "TEST.SAM_MASKS_IN_PANOPTIC",
+        False,
+        "result",
+        SWITCH,
+        "use proposals as candidates in panoptic segmentation, too",
+    ),
+    Key(
+        "TEST.SAM_MASKS_IN_INSTANCES",
+        False,
+        "result",
+        SWITCH,
+        "use proposals as instances, too, if no query predicts the same object",
+    ),
+    Key(
+        "TEST.SAM_MASK_POINTS",
+        32,
+        "result",
+        whole(1, 256, "points"),
+        "point prompts for SAM along each side of the image",
+    ),
+    Key(
+        "TEST.SAM_MASK_BGR",
+        False,
+        "result",
+        SWITCH,
+        "give SAM the image with red and blue swapped, as the released masks were made",
+    ),
+    Key(
+        "TEST.SAM_MASK_BF16",
+        False,
+        "result",
+        SWITCH,
+        "generate proposals in bfloat16: faster, slightly different masks",
+    ),
+    Key("TEST.SAM_MASK_CACHE", "", "cost", PATH, "folder that caches proposals between runs; empty: no cache"),
+    Key(
+        "TEST.SAM_MASK_CACHE_GIB", 20.0, "cost", between(0, 1_000_000, "GiB"), "size limit of that folder, GiB; 0: none"
+    ),
+    # Results
+    Key(
+        "TEST.SAVE_PREDICTIONS",
+        False,
+        "output",
+        SWITCH,
+        "write predictions as standard files to inference/<benchmark>/predictions",
+        engine_only=True,
+    ),
+    Key(
+        "TEST.EXPECTED_RESULTS",
+        [],
+        "output",
+        ROWS,
+        "fail if a result differs: list of [task, metric, percent, tolerance], each with the benchmark's name in "
+        "front if there are several benchmarks",
+    ),
+    Key(
+        "TEST.SHUFFLE_CLASS_NAMES",
+        False,
+        "result",
+        SWITCH,
+        "control experiment: evaluate with every class under the names of another class",
+    ),
+)

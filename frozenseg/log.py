@@ -10,6 +10,7 @@ from tqdm import tqdm
 
 Item = TypeVar("Item")
 ROOT_LOGGER = "frozenseg"
+_logged: set[str] = set()  # texts of warnings that are logged once
 
 
 def get_logger(name: str) -> logging.Logger:
@@ -40,6 +41,20 @@ def setup_logging(output_dir: str | Path | None = None, process_rank: int = 0) -
         file = _LogFile(Path(output_dir) / f"log.txt{suffix}", encoding="utf-8")
         file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
         logger.addHandler(file)
+
+
+def warn_once(logger: logging.Logger, message: str, *args: object) -> None:
+    """Log a warning, but only once in a process; worker processes that start later do not repeat it.
+
+    Args:
+        logger: logger of the module.
+        message: message with ``%`` placeholders.
+        *args: values of the placeholders.
+    """
+    text = message % args if args else message
+    if text not in _logged:
+        _logged.add(text)
+        logger.warning("%s", text)
 
 
 def progress(items: Iterable[Item], description: str, total: int | None = None, quiet: bool = False) -> Iterator[Item]:

@@ -1,5 +1,6 @@
 """Annotation and prediction images: segment ids (panoptic PNG) and class labels (semantic PNG or TIFF)."""
 
+import os
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -79,6 +80,22 @@ def write_labels(path: str | Path, labels: np.ndarray) -> None:
         Image.fromarray(labels).save(temporary)
 
 
+def walk_files(folder: str | Path) -> Iterator[Path]:
+    """Yield the files below a folder; hidden files and folders are left out, links to folders are followed once.
+
+    ``__MACOSX`` counts as hidden: archives from macOS hold a copy of every file name there.
+    """
+    visited: set[str] = set()
+    for parent, folders, names in os.walk(folder, followlinks=True):
+        visited.add(os.path.realpath(parent))
+        folders[:] = sorted(
+            name
+            for name in folders
+            if not _is_hidden(name) and os.path.realpath(os.path.join(parent, name)) not in visited
+        )
+        yield from (Path(parent, name) for name in sorted(names) if not _is_hidden(name))
+
+
 def files_by_name(folder: str | Path, suffixes: Collection[str]) -> dict[str, Path]:
     """Find files by suffix, recursively.
 
@@ -94,13 +111,17 @@ def files_by_name(folder: str | Path, suffixes: Collection[str]) -> dict[str, Pa
     """
     folder = Path(folder)
     files: dict[str, Path] = {}
-    for path in sorted(folder.rglob("*")):
-        if path.suffix.lower() in suffixes and not path.name.startswith("."):
+    for path in sorted(walk_files(folder)):
+        if path.suffix.lower() in suffixes:
             name = path.relative_to(folder).with_suffix("").as_posix()
             if name in files:
                 raise DataError(f"{files[name]} and {path} have the same name: remove one of them.")
             files[name] = path
     return files
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith(".") or name == "__MACOSX"
 
 
 def _read_pixels(path: str | Path) -> np.ndarray:

@@ -1,7 +1,6 @@
 """COCO instance format: one JSON of images, objects and categories → records."""
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 from frozenseg.data.formats.annotation_file import (
@@ -10,6 +9,7 @@ from frozenseg.data.formats.annotation_file import (
     read_annotations,
     refuse_repeated_images,
 )
+from frozenseg.data.formats.image_paths import ImagePaths
 from frozenseg.data.metadata import Metadata
 from frozenseg.errors import DataError
 from frozenseg.structures.record import Record
@@ -30,22 +30,22 @@ def load_coco_instances(metadata: Metadata) -> list[Record]:
     return load_objects(metadata, _image_fields)
 
 
-def load_objects(metadata: Metadata, image_fields: Callable[[Path, JsonObject], Record]) -> list[Record]:
+def load_objects(metadata: Metadata, image_fields: Callable[[ImagePaths, JsonObject], Record]) -> list[Record]:
     """Read images and their objects; see :func:`load_coco_instances`.
 
     Args:
         metadata: of the data set.
-        image_fields: image folder and entry of an image in the JSON → ``file_name`` and further fields of the record
-            besides ``image_id``, ``height``, ``width`` and ``annotations``.
+        image_fields: paths in the image folder and entry of an image in the JSON → ``file_name`` and further fields of the
+            record besides ``image_id``, ``height``, ``width`` and ``annotations``.
     """
     json_file = existing_path(metadata, "json_file", "annotation file")
-    image_root = existing_path(metadata, "image_root", "image folder")
+    paths = ImagePaths(existing_path(metadata, "image_root", "image folder"), json_file)
     content, contiguous_ids = read_annotations(json_file), metadata.thing_contiguous_ids
     try:
         refuse_repeated_images(metadata, json_file, [image["id"] for image in content["images"]])
         records: dict[Any, Record] = {
             image["id"]: {
-                **image_fields(image_root, image),
+                **image_fields(paths, image),
                 "image_id": image["id"],
                 "height": image["height"],
                 "width": image["width"],
@@ -61,11 +61,12 @@ def load_objects(metadata: Metadata, image_fields: Callable[[Path, JsonObject], 
             f"{json_file} is not in the format of {metadata.name}: {error} is missing or has no counterpart; "
             f"{metadata.prepare_command}."
         ) from error
+    paths.report()
     return list(records.values())
 
 
-def _image_fields(folder: Path, image: JsonObject) -> Record:
-    return {"file_name": str(folder / image["file_name"])}
+def _image_fields(paths: ImagePaths, image: JsonObject) -> Record:
+    return {"file_name": paths.resolve(image["file_name"])}
 
 
 def _convert_object(metadata: Metadata, contiguous_ids: Mapping[int, int], annotation: JsonObject) -> JsonObject:

@@ -9,6 +9,7 @@ from frozenseg.data.formats.annotation_file import (
     read_annotations,
     refuse_repeated_images,
 )
+from frozenseg.data.formats.image_paths import ImagePaths
 from frozenseg.data.metadata import Metadata
 from frozenseg.errors import DataError
 from frozenseg.structures.record import Record
@@ -31,20 +32,24 @@ def load_coco_panoptic(metadata: Metadata) -> list[Record]:
         DataError: a file or folder is missing, or the JSON is not of this format.
     """
     panoptic_json = existing_path(metadata, "panoptic_json", "annotation file")
-    image_root = existing_path(metadata, "image_root", "image folder")
+    image_paths = ImagePaths(existing_path(metadata, "image_root", "image folder"), panoptic_json)
     panoptic_root = existing_path(metadata, "panoptic_root", "folder of panoptic PNGs")
+    png_paths = ImagePaths(panoptic_root, panoptic_json, "masks=")
     content, convert = read_annotations(panoptic_json), segment_converter(metadata)
     try:
         images = {image["id"]: image for image in content["images"]}
         refuse_repeated_images(metadata, panoptic_json, [entry["image_id"] for entry in content["annotations"]])
-        return [
+        records = [
             {
-                **_image_fields(metadata, image_root, images[entry["image_id"]], entry["file_name"]),
-                "pan_seg_file_name": str(panoptic_root / entry["file_name"]),
+                **_image_fields(metadata, image_paths, images[entry["image_id"]], entry["file_name"]),
+                "pan_seg_file_name": png_paths.resolve(entry["file_name"]),
                 "segments_info": [convert(segment) for segment in entry["segments_info"]],
             }
             for entry in content["annotations"]
         ]
+        for paths in (image_paths, png_paths):
+            paths.report()
+        return records
     except (KeyError, TypeError) as error:
         raise DataError(
             f"{panoptic_json} is not in COCO panoptic format: {error} is missing or has no counterpart; "
@@ -52,10 +57,10 @@ def load_coco_panoptic(metadata: Metadata) -> list[Record]:
         ) from error
 
 
-def _image_fields(metadata: Metadata, image_root: Path, image: JsonObject, png: str) -> Record:
+def _image_fields(metadata: Metadata, paths: ImagePaths, image: JsonObject, png: str) -> Record:
     suffix = metadata.image_suffix
     fields = {
-        "file_name": str(image_root / (Path(png).stem + suffix if suffix else image["file_name"])),
+        "file_name": paths.resolve(Path(png).stem + suffix if suffix else image["file_name"]),
         "image_id": image["id"],
         "height": image["height"],
         "width": image["width"],

@@ -1,10 +1,10 @@
 """LVIS format: COCO's images, their objects, and the categories that were searched for in each image → records."""
 
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from frozenseg.data.formats.annotation_file import JsonObject
 from frozenseg.data.formats.coco_instances import load_objects
+from frozenseg.data.formats.image_paths import ImagePaths
 from frozenseg.data.metadata import Metadata
 from frozenseg.structures.record import Record
 
@@ -26,10 +26,10 @@ def load_lvis(metadata: Metadata) -> list[Record]:
     return load_objects(metadata, _lvis_image_fields)
 
 
-def _lvis_image_fields(folder: Path, image: JsonObject) -> Record:
+def _lvis_image_fields(paths: ImagePaths, image: JsonObject) -> Record:
     # a split has images of both of COCO's folders; the URL names the folder: …/train2017/000000000009.jpg
     return {
-        "file_name": str(folder.joinpath(*urlsplit(image["coco_url"]).path.split("/")[-2:])),
+        "file_name": paths.resolve("/".join(urlsplit(image["coco_url"]).path.split("/")[-2:])),
         "neg_category_ids": image["neg_category_ids"],
         "not_exhaustive_category_ids": image["not_exhaustive_category_ids"],
     }

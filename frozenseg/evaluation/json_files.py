@@ -8,7 +8,7 @@ from frozenseg.errors import DataError
 
 
 def read_json(path: str | Path, kind: str) -> Any:
-    """Read a JSON file.
+    """Read a JSON file in UTF-8, UTF-16 or UTF-32, with or without byte order mark.
 
     Args:
         path: the file.
@@ -17,7 +17,16 @@ def read_json(path: str | Path, kind: str) -> Any:
     Raises:
         DataError: the file is missing or not JSON.
     """
+    if Path(path).is_dir():
+        raise DataError(f"The {kind} {path} cannot be read as JSON: it is a folder. Name the JSON file.")
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
+        content = Path(path).read_bytes()
     except (OSError, ValueError) as error:
-        raise DataError(f"The {kind} {path} cannot be read as JSON ({error}).") from error
+        raise DataError(f"The {kind} {path} cannot be read as JSON ({error}): check the path.") from error
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError) as error:
+        problem = "it is empty" if not content.strip() else str(error) or "too many nested brackets"
+        raise DataError(
+            f"The {kind} {path} cannot be read as JSON ({problem}; {len(content)} bytes): export or download it again."
+        ) from error

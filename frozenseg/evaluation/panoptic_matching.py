@@ -17,6 +17,7 @@ from frozenseg.structures.panoptic import VOID_ID
 
 MATCH_IOU = 0.5  # a match is strictly above, so that a segment has at most one
 LARGEST_ID = 256**3 - 1
+LARGEST_TABLE = 2**24  # pairs of segments in one image
 IGNORED_SHARE = 0.5  # above this share of pixels in void or crowd, an unmatched prediction is ignored
 
 
@@ -116,8 +117,7 @@ def count_matches(
     same_class = ground_truth.classes[:, None] == predicted.classes  # (G, P)
     candidates = same_class & ~ground_truth.iscrowd[:, None] & (overlaps.pixels > 0)
     union = overlaps.areas + ground_truth.areas[:, None] - overlaps.pixels - overlaps.void  # (G, P)
-    if (union[candidates] <= 0).any():
-        raise DataError(f"The ground truth of {name} has a segment with an annotated area of 0 although it has pixels.")
+    _check_areas(ground_truth, predicted, overlaps, candidates & (overlaps.pixels > union), name)
     iou = np.divide(overlaps.pixels, union, out=np.zeros(union.shape), where=candidates)
     matched = iou > MATCH_IOU
     unscored = overlaps.void + _overlap_with_crowd(ground_truth, predicted, overlaps.pixels)  # (P,) pixels
@@ -139,6 +139,7 @@ class _Overlaps(NamedTuple):
     pixels: np.ndarray  # (G, P) int64, shared by two segments
     void: np.ndarray  # (P,) int64, of each prediction in void
     areas: np.ndarray  # (P,) int64, of each prediction
+    true_areas: np.ndarray  # (G,) int64, pixels of each annotated segment
 
 
 def _overlaps(ground_truth: PanopticMap, predicted: PanopticMap, name: str) -> _Overlaps:
@@ -152,6 +153,11 @@ def _overlaps(ground_truth: PanopticMap, predicted: PanopticMap, name: str) -> _
     true_rows, predicted_columns = _indices(ground_truth.ids.values, rows), _indices(predicted.ids.values, columns)
     true_run, predicted_run, lengths = overlay(ground_truth.ids, predicted.ids)
     shape = (len(rows) + 1, len(columns) + 1)  # the last row and column are for ids that are not listed
+    if shape[0] * shape[1] > LARGEST_TABLE:
+        raise DataError(
+            f"The ground truth of {name} lists {len(rows)} segments and its prediction {len(columns)}: expected at "
+            f"most {LARGEST_TABLE} pairs. Check that segments_info lists the segments of one image."
+        )
     pixels = count_pairs(true_rows[true_run], predicted_columns[predicted_run], lengths, shape)
     areas = pixels.sum(axis=0)
     if areas[-1]:
@@ -162,7 +168,26 @@ def _overlaps(ground_truth: PanopticMap, predicted: PanopticMap, name: str) -> _
         empty = predicted.segment_ids[areas[listed] == 0][0]
         raise DataError(f"The prediction for {name} lists segment {empty}, which has no pixel.")
     void_row = np.flatnonzero(rows == VOID_ID)[0]
-    return _Overlaps(pixels[: len(ground_truth.segment_ids), listed], pixels[void_row, listed], areas[listed])
+    true_listed = slice(len(ground_truth.segment_ids))
+    true_areas = pixels.sum(axis=1)[true_listed]
+    return _Overlaps(pixels[true_listed, listed], pixels[void_row, listed], areas[listed], true_areas)
+
+
+def _check_areas(
+    ground_truth: PanopticMap,
+    predicted: PanopticMap,
+    overlaps: _Overlaps,
+    impossible: np.ndarray,
+    name: str,
+) -> None:
+    """Raise DataError for an ``impossible`` IoU, (G, P) bool: it proves an annotated area that is too small."""
+    for row, column in np.argwhere(impossible)[:1].tolist():
+        raise DataError(
+            f"The ground truth of {name} is wrong: segment {ground_truth.segment_ids[row]} has an annotated area of "
+            f"{ground_truth.areas[row]} and {overlaps.true_areas[row]} pixels, so that its IoU with the predicted "
+            f"segment {predicted.segment_ids[column]} would be above 1. Write the JSON (area = number of pixels) and "
+            "the PNG again from the same masks."
+        )
 
 
 def _with_void(segment_ids: np.ndarray) -> np.ndarray:

@@ -188,7 +188,7 @@ def test_a_prediction_that_cannot_be_scored_is_refused(predicted_ids, predicted,
 
 
 def test_an_annotated_area_of_zero_is_refused():
-    with pytest.raises(DataError, match="annotated area of 0 although it has pixels"):
+    with pytest.raises(DataError, match="segment 5 has an annotated area of 0 and 2 pixels, so that its IoU"):
         count([[5, 5]], [segment(5, 0)], [[1, 1]], [segment(1, 0)])
 
 

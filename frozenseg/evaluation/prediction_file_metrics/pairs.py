@@ -11,6 +11,7 @@ import numpy as np
 from frozenseg.errors import DataError
 from frozenseg.evaluation.label_counts import IGNORED_CLASS, LabelPairs, LabelValues, count_labels
 from frozenseg.evaluation.panoptic_matching import PanopticMap, count_matches
+from frozenseg.evaluation.prediction_file_metrics.annotation_faults import AnnotationFaults
 from frozenseg.structures.label_files import read_labels, read_segment_runs
 from frozenseg.structures.label_runs import Runs, overlay
 from frozenseg.structures.record import ImageId
@@ -32,9 +33,25 @@ class PanopticFile(NamedTuple):
         return PanopticMap.from_segments(read_segment_runs(self.path), self.segments)
 
 
+class PanopticComparison(NamedTuple):
+    """Result of the comparison of one image.
+
+    Attributes:
+        counts: ``[class, tp, fp, fn, sum of IoU]`` for each class that occurs.
+        faults: disagreement of the ground truth's PNG and JSON.
+    """
+
+    counts: list[list[float]]
+    faults: AnnotationFaults
+
+
 def match_panoptic_files(
-    image: ImageId, ground_truth: PanopticFile, predicted: PanopticFile, classes: int
-) -> list[list[float]]:
+    image: ImageId,
+    ground_truth: PanopticFile,
+    predicted: PanopticFile,
+    classes: int,
+    size: tuple[int, int] | None = None,
+) -> PanopticComparison:
     """Match the segments of an image.
 
     Args:
@@ -42,14 +59,19 @@ def match_panoptic_files(
         ground_truth: the annotation.
         predicted: the prediction.
         classes: C.
-
-    Returns:
-        ``[class, tp, fp, fn, sum of IoU]`` for each class that occurs.
+        size: height, width of the image in the JSON of the ground truth; None if it lists none.
 
     Raises:
         DataError: a PNG cannot be read, or the maps do not match.
     """
-    return count_matches(ground_truth.read(), predicted.read(), classes, f"image {image}").occurring()
+    annotation = ground_truth.read()
+    if size and annotation.ids.size != size:
+        raise DataError(
+            f"The ground truth lists image {image} with {size[0]}×{size[1]} pixels (height × width), but its PNG "
+            f"{ground_truth.path} has {annotation.ids.size[0]}×{annotation.ids.size[1]}: correct the JSON or the PNG."
+        )
+    counts = count_matches(annotation, predicted.read(), classes, f"image {image}").occurring()
+    return PanopticComparison(counts, AnnotationFaults.of(annotation, image))
 
 
 def compare_label_files(name: str, annotation: Path, prediction: Path, values: LabelValues) -> LabelPairs:

@@ -4,9 +4,9 @@ The counts are those of panopticapi's ``pq_compute``; in addition, predictions f
 errors.
 """
 
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -14,14 +14,21 @@ from frozenseg.errors import DataError
 from frozenseg.evaluation.class_table import ClassTable
 from frozenseg.evaluation.json_files import read_json
 from frozenseg.evaluation.panoptic_quality import PanopticQuality
+from frozenseg.evaluation.prediction_file_metrics.annotation_faults import annotation_notes
+from frozenseg.evaluation.prediction_file_metrics.entries import KnownIds
 from frozenseg.evaluation.prediction_file_metrics.pairs import PanopticFile, match_panoptic_files
+from frozenseg.evaluation.prediction_file_metrics.panoptic_entries import PanopticCategory, PanopticEntries
+from frozenseg.evaluation.prediction_file_metrics.panoptic_notes import (
+    different_names,
+    swapped_files,
+    unscored_images,
+)
 from frozenseg.evaluation.prediction_file_metrics.scores import (
     FileScores,
     by_category,
     check_folder,
     check_same_images,
     compare_all,
-    first_duplicate,
 )
 from frozenseg.structures.record import ImageId
 
@@ -30,6 +37,13 @@ ZERO_PQ = (
     "PQ is 0: no segment matches an annotated one of its category. Likely causes: category ids of another list, PNGs "
     "that belong to other images, ids that are not encoded as R + 256·G + 65536·B."
 )
+NO_PREDICTED_SEGMENT = "PQ is 0: the predictions have no segment, so that every annotated segment is missed."
+NO_COMMON_CATEGORY = (
+    "PQ is 0: no predicted segment has a category that is annotated. Likely cause: category ids of another list."
+)
+UNKNOWN_PQ = "PQ has no value: the ground truth has crowds only, and no prediction is outside of them."
+
+PanopticFiles = Mapping[ImageId, PanopticFile]
 
 
 def score_panoptic_files(
@@ -57,74 +71,61 @@ def score_panoptic_files(
         DataError: a file is missing, invalid, or does not match the other.
     """
     folders = check_folder(annotation_folder, GROUND_TRUTH), check_folder(folder, PREDICTIONS)
-    content = read_json(annotation_json, GROUND_TRUTH)
-    table, contiguous = _categories(content, annotation_json)
-    annotated = dict(_images(content, annotation_json, folders[0], contiguous, areas=True))
-    predicted = dict(_images(read_json(json_file, PREDICTIONS), json_file, folders[1], contiguous))
-    check_same_images(annotated, predicted, json_file)
+    ground_truth = PanopticEntries(read_json(annotation_json, GROUND_TRUTH), annotation_json, folders[0], GROUND_TRUTH)
+    predictions = PanopticEntries(read_json(json_file, PREDICTIONS), json_file, folders[1], PREDICTIONS)
+    categories = ground_truth.categories()
+    annotated, predicted, notes = _matching_images(ground_truth, predictions, categories)
+    sizes = ground_truth.sizes()
+    notes += unscored_images(sizes, annotated, annotation_json)
+    tasks = [(image, file, predicted[image], len(categories), sizes.get(image)) for image, file in annotated.items()]
+    evaluator = PanopticQuality(
+        ClassTable(tuple(map(str, categories)), np.array([category.isthing for category in categories.values()]), {})
+    )
+    compared = compare_all(match_panoptic_files, tasks, workers, quiet)
+    for comparison in compared:
+        evaluator.add(comparison.counts)
+    notes += annotation_notes([comparison.faults for comparison in compared], annotation_json)
+    scores = _scores(evaluator, list(categories), len(tasks), notes)
+    notes += _unusual_quality(scores.results["panoptic_seg"]["PQ"], annotated, predicted)
+    return scores
+
+
+def _matching_images(
+    ground_truth: PanopticEntries, predictions: PanopticEntries, categories: Mapping[int, PanopticCategory]
+) -> tuple[PanopticFiles, PanopticFiles, list[str]]:
+    """Return the annotated images, the predicted images (which are the same), and notes."""
+    annotated = ground_truth.annotated(categories)
     if not any(image.segments for image in annotated.values()):
-        raise DataError(f"The {GROUND_TRUTH} {annotation_json} has no segment: there is nothing to score.")
-    for file in (*annotated.values(), *predicted.values()):
-        if not file.path.is_file():
-            raise DataError(f"The image {file.path}, which the JSON file names, does not exist.")
-    tasks = [(image, file, predicted[image], len(table)) for image, file in annotated.items()]
-    evaluator = PanopticQuality(table)
-    for contribution in compare_all(match_panoptic_files, tasks, workers, quiet):
-        evaluator.add(contribution)
+        raise DataError(f"The {GROUND_TRUTH} {ground_truth.path} has no segment: there is nothing to score.")
+    images, labels = KnownIds(list(annotated), "image"), KnownIds(list(categories), "category")
+    notes = different_names(categories, predictions)
+    predicted = predictions.predicted(images, labels)
+    check_same_images(annotated, predicted, predictions.path)
+    notes += [*images.notes(), *labels.notes(), *swapped_files(annotated, predicted, predictions.path)]
+    return annotated, predicted, notes
+
+
+def _scores(evaluator: PanopticQuality, categories: Sequence[int], images: int, notes: list[str]) -> FileScores:
     results, counts = evaluator.evaluate(), evaluator.counts()
-    qualities = by_category(list(contiguous), evaluator.per_class)
+    qualities = by_category(categories, evaluator.per_class)
     per_category = {
         str(category): {name: values[index].item() for name, values in counts._asdict().items()}
         | qualities[str(category)]
-        for category, index in contiguous.items()
+        for index, category in enumerate(categories)
     }
-    return FileScores(results, per_category, len(tasks), [] if counts.tp.any() else [ZERO_PQ])
+    return FileScores(results, per_category, images, notes)
 
 
-def _categories(content: Any, path: str | Path) -> tuple[ClassTable, dict[int, int]]:
-    """Return the classes, with their category ids as names, and category id → contiguous class."""
-    try:
-        things = {category["id"]: bool(category["isthing"]) for category in content["categories"]}
-        duplicate = first_duplicate(category["id"] for category in content["categories"])
-    except (KeyError, TypeError) as error:
-        raise DataError(
-            f"The {GROUND_TRUTH} {path} is not in COCO panoptic format: {error} in its categories."
-        ) from error
-    if duplicate is not None or not things:
-        problem = f"category {duplicate} twice" if things else "no category"
-        raise DataError(f"The {GROUND_TRUTH} {path} has {problem}: nothing can be scored.")
-    table = ClassTable(tuple(map(str, things)), np.array(list(things.values())), {})
-    return table, {category: index for index, category in enumerate(things)}
-
-
-def _images(
-    content: Any, path: str | Path, folder: Path, contiguous: Mapping[int, int], areas: bool = False
-) -> Iterator[tuple[ImageId, PanopticFile]]:
-    """Yield the images of a JSON file, each with its PNG and its segments with contiguous classes."""
-    try:
-        duplicate = first_duplicate(entry["image_id"] for entry in content["annotations"])
-        if duplicate is not None:
-            raise DataError(f"{path} has image {duplicate} twice: keep one of them.")
-        for entry in content["annotations"]:
-            segments = [_segment(segment, entry, path, contiguous, areas) for segment in entry["segments_info"]]
-            yield entry["image_id"], PanopticFile(folder / entry["file_name"], segments)
-    except (KeyError, TypeError) as error:
-        raise DataError(
-            f"{path} is not in COCO panoptic format: {error}. Expected annotations with image_id, file_name and "
-            "segments_info; their segments with id and category_id, and those of the ground truth with area."
-        ) from error
-
-
-def _segment(
-    segment: Mapping[str, Any], entry: Mapping[str, Any], path: str | Path, contiguous: Mapping[int, int], areas: bool
-) -> dict[str, Any]:
-    """Return a segment with its contiguous class, and its area and crowd flag if ``areas`` is True."""
-    if segment["category_id"] not in contiguous:
-        raise DataError(
-            f"{path}, image {entry['image_id']}: segment {segment['id']} has category {segment['category_id']}, which "
-            "is not among the categories of the ground truth."
-        )
-    converted = {"id": segment["id"], "category_id": contiguous[segment["category_id"]]}
-    if areas:
-        converted |= {"area": segment["area"], "iscrowd": segment.get("iscrowd", 0) == 1}
-    return converted
+def _unusual_quality(quality: float, annotated: PanopticFiles, predicted: PanopticFiles) -> list[str]:
+    """Return a note with the likely causes of a PQ that is 0 or NaN; empty for others."""
+    if math.isnan(quality):
+        return [UNKNOWN_PQ]
+    if quality > 0:
+        return []
+    labels = [
+        {segment["category_id"] for file in files.values() for segment in file.segments}
+        for files in (annotated, predicted)
+    ]
+    if not labels[1]:
+        return [NO_PREDICTED_SEGMENT]
+    return [ZERO_PQ if labels[0] & labels[1] else NO_COMMON_CATEGORY]

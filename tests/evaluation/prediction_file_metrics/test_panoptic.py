@@ -1,6 +1,8 @@
 """PQ of files: computed by hand, compared with a slow version of panopticapi's ``pq_compute``, and invalid files."""
 
 import json
+import math
+import re
 from collections import defaultdict
 
 import numpy as np
@@ -26,7 +28,7 @@ class Files:
 
     def __init__(self, folder, name):
         self.json, self.folder = folder / f"{name}.json", folder / name
-        self.entries, self.categories = [], CATEGORIES
+        self.entries, self.categories, self.images = [], CATEGORIES, []
 
     def add(self, image, ids, segments):
         write_segment_ids(self.folder / f"{image}.png", np.array(ids))
@@ -34,7 +36,8 @@ class Files:
         return self
 
     def save(self):
-        self.json.write_text(json.dumps({"categories": self.categories, "annotations": self.entries}))
+        content = {"images": self.images, "categories": self.categories, "annotations": self.entries}
+        self.json.write_text(json.dumps(content))
         return self.json, self.folder
 
 
@@ -87,7 +90,9 @@ def test_counts_that_are_worked_out_by_hand(street):
     results = scores.results["panoptic_seg"]
     assert results["PQ"] == pytest.approx(130 / 3)
     assert (results["PQ_th"], results["PQ_st"]) == (25, 80)
-    assert (scores.images, scores.notes) == (1, [])
+    assert (scores.images, len(scores.notes)) == (1, 1)
+    assert "1 segments of" in scores.notes[0]
+    assert "(image a, segment 9: area 5, 4 pixels): as in panopticapi" in scores.notes[0]
 
 
 def test_the_number_of_processes_changes_nothing(street):
@@ -177,9 +182,10 @@ def change(entries, **fields):
 
 BAD_PREDICTIONS = {
     "no prediction for image a": lambda guess: guess.entries.clear(),
-    "a prediction for image b, which the ground truth does not have": lambda guess: guess.add("b", [[0]], []),
+    "Entry 2 .* has the image_id 'b', which the ground truth does not": lambda guess: guess.add("b", [[0]], []),
     "has image a twice": lambda guess: guess.entries.append(guess.entries[0]),
-    "image a: segment 1 has category 3, which is not among": lambda guess: change(guess.entries, category_id=3),
+    r"Segment 1 \(id 1\) of image a in .*guess.json has the category_id 3, which the ground truth does not have: "
+    r"expected one of its 3 category ids \(17, 200, 90\)": lambda guess: change(guess.entries, category_id=3),
     "image a lists segment id 2 more than once": lambda guess: change(guess.entries, id=2),
     "image a has pixels of segment 1, which is not among": lambda guess: guess.entries[0]["segments_info"].pop(0),
     "image a lists segment 99, which has no pixel": lambda guess: guess.entries[0]["segments_info"].append(
@@ -188,9 +194,11 @@ BAD_PREDICTIONS = {
     "image a is 1×8 pixels, its ground truth 2×8": lambda guess: write_segment_ids(
         guess.folder / "a.png", np.array([[1, 2, 3, 4, 6, 7, 7, 7]])
     ),
-    "a.png, which the JSON file names, does not exist": lambda guess: (guess.folder / "a.png").unlink(),
+    r"a.png', which the JSON file names \(image a of .*\)": lambda guess: (guess.folder / "a.png").unlink(),
     "a.png cannot be decoded": lambda guess: (guess.folder / "a.png").write_bytes(b"no image"),
-    "not in COCO panoptic format: 'segments_info'": lambda guess: guess.entries[0].pop("segments_info"),
+    r"Entry 1 \(image_id 'a'\) of .*guess.json has no segments_info": lambda guess: guess.entries[0].pop(
+        "segments_info"
+    ),
 }
 
 
@@ -203,9 +211,11 @@ def test_bad_predictions_are_named(street, message):
 
 
 BAD_TRUTH = {
-    "not in COCO panoptic format: 'area'": lambda truth: truth.entries[0]["segments_info"][0].pop("area"),
-    "'isthing' in its categories": lambda truth: setattr(truth, "categories", [{"id": 90}]),
-    "category 90 twice": lambda truth: setattr(truth, "categories", [*CATEGORIES, CATEGORIES[0]]),
+    r"Segment 1 \(id 70000\) of image a .* no area": lambda truth: truth.entries[0]["segments_info"][0].pop("area"),
+    "Category 1 .*truth.json has no isthing: expected 0 or 1": lambda truth: setattr(truth, "categories", [{"id": 90}]),
+    r"Category 4 \(id 90\) .* repeats an earlier id": lambda truth: setattr(
+        truth, "categories", [*CATEGORIES, CATEGORIES[0]]
+    ),
     "has no category: nothing can be scored": lambda truth: setattr(truth, "categories", []),
     "has no segment: there is nothing to score": lambda truth: truth.entries[0]["segments_info"].clear(),
 }
@@ -227,10 +237,109 @@ def test_missing_files_are_named(street, tmp_path):
         score_panoptic_files(*truth, guess[0], tmp_path / "nowhere")
 
 
-def test_no_match_at_all_tells_the_likely_causes(truth, guess):
-    truth.add(1, [[1, 1]], [segment(1, 90, 2)])
-    guess.add(1, [[0, 0]], [])
+UNUSUAL_SCORES = {
+    "the predictions have no segment": (0, [segment(1, 90, 2)], [[0, 0]], []),
+    "no predicted segment has a category that is annotated": (0, [segment(1, 90, 2)], [[1, 1]], [segment(1, 17)]),
+    "no segment matches an annotated one of its category. Likely causes: category ids": (
+        0,
+        [segment(1, 90, 20)],
+        [[1, 1]],
+        [segment(1, 90)],
+    ),
+    "PQ has no value: the ground truth has crowds only": (math.nan, [segment(1, 90, 2, 1)], [[0, 0]], []),
+}
+
+
+@pytest.mark.parametrize("note", UNUSUAL_SCORES)
+def test_scores_of_0_and_nan_have_the_cause_that_fits(truth, guess, note):
+    quality, annotated, ids, predicted = UNUSUAL_SCORES[note]
+    scores = score(truth.add(1, [[1, 1]], annotated), guess.add(1, ids, predicted))
+    assert scores.results["panoptic_seg"]["PQ"] == pytest.approx(quality, nan_ok=True)
+    assert note in scores.notes[-1]
+    assert scores.per_category["200"]["PQ"] is None
+
+
+def whole(*areas, **fields):
+    """Segments 1, 2, … of cats with these areas."""
+    return [segment(number, 90, area) | fields for number, area in enumerate(areas, 1)]
+
+
+DISAGREEMENTS = {
+    "1 segments of .*truth.json have no pixel in their PNG .image a, segment 2.: as in panopticapi, they count as": (
+        [[1, 1, 1]],
+        whole(3, 5),
+        [1, 0, 1],
+    ),
+    "2 pixels of the PNGs of .*truth.json have ids that its segments_info does not list .image a, id 7.": (
+        [[1, 7, 7]],
+        whole(1),
+        [1, 1, 0],
+    ),
+}
+
+
+@pytest.mark.parametrize("note", DISAGREEMENTS)
+def test_png_and_json_that_disagree_are_scored_as_in_panopticapi_with_a_note(truth, guess, note):
+    ids, segments, counts = DISAGREEMENTS[note]
+    truth.add("a", ids, segments)
+    predicted = [[1, 2, 2]] if 7 in ids[0] else [[1, 1, 1]]
+    guess.add("a", predicted, [segment(number, 90) for number in np.unique(predicted).tolist()])
     scores = score(truth, guess)
-    assert scores.results["panoptic_seg"]["PQ"] == 0
-    assert "category ids of another list" in scores.notes[0]
-    assert scores.per_category["17"]["PQ"] is None
+    assert [scores.per_category["90"][name] for name in ("tp", "fp", "fn")] == counts
+    assert re.match(note, scores.notes[0])
+
+
+def test_areas_too_small_for_their_pixels_are_refused(truth, guess):
+    truth.add("a", [[1, 1, 1, 2]], [segment(1, 90, 2), segment(2, 17, 1)])
+    guess.add("a", [[3, 3, 3, 3]], [segment(3, 90)])
+    assert score(truth, guess).results["panoptic_seg"]["PQ"] == pytest.approx(100 / 2)  # IoU 3 / (4 + 2 - 3)
+    guess.entries.clear()
+    guess.add("a", [[3, 3, 3, 0]], [segment(3, 90)])  # IoU 3/2
+    with pytest.raises(DataError, match="image a is wrong: segment 1 has an annotated area of 2 and 3 pixels"):
+        score(truth, guess)
+
+
+def test_ids_in_another_spelling_are_read(truth, guess):
+    truth.add(1, [[1]], whole(1.0))
+    guess.add("1", [[1]], [segment(1.0, "90")])
+    scores = score(truth, guess)
+    assert scores.results["panoptic_seg"]["PQ"] == 100
+    assert scores.notes == [
+        "1 image ids of the predictions are written differently, such as '1' for 1 of the ground truth: they are read "
+        "as the same ids.",
+        "1 category ids of the predictions are written differently, such as '90' for 90 of the ground truth: they are "
+        "read as the same ids.",
+    ]
+
+
+def test_category_names_of_the_predictions_are_compared(street):
+    truth, guess = street
+    expected = score(truth, guess)
+    guess.categories = [{"id": 90, "name": "Cat"}, {"id": 17, "name": "puppy"}, {"id": 1, "name": "moon"}, "odd"]
+    assert score(truth, guess).results == expected.results
+    assert "1 categories have another name in the predictions, such as 17: 'puppy' for 'dog'" in score(*street).notes[0]
+    guess.categories = [{"id": 90, "name": "dog"}, {"id": 17, "name": "cat"}]
+    with pytest.raises(
+        DataError, match="category 90 'dog', which is 'cat' in the ground truth; there, 'dog' has"
+    ):
+        score(truth, guess)
+
+
+def test_images_of_one_file_only_are_named(street):
+    truth, guess = street
+    truth.add("b", [[1]], whole(1)).images = [{"id": image, "height": 2, "width": 8} for image in ("a", "c")]
+    guess.add("b", [[1]], whole(1))
+    guess.entries[0]["file_name"], guess.entries[1]["file_name"] = "b.png", "a.png"
+    with pytest.raises(DataError, match="The prediction for image a is 1×1 pixels"):
+        score(truth, guess)
+    guess.add("a", [[1]], whole(1)).add("b", [[1] * 8] * 2, [segment(1, 200)])
+    del guess.entries[:2]
+    guess.entries[0]["file_name"], guess.entries[1]["file_name"] = "b.png", "a.png"
+    notes = score(truth, guess).notes
+    assert "2 entries of" in notes[0]
+    assert "have the file_name of another image, such as 'b.png' for image a, which is the PNG of image b" in notes[0]
+    assert "1 of 2 images of" in notes[1]
+    assert "(such as image c): they are not scored" in notes[1]
+    truth.images[0]["height"] = 10**9
+    with pytest.raises(DataError, match=r"lists image a with 1000000000×8 pixels \(height × width\), but its PNG"):
+        score(truth, guess)

@@ -1,0 +1,200 @@
+"""Entries of JSON files with checked access to their fields, and ids that two files spell differently."""
+
+import math
+import reprlib
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeGuard
+
+from frozenseg.errors import DataError
+from frozenseg.structures.record import ImageId
+
+_SHORT = reprlib.Repr()
+_SHORT.maxstring, _SHORT.maxother = 80, 80  # characters
+LARGEST_INTEGER = 2**53  # above, a float does not represent all integers
+
+
+@dataclass(frozen=True)
+class Entry:
+    """JSON object with a name for messages.
+
+    Attributes:
+        name: such as ``Prediction 3 of lines.json``.
+        fields: content of the object.
+    """
+
+    name: str
+    fields: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, value: object, name: str, expected: str) -> "Entry":
+        """Check that a JSON value is an object.
+
+        Args:
+            value: the JSON value.
+            name: of the entry, for messages.
+            expected: fields of such an entry, for the message.
+
+        Raises:
+            DataError: it is not an object.
+        """
+        if not isinstance(value, dict):
+            raise DataError(f"{name} is {shorten(value)}: expected an object with {expected}.")
+        return cls(name, value)
+
+    def entries(self, field: str, kind: str, parent: object, expected: str) -> Iterator["Entry"]:
+        """Yield the objects in a list, with names such as ``Category 2 (id 18) of truth.json``.
+
+        Args:
+            field: of the list.
+            kind: of its entries, such as ``Category``.
+            parent: file or image that they belong to.
+            expected: fields of its entries, for messages.
+
+        Raises:
+            DataError: the field is missing, not a list, or has an entry that is not an object.
+        """
+        values = self.required(field, f"a list of objects with {expected}")
+        if not isinstance(values, list):
+            raise self.refused(field, f"a list of objects with {expected}")
+        for number, value in enumerate(values, 1):
+            yield Entry.of(value, f"{kind} {number}{_id_of(value)} of {parent}", expected)
+
+    def required(self, field: str, expected: str) -> Any:
+        """Return the value of a field.
+
+        Raises:
+            DataError: the field is missing.
+        """
+        if field not in self.fields:
+            raise DataError(f"{self.name} has no {field}: expected {expected}.")
+        return self.fields[field]
+
+    def integer(self, field: str, smallest: int, largest: int = LARGEST_INTEGER, meaning: str = "an integer") -> int:
+        """Return an integer, which may be written as a float without fraction.
+
+        Raises:
+            DataError: the field is missing, not an integer, or out of range.
+        """
+        expected = f"{meaning}, {smallest} to {largest}"
+        value = self.required(field, expected)
+        if not _is_finite_number(value) or value != int(value) or not smallest <= value <= largest:
+            raise self.refused(field, expected)
+        return int(value)
+
+    def number(self, field: str) -> float:
+        """Return a finite number.
+
+        Raises:
+            DataError: the field is missing or not a finite number.
+        """
+        value: object = self.required(field, "a finite number")
+        if not _is_finite_number(value):
+            raise self.refused(field, "a finite number")
+        return value
+
+    def flag(self, field: str) -> bool:
+        """Return a flag, 0 or 1 or a Boolean.
+
+        Raises:
+            DataError: the field is missing or has another value.
+        """
+        value = self.required(field, "0 or 1")
+        if not isinstance(value, (bool, int, float)) or value not in (0, 1):
+            raise self.refused(field, "0 or 1")
+        return bool(value)
+
+    def text(self, field: str, expected: str) -> str:
+        """Return a text that is not empty.
+
+        Raises:
+            DataError: the field is missing, not a text, or empty.
+        """
+        value = self.required(field, expected)
+        if not isinstance(value, str) or not value.strip():
+            raise self.refused(field, expected)
+        return value
+
+    def identifier(self, field: str) -> ImageId:
+        """Return an id: an integer (which may be written as a float without fraction) or a text.
+
+        Raises:
+            DataError: the field is missing or has another type.
+        """
+        value = self.required(field, "an integer or a text")
+        if isinstance(value, str) and value:
+            return value
+        if not _is_finite_number(value) or value != int(value):
+            raise self.refused(field, "an integer or a text")
+        return int(value)
+
+    def refused(self, field: str, expected: str) -> DataError:
+        """Return the error for a wrong value of a field."""
+        return DataError(f"{self.name} has the {field} {shorten(self.fields[field])}: expected {expected}.")
+
+
+class KnownIds:
+    """Ids of the ground truth, and those of the predictions that are the same number in another spelling.
+
+    Args:
+        ids: of the ground truth, all different.
+        kind: such as ``image``, for the note.
+    """
+
+    def __init__(self, ids: Collection[ImageId], kind: str) -> None:
+        self.kind = kind
+        self._index = {number: index for index, number in enumerate(ids)}
+        self._by_text = {str(number): number for number in ids}
+        self._respelled: dict[ImageId, ImageId] = {}
+
+    def match(self, entry: Entry, field: str) -> ImageId:
+        """Return the id of the ground truth that a field of a prediction names.
+
+        The text ``"1"`` names the id 1 if the ground truth has no id ``"1"``, and the reverse.
+
+        Raises:
+            DataError: the field is missing, not an id, or unknown to the ground truth.
+        """
+        value = entry.identifier(field)
+        if value in self._index:
+            return value
+        if str(value) not in self._by_text:
+            few = sorted(self._by_text)[:3]
+            raise DataError(
+                f"{entry.name} has the {field} {shorten(value)}, which the ground truth does not have: expected one of "
+                f"its {len(self._index)} {self.kind} ids ({', '.join(few)}{', …' if len(self._index) > 3 else ''})."
+            )
+        self._respelled[value] = self._by_text[str(value)]
+        return self._respelled[value]
+
+    def index(self, entry: Entry, field: str) -> int:
+        """Return the position of an id among those of the ground truth; see :meth:`match`."""
+        return self._index[self.match(entry, field)]
+
+    def notes(self) -> list[str]:
+        """Return a sentence about ids in another spelling; empty if there are none."""
+        if not self._respelled:
+            return []
+        (spelled, meant), *_ = self._respelled.items()
+        return [
+            f"{len(self._respelled)} {self.kind} ids of the predictions are written differently, such as {spelled!r} "
+            f"for {meant!r} of the ground truth: they are read as the same ids."
+        ]
+
+
+def shorten(value: object) -> str:
+    """Return a received JSON value for a message, without the middle of long texts, numbers, lists and objects."""
+    return _SHORT.repr(value)
+
+
+def _id_of(value: object) -> str:
+    """Return the id of an entry in brackets; empty if it has none."""
+    field = next((field for field in ("id", "image_id") if isinstance(value, dict) and field in value), None)
+    return f" ({field} {shorten(value[field])})" if field and isinstance(value, dict) else ""
+
+
+def _is_finite_number(value: object) -> TypeGuard[float]:
+    """Return True for integers and floats that are finite as float64; bool is no number here."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return False
+    return abs(value) <= 1e300 and math.isfinite(value)

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from frozenseg.config import get_cfg, load_config
     from frozenseg.data.catalog import register_dataset
     from frozenseg.engine.evaluation_run import evaluate_dataset
-    from frozenseg.inference.predictor import Result, Segmenter
+    from frozenseg.inference.predictor import Segmenter
+    from frozenseg.inference.result import Result
     from frozenseg.modeling.build import build_model
     from frozenseg.vocabulary import Vocabulary
 
@@ -19,7 +20,7 @@ __version__ = "0.2.0"
 
 # public name → module that defines it, and its name in that module
 _DEFINED_IN = {
-    "Result": ("frozenseg.inference.predictor", "Result"),
+    "Result": ("frozenseg.inference.result", "Result"),
     "Segmenter": ("frozenseg.inference.predictor", "Segmenter"),
     "Vocabulary": ("frozenseg.vocabulary", "Vocabulary"),
     "build_model": ("frozenseg.modeling.build", "build_model"),

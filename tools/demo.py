@@ -176,7 +176,7 @@ def readable(paths: Sequence[Path], skip_bad: bool) -> list[Path]:
     Raises:
         DataError: An image cannot be decoded (without ``skip_bad``), none can, or two have the same drawing names.
     """
-    from frozenseg.inference.predictor import load_image
+    from frozenseg.inference.image_inputs import load_image
     from frozenseg.log import get_logger
 
     good: list[Path] = []

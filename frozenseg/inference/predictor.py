@@ -1,22 +1,22 @@
 """Segmenter: open-vocabulary prediction on single images, without data sets or training."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, overload
 
-import numpy as np
 import torch
 from PIL import Image
-from torch import Tensor
 from torchvision.transforms.v2 import functional as tvf
 
 from frozenseg.config import CfgNode, config_from_text, load_config
-from frozenseg.data.images import as_rgb, read_image
 from frozenseg.data.run_vocabulary import build_vocabulary
 from frozenseg.data.transforms.recipes import ShortestEdge
 from frozenseg.device import pick_device
-from frozenseg.errors import ConfigError, DataError, did_you_mean
+from frozenseg.errors import CheckpointError, ConfigError, DataError
+from frozenseg.inference.image_inputs import ImageLike, load_image
+from frozenseg.inference.result import KINDS, Result
+from frozenseg.inference.vocabulary_inputs import StuffLike, VocabularyLike, make_vocabulary
 from frozenseg.log import get_logger
 from frozenseg.modeling.build import build_model
 from frozenseg.modeling.checkpoint_file import read_checkpoint, trained_vocabulary
@@ -24,64 +24,17 @@ from frozenseg.modeling.inference_settings import InferenceSettings
 from frozenseg.modeling.load_weights import load_checkpoint
 from frozenseg.modeling.pretrained import pretrained_model
 from frozenseg.modeling.segmentation_model import SegmentationModel
-from frozenseg.structures.instances import Instances
-from frozenseg.structures.output_kinds import OUTPUT_KINDS, OutputKind, switch_of
-from frozenseg.visualization.segmentation import draw_instances, draw_panoptic, draw_semantic
+from frozenseg.structures.output_kinds import OUTPUT_KINDS, switch_of
 from frozenseg.vocabulary import Vocabulary
 
 logger = get_logger(__name__)
-ImageLike = str | Path | Image.Image | np.ndarray
-KINDS: tuple[OutputKind, ...] = ("panoptic", "instance", "semantic")
+DeviceLike = str | int | torch.device
+OptionsLike = Sequence[Any] | Mapping[str, Any]
+SomeImage = TypeVar("SomeImage", bound=ImageLike)
 OUTPUT_SWITCHES = {  # a result has all three outputs; test-time augmentation has no masks
     **{switch_of(kind): kind in KINDS for kind in OUTPUT_KINDS},
     "TEST.AUG.ENABLED": False,
 }
-
-
-@dataclass(frozen=True)
-class Result:
-    """Prediction for one image.
-
-    Attributes:
-        image: the input, RGB.
-        vocabulary: the C classes of the call.
-        panoptic: (H, W) int32 map of segment ids, 0 for no segment, and ``{"id", "isthing", "category_id"}`` of each
-            segment.
-        instances: ``pred_masks`` (n, H, W) bool, ``pred_boxes`` (n, 4), ``scores`` (n,), ``pred_classes`` (n,) int64.
-        semantic: (H, W) int64, the class of every pixel.
-    """
-
-    image: Image.Image
-    vocabulary: Vocabulary
-    panoptic: tuple[Tensor, list[dict[str, Any]]]
-    instances: Instances
-    semantic: Tensor
-
-    def draw(self, kind: str = "panoptic") -> Image.Image:
-        """Return the image with its masks drawn over it, and a legend.
-
-        Args:
-            kind: ``panoptic``, ``instance`` or ``semantic``.
-
-        Raises:
-            ConfigError: unknown kind.
-        """
-        if kind == "panoptic":
-            return draw_panoptic(self.image, self.panoptic, self.vocabulary)
-        if kind == "instance":
-            return draw_instances(self.image, self.instances, self.vocabulary)
-        if kind == "semantic":
-            return draw_semantic(self.image, self.semantic, self.vocabulary)
-        raise ConfigError(f"Cannot draw {kind!r}.{did_you_mean(kind, KINDS)} Available: {', '.join(KINDS)}.")
-
-    def save(self, folder: str | Path, name: str = "picture") -> list[Path]:
-        """Write ``NAME_panoptic.png``, ``NAME_instance.png`` and ``NAME_semantic.png``; returns their paths."""
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        paths = [folder / f"{name}_{kind}.png" for kind in KINDS]
-        for path, kind in zip(paths, KINDS, strict=True):
-            self.draw(kind).save(path)
-        return paths
 
 
 class Segmenter:
@@ -105,7 +58,7 @@ class Segmenter:
         self.resize = resize
 
     @classmethod
-    def from_pretrained(cls, name: str, device: str | None = None, options: Sequence[Any] = ()) -> "Segmenter":
+    def from_pretrained(cls, name: str, device: DeviceLike | None = None, options: OptionsLike = ()) -> "Segmenter":
         """Build a pretrained model by its name.
 
         Args:
@@ -123,8 +76,8 @@ class Segmenter:
         cls,
         config: str | Path | None = None,
         weights: str | Path | None = None,
-        device: str | None = None,
-        options: Sequence[Any] = (),
+        device: DeviceLike | None = None,
+        options: OptionsLike = (),
     ) -> "Segmenter":
         """Build a model and load its weights.
 
@@ -133,20 +86,27 @@ class Segmenter:
                 are a checkpoint of this library.
             weights: checkpoint of this library or released file; ``toyworld`` for the weights that come with the
                 package; None for the config's ``MODEL.WEIGHTS``.
-            device: ``cpu``, ``cuda``, or ``auto`` for CUDA if available; None for the config's ``MODEL.DEVICE``.
-            options: ``KEY VALUE`` pairs that override the config.
+            device: ``cpu``, ``cuda``, ``cuda:N`` or N, or ``auto`` for CUDA if available; a ``torch.device``; None for
+                the config's ``MODEL.DEVICE``.
+            options: ``[KEY, VALUE, KEY, VALUE, …]`` or ``{KEY: VALUE}``, which override the config.
 
         Raises:
             ConfigError: a key or value is wrong, or the device is not available.
             CheckpointError: the weights are missing, damaged or of another model.
         """
+        if not isinstance(weights, (str, Path, type(None))):
+            raise CheckpointError(f"weights is of type {type(weights).__name__}, expected a path or a name.")
+        if not isinstance(config, (str, Path, type(None))):
+            raise ConfigError(f"config is of type {type(config).__name__}, expected a path or a name.")
+        pairs = _pairs(options)
+        target = None if device is None else pick_device(device, "device")
         checkpoint = read_checkpoint(weights) if weights else {}
-        cfg = (_config_of(checkpoint, weights, options) if config is None else load_config(config, options)).clone()
+        cfg = (_config_of(checkpoint, weights, pairs) if config is None else load_config(config, pairs)).clone()
         cfg.defrost()
-        if overridden := [key for key in options[::2] if key in OUTPUT_SWITCHES]:
+        if overridden := [key for key in pairs[::2] if key in OUTPUT_SWITCHES]:
             logger.warning("%s: without effect, as the segmenter returns all outputs.", ", ".join(overridden))
         cfg.merge_from_list([item for pair in OUTPUT_SWITCHES.items() for item in pair])
-        target = pick_device(device or cfg.MODEL.DEVICE)
+        target = target or pick_device(cfg.MODEL.DEVICE)
         if not weights and cfg.MODEL.WEIGHTS:
             weights = cfg.MODEL.WEIGHTS
             checkpoint = read_checkpoint(cfg.MODEL.WEIGHTS)
@@ -157,24 +117,50 @@ class Segmenter:
             logger.warning("No weights: the model is untrained and its masks are meaningless.")
         return cls(model.to(target), ShortestEdge(cfg.INPUT.MIN_SIZE_TEST, cfg.INPUT.MAX_SIZE_TEST))
 
+    @overload
     def __call__(
-        self, image: ImageLike, vocabulary: str | Vocabulary, stuff: Sequence[str] = (), sam_masks: bool = True
-    ) -> Result:
-        """Segment one image. The model is not changed.
+        self, image: ImageLike, vocabulary: VocabularyLike, stuff: StuffLike = (), sam_masks: bool = True
+    ) -> Result: ...
+
+    @overload
+    def __call__(
+        self,
+        image: list[SomeImage] | tuple[SomeImage, ...],
+        vocabulary: VocabularyLike,
+        stuff: StuffLike = (),
+        sam_masks: bool = True,
+    ) -> list[Result]: ...
+
+    def __call__(
+        self,
+        image: ImageLike | list[SomeImage] | tuple[SomeImage, ...],
+        vocabulary: VocabularyLike,
+        stuff: StuffLike = (),
+        sam_masks: bool = True,
+    ) -> Result | list[Result]:
+        """Segment an image, or the images of a list one after the other. The model is not changed.
 
         Args:
-            image: file, PIL image, or (H, W, 3) uint8 RGB array.
-            vocabulary: ``"cat,kitten; dog"``: classes separated by ``;``, synonyms by ``,``.
-            stuff: first names of the classes that are not countable; only for a vocabulary in text.
+            image: path, encoded file (bytes or a binary file), PIL image, (H, W, 3) array or (3, H, W) tensor, see
+                :func:`~frozenseg.inference.image_inputs.load_image`; or a list of them.
+            vocabulary: ``"cat,kitten; dog"``, ``["cat,kitten", "dog"]``, ``{"cat": ["kitten"], "dog": []}``, or a
+                :class:`Vocabulary`, see :func:`~frozenseg.inference.vocabulary_inputs.make_vocabulary`.
+            stuff: first names of the classes that are not countable, ``"sky; grass"`` or ``["sky", "grass"]``; not with
+                a :class:`Vocabulary`, which has flags.
             sam_masks: False switches the SAM proposals off if the config's TEST.USE_SAM_MASKS has switched them on.
+
+        Returns:
+            The result, or a list with a result for each image.
 
         Raises:
             DataError: the image cannot be read, or a class has no name.
         """
-        if isinstance(vocabulary, str):
-            vocabulary = Vocabulary.parse(vocabulary, stuff)
-        settings = self.settings(vocabulary, sam_masks)
-        rgb = load_image(image)
+        settings = self.settings(make_vocabulary(vocabulary, stuff), sam_masks)
+        if not isinstance(image, (list, tuple)):
+            return self._segment(load_image(image), settings)
+        return [self._segment(_element(index, each), settings) for index, each in enumerate(image)]
+
+    def _segment(self, rgb: Image.Image, settings: InferenceSettings) -> Result:
         element: dict[str, Any] = {"height": rgb.height, "width": rgb.width}
         element |= {"image": tvf.pil_to_tensor(self.resize.transform_image(rgb))}  # (3, h, w) uint8
         if settings.ensemble.proposals is not None:
@@ -184,7 +170,7 @@ class Segmenter:
         ids, segments = output["panoptic_seg"]
         return Result(
             image=rgb,
-            vocabulary=vocabulary,
+            vocabulary=settings.vocabulary,
             panoptic=(ids.cpu(), segments),
             instances=output["instances"].to("cpu"),
             semantic=output["sem_seg"].cpu(),
@@ -198,23 +184,26 @@ class Segmenter:
         return replace(settings, ensemble=settings.ensemble._replace(proposals=None))
 
 
-def load_image(image: ImageLike) -> Image.Image:
-    """Return an upright RGB image.
+def _element(index: int, image: ImageLike) -> Image.Image:
+    """Return an image of a list."""
+    try:
+        return load_image(image)
+    except DataError as error:
+        raise DataError(f"Image {index + 1} of the list: {error}") from error
 
-    Raises:
-        DataError: the image cannot be decoded, or the array is no image.
-    """
-    if isinstance(image, (str, Path)):
-        return read_image(str(image))
-    if isinstance(image, Image.Image):
-        try:
-            return as_rgb(image)
-        except (OSError, SyntaxError, ValueError) as error:  # Pillow decodes at the first access to the pixels
-            name = getattr(image, "filename", "") or "without a file name"
-            raise DataError(f"The image {name} cannot be decoded ({error}): replace it.") from error
-    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or image.size == 0:
-        raise DataError(f"An image array must be (H, W, 3) uint8 RGB; received {image.shape} {image.dtype}.")
-    return Image.fromarray(image)
+
+def _pairs(options: OptionsLike) -> list[Any]:
+    """Return the options of a call as ``[KEY, VALUE, …]``."""
+    if isinstance(options, Mapping):
+        return [item for pair in options.items() for item in pair]
+    if not isinstance(options, (list, tuple)):
+        raise ConfigError(f"options is {options!r}, expected [KEY, VALUE, KEY, VALUE] or {{KEY: VALUE}}.")
+    for key in options[::2]:
+        if not isinstance(key, str):
+            raise ConfigError(f"options has {key!r} where a key is expected: pass [KEY, VALUE, KEY, VALUE].")
+    if len(options) % 2:
+        raise ConfigError(f"options has no value for its last key {options[-1]!r}: pass [KEY, VALUE, KEY, VALUE].")
+    return list(options)
 
 
 def _config_of(checkpoint: Mapping[str, Any], weights: str | Path | None, options: Sequence[Any]) -> CfgNode:

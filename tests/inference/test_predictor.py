@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,8 +11,11 @@ from PIL import Image
 
 from frozenseg.data.catalog import vocabulary_of
 from frozenseg.data.transforms.recipes import ShortestEdge
-from frozenseg.errors import CheckpointError, ConfigError, DataError
-from frozenseg.inference.predictor import KINDS, Segmenter, load_image
+from frozenseg.device import pick_device
+from frozenseg.errors import CheckpointError, ConfigError, DataError, FrozenSegError
+from frozenseg.inference.image_inputs import load_image
+from frozenseg.inference.predictor import Segmenter
+from frozenseg.inference.result import KINDS
 from frozenseg.modeling.build import build_model
 from frozenseg.modeling.load_weights import trained_tensors
 from frozenseg.modeling.meta_arch import frozenseg
@@ -152,8 +156,10 @@ def test_bad_input_is_named(segmenter: Segmenter, picture: Image.Image, weights:
     (tmp_path / "broken.jpg").write_bytes(b"no picture")
     with pytest.raises(DataError, match=r"broken\.jpg"):
         segmenter(tmp_path / "broken.jpg", WORDS)
-    with pytest.raises(DataError, match=r"received \(4, 4\) float64"):
-        segmenter(np.zeros((4, 4)), WORDS)
+    with pytest.raises(DataError, match=r"received \(4, 4, 2\) float64"):
+        segmenter(np.zeros((4, 4, 2)), WORDS)
+    with pytest.raises(DataError, match=r"Image 2 of the list: An image is of type NoneType"):
+        segmenter([picture, None], WORDS)  # type: ignore[list-item]
     with pytest.raises(DataError, match="vocabulary is empty"):
         segmenter(picture, "")
     with pytest.raises(ConfigError, match="Cannot draw 'panoptics'. Did you mean 'panoptic'"):
@@ -165,15 +171,67 @@ def test_bad_input_is_named(segmenter: Segmenter, picture: Image.Image, weights:
 
 
 def test_a_device_that_is_not_there_is_refused_before_the_model_is_built(weights: Path) -> None:
-    with pytest.raises(ConfigError, match="MODEL.DEVICE is 'gpu', expected auto, cpu, cuda or cuda:N"):
+    with pytest.raises(ConfigError, match="^device is 'gpu', expected auto, cpu, cuda or cuda:N"):
         Segmenter.from_config(CONFIG, weights=weights, device="gpu", options=NARROW)
     with pytest.raises(ConfigError, match="MODEL.DEVICE is 'tpu'"):
         Segmenter.from_config(CONFIG, weights=weights, options=[*NARROW, "MODEL.DEVICE", "tpu"])
 
 
-def test_an_option_without_a_value_is_named(weights: Path) -> None:
-    with pytest.raises(ConfigError, match="'SEED' has no value"):
-        Segmenter.from_config(CONFIG, weights=weights, options=["SEED"])
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"options": ["SEED"]}, "options has no value for its last key 'SEED'"),
+        ({"options": "SEED 1"}, "options is 'SEED 1', expected"),
+        ({"options": [1, "SEED"]}, "options has 1 where a key is expected"),
+        ({"options": {"SEEDS": 1}}, "unknown key 'SEEDS'. Did you mean 'SEED'"),
+        ({"options": None}, "options is None"),
+        ({"weights": {}}, "weights is of type dict, expected a path or a name"),
+        ({"config": 3}, "config is of type int, expected a path or a name"),
+        ({"device": 7.5}, "device is 7.5, expected auto"),
+        ({"device": True}, "device is True"),
+        ({"device": "cpu:1"}, "device is 'cpu:1'"),
+        ({"device": torch.device("meta")}, r"device is device\(type='meta'\)"),
+    ],
+)
+def test_a_wrong_argument_is_one_sentence(weights: Path, arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(FrozenSegError, match=message):
+        Segmenter.from_config(**{"config": CONFIG, "weights": weights, **arguments})
+
+
+def test_devices_and_options_have_several_types(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    options = dict(zip(NARROW[::2], NARROW[1::2], strict=True))
+    built = Segmenter.from_config(str(CONFIG), weights=str(weights), device=torch.device("cpu"), options=options)
+    assert built.model.device.type == "cpu"
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert [str(pick_device(device)) for device in (1, "cuda:1", torch.device("cuda", 1))] == ["cuda:1"] * 3
+    with pytest.raises(ConfigError, match="device is 2, which is GPU 2"):
+        pick_device(2, "device")
+
+
+def test_a_list_of_images_gives_a_list_of_results(segmenter: Segmenter, picture: Image.Image) -> None:
+    tensor = torch.from_numpy(np.asarray(picture).copy()).permute(2, 0, 1)
+    one, two = segmenter([picture, tensor], ["cat,kitten", "boat", "grass"], stuff="grass")
+    assert torch.equal(one.semantic, two.semantic)
+    assert one.vocabulary == Vocabulary.parse(WORDS, ["grass"])
+    assert segmenter([], WORDS) == []
+
+
+def test_drawings_that_cannot_be_written_are_one_sentence(
+    segmenter: Segmenter, picture: Image.Image, tmp_path: Path
+) -> None:
+    result = segmenter(picture, WORDS)
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(ConfigError, match=r"cannot be written to .*file \("):
+        result.save(tmp_path / "file")
+    for name in ("a/b", "..\\b", "", " ", 3):
+        with pytest.raises(ConfigError, match="name is .*, expected the beginning of file names"):
+            result.save(tmp_path, name)  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="folder is None, expected a path"):
+        result.save(None)  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="Cannot draw 3"):
+        result.draw(3)  # type: ignore[arg-type]
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
 def test_pictures_are_turned_upright_and_decoded_when_they_are_read(picture: Image.Image, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from frozenseg.data.formats.annotation_file import JsonObject, read_annotations
 from frozenseg.data.spec import CategoryRow
 from frozenseg.errors import DataError
 from frozenseg.structures.palette import Colour, vocabulary_colours
-from frozenseg.vocabulary.files import VocabularyLine, read_vocabulary_lines
+from frozenseg.vocabulary.files import VocabularyLine, read_vocabulary_lines, refuse_shifted
 
 
 def classes_of_labels(path: Path) -> tuple[tuple[CategoryRow, ...], int]:
@@ -98,7 +98,10 @@ def _matching_lines(categories: Sequence[JsonObject], path: Path, json_file: Pat
             raise DataError(
                 f"{path} has no line for category {missing[0]} of {json_file}: write one for every category, by its id."
             )
-        return [numbered[category["id"]] for category in categories]
+        ordered = [numbered[category["id"]] for category in categories]
+        names = [(category["name"],) for category in categories]
+        refuse_shifted(names, [line.names for line in ordered], path, str(json_file))
+        return ordered
     line_of_name = {name.lower(): index for index, line in reversed(list(enumerate(lines))) for name in line.names}
     matches = [line_of_name.get(category["name"].lower()) for category in categories]
     matched = [index for index in matches if index is not None]

@@ -10,7 +10,7 @@ from frozenseg.data.dataset import ResolvedDataset
 from frozenseg.errors import ConfigError, did_you_mean
 from frozenseg.log import get_logger
 from frozenseg.vocabulary import Vocabulary
-from frozenseg.vocabulary.files import match_to_dataset, read_vocabulary_lines
+from frozenseg.vocabulary.files import match_to_dataset, read_vocabulary_lines, refuse_shifted
 
 logger = get_logger(__name__)
 
@@ -33,6 +33,7 @@ def resolve_for_run(cfg: CfgNode, name: str) -> ResolvedDataset:
     if path is None:
         return dataset
     classes = match_to_dataset(read_vocabulary_lines(path), list(dataset.metadata.category_ids), path, name)
+    refuse_shifted(dataset.vocabulary.classes, classes, path, name)
     vocabulary = replace(dataset.vocabulary, classes=tuple(classes))
     logger.info(
         "%s: prompted with the class names of %s, %d classes, %d names.",

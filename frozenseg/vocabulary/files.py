@@ -1,36 +1,37 @@
-"""Files of class names, in three formats, and their alignment with the classes of a data set.
+"""Files of class names in all their formats, and their alignment with the classes of a data set.
 
-The formats are recognised by their content: numbered lines ``3:cat,kitten``, plain lines ``cat,kitten``, and tables
-with tabs and a header (``id``, ``name``, and optionally ``synonyms``, ``isthing``, ``r``, ``g``, ``b``).
+Our formats are numbered lines ``3:cat,kitten``, plain lines ``cat,kitten``, and tables with tabs and a header (``id``,
+``name``, and optionally ``synonyms``, ``isthing``, ``r``, ``g``, ``b``). The formats of other tools are recognised by
+their content: CSV, CVAT's ``labelmap.txt``, labelme's ``labels.txt``, YOLO's ``data.yaml``, the ``categories`` of a
+COCO JSON, Label Studio's configuration, and colour tables.
 """
 
-import csv
-import re
-from collections.abc import Sequence
+import functools
+from collections import Counter
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 from frozenseg.errors import DataError
+from frozenseg.log import get_logger
+from frozenseg.vocabulary.formats.class_file import ADVICE, ClassFile, read_class_file
+from frozenseg.vocabulary.formats.documents import read_document
+from frozenseg.vocabulary.formats.label_configs import read_label_config
+from frozenseg.vocabulary.formats.label_maps import read_colour_list, read_cvat_labelmap, read_tensorflow_label_map
+from frozenseg.vocabulary.formats.lists import read_list, without_heading
+from frozenseg.vocabulary.formats.tables import read_table
+from frozenseg.vocabulary.line import Synonyms
+from frozenseg.vocabulary.line import VocabularyLine as VocabularyLine
+from frozenseg.vocabulary.names import normal_name
 
-NUMBERED = re.compile(r"\s*\d+\s*:")
-INVALID_NAME = "invalid_class_id"  # name in published files for numbers without a class
-Synonyms = tuple[str, ...]
-
-
-class VocabularyLine(NamedTuple):
-    """One class of a file.
-
-    Attributes:
-        id: number of the class; None if the file has no numbers.
-        names: synonyms of the class; the first one is its name in reports.
-        isthing: True for countable classes (things), False for stuff; None if the file does not specify it.
-        rgb: colour in drawings, 0-255; None if the file has no colours.
-    """
-
-    id: int | None
-    names: Synonyms
-    isthing: bool | None = None
-    rgb: tuple[int, int, int] | None = None
+logger = get_logger(__name__)
+_READERS: tuple[tuple[str, Callable[[ClassFile], list[VocabularyLine] | None]], ...] = (
+    ("labels in XML", read_label_config),
+    ("classes in JSON or YAML", read_document),
+    ("a label map of TensorFlow", read_tensorflow_label_map),
+    ("a labelmap of CVAT", read_cvat_labelmap),
+    ("a table with a header", read_table),
+    ("a list with colours", read_colour_list),
+)
 
 
 def read_vocabulary_lines(path: str | Path) -> list[VocabularyLine]:
@@ -39,31 +40,27 @@ def read_vocabulary_lines(path: str | Path) -> list[VocabularyLine]:
     Empty lines, lines that begin with ``#`` and numbers without a class (``invalid_class_id``) are skipped.
 
     Args:
-        path: text file in UTF-8.
+        path: text file in UTF-8 or UTF-16, in one of the formats above.
 
     Returns:
         Classes in the order of the file; either all of them have a number or none.
 
     Raises:
-        DataError: the file is missing, has no class, has a duplicate number, or has a line of another format.
+        DataError: the file is missing, has no class, has a duplicate number, or its format is unknown or ambiguous.
     """
-    path = Path(path).expanduser()
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"The file of class names {path} cannot be read as text ({error}).") from error
-    lines = {number: line for number, line in enumerate(text.splitlines(), start=1) if _has_content(line)}
-    if any("\t" in line for line in lines.values()):
-        classes = _read_table(path, lines)
-    elif any(NUMBERED.match(line) for line in lines.values()):
-        classes = [_read_numbered(path, number, line) for number, line in lines.items() if INVALID_NAME not in line]
-    else:
-        classes = [VocabularyLine(None, _names(path, number, line)) for number, line in lines.items()]
+    file = read_class_file(path)
+    classes, kind = _classes(file)
     if not classes:
-        raise DataError(f"The file of class names {path} has no class: write one line per class, such as cat,kitten.")
-    ids = [line.id for line in classes if line.id is not None]
-    if duplicates := [number for number in set(ids) if ids.count(number) > 1]:
-        raise DataError(f"The file of class names {path} has the number {min(duplicates)} twice, expected it once.")
+        raise DataError(f"The file of class names {file.path} has no class: {ADVICE}.")
+    ids = Counter(line.id for line in classes)
+    if None in ids and len(ids) > 1:
+        raise DataError(f"The file of class names {file.path} numbers some of its classes only: number all, or none.")
+    if duplicates := [number for number, count in ids.items() if number is not None and count > 1]:
+        raise DataError(
+            f"The file of class names {file.path} has the number {min(duplicates)} twice, expected it once."
+        )
+    if kind:
+        _log_once(f"{file.path}: read as {kind}, {_summary(classes)}.")
     return classes
 
 
@@ -104,47 +101,53 @@ def match_to_dataset(
     )
 
 
-def _has_content(line: str) -> bool:
-    return bool(line.strip()) and not line.lstrip().startswith("#")
+def refuse_shifted(expected: Sequence[Synonyms], matched: Sequence[Synonyms], path: str | Path, name: str) -> None:
+    """Check that the names of a file fit a data set better as they are than shifted by one class.
 
+    Args:
+        expected: names of the data set's C classes.
+        matched: names of the file for the same classes.
+        path: the file, for the message.
+        name: name of the data set, for the message.
 
-def _names(path: Path, number: int, text: str) -> Synonyms:
-    names = tuple(name.strip() for name in text.split(",") if name.strip())
-    if not names:
-        raise DataError(f"{path}, line {number}: the class has no name; write it as cat,kitten.")
-    return names
-
-
-def _read_numbered(path: Path, number: int, line: str) -> VocabularyLine:
-    parts = line.split(":")
-    if len(parts) != 2 or not NUMBERED.match(line):
+    Raises:
+        DataError: most of the names belong to the class before or after theirs.
+    """
+    keys = [[{normal_name(text) for text in names} for names in classes] for classes in (expected, matched)]
+    fits = {
+        shift: [i for i in range(len(expected)) if 0 <= i + shift < len(matched) and keys[0][i] & keys[1][i + shift]]
+        for shift in (-1, 0, 1)
+    }
+    shift = max((1, -1), key=lambda candidate: len(fits[candidate]))
+    if len(fits[shift]) > max(len(fits[0]), len(expected) // 2):
+        index = fits[shift][0]
         raise DataError(
-            f"{path}, line {number}: {line.strip()!r} is not in the format of the other lines; expected a number, one "
-            "colon and the names, such as 3:cat,kitten."
+            f"{path} is shifted by one class: {name} has {expected[index][0]!r} where the file has "
+            f"{matched[index][0]!r}, and {len(fits[shift])} of {len(expected)} names fit the class "
+            f"{'after' if shift > 0 else 'before'} it: number the lines as the annotations do, such as 3:cat,kitten."
         )
-    return VocabularyLine(int(parts[0]), _names(path, number, parts[1]))
 
 
-def _read_table(path: Path, lines: dict[int, str]) -> list[VocabularyLine]:
-    header, *numbers = lines
-    columns = [column.strip() for column in lines[header].split("\t")]
-    if missing := {"id", "name"} - set(columns):
-        raise DataError(
-            f"{path}, line {header}: {' and '.join(sorted(missing))} {'is' if len(missing) == 1 else 'are'} missing "
-            "from the column names in the first line of the table."
-        )
-    rows = csv.DictReader([lines[number] for number in numbers], columns, delimiter="\t", quoting=csv.QUOTE_NONE)
-    return [_read_row(path, number, row) for number, row in zip(numbers, rows, strict=True)]
+def _classes(file: ClassFile) -> tuple[list[VocabularyLine], str]:
+    """Return the classes of a file, and its format if it is not one of ours."""
+    for kind, read in _READERS:
+        classes = read(file)
+        if classes is not None:
+            ours = read is read_table and "\t" in next(iter(file.lines.values()))
+            return classes, "" if ours else kind
+    body, heading = without_heading(file)
+    return read_list(body), f"a list with the heading {heading!r}" if heading else ""
 
 
-def _read_row(path: Path, number: int, row: dict[str, str]) -> VocabularyLine:
-    names = _names(path, number, row.get("synonyms") or row["name"] or "")
-    isthing = row["isthing"].strip() == "1" if row.get("isthing") else None
-    try:
-        rgb = (int(row["r"]), int(row["g"]), int(row["b"])) if row.get("r") else None
-        return VocabularyLine(int(row["id"]), names, isthing, rgb)
-    except (KeyError, TypeError, ValueError) as error:
-        raise DataError(
-            f"{path}, line {number}: id, r, g and b must be whole numbers, and r, g and b must be set together "
-            f"(received {error})."
-        ) from error
+def _summary(classes: Sequence[VocabularyLine]) -> str:
+    """Return the number of classes, the first ones and the last one, with their numbers."""
+    shown = [*classes[:2], *classes[-1:]] if len(classes) > 3 else classes
+    names = [repr(line.names[0]) if line.id is None else f"{line.id} {line.names[0]!r}" for line in shown]
+    if len(classes) > 3:
+        names.insert(2, "…")
+    return f"{len(classes)} {'class' if len(classes) == 1 else 'classes'}: {', '.join(names)}"
+
+
+@functools.lru_cache(maxsize=1000)
+def _log_once(message: str) -> None:
+    logger.info("%s", message)

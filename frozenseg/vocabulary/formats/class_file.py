@@ -1,0 +1,87 @@
+"""Text of a class list, :class:`ClassFile`: decoded, and refused where it is no text."""
+
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+from frozenseg.errors import DataError
+
+LARGEST_BYTES = 20_000_000  # 100 000 classes with 200 characters each
+SHOWN = 60  # characters of a line in a message
+ADVICE = "write one line per class, such as cat,kitten"
+_BOMS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
+_COLOUR = re.compile(r"#[0-9a-fA-F]{6}[\s,;:=]")  # a colour in front of a name is no remark
+_HTML = re.compile(r"\s*<(!doctype html|html|head|body)\b", re.IGNORECASE)
+_OTHER_FILES = (  # first characters, and the kind of file
+    ("version https://git-lfs", "a Git LFS pointer, not the file itself (run 'git lfs pull')"),
+    ("{\\rtf", "a document with formatting (save it as plain text)"),
+    ("%PDF", "a PDF"),
+    ("PK\3\4", "a zip archive or a spreadsheet (save it as CSV)"),
+)
+
+
+class ClassFile(NamedTuple):
+    """Content of a class list.
+
+    Attributes:
+        path: of the file.
+        text: the whole text.
+        lines: number in the file → line, of the lines that are not empty and no remarks (``#``).
+    """
+
+    path: Path
+    text: str
+    lines: dict[int, str]
+
+    def error(self, problem: str, number: int | None = None) -> DataError:
+        """Return an error about the file, or about the line with a number."""
+        return DataError(f"{self.path}{'' if number is None else f', line {number}'}: {problem}.")
+
+
+def read_class_file(path: str | Path) -> ClassFile:
+    """Read a class list in UTF-8, or in UTF-16 with or without a byte order mark.
+
+    Raises:
+        DataError: the file is missing, too large, or no text.
+    """
+    path = Path(path).expanduser()
+    try:
+        if (size := path.stat().st_size) > LARGEST_BYTES:
+            raise DataError(
+                f"The file of class names {path} has {size / 1e6:.0f} MB, expected at most {LARGEST_BYTES / 1e6:.0f} "
+                f"MB: {ADVICE}."
+            )
+        text = _decoded(path.read_bytes())
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(
+            f"The file of class names {path} cannot be read as text ({error}): save it as text in UTF-8, one line per "
+            "class."
+        ) from error
+    for start, kind in _OTHER_FILES:
+        if text.startswith(start):
+            raise DataError(f"The file of class names {path} is {kind}: {ADVICE}.")
+    if _HTML.match(text):
+        raise DataError(f"The file of class names {path} is a web page: download the file itself, or {ADVICE}.")
+    lines = enumerate(re.split(r"\r\n|\r|\n", text), start=1)
+    return ClassFile(path, text, {number: line for number, line in lines if _has_content(line)})
+
+
+def shortened(text: str) -> str:
+    """Return a text in quotes for a message, cut if it is long."""
+    text = text.strip()
+    return repr(text if len(text) <= SHOWN else f"{text[:SHOWN]}…")
+
+
+def _decoded(content: bytes) -> str:
+    encoding = next((encoding for bom, encoding in _BOMS if content.startswith(bom)), "utf-8")
+    if encoding == "utf-8" and b"\0" in content[:4]:  # UTF-16 without a mark: every second byte of Latin letters is 0
+        encoding = "utf-16-be" if content[0] == 0 else "utf-16-le"
+    text = content.decode(encoding)
+    if "\0" in text:
+        raise UnicodeDecodeError(encoding, content[:1], 0, 1, "it holds the character 0, as binary files do")
+    return text
+
+
+def _has_content(line: str) -> bool:
+    text = line.strip()
+    return bool(text) and (not text.startswith("#") or bool(_COLOUR.match(text)))

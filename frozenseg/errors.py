@@ -5,7 +5,12 @@ assertions and ordinary exceptions, with their traceback.
 """
 
 import difflib
+import reprlib
 from collections.abc import Iterable
+from typing import Any
+
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 60  # characters of a value in a message
 
 
 class FrozenSegError(ValueError):
@@ -47,3 +52,11 @@ def did_you_mean(name: str, valid: Iterable[str], limit: int = 3) -> str:
     if not matches:
         return ""
     return " Did you mean " + " or ".join(repr(match) for match in matches) + "?"
+
+
+def shown(value: Any) -> str:
+    """Return a received value for a message: its ``repr``, abbreviated, whatever its depth and length."""
+    try:
+        return _SHORT.repr(value)
+    except ValueError:  # an integer of more than 4300 digits
+        return "a number of thousands of digits"

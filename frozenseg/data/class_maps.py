@@ -104,7 +104,7 @@ def _from_segments(record: Record, size: tuple[int, int]) -> np.ndarray:
 
 def _from_objects(record: Record, size: tuple[int, int]) -> np.ndarray:
     objects = record["annotations"]
-    masks = [decode_object_mask(item["segmentation"], size, record["file_name"]) for item in objects]
+    masks = [decode_object_mask(item, size, record["file_name"]) for item in objects]
     painted = np.full(size, NO_CLASS, dtype=np.int32)
     for index in largest_first(masks):
         painted[masks[index]] = objects[index]["category_id"]
@@ -116,27 +116,23 @@ def largest_first(masks: Sequence[np.ndarray]) -> list[int]:
     return sorted(range(len(masks)), key=lambda index: -int(masks[index].sum()))
 
 
-def decode_object_mask(segmentation: Any, size: tuple[int, int], name: str) -> np.ndarray:
+def decode_object_mask(item: Mapping[str, Any], size: tuple[int, int], image: str) -> np.ndarray:
     """Return the (H, W) bool mask of an object.
 
     Args:
-        segmentation: polygons or run lengths, as in COCO's annotations.
+        item: object of a record, with ``segmentation`` and optionally its ``id``, for messages.
         size: height and width of the image.
-        name: path of the image, for messages.
+        image: path of the image, for messages.
 
     Raises:
         DataError: the mask cannot be decoded, or is of another size.
     """
     try:
-        mask = decode_segmentation(segmentation, *size)
+        return decode_segmentation(item["segmentation"], *size)
     except ValueError as error:
-        raise DataError(f"The image {name} has an object whose mask cannot be decoded ({error}).") from error
-    if mask.shape != tuple(size):
         raise DataError(
-            f"The image {name} is {size[1]}×{size[0]} pixels, the mask of one of its objects "
-            f"{mask.shape[1]}×{mask.shape[0]}: image and annotation do not belong together."
-        )
-    return mask
+            f"The image {image} has an object, id {item.get('id', 'unknown')}, whose mask cannot be decoded: {error}."
+        ) from error
 
 
 def _from_cityscapes(record: Record, rules: AnnotationRules, size: tuple[int, int]) -> np.ndarray:

@@ -63,7 +63,7 @@ def read_segments(record: Record, size: tuple[int, int]) -> tuple[Image.Image, l
 
 def _from_objects(record: Record, size: tuple[int, int]) -> tuple[np.ndarray, list[SegmentInfo]]:
     objects = [item for item in record["annotations"] if not item["iscrowd"]]
-    masks = [decode_object_mask(item["segmentation"], size, record["file_name"]) for item in objects]
+    masks = [decode_object_mask(item, size, record["file_name"]) for item in objects]
     id_map = np.full(size, VOID_ID, dtype=np.int32)
     for index in largest_first(masks):
         id_map[masks[index]] = index + 1

@@ -1,6 +1,5 @@
 """Binary masks: conversion between bit masks and COCO run-length encoding (RLE), and bounding boxes."""
 
-import warnings
 from typing import Any
 
 import numpy as np
@@ -8,6 +7,11 @@ import torch
 from pycocotools import mask as coco_mask
 from torch import Tensor
 from torchvision.ops import masks_to_boxes
+
+from frozenseg.structures.rle import read_rle
+from frozenseg.structures.segmentation import decode_segmentation
+
+__all__ = ["boxes_around", "decode_rle", "decode_segmentation", "encode_rle"]
 
 
 def encode_rle(masks: np.ndarray) -> list[dict[str, Any]]:
@@ -57,52 +61,23 @@ def _run_lengths(mask: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> lis
 
 
 def decode_rle(runs: list[dict[str, Any]], height: int, width: int) -> np.ndarray:
-    """Decode compressed run lengths.
+    """Decode run lengths, compressed or not; they are checked (:mod:`frozenseg.structures.rle`).
 
     Args:
         runs: N COCO RLE dictionaries.
-        height: H, used only if ``runs`` is empty.
-        width: W, used only if ``runs`` is empty.
+        height: H.
+        width: W.
 
     Returns:
         (N, H, W) bool.
-    """
-    if not runs:
-        return np.zeros((0, height, width), dtype=bool)
-    with warnings.catch_warnings():
-        # the array class of pycocotools does not accept the argument ``copy`` of NumPy 2
-        warnings.filterwarnings("ignore", "__array__ implementation", DeprecationWarning)
-        masks: np.ndarray = coco_mask.decode(runs).transpose(2, 0, 1).astype(bool)  # (N, H, W)
-    return masks
-
-
-def decode_segmentation(segmentation: Any, height: int, width: int) -> np.ndarray:
-    """Decode the field ``segmentation`` of a COCO annotation: polygons, or run lengths, compressed or not.
-
-    Args:
-        segmentation: list of polygons ``[x0, y0, x1, y1, …]`` in pixels, or ``{"size": [H, W], "counts": …}``.
-        height: of the image, pixels.
-        width: of the image, pixels.
-
-    Returns:
-        (H, W) bool; run lengths contain their size, so ``height`` and ``width`` are used for polygons only.
 
     Raises:
-        ValueError: the segmentation is neither polygons nor run lengths.
+        ValueError: run lengths are damaged, or not of this height and width.
     """
-    try:
-        if isinstance(segmentation, list):
-            if not segmentation or any(len(polygon) < 6 or len(polygon) % 2 for polygon in segmentation):
-                raise ValueError("a polygon has at least three corners")
-            runs = coco_mask.merge(coco_mask.frPyObjects(segmentation, height, width))
-        elif isinstance(segmentation["counts"], list):
-            runs = coco_mask.frPyObjects(segmentation, height, width)
-        else:
-            runs = segmentation
-        mask: np.ndarray = decode_rle([runs], height, width)[0]
-    except (KeyError, TypeError, IndexError) as error:
-        raise ValueError(f"neither polygons nor run lengths: {error}") from error
-    return mask
+    masks = np.zeros((len(runs), height, width), dtype=bool)
+    for mask, rle in zip(masks, runs, strict=True):
+        mask[:] = read_rle(rle, (height, width)).mask()
+    return masks
 
 
 def boxes_around(masks: Tensor) -> Tensor:

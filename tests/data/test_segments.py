@@ -69,7 +69,7 @@ def test_wrong_annotations(tmp_path: Path) -> None:
         read(label_record(tmp_path, [[4] * 4] * 2, AnnotationRules(3, 0, {}, first_label=1)))
     with pytest.raises(DataError, match=r"labels\.png is 4×1 pixels, its image 4×2"):
         read(label_record(tmp_path, [[0] * 4], AnnotationRules(3, 255, {})))
-    with pytest.raises(DataError, match=r"The image a\.jpg is 4×2 pixels, the mask of one of its objects 3×1"):
+    with pytest.raises(DataError, match=r"The image a\.jpg has an object, .*size is \[1, 3\], expected \[2, 4\]"):
         read({"file_name": "a.jpg", "annotations": [of_mask(["xxx"], 0)]})
 
 

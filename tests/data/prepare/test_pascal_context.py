@@ -105,7 +105,7 @@ def test_wrong_segments_are_named(root: Path) -> None:
             {"segmentation": {"size": [16, 32]}},
             r"merged\.json is not in the format of PASCAL in Detail: 'counts' is missing",
         ),
-        ({"segmentation": {"size": [16, 32], "counts": [1, 2]}}, rf"{FIRST}, has a mask that cannot be decoded"),
+        ({"segmentation": {"size": [16, 32], "counts": [1, 2000]}}, rf"{FIRST}, has a mask that cannot be decoded"),
         ({"image_id": 5}, r"trainval_merged\.json is not in the format of PASCAL in Detail: 5 is missing"),
     ):
         content = miniature.detail()

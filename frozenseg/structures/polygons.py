@@ -1,0 +1,70 @@
+"""Polygons of COCO annotations: check of their coordinates, and conversion to run lengths as in pycocotools.
+
+pycocotools walks along outlines in steps of a fifth of a pixel and trusts coordinates: with NaN, infinite or far ones
+it has undefined results, or allocates memory without limit.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from pycocotools import mask as coco_mask
+
+from frozenseg.errors import shown
+from frozenseg.structures.rle import RunLengths, read_rle
+
+Polygon = list[float]  # x0, y0, x1, y1, …, pixels
+MIN_NUMBERS = 6  # of a polygon: three corners
+MAX_COORDINATE = 10**7  # pixels from the origin
+MAX_OUTLINE = 4 * 10**6  # pixels; 20 steps of pycocotools' walk a pixel of it take some 100 bytes
+
+
+def check_polygon(numbers: Sequence[Any]) -> None:
+    """Check the coordinates of a polygon.
+
+    Args:
+        numbers: x0, y0, x1, y1, …
+
+    Raises:
+        ValueError: there is an odd number of them, one is not a finite number, or the outline is too long.
+    """
+    if len(numbers) % 2:
+        raise ValueError(f"its polygon has {len(numbers)} coordinates, expected an even number: x0, y0, x1, y1, …")
+    try:
+        low, high, total = min(numbers), max(numbers), sum(numbers)
+    except TypeError as error:
+        wrong = next(number for number in numbers if not isinstance(number, int | float))
+        raise ValueError(f"its polygon has the coordinate {shown(wrong)}, expected a number") from error
+    if not (-MAX_COORDINATE <= low <= high <= MAX_COORDINATE and math.isfinite(total)):
+        wrong = next(number for number in numbers if not abs(number) <= MAX_COORDINATE)
+        raise ValueError(f"its polygon has the coordinate {shown(wrong)}, expected pixels of the image")
+    if len(numbers) * (high - low) > MAX_OUTLINE and (length := _outline(numbers)) > MAX_OUTLINE:
+        raise ValueError(
+            f"its polygon has an outline of {length:,.0f} pixels with coordinates from {low:,.0f} to {high:,.0f}, "
+            f"expected at most {MAX_OUTLINE:,} pixels within the image"
+        )
+
+
+def polygons_rle(polygons: Sequence[Polygon], size: tuple[int, int]) -> RunLengths:
+    """Return the union of checked polygons as run lengths, equal to pycocotools' ``merge(frPyObjects(…))``.
+
+    Args:
+        polygons: at least one.
+        size: height and width of the image.
+    """
+    # a list of numbers of another type would be read as boxes or run lengths
+    corners = [[float(number) for number in polygon] for polygon in polygons]
+    return read_rle(coco_mask.merge(coco_mask.frPyObjects(corners, *size)), size)
+
+
+def is_outside(polygons: Sequence[Polygon], size: tuple[int, int]) -> bool:
+    """Return True if the bounding box of each polygon is outside of an image of this height and width."""
+    height, width = size
+    boxes = [(min(xs), max(xs), min(ys), max(ys)) for xs, ys in ((part[0::2], part[1::2]) for part in polygons)]
+    return all(x1 <= 0 or x0 >= width or y1 <= 0 or y0 >= height for x0, x1, y0, y1 in boxes)
+
+
+def _outline(numbers: Sequence[float]) -> float:
+    corners = np.array(numbers, dtype=np.float64).reshape(-1, 2)
+    return float(np.abs(corners - np.roll(corners, 1, axis=0)).max(axis=1).sum())

@@ -2,8 +2,9 @@
 
 A golden is a recorded case: NAME.json with config values, vocabulary and inputs, and NAME.npz with the outputs of the
 reference. Weights are deterministic, so nothing is downloaded. A stage agrees if the largest difference is at most the
-maximum of four times the noise of the reference, 1e-4 of the standard deviation of the values, and 1e-6 of the largest
-value. A mask pixel within rounding of the threshold is a tie: it is assigned the side of the reference, and counted.
+maximum of four times the noise of the reference, 1e-4 of the standard deviation of the values, and 32 units in the last
+place of the largest value. Sums over queries may differ by the tolerance of their terms. A mask pixel within rounding
+of the threshold is a tie: it is assigned the side of the reference, and counted.
 
 Examples:
   all cases of a folder (the exit code is 0 only if every stage of every case agrees, else 1):

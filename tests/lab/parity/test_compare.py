@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from frozenseg.errors import DataError, ShapeError
-from lab.parity.compare import Comparer, Row, first_difference, table, tolerance
+from lab.parity.compare import Comparer, Row, first_difference, sum_tolerance, table, tolerance
 from lab.parity.goldens import Arrays, Golden, find_goldens, read_golden, statistics
 from tests.lab.parity.record import thinned, write_golden
 
@@ -17,12 +17,19 @@ COMPARE = Comparer("case")
     [
         ([-1.0, 1.0], 0.0, 1e-4),  # standard deviation 1
         ([-1.0, 1.0], 1e-3, 4e-3),  # noisier
-        ([5.0], 0.0, 5e-6),  # does not vary
+        ([5.0], 0.0, 5 * 2**-18),  # does not vary: 32 units in the last place, 2⁻²³ each
         ([], 0.0, 0.0),
     ],
 )
 def test_tolerance(golden: list[float], floor: float, expected: float) -> None:
     assert tolerance(np.array(golden), floor) == pytest.approx(expected)
+
+
+def test_errors_shared_by_all_queries_add_up() -> None:
+    sums = np.array([30.0, 34.0])  # standard deviation 2
+    assert sum_tolerance(sums, 0.0, term=1e-5) == pytest.approx(34e-5, rel=1e-4)
+    assert sum_tolerance(sums, 0.0, term=0.0) == pytest.approx(2e-4)  # as for other arrays
+    assert sum_tolerance(sums, 1e-3, term=1e-5) == pytest.approx(4e-3)
 
 
 def test_close_reads_every_kept_element() -> None:

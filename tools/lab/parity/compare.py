@@ -17,7 +17,8 @@ Array = NDArray[Any]
 FLOORS = 4.0  # tolerance in multiples of the noise floor
 DEVIATIONS = 1e-4  # tolerance as a share of the standard deviation of the array
 SUSPICIOUS = DEVIATIONS / 2  # share of the standard deviation from which on ties are looked for
-ROUNDING = 1e-6  # tolerance as a share of the largest value, for almost constant arrays
+UNITS = 32  # tolerance in units in the last place of the largest value, for scalars and almost constant arrays
+ROUNDING = UNITS * float(np.finfo(np.float32).eps)  # the same as a share of the largest value, 3.8e-6
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,22 @@ def tolerance(golden: Array, floor: float) -> float:
         return 0.0
     golden = golden.astype(np.float64)
     return max(FLOORS * floor, DEVIATIONS * float(golden.std()), ROUNDING * float(np.abs(golden).max()))
+
+
+def sum_tolerance(golden: Array, floor: float, term: float) -> float:
+    """Return the largest permitted difference to a golden sum over queries of class probability · mask probability.
+
+    The rounding of the text embeddings is the same for all queries, so that the errors of the terms add up instead of
+    cancelling out: an error ``term`` of the log-probability of a class in every query multiplies the class's sum by
+    ``exp(term)``.
+
+    Args:
+        golden: sums of the reference.
+        floor: noise floor. The noise runs of the reference share its text embeddings, so it lacks their rounding.
+        term: largest permitted difference of a log-probability.
+    """
+    largest = float(np.abs(golden).max(initial=0.0))
+    return max(tolerance(golden, floor), math.expm1(term) * largest)
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from frozenseg.modeling.meta_arch.base import MaskClassifier
 from frozenseg.modeling.postprocess.restore_size import restore_size
 from frozenseg.modeling.types import Prediction, TextEmbeddings
 from frozenseg.structures.image_list import ImageSize
-from lab.parity.compare import SUSPICIOUS, Comparer, Row, tolerance
+from lab.parity.compare import SUSPICIOUS, Comparer, Row, sum_tolerance, tolerance
 from lab.parity.components.component import find
 from lab.parity.discrete import Scored, compare_instances, compare_label_counts, compare_panoptic
 from lab.parity.goldens import Golden
@@ -135,7 +135,7 @@ class Segmentation:
         name = f"final_cls{index}"
         yield from self.compare.kept(self.golden, name, logits, floor=self.golden.floor(name, "max"))
         if "sem_seg" in output:
-            yield from self._semantic(index, output["sem_seg"])
+            yield from self._semantic(index, output["sem_seg"], logits)
         scored = Scored(logits, masks, tolerance(logits.numpy(), 0.0), mask_margin(masks))
         for stage in sorted(arrays):
             match = re.fullmatch(rf"panoptic{index}(_ot(.+))?", stage)
@@ -160,11 +160,15 @@ class Segmentation:
                 self.model.postprocessor.detections,
             )
 
-    def _semantic(self, index: int, scores: Tensor) -> Iterator[Row]:
-        metadata, name = self.golden.metadata["images"][index], f"sem_seg{index}"
-        floor = self.golden.floor(name, "max")
-        yield from self.compare.kept(self.golden, name, scores[:, ::2, ::2], floor=floor)
-        yield from self.compare.kept(self.golden, f"sem_seg_mean{index}", scores.double().mean(dim=(1, 2)), floor=floor)
+    def _semantic(self, index: int, scores: Tensor, logits: Tensor) -> Iterator[Row]:
+        arrays, metadata, name = self.golden.arrays, self.golden.metadata["images"][index], f"sem_seg{index}"
+        floor, term = self.golden.floor(name, "max"), tolerance(logits.numpy(), 0.0)
+        for stage, values in (
+            (name, scores[:, ::2, ::2]),
+            (f"sem_seg_mean{index}", scores.double().mean(dim=(1, 2))),
+        ):
+            if stage in arrays:
+                yield self.compare.within(stage, values, arrays[stage], sum_tolerance(arrays[stage], floor, term))
         if "sem_seg_argmax_hist" in metadata:
             margin = 2 * tolerance(scores.numpy(), 0.0)
             yield compare_label_counts(self.compare, f"labels{index}", scores, metadata["sem_seg_argmax_hist"], margin)

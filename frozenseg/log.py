@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 Item = TypeVar("Item")
 ROOT_LOGGER = "frozenseg"
-_logged: set[str] = set()  # texts of warnings that are logged once
+_logged: set[str] = set()  # texts or keys of warnings that are logged once
 
 
 def get_logger(name: str) -> logging.Logger:
@@ -43,17 +43,18 @@ def setup_logging(output_dir: str | Path | None = None, process_rank: int = 0) -
         logger.addHandler(file)
 
 
-def warn_once(logger: logging.Logger, message: str, *args: object) -> None:
+def warn_once(logger: logging.Logger, message: str, *args: object, key: str = "") -> None:
     """Log a warning, but only once in a process; worker processes that start later do not repeat it.
 
     Args:
         logger: logger of the module.
         message: message with ``%`` placeholders.
         *args: values of the placeholders.
+        key: warnings with the same key count as one; empty for the text of the warning.
     """
     text = message % args if args else message
-    if text not in _logged:
-        _logged.add(text)
+    if (key or text) not in _logged:
+        _logged.add(key or text)
         logger.warning("%s", text)
 
 

@@ -107,7 +107,7 @@ def draw_benchmark(
     for [element] in batches:
         with torch.no_grad():
             [output] = model([element])
-        image = read_image(element["file_name"])
+        image = read_image(element["file_name"], (element["height"], element["width"]))
         drawings = [
             draw_panoptic(image, panoptic, model.vocabulary, colours)
             for panoptic in (ground_truth(element), output["panoptic_seg"])
@@ -118,14 +118,11 @@ def draw_benchmark(
 
 def ground_truth(element: dict[str, Any]) -> "tuple[Tensor, list[dict[str, Any]]]":
     """Return the ground truth of a record in the format of ``panoptic_seg``: segment ids (H, W) and segments."""
-    import numpy as np
     import torch
-    from PIL import Image
 
-    from frozenseg.structures.panoptic import rgb_to_id
+    from frozenseg.structures.label_files import read_segment_ids
 
-    ids = rgb_to_id(np.asarray(Image.open(element["pan_seg_file_name"])))
-    return torch.from_numpy(ids), element["segments_info"]
+    return torch.from_numpy(read_segment_ids(element["pan_seg_file_name"])), element["segments_info"]
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from frozenseg.data.metadata import Metadata
 from frozenseg.errors import DataError
 from frozenseg.structures.label_files import read_labels, read_segment_ids
 from frozenseg.structures.masks import decode_segmentation
-from frozenseg.structures.panoptic import VOID_ID
+from frozenseg.structures.panoptic import VOID_ID, check_segment_ids
 from frozenseg.structures.record import Record
 
 NO_CLASS = -1  # class index of unlabelled pixels
@@ -87,9 +87,8 @@ def _from_segments(record: Record, size: tuple[int, int]) -> np.ndarray:
     path, segments = record["pan_seg_file_name"], record["segments_info"]
     ids = read_segment_ids(path)
     _check_size(path, ids, size)
+    check_segment_ids((segment["id"] for segment in segments), path)
     listed = {segment["id"]: segment["category_id"] for segment in segments}
-    if len(listed) != len(segments):
-        raise DataError(f"{path}: two of its segments_info have the same id, expected distinct ids.")
     # lookup table of all ids up to the largest; only the memory pages with listed ids are allocated (zeros are lazy)
     table = np.zeros(max(ids.max(initial=0), *listed, 0) + 1, dtype=np.int32)
     table[VOID_ID] = NO_CLASS + LISTED_OFFSET

@@ -10,7 +10,7 @@ from torch import Tensor
 from torchvision.transforms.v2 import functional
 
 from frozenseg.config import CfgNode
-from frozenseg.data.images import check_size, read_image
+from frozenseg.data.record_images import read_record_image
 from frozenseg.data.segments import SegmentInfo, read_segments
 from frozenseg.data.transforms.recipes import LargeScaleJitter, Rng, ShortestEdge
 from frozenseg.errors import ConfigError, did_you_mean
@@ -65,16 +65,15 @@ class TrainMapper:
         Raises:
             DataError: a file is missing, cannot be decoded, or has another size than the image.
         """
-        image = read_image(record["file_name"])
+        image = read_record_image(record)
         size = (image.height, image.width)
-        check_size(record["file_name"], image, (record.get("height", size[0]), record.get("width", size[1])))
         ids, segments = read_segments(record, size)
         jitter = self.recipe.draw(rng, size)
-        cropped_ids = torch.from_numpy(rgb_to_id(np.asarray(jitter.transform_ids(ids))))  # (S, S)
+        cropped_ids = torch.from_numpy(rgb_to_id(np.asarray(jitter.transform_ids(ids))))  # (h, w)
         return {
             **record,
             "image": _as_tensor(jitter.transform_image(image)),
-            "instances": _make_instances(cropped_ids, segments),
+            "instances": _make_instances(cropped_ids, segments, jitter.side),
         }
 
 
@@ -134,9 +133,8 @@ class EvalMapper:
         Raises:
             DataError: a file is missing or cannot be decoded, or the image has another size than the record states.
         """
-        image = read_image(record["file_name"])
-        size = (record.get("height", image.height), record.get("width", image.width))
-        check_size(record["file_name"], image, size)
+        image = read_record_image(record)
+        size = (image.height, image.width)
         resized = self.recipe.transform_image(image)
         sample = {**record, "height": size[0], "width": size[1], "image": _as_tensor(resized)}
         if self.keep_original:
@@ -177,9 +175,10 @@ def _as_tensor(image: Image.Image) -> Tensor:
     return tensor.contiguous()
 
 
-def _make_instances(ids: Tensor, segments: Sequence[SegmentInfo]) -> Instances:
-    """Return one instance for each segment of an (S, S) integer id map."""
+def _make_instances(ids: Tensor, segments: Sequence[SegmentInfo], side: int) -> Instances:
+    """Return one instance for each segment of an (h, w) integer id map, which is padded to a square of ``side``."""
     segment_ids = torch.tensor([segment["id"] for segment in segments], dtype=ids.dtype)
     classes = torch.tensor([segment["category_id"] for segment in segments], dtype=torch.int64)
-    masks = ids[None] == segment_ids[:, None, None]  # (n, S, S)
-    return Instances((ids.shape[0], ids.shape[1]), gt_classes=classes, gt_masks=masks)
+    masks = torch.zeros(len(segments), side, side, dtype=torch.bool)  # (n, S, S)
+    masks[:, : ids.shape[0], : ids.shape[1]] = ids[None] == segment_ids[:, None, None]
+    return Instances((side, side), gt_classes=classes, gt_masks=masks)

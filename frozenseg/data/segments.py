@@ -10,9 +10,10 @@ import numpy as np
 from PIL import Image
 
 from frozenseg.data.class_maps import NO_CLASS, decode_object_mask, largest_first, read_label_classes
-from frozenseg.data.images import check_size, read_image
+from frozenseg.data.images import check_size
 from frozenseg.errors import DataError
-from frozenseg.structures.panoptic import VOID_ID, id_to_rgb
+from frozenseg.structures.label_files import read_segment_colours
+from frozenseg.structures.panoptic import VOID_ID, check_segment_ids, id_to_rgb
 from frozenseg.structures.record import Record
 
 SegmentInfo = dict[str, Any]
@@ -54,7 +55,8 @@ def read_segments(record: Record, size: tuple[int, int]) -> tuple[Image.Image, l
         DataError: a file is missing, cannot be decoded, or has another size than the image.
     """
     if "pan_seg_file_name" in record:
-        ids = read_image(record["pan_seg_file_name"])
+        check_segment_ids((segment["id"] for segment in record["segments_info"]), record["pan_seg_file_name"])
+        ids = read_segment_colours(record["pan_seg_file_name"])
         check_size(record["pan_seg_file_name"], ids, size)
         return ids, [segment for segment in record["segments_info"] if not segment["iscrowd"]]
     id_map, segments = _from_objects(record, size) if "annotations" in record else _from_labels(record, size)

@@ -64,19 +64,21 @@ class Comparison(NamedTuple):
 
 
 def compare_images(
-    shown: GalleryImage, read_image: Callable[[str], Image.Image], width: int = DRAWING_WIDTH
+    shown: GalleryImage, read_image: Callable[[str, tuple[int, int]], Image.Image], width: int = DRAWING_WIDTH
 ) -> Comparison:
     """Compare an image of the gallery with its ground truth.
 
     Args:
         shown: the image.
-        read_image: file name → RGB image.
+        read_image: file name, annotated height and width → RGB image.
         width: of the drawing, pixels; smaller images are not enlarged.
     """
     height, full_width = shown.ground_truth.ids.size
     width = min(width, full_width)
     size = (max(1, round(width * height / full_width)), width)
-    image = read_image(shown.file_name).resize((size[1], size[0]), Image.Resampling.LANCZOS)
+    image = read_image(shown.file_name, shown.ground_truth.ids.size).resize(
+        (size[1], size[0]), Image.Resampling.LANCZOS
+    )
     truth, predicted = _Numbered.of(shown.ground_truth), _Numbered.of(shown.predicted)
     ground_truth, prediction = truth.at_size(size), predicted.at_size(size)
     same = truth.classes[:, None] == predicted.classes  # (G + 1, P + 1)

@@ -1,4 +1,7 @@
-"""Annotation and prediction images: segment ids (panoptic PNG) and class labels (semantic PNG or TIFF)."""
+"""Annotation and prediction images: segment ids (panoptic PNG) and class labels (semantic PNG or TIFF).
+
+Their EXIF orientation is not applied: they are read as stored.
+"""
 
 import os
 from collections.abc import Collection, Iterator
@@ -10,11 +13,18 @@ from PIL import Image
 
 from frozenseg.atomic import replacing
 from frozenseg.errors import DataError
+from frozenseg.structures.image_files import opened_image
+from frozenseg.structures.label_coding import LabelCoding
 from frozenseg.structures.label_runs import Runs
 from frozenseg.structures.panoptic import id_to_rgb
 
 LABEL_SUFFIXES = frozenset({".png", ".tif", ".tiff", ".bmp"})
 THREE_BYTES = 0xFFFFFF
+LOSSY_FORMATS = frozenset({"JPEG", "MPO"})
+LABEL_MODES = frozenset({"1", "L", "P", "LA", "RGB", "RGBA", "I", "F", "I;16", "I;16L", "I;16B", "I;16N"})
+ID_MODES = frozenset({"1", "L", "P", "LA", "PA", "RGB", "RGBA", "RGBX"})
+GREY_SCALE = np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1)
+ONE_CHANNEL = "one channel with class ids as values"
 
 
 def read_segment_ids(path: str | Path) -> np.ndarray:
@@ -38,24 +48,63 @@ def read_segment_runs(path: str | Path) -> Runs:
     return runs._replace(values=runs.values & THREE_BYTES)
 
 
-def read_labels(path: str | Path) -> np.ndarray:
-    """Read a semantic PNG or TIFF.
+def read_segment_colours(path: str | Path) -> Image.Image:
+    """Read a panoptic PNG as an RGB image; the colours are the segment ids, see :func:`read_segment_ids`."""
+    with _opened_ids(path) as image:
+        return image.convert("RGB")
+
+
+def image_size(path: str | Path) -> tuple[int, int] | None:
+    """Return height and width of an image as stored, from its header; None if it cannot be read."""
+    try:
+        with Image.open(path) as image:
+            return image.height, image.width
+    except Exception:  # noqa: BLE001 (decoders raise errors of any kind; reading the image names the file)
+        return None
+
+
+def read_labels(path: str | Path, coding: LabelCoding | None = None) -> np.ndarray:
+    """Read a label image.
 
     Args:
-        path: an image of one channel with class ids as values, 8 or 16 bits.
+        path: an image of one channel with class ids as values, 1 to 32 bits; grey images in RGB count as one channel,
+            an alpha channel is ignored.
+        coding: meaning of the values or colours of a custom data set; None: the values are returned as they are. Only
+            with colours, label images may be RGB.
 
     Returns:
         (H, W) integers.
 
     Raises:
-        DataError: the file is missing, is not an image, or has several channels.
+        DataError: the file is missing, is not an image, is lossy, or does not have one channel.
     """
-    labels = _read(path)
-    if labels.ndim != 2:
-        raise DataError(
-            f"The label image {path} has {labels.shape[-1]} channels; expected one channel with class ids as values."
-        )
-    return labels
+    with opened_image(path) as image:
+        _check_label_format(image, path)
+        if image.mode not in LABEL_MODES:
+            raise DataError(f"The label image {path} has pixels of kind {image.mode}; expected {ONE_CHANNEL}.")
+        if image.mode == "P":
+            indices = np.asarray(image)
+            if coding is None or not coding.colours:
+                return indices if coding is None else coding.decode_values(indices, str(path))
+            return coding.decode_indexed(indices, _palette(image), str(path), is_grey=False)
+        pixels = np.asarray(image)
+    if pixels.ndim == 3:
+        pixels = _without_alpha(pixels, path)
+        is_grey = bool((pixels == pixels[..., :1]).all())
+        if coding is not None and coding.colours and not is_grey:
+            return coding.decode_colours(pixels, str(path))
+        if not is_grey:
+            raise DataError(
+                f"The label image {path} has 3 channels; expected {ONE_CHANNEL}, or colours and a class list that has "
+                "them (columns r, g, b, or labelmap.txt of CVAT)."
+            )
+        pixels = np.ascontiguousarray(pixels[..., 0])
+    pixels = _integers(pixels, path)
+    if coding is None:
+        return pixels
+    if coding.colours and pixels.dtype == np.uint8:
+        return coding.decode_indexed(pixels, GREY_SCALE, str(path), is_grey=True)
+    return coding.decode_values(pixels, str(path))
 
 
 def write_segment_ids(path: str | Path, ids: np.ndarray) -> None:
@@ -126,24 +175,65 @@ def _is_hidden(name: str) -> bool:
 
 def _read_pixels(path: str | Path) -> np.ndarray:
     """Return (H, W) int32 pixels; the lower three bytes are R, G, B."""
-    with _opened(path) as image:
+    with _opened_ids(path) as image:
         colours = image if image.mode == "RGB" else image.convert("RGB")
         # Pillow stores the three channels in four bytes, which are the little-endian ids (and an unused fourth byte)
         pixels = np.frombuffer(colours.tobytes("raw", "RGBX"), dtype="<i4")
         return pixels.reshape(image.height, image.width)
 
 
-def _read(path: str | Path) -> np.ndarray:
-    with _opened(path) as image:
-        return np.asarray(image)
-
-
 @contextmanager
-def _opened(path: str | Path) -> Iterator[Image.Image]:
-    try:
-        with Image.open(path) as image:
-            yield image
-    except FileNotFoundError as error:
-        raise DataError(f"The image {path} does not exist.") from error
-    except (OSError, SyntaxError, ValueError) as error:
-        raise DataError(f"The image {path} cannot be decoded: {error}.") from error
+def _opened_ids(path: str | Path) -> Iterator[Image.Image]:
+    """Open a panoptic PNG, in a mode that can be converted to RGB without loss."""
+    with opened_image(path) as image:
+        _check_label_format(image, path)
+        if image.mode not in ID_MODES:
+            raise DataError(
+                f"The panoptic image {path} has pixels of kind {image.mode}; expected RGB, 8 bits per channel, with "
+                "id = R + 256·G + 65536·B."
+            )
+        if image.mode == "P" and "transparency" in image.info:
+            image = image.convert("RGBA")  # Pillow warns about a direct conversion to RGB
+        yield image
+
+
+def _check_label_format(image: Image.Image, path: str | Path) -> None:
+    if image.format in LOSSY_FORMATS:
+        raise DataError(
+            f"The label image {path} is a JPEG, whose compression changes values: export it as PNG or TIFF."
+        )
+    if getattr(image, "is_animated", False):
+        raise DataError(f"The label image {path} has several frames; expected one: export each as a file.")
+
+
+def _without_alpha(pixels: np.ndarray, path: str | Path) -> np.ndarray:
+    """Return the colour channels of (H, W, channels), an even number of channels includes alpha."""
+    if pixels.shape[2] % 2:
+        return pixels
+    colours, alpha = pixels[..., :-1], pixels[..., -1]
+    if (colours == colours[:1, :1]).all() and (alpha != alpha[0, 0]).any():
+        raise DataError(
+            f"The label image {path} has one colour, only its transparency varies; expected {ONE_CHANNEL}: export it "
+            "without transparency."
+        )
+    return colours
+
+
+def _integers(pixels: np.ndarray, path: str | Path) -> np.ndarray:
+    """Return pixels as integers in the byte order of the machine."""
+    if pixels.dtype == bool:
+        return pixels.astype(np.uint8)
+    if pixels.dtype.kind == "f":
+        whole = np.abs(pixels) < 2**24  # float32 holds these integers exactly; False for NaN
+        if not whole.all() or (pixels != np.floor(pixels)).any():
+            raise DataError(f"The label image {path} holds fractions or huge values; expected {ONE_CHANNEL}.")
+        return pixels.astype(np.int32)
+    return pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
+
+
+def _palette(image: Image.Image) -> np.ndarray:
+    """Return the palette of an image, (256, 3) uint8; entries that the file lacks are black."""
+    entries = np.array(image.getpalette("RGB") or [], dtype=np.uint8)[: GREY_SCALE.size]
+    palette = np.zeros(GREY_SCALE.size, dtype=np.uint8)
+    palette[: entries.size] = entries
+    return palette.reshape(GREY_SCALE.shape)

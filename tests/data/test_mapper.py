@@ -149,3 +149,54 @@ def test_other_channel_orders_are_refused(cfg, build):
     cfg.INPUT.FORMAT = "BGR"
     with pytest.raises(ConfigError, match="FORMAT is 'BGR': RGB is the only channel order"):
         build(cfg)
+
+
+def test_a_white_segment_does_not_gain_the_padding(record):
+    """Id 16 777 215, white, is as good as any other id."""
+    white = np.where(IDS == 7, 0xFFFFFF, IDS)
+    Image.fromarray(id_to_rgb(white)).save(record["pan_seg_file_name"])
+    segments = [{"id": 0xFFFFFF, "category_id": 1, "iscrowd": 0}]
+    mapper = TrainMapper(4, min_scale=1.0, max_scale=1.0, flip=False)
+    masks = mapper({**record, "segments_info": segments}, np.random.default_rng(0))["instances"].gt_masks
+    assert masks[0].nonzero().tolist() == [[0, 0], [0, 1], [1, 0], [1, 1]]
+
+
+@pytest.mark.parametrize("number", [0, -1, 2**24, 2**40, "7", 7.0, True])
+def test_segment_ids_that_no_png_can_hold_are_refused(record, number):
+    segments = [{"id": number, "category_id": 1, "iscrowd": 0}]
+    with pytest.raises(DataError, match=r"ids\.png: a segment has the id .*expected an integer from 1 to 16777215"):
+        TrainMapper(4)({**record, "segments_info": segments}, np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("size", [(1, 300), (400, 1), (4, 100), (16, 409)])
+def test_thin_images_keep_a_pixel_on_each_side(tmp_path, size):
+    Image.new("RGB", size[::-1]).save(tmp_path / "thin.png")
+    Image.fromarray(id_to_rgb(np.full(size, 5))).save(tmp_path / "ids.png")
+    segments = [{"id": 5, "category_id": 0, "iscrowd": 0}]
+    thin = {"file_name": str(tmp_path / "thin.png"), "pan_seg_file_name": str(tmp_path / "ids.png")}
+    mapper = TrainMapper(32, min_scale=0.1, max_scale=0.1)
+    sample = mapper({**thin, "segments_info": segments}, np.random.default_rng(0))
+    assert sample["image"].shape == (3, 32, 32)
+    assert sample["instances"].gt_masks.any()
+    assert min(EvalMapper(80, 133)(thin)["image"].shape[1:]) == max(1, round(133 * min(size) / max(size)))
+
+
+@pytest.mark.parametrize(("annotated", "seen"), [((2, 4), "upright"), ((4, 2), "stored")])
+@pytest.mark.parametrize("with_size", [True, False])
+def test_orientation_follows_the_size_of_the_annotation(tmp_path, record, annotated, seen, with_size, caplog):
+    """The image has 4×2 pixels (height × width) as stored; its EXIF orientation turns it to 2×4."""
+    stored = np.arange(8, dtype=np.uint8).reshape(4, 2)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(stored).save(tmp_path / "turned.png", exif=exif)
+    Image.fromarray(id_to_rgb(np.full(annotated, 7))).save(tmp_path / "ids.png")
+    sizes = {"height": annotated[0], "width": annotated[1]} if with_size else {}
+    turned = {"file_name": str(tmp_path / "turned.png"), "pan_seg_file_name": str(tmp_path / "ids.png"), **sizes}
+    turned["segments_info"] = record["segments_info"][1:2]
+    sample = EvalMapper(2, 4)(turned)
+    expected = np.rot90(stored, -1) if seen == "upright" else stored
+    assert sample["image"][0].tolist() == expected.tolist()
+    trained = TrainMapper(4, min_scale=1.0, max_scale=1.0, flip=False)(turned, np.random.default_rng(0))
+    assert trained["image"][0, : annotated[0], : annotated[1]].tolist() == expected.tolist()
+    assert trained["instances"].gt_masks.sum() == 8
+    assert len(caplog.messages) == (seen == "stored")

@@ -18,7 +18,7 @@ CLEAR, WHITE = (0, 0, 0, 0), (255, 255, 255, 255)
 def compared(truth, truth_classes, predicted, predicted_classes, kind="segments", width=480):
     layers = Layer(Runs.of(np.array(truth)), truth_classes), Layer(Runs.of(np.array(predicted)), predicted_classes)
     image = Image.new("RGB", (len(truth[0]), len(truth)), (90, 90, 90))
-    return compare_images(GalleryImage("a", "a.jpg", 0.5, kind, *layers), lambda _: image, width)
+    return compare_images(GalleryImage("a", "a.jpg", 0.5, kind, *layers), lambda *_: image, width)
 
 
 def rendered(*arguments, **keywords):
@@ -85,7 +85,7 @@ def test_as_many_classes_as_a_palette_holds_and_more(count, mode):
     layer = Layer(Runs.of(ids), {index: index for index in range(count)})
     image = Image.new("RGB", (2 * count, 1))
     colours = [(index % 256, index // 256, 50) for index in range(count)]
-    comparison = compare_images(GalleryImage("a", "a.jpg", 0.5, "labels", layer, layer), lambda _: image, 2 * count)
+    comparison = compare_images(GalleryImage("a", "a.jpg", 0.5, "labels", layer, layer), lambda *_: image, 2 * count)
     result = render_comparison(comparison, colours)
     assert len(result.classes) == count
     with Image.open(io.BytesIO(result.ground_truth)) as drawing:

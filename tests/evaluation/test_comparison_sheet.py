@@ -20,7 +20,7 @@ def sheet(count=1):
     left[:, :8], right[:, 8:] = 1, 1
     layers = Layer(Runs.of(left), {1: 0}), Layer(Runs.of(right), {1: 1})
     shown = GalleryImage("seven", "7.jpg", 0.5, "segments", *layers)
-    comparison = compare_images(shown, lambda _: Image.new("RGB", (16, 8), (GREY,) * 3), COLUMN_WIDTH)
+    comparison = compare_images(shown, lambda *_: Image.new("RGB", (16, 8), (GREY,) * 3), COLUMN_WIDTH)
     return comparison_sheet([comparison] * count, NAMES, COLOURS)
 
 

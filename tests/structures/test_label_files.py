@@ -42,7 +42,7 @@ def test_files_that_cannot_be_read_are_named(tmp_path):
     (tmp_path / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n garbage")
     with pytest.raises(DataError, match="broken.png cannot be decoded"):
         read_segment_ids(tmp_path / "broken.png")
-    Image.new("RGB", (2, 2)).save(tmp_path / "colour.png")
+    Image.new("RGB", (2, 2), (1, 2, 3)).save(tmp_path / "colour.png")
     with pytest.raises(DataError, match="colour.png has 3 channels; expected one"):
         read_labels(tmp_path / "colour.png")
 

@@ -10,8 +10,8 @@ from typing import NamedTuple
 import numpy as np
 
 from frozenseg.data.class_maps import NO_CLASS, AnnotationRules, read_class_map, read_label_classes
-from frozenseg.data.images import check_size, read_image
 from frozenseg.data.metadata import Metadata
+from frozenseg.data.record_images import read_record_image
 from frozenseg.errors import DataError
 from frozenseg.log import progress
 from frozenseg.parallel import run_tasks
@@ -128,9 +128,8 @@ def audit_dataset(
 def audit_image(record: Record, rules: AnnotationRules) -> ImageAudit:
     """Check one image and its annotations, and count its pixels by class."""
     try:
-        image = read_image(record["file_name"])
+        image = read_record_image(record)
         size = (image.height, image.width)
-        check_size(record["file_name"], image, (record.get("height", size[0]), record.get("width", size[1])))
         classes = read_class_map(record, rules, size)
         if "sem_seg_file_name" in record and "pan_seg_file_name" in record:
             read_label_classes(record, rules, size)

@@ -9,8 +9,8 @@ import numpy as np
 from PIL import Image
 
 from frozenseg.data.class_maps import NO_CLASS, AnnotationRules, read_class_map
-from frozenseg.data.images import read_image
 from frozenseg.data.metadata import Metadata
+from frozenseg.data.record_images import read_record_image
 from frozenseg.errors import DataError
 from frozenseg.structures.record import Record
 from frozenseg.visualization.image_grid import COLUMN_WIDTH, GridRow, image_grid
@@ -37,7 +37,7 @@ def contact_sheet(records: Sequence[Record], metadata: Metadata) -> Image.Image:
 def _row(record: Record, metadata: Metadata, rules: AnnotationRules) -> GridRow:
     title = str(record.get("image_id", record["file_name"]))
     try:
-        image = read_image(record["file_name"])
+        image = read_record_image(record)
         classes = read_class_map(record, rules, (image.height, image.width))  # (H, W)
     except DataError as error:
         return GridRow(title, message=str(error))

@@ -35,8 +35,8 @@ def load_objects(metadata: Metadata, image_fields: Callable[[ImagePaths, JsonObj
 
     Args:
         metadata: of the data set.
-        image_fields: paths in the image folder and entry of an image in the JSON → ``file_name`` and further fields of the
-            record besides ``image_id``, ``height``, ``width`` and ``annotations``.
+        image_fields: paths in the image folder and entry of an image in the JSON → ``file_name`` and further fields of
+            the record besides ``image_id``, ``height``, ``width`` and ``annotations``.
     """
     json_file = existing_path(metadata, "json_file", "annotation file")
     paths = ImagePaths(existing_path(metadata, "image_root", "image folder"), json_file)

@@ -13,7 +13,6 @@ from torchvision.transforms.v2 import functional
 
 HeightWidth = tuple[int, int]
 IMAGE_PADDING = 128
-ID_PADDING = 255  # in each channel: id 16 777 215, which no segment has
 
 
 class CropBox(NamedTuple):
@@ -26,24 +25,27 @@ class CropBox(NamedTuple):
 
 
 def fit_inside(size: HeightWidth, box: int, scale: float) -> HeightWidth:
-    """Return the size that fits into a square of ``box × scale`` pixels, aspect ratio kept, halves rounded to even."""
+    """Return the size that fits into a square of ``box × scale`` pixels, aspect ratio kept, halves rounded to even.
+
+    Both sides have at least one pixel.
+    """
     height, width = size
     target = box * scale
     factor = min(target / height, target / width)
-    return int(np.round(height * factor)), int(np.round(width * factor))
+    return max(1, int(np.round(height * factor))), max(1, int(np.round(width * factor)))
 
 
 def fit_shortest_edge(size: HeightWidth, shortest: int, longest: int) -> HeightWidth:
     """Return the size with a shorter edge of ``shortest``, reduced if the longer edge would exceed ``longest``.
 
-    Halves are rounded up.
+    Halves are rounded up; both sides have at least one pixel.
     """
     factor = shortest / min(size)
     height, width = (shortest, factor * size[1]) if size[0] < size[1] else (factor * size[0], shortest)
     if max(height, width) > longest:
         shrink = longest / max(height, width)
         height, width = height * shrink, width * shrink
-    return int(height + 0.5), int(width + 0.5)
+    return max(1, int(height + 0.5)), max(1, int(width + 0.5))
 
 
 def crop_window(size: HeightWidth, crop: int, position: float) -> CropBox:
@@ -73,6 +75,11 @@ def flip(image: Image.Image) -> Image.Image:
     return cast(Image.Image, functional.horizontal_flip(image))
 
 
+def crop_out(image: Image.Image, box: CropBox) -> Image.Image:
+    """Cut a window out of an image or id map."""
+    return cast(Image.Image, functional.crop(image, *box))
+
+
 def crop_and_pad(image: Image.Image, box: CropBox, side: int, padding: int) -> Image.Image:
     """Cut a window out and pad it on the right and at the bottom to a square of ``side`` pixels.
 
@@ -82,7 +89,7 @@ def crop_and_pad(image: Image.Image, box: CropBox, side: int, padding: int) -> I
         side: of the result.
         padding: value of all three channels, 0-255.
     """
-    cropped = functional.crop(image, *box)
+    cropped = crop_out(image, box)
     missing = [0, 0, side - box.width, side - box.height]  # left, top, right, bottom
     padded = functional.pad(cropped, missing, fill=[padding] * 3) if any(missing) else cropped
     return cast(Image.Image, padded)

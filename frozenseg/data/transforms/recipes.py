@@ -35,9 +35,9 @@ class Jitter:
         )
 
     def transform_ids(self, ids: Image.Image) -> Image.Image:
-        """Return the id map (RGB) as a square of ``side``, padded with an id that no segment has."""
+        """Return the window of the id map (RGB), without padding: every id may be that of a segment."""
         ids = geometry.flip(ids) if self.flip else ids
-        return geometry.crop_and_pad(geometry.resize_ids(ids, self.size), self.box, self.side, geometry.ID_PADDING)
+        return geometry.crop_out(geometry.resize_ids(ids, self.size), self.box)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,101 @@
+"""Opening of image files: every failure of a decoder becomes one error that names the file and its kind."""
+
+import warnings
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from PIL import Image, UnidentifiedImageError
+
+from frozenseg.errors import DataError
+
+REPLACE = "replace it"
+FIRST_BYTES = 512
+# formats that Pillow identifies but draws with other programs, or cannot decode to pixels
+VECTOR_FORMATS = frozenset({"EPS", "WMF", "EMF", "PDF"})
+CONTENTS = (  # bytes, their offset in the file, what they are, and what to do
+    (b"version https://git-lfs", 0, "a pointer of Git LFS", "run `git lfs pull`"),
+    (b"<svg", 0, "an SVG drawing", "export it as PNG"),
+    (b"<?xml", 0, "an XML file", REPLACE),
+    (b"<!doctype", 0, "a web page", "download it again"),
+    (b"<html", 0, "a web page", "download it again"),
+    (b"%pdf", 0, "a PDF document", "export it as PNG"),
+    (b"pk\x03\x04", 0, "a ZIP archive", "unpack it"),
+    (b"\x93numpy", 0, "a NumPy array", "convert it to PNG"),
+    (b"dicm", 128, "a DICOM file", "convert it to PNG"),
+    (b"ftyphei", 4, "a HEIC photo", "convert it to JPEG or PNG"),
+    (b"ftyphev", 4, "a HEIC photo", "convert it to JPEG or PNG"),
+    (b"ftypmif1", 4, "a HEIC photo", "convert it to JPEG or PNG"),
+    (b"ftypavif", 4, "an AVIF image", "convert it to JPEG or PNG"),
+    (b"ftyp", 4, "a video", "extract its frames"),
+)
+
+
+@contextmanager
+def opened_image(source: str | Path | BinaryIO, name: str = "", advice: str = REPLACE) -> Iterator[Image.Image]:
+    """Open an image file and decode its first frame.
+
+    Args:
+        source: path, or binary file at its beginning.
+        name: of the image, for messages; empty for the path.
+        advice: for the user, about an image that cannot be decoded.
+
+    Yields:
+        The decoded image.
+
+    Raises:
+        DataError: the file is missing or cannot be decoded.
+    """
+    name = name or str(source)
+    with ExitStack() as stack:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # large, but below the limit
+                warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")  # damaged metadata
+                image = stack.enter_context(Image.open(source))
+                _check_format(image)
+                image.load()
+        except FileNotFoundError as error:
+            raise DataError(f"The image {name} does not exist.") from error
+        except UnidentifiedImageError as error:
+            kind, remedy = _identify(source)
+            raise DataError(f"The image {name} cannot be decoded ({kind}): {remedy or advice}.") from error
+        except Image.DecompressionBombError as error:
+            limit = 2 * (Image.MAX_IMAGE_PIXELS or 0)
+            raise DataError(
+                f"The image {name} cannot be decoded (more than {limit} pixels): cut it into tiles."
+            ) from error
+        except Exception as error:  # noqa: BLE001 (decoders raise errors of any kind for damaged files)
+            reason = str(error) or type(error).__name__
+            raise DataError(f"The image {name} cannot be decoded ({reason.rstrip('.')}): {advice}.") from error
+        yield image
+
+
+def _check_format(image: Image.Image) -> None:
+    if image.format in VECTOR_FORMATS:
+        raise ValueError(f"{image.format} is a format of drawings, not of pixels")
+    if not image.width or not image.height:
+        raise ValueError(f"it has {image.width}×{image.height} pixels")
+
+
+def _identify(source: str | Path | BinaryIO) -> tuple[str, str]:
+    """Return the kind of a file that is no image, and an advice if there is a special one."""
+    try:
+        if isinstance(source, (str, Path)):
+            with open(source, "rb") as file:
+                content = file.read(FIRST_BYTES)
+        else:
+            source.seek(0)
+            content = source.read(FIRST_BYTES)
+    except (OSError, ValueError):
+        return "unknown format", ""
+    if not content:
+        return "an empty file", ""
+    lower = content.lower()
+    if not content.strip(b"\0"):
+        return "a file of zeros", ""
+    for start, offset, kind, advice in CONTENTS:
+        if lower[offset : offset + len(start)] == start:
+            return kind, "" if advice == REPLACE else advice
+    return "unknown format", ""

@@ -2,42 +2,44 @@
 
 ::
 
-    between(0, 1)                    a number from 0 to 1
-    whole(1, 65_536, "pixels")       a whole number from 1 to 65536 pixels
-    above(0)                         a number above 0
-    one_of("ADAMW", "SGD")           one of these texts or numbers
-    list_of(whole(1), "ascending")   a list whose elements are bounded
-    SWITCH, PATH, NAME               True or False, a file or folder, the name of something that is looked up later
+    between(0, 1)                           a number from 0 to 1
+    whole(1, 65_536, "pixels")              a whole number from 1 to 65536 pixels
+    above(0, 1_000)                         a number above 0, at most 1000
+    one_of("ADAMW", "SGD")                  one of these values
+    list_of(between(0, 255), 3, 3)          a list of 3 elements, each a number from 0 to 255
+    SWITCH, NAME, PATH, ROWS                True or False; a name or a path, looked up where it is used; lists of lists
 """
 
 import math
+import unicodedata
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from frozenseg.errors import did_you_mean
 
 MAX_STEPS = 10**9
-MAX_PIXELS = 65_536  # side of an image; more than any decoder reads
-MAX_TEXT = 4_096  # characters; paths are at most that long
-Order = Literal["any", "ascending"]
+MAX_PIXELS = 65_536  # side of an image; image formats end there
+MAX_TEXT = 4_096  # characters; the longest path of Linux
+MAX_LIST = 10_000  # elements
+CONTROL = ("Cc", "Zl", "Zp")  # Unicode categories of control characters and line separators
 
 
 @dataclass(frozen=True)
 class Numbers:
-    """Numbers from ``low`` to ``high``; not a number and infinity are never inside.
+    """Numbers from ``low`` to ``high``; never NaN.
 
     Attributes:
         low: smallest number, or the largest one that is too small if ``exclusive``.
-        high: largest number; infinity for none.
+        high: largest number.
         unit: of the number, plural; empty for a number without unit.
         exclusive: True if ``low`` itself is too small.
         integer: True for whole numbers.
         multiple: number that a whole number must be a multiple of.
-        infinite: True if infinity is accepted.
+        infinite: True if infinity is accepted as well.
     """
 
     low: float
-    high: float = math.inf
+    high: float
     unit: str = ""
     exclusive: bool = False
     integer: bool = False
@@ -46,19 +48,24 @@ class Numbers:
 
     def accept(self, value: Any) -> bool:
         """Return True if a number is inside."""
-        if math.isnan(value) or (math.isinf(value) and not self.infinite) or (self.integer and value % self.multiple):
+        if self.infinite and value == math.inf:
+            return True
+        if self.integer and value % self.multiple:
             return False
-        return (value > self.low if self.exclusive else value >= self.low) and value <= self.high
+        above = self.low < value if self.exclusive else self.low <= value
+        return bool(above and value <= self.high)  # False for NaN
 
-    def expected(self, value: Any = None) -> str:
-        """Describe the numbers inside, for a message about ``value``."""
-        kind = "a whole number" if self.integer else "a number"
-        kind = f"a multiple of {self.multiple}" if self.multiple > 1 else kind
-        unit = f" {self.unit}" if self.unit else ""
-        if self.exclusive:
-            end = f" and at most {_plain(self.high)}" if math.isfinite(self.high) else ""
-            return f"{kind} above {_plain(self.low)}{end}{unit}"
-        return f"{kind} from {_plain(self.low)} to {_plain(self.high)}{unit}"
+    def expected(self) -> str:
+        """Describe the numbers inside."""
+        kind = f"a multiple of {self.multiple}" if self.multiple > 1 else "a number"
+        kind = "a whole number" if self.integer and self.multiple == 1 else kind
+        ends = f"above {self.low}, at most {self.high}" if self.exclusive else f"from {self.low} to {self.high}"
+        return f"{kind} {ends} {self.unit}".rstrip() + (", or infinity" if self.infinite else "")
+
+    def hint(self, value: Any) -> str:
+        """Return nothing: the ends are the hint."""
+        del value
+        return ""
 
 
 @dataclass(frozen=True)
@@ -75,16 +82,18 @@ class Choices:
         """Return True for a value of the set."""
         return value in self.values
 
-    def expected(self, value: Any = None) -> str:
-        """Describe the set, with the choice that is nearest to ``value``."""
-        hint = did_you_mean(str(value), map(str, self.values), limit=1).removeprefix(" Did you mean ").rstrip("?")
-        listed = " or ".join(map(repr, self.values))
-        return f"{listed} (the nearest is {hint})" if hint and len(self.values) > 1 else listed
+    def expected(self) -> str:
+        """Describe the set."""
+        return " or ".join(map(repr, self.values))
+
+    def hint(self, value: Any) -> str:
+        """Return a hint with the nearest texts of the set."""
+        return did_you_mean(value, self.values) if isinstance(value, str) else ""
 
 
 @dataclass(frozen=True)
 class Text:
-    """Text without control characters, of a limited length.
+    """Free text without control characters.
 
     Attributes:
         kind: of the text, for messages.
@@ -93,12 +102,17 @@ class Text:
     kind: str
 
     def accept(self, value: Any) -> bool:
-        """Return True for a text that can name something."""
-        return len(value) <= MAX_TEXT and "\0" not in value
+        """Return True for a text that can be a name or a path."""
+        return len(value) <= MAX_TEXT and not any(unicodedata.category(character) in CONTROL for character in value)
 
-    def expected(self, value: Any = None) -> str:
+    def expected(self) -> str:
         """Describe the text."""
-        return f"{self.kind}: text of at most {MAX_TEXT} characters without NUL"
+        return f"{self.kind} of at most {MAX_TEXT} characters without line breaks and control characters"
+
+    def hint(self, value: Any) -> str:
+        """Return a hint if a backslash was read as an escape sequence, as in double quotes of YAML."""
+        text = "".join(value) if isinstance(value, list) else value
+        return "" if len(text) > MAX_TEXT else " In a YAML file, write a path with backslashes in single quotes."
 
 
 @dataclass(frozen=True)
@@ -109,59 +123,60 @@ class Switch:
         """Return True for a bool."""
         return isinstance(value, bool)
 
-    def expected(self, value: Any = None) -> str:
+    def expected(self) -> str:
         """Describe the values."""
         return "True or False"
 
-
-@dataclass(frozen=True)
-class Rows:
-    """A list of lists, whose elements the code that reads them checks."""
-
-    def accept(self, value: Any) -> bool:
-        """Return True for a list of lists."""
-        return isinstance(value, list) and all(isinstance(row, list) for row in value)
-
-    def expected(self, value: Any = None) -> str:
-        """Describe the list."""
-        return "a list of lists"
+    def hint(self, value: Any) -> str:
+        """Return nothing."""
+        del value
+        return ""
 
 
 @dataclass(frozen=True)
 class Lists:
-    """Lists whose elements are bounded.
+    """Lists with bounded elements.
 
     Attributes:
-        elements: bounds of each element.
+        elements: bounds of each element; None for rows, which the code that reads them checks.
         shortest: smallest number of elements.
         longest: largest number of elements.
         ascending: True if each element is above the one before.
     """
 
-    elements: Numbers | Text
+    elements: Numbers | Text | None
     shortest: int = 0
-    longest: int = 10_000
+    longest: int = MAX_LIST
     ascending: bool = False
 
     def accept(self, value: Any) -> bool:
-        """Return True if the length, the elements and their order are right."""
-        if not self.shortest <= len(value) <= self.longest or not all(map(self.elements.accept, value)):
+        """Return True if the number, the bounds and the order of the elements are right."""
+        if not self.shortest <= len(value) <= self.longest:
+            return False
+        if self.elements is not None and not all(map(self.elements.accept, value)):
             return False
         return not self.ascending or all(first < second for first, second in zip(value, value[1:], strict=False))
 
-    def expected(self, value: Any = None) -> str:
+    def expected(self) -> str:
         """Describe the lists."""
-        length = f"{self.shortest}" if self.shortest == self.longest else f"{self.shortest} to {self.longest}"
-        order = ", in ascending order" if self.ascending else ""
-        return f"a list of {length} elements, each {self.elements.expected()}{order}"
+        number = f"{self.shortest}" if self.shortest == self.longest else f"{self.shortest} to {self.longest}"
+        elements = "a row" if self.elements is None else self.elements.expected()
+        return f"a list of {number} elements{' in ascending order' if self.ascending else ''}, each {elements}"
+
+    def hint(self, value: Any) -> str:
+        """Return the hint of the first element that is outside."""
+        if self.elements is None or not self.shortest <= len(value) <= self.longest:
+            return ""
+        wrong = [element for element in value if not self.elements.accept(element)]
+        return self.elements.hint(wrong[0]) if wrong else ""
 
 
-Bounds = Numbers | Choices | Text | Switch | Rows | Lists
+Bounds = Numbers | Choices | Text | Switch | Lists
 
 SWITCH = Switch()
-PATH = Text("a path")
 NAME = Text("a name")
-ROWS = Rows()
+PATH = Text("a path")
+ROWS = Lists(None)
 
 
 def whole(low: int, high: int, unit: str = "", multiple: int = 1) -> Numbers:
@@ -174,7 +189,7 @@ def between(low: float, high: float, unit: str = "") -> Numbers:
     return Numbers(low, high, unit)
 
 
-def above(low: float, high: float = math.inf, unit: str = "") -> Numbers:
+def above(low: float, high: float, unit: str = "") -> Numbers:
     """Return the bounds of numbers above ``low``, up to ``high``."""
     return Numbers(low, high, unit, exclusive=True)
 
@@ -184,10 +199,6 @@ def one_of(*values: Any) -> Choices:
     return Choices(values)
 
 
-def list_of(elements: Numbers | Text, shortest: int = 0, longest: int = 10_000, order: Order = "any") -> Lists:
+def list_of(elements: Numbers | Text, shortest: int = 0, longest: int = MAX_LIST) -> Lists:
     """Return the bounds of lists with bounded elements."""
-    return Lists(elements, shortest, longest, order == "ascending")
-
-
-def _plain(number: float) -> str:
-    return str(number) if isinstance(number, int) else f"{number:g}"
+    return Lists(elements, shortest, longest)

@@ -18,13 +18,14 @@ from frozenseg.config.clip_section import (
 )
 from frozenseg.config.defaults import KEY_BY_NAME, KEYS, ROLES, Role, names_with_role
 from frozenseg.config.legacy import check_legacy, is_legacy
+from frozenseg.config.relations import check_relations, check_value
 from frozenseg.config.values import coerce
-from frozenseg.config.yaml_files import COMMAND_LINE, Setting, flatten, override, read_settings
+from frozenseg.config.yaml_files import COMMAND_LINE, Setting, flatten, override, read_settings, shortened
 from frozenseg.errors import ConfigError, did_you_mean
 
 ASSIGNMENT = "assignment"
 ORIGINS = "__origins__"  # attribute of a section: key → origin of its value
-VERSIONS = (2,)
+PREFIX = "__prefix__"  # attribute of a section: its dotted name with a dot at its end
 _CLIP = SECTION.rpartition(".")[2]
 ALIASES = {section.rpartition(".")[2]: _CLIP for section in PUBLISHED_SECTIONS}
 
@@ -32,8 +33,9 @@ ALIASES = {section.rpartition(".")[2]: _CLIP for section in PUBLISHED_SECTIONS}
 class CfgNode(FvcoreCfgNode):
     """Nested config keys, read as attributes: ``cfg.SOLVER.MAX_ITER``.
 
-    All settings are checked before any value changes: an unknown key or a value of the wrong type is an error that
-    names the file, the key and the nearest valid key. Only plain YAML is read; no code in a file is executed.
+    All settings are checked before any value changes: an unknown key, a value of the wrong type or outside of its
+    bounds, or values that contradict each other are an error that names the file, the key and the expected value. Only
+    plain YAML is read; no code in a file is executed.
 
     Example:
         >>> cfg = get_cfg()
@@ -45,6 +47,7 @@ class CfgNode(FvcoreCfgNode):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.__dict__[ORIGINS] = {}
+        self.__dict__[PREFIX] = ""
 
     def merge_from_file(self, cfg_filename: str | Path, allow_unsafe: bool = False) -> None:
         """Set the values of a YAML file and of the files in its ``_BASE_``.
@@ -54,7 +57,7 @@ class CfgNode(FvcoreCfgNode):
             allow_unsafe: argument of fvcore's method; only False is accepted.
 
         Raises:
-            ConfigError: see :func:`read_settings`; an unknown key; a value of the wrong type.
+            ConfigError: see :func:`read_settings`; an unknown key; a value of the wrong type or out of bounds.
         """
         _check_safe(allow_unsafe)
         self.merge_settings(read_settings(cfg_filename))
@@ -63,7 +66,7 @@ class CfgNode(FvcoreCfgNode):
         """Set ``[KEY, VALUE, KEY, VALUE, …]``, as from a command line.
 
         Raises:
-            ConfigError: a key without a value; an unknown key; a value of the wrong type.
+            ConfigError: a key without a value; an unknown key; a value of the wrong type or out of bounds.
         """
         self.merge_settings(command_line_settings(cfg_list))
 
@@ -71,7 +74,7 @@ class CfgNode(FvcoreCfgNode):
         """Set the values of another config.
 
         Raises:
-            ConfigError: an unknown key; a value of the wrong type.
+            ConfigError: an unknown key; a value of the wrong type or out of bounds.
         """
         origin = "merged config"
         self.merge_settings({name: Setting(value, origin) for name, value in flatten(dict(cfg_other), origin)})
@@ -84,7 +87,7 @@ class CfgNode(FvcoreCfgNode):
 
         Raises:
             AttributeError: the config is frozen.
-            ConfigError: an unknown key; a value of the wrong type.
+            ConfigError: an unknown key; a value of the wrong type or out of bounds.
         """
         if self.is_frozen():
             raise AttributeError("The config is frozen: defrost() it, or clone() it first.")
@@ -94,14 +97,14 @@ class CfgNode(FvcoreCfgNode):
         for name, setting in merge_spellings(settings, leaves.get(META_ARCHITECTURE, ""), leaves).items():
             if name in leaves:
                 checked[name] = Setting(coerce(name, setting, leaves[name]), setting.origin)
+                check_value(name, checked[name])
             elif is_legacy(name):
                 legacy[name] = setting
             else:
                 raise ConfigError(_unknown_key(name, setting, leaves))
-        if "VERSION" in checked and checked["VERSION"].value not in VERSIONS:
-            version, origin = checked["VERSION"]
-            raise ConfigError(f"{origin}: VERSION is {version}, expected {VERSIONS[0]}.")
         check_legacy(legacy)
+        merged = leaves | {name: setting.value for name, setting in checked.items()}
+        check_relations(merged, self.origins() | {name: origin for name, (_, origin) in checked.items()}, checked)
         for name, (value, origin) in checked.items():
             *sections, key = name.split(".")
             node = self
@@ -109,6 +112,18 @@ class CfgNode(FvcoreCfgNode):
                 node = node[section]
             node[key] = value
             node.__dict__[ORIGINS][key] = origin
+
+    def freeze(self) -> None:
+        """Make all values constant, after a check of the bounds and relations of values that were assigned.
+
+        Raises:
+            ConfigError: a value is out of bounds, or two values contradict each other.
+        """
+        values, origins = dict(flatten(self, "config", self.__dict__[PREFIX])), self.origins()
+        for name, value in values.items():
+            check_value(name, Setting(value, origins.get(name, "config")))
+        check_relations(values, origins, values)
+        super().freeze()
 
     def origins(self) -> dict[str, str]:
         """Return the origin (file, ``command line`` or ``assignment``) of each value that is set, by dotted key.
@@ -182,13 +197,14 @@ class CfgNode(FvcoreCfgNode):
 
         Raises:
             AttributeError: the config is frozen.
-            ConfigError: there is no such key, or the value is of the wrong type.
+            ConfigError: there is no such key, or the value is of the wrong type or out of bounds.
         """
         if not self.is_frozen() and name not in self.__dict__:
             if name not in self:
                 raise ConfigError(f"Unknown key {name!r}.{did_you_mean(name, self)}")
             if not isinstance(val, CfgNode):
                 val = coerce(name, Setting(val, ASSIGNMENT), self[name])
+                check_value(f"{self.__dict__[PREFIX]}{name}", Setting(val, ASSIGNMENT))
                 self.__dict__[ORIGINS][name] = ASSIGNMENT
         super().__setattr__(name, val)
 
@@ -199,8 +215,9 @@ def get_cfg() -> CfgNode:
     for key in KEYS:
         *sections, last = key.name.split(".")
         node = root
-        for section in sections:
+        for depth, section in enumerate(sections, start=1):
             node = node.setdefault(section, CfgNode())
+            node.__dict__[PREFIX] = "".join(f"{name}." for name in sections[:depth])
         node[last] = copy.deepcopy(key.default)
     return root
 
@@ -234,7 +251,7 @@ def _described(tree: Mapping[str, Any], origins: Mapping[str, str], prefix: str 
 
 def _unknown_key(name: str, setting: Setting, leaves: Mapping[str, Any]) -> str:
     if any(leaf.startswith(f"{canonical_name(f'{name}.')}") for leaf in leaves):
-        return f"{setting.origin}: {name} is a section of keys, received {setting.value!r} for it."
+        return f"{setting.origin}: {name} is a section of keys, received {shortened(setting.value)} for it."
     valid = [*leaves, *_published_spellings(leaves)]
     tail = name.upper().rpartition(".")[2]
     same_tail = [leaf for leaf in valid if leaf.rpartition(".")[2] == tail]

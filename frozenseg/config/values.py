@@ -1,15 +1,17 @@
 """Conversion of config values to the type of their key; a ConfigError states what the key accepts."""
 
 import ast
+import re
 from typing import Any
 
 import yaml
 
-from frozenseg.config.yaml_files import Setting
+from frozenseg.config.yaml_files import Setting, is_too_deep, shortened
 from frozenseg.errors import ConfigError
 
 # keys with lists of lists of any values, with an example; the code that reads them checks them
 LISTS_OF_ROWS = {"EXPECTED_RESULTS": [["panoptic_seg", "PQ", 30.5, 0.1]]}
+DOUBLE_QUOTED = re.compile(r'"[^"]*"')  # YAML reads escape sequences in double quotes only
 TYPE_NAMES = {bool: "True or False", int: "a whole number", float: "a number", str: "text", list: "a list"}
 
 
@@ -31,24 +33,33 @@ def coerce(name: str, setting: Setting, default: Any) -> Any:
     example = LISTS_OF_ROWS.get(name.rpartition(".")[2])
     try:
         return _convert(setting.value, default) if example is None else _rows(setting.value)
-    except TypeError:
-        actual = "nothing" if setting.value is None else f"{setting.value!r} ({type(setting.value).__name__})"
+    except (TypeError, OverflowError):  # a whole number may be too large for a number
+        actual = "nothing" if setting.value is None else f"{shortened(setting.value)} ({type(setting.value).__name__})"
         expected = f"{TYPE_NAMES[type(default)]} such as {_example(example or default)}"
         raise ConfigError(f"{setting.origin}: {name} is {actual}, expected {expected}.") from None
 
 
 def read_literal(value: Any) -> Any:
-    """Parse a text as a Python literal or as YAML; return other text and other values unchanged."""
+    """Parse a text as a Python literal or as YAML; return other text and other values unchanged.
+
+    A backslash is an ordinary character in all quotes, so that paths of Windows stay as typed.
+    """
     if not isinstance(value, str):
         return value
     try:
-        return ast.literal_eval(value)
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return ast.literal_eval(_escaped(value))
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         pass
-    try:
-        return yaml.safe_load(value)
-    except yaml.YAMLError:
+    if is_too_deep(value):
         return value
+    try:
+        return yaml.safe_load(DOUBLE_QUOTED.sub(lambda match: _escaped(match.group()), value))
+    except (yaml.YAMLError, ValueError, RecursionError):  # such as a date that does not exist
+        return value
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\")
 
 
 def _convert(value: Any, default: Any) -> Any:

@@ -1,5 +1,6 @@
 """Settings from YAML files: plain values with ``_BASE_`` resolved, each with its file."""
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,6 +11,8 @@ from frozenseg.config.config_files import find_config
 from frozenseg.errors import ConfigError
 
 BASE_KEY = "_BASE_"
+MAX_SHOWN = 200  # characters of a value in a message
+MAX_VALUES, MAX_DEPTH = 100_000, 50  # of a YAML file
 COMMAND_LINE = "command line"  # origin of settings from KEY VALUE pairs
 
 
@@ -23,6 +26,15 @@ class Setting(NamedTuple):
 
     value: Any
     origin: str
+
+
+def shortened(value: Any) -> str:
+    """Return the representation of a value for a message, without the end if it is long."""
+    try:
+        text = repr(value)
+    except ValueError:  # Python prints no whole number of more than 4300 digits
+        return f"a {type(value).__name__} of thousands of digits"
+    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…"
 
 
 class _StrictLoader(yaml.SafeLoader):
@@ -113,7 +125,19 @@ def _text(path: Path) -> str:
         raise ConfigError(f"{path} cannot be read as YAML ({' '.join(str(error).split())}).") from error
 
 
+def is_too_deep(text: str) -> bool:
+    """Return True if the brackets of a text nest so deeply that a YAML parser would take minutes to refuse it."""
+    depth = 0
+    for bracket in re.findall(r"[][{}]", text):
+        depth += 1 if bracket in "[{" else -1
+        if depth > MAX_DEPTH:
+            return True
+    return False
+
+
 def _parse(text: str, origin: str) -> dict[str, Any]:
+    if is_too_deep(text):
+        raise ConfigError(f"{origin} nests more than {MAX_DEPTH} brackets, expected the keys of a config.")
     try:
         # the loader is a SafeLoader: it builds plain values only
         tree = yaml.load(text, Loader=_StrictLoader)  # noqa: S506
@@ -122,9 +146,27 @@ def _parse(text: str, origin: str) -> dict[str, Any]:
         raise ConfigError(f"{origin} is not plain YAML: {error.problem}{line}.") from error
     except yaml.YAMLError as error:
         raise ConfigError(f"{origin} cannot be read as YAML ({' '.join(str(error).split())}).") from error
+    except (ValueError, RecursionError) as error:  # such as a date that does not exist
+        raise ConfigError(f"{origin} cannot be read as YAML ({' '.join(str(error).split())[:200]}).") from error
     if not isinstance(tree, dict):
         raise ConfigError(f"{origin} holds {type(tree).__name__}, expected keys with values such as 'SEED: 1'.")
+    _check_size(tree, origin)
     return tree
+
+
+def _check_size(tree: dict[str, Any], origin: str) -> None:
+    """Raise ConfigError for a tree with too many values; its aliases (``*name``) count each time."""
+    values, count = [(tree, 0)], 0
+    while values:
+        value, depth = values.pop()
+        count += 1
+        if count > MAX_VALUES or depth > MAX_DEPTH:
+            raise ConfigError(
+                f"{origin} has more than {MAX_VALUES} values or {MAX_DEPTH} levels, expected the keys of one config: "
+                "remove the aliases (*name) that repeat values."
+            )
+        children = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+        values.extend((child, depth + 1) for child in children)
 
 
 def _bases(value: Any, path: Path) -> list[Path]:

@@ -177,7 +177,7 @@ def test_query_injector_adds_the_projected_mean() -> None:
 
 
 def test_contradicting_keys_are_refused() -> None:
-    with pytest.raises(ConfigError, match=r"SAM_QUERY_FUSE_LAYER is 3; it must be 0, 1 or 2, or -1"):
+    with pytest.raises(ConfigError, match="SAM_QUERY_FUSE_LAYER is 3, expected a whole number from -1 to 2"):
         head("MODEL.MASK_FORMER.SAM_QUERY_FUSE_LAYER", 3)
     with pytest.raises(ConfigError, match="MASK_DIM 32 must equal MODEL.MASK_FORMER.HIDDEN_DIM 64"):
         head("MODEL.SEM_SEG_HEAD.MASK_DIM", 32)

@@ -8,7 +8,7 @@ from frozenseg.errors import ConfigError
 from frozenseg.modeling.build import build_model
 from frozenseg.modeling.clip.base import FrozenCLIP
 from frozenseg.modeling.clip.build import build_clip
-from frozenseg.modeling.frozen import Frozen
+from frozenseg.modeling.frozen import Frozen, precision_named
 from frozenseg.modeling.layers.recompute import run_layer
 from frozenseg.modeling.meta_arch.base import MaskClassifier
 from frozenseg.modeling.segmentation_model import SegmentationModel
@@ -86,8 +86,10 @@ def test_frozen_weights_that_are_loaded_after_building_count() -> None:
 
 
 def test_an_unknown_precision() -> None:
-    with pytest.raises(ConfigError, match="Unknown MODEL.FROZEN_DTYPE 'float8'. Did you mean .*Available: float32, bf"):
+    with pytest.raises(ConfigError, match="MODEL.FROZEN_DTYPE is 'float8', expected 'float32' or 'bf.* Did you mean"):
         model("MODEL.FROZEN_DTYPE", "float8")
+    with pytest.raises(ConfigError, match="Unknown MODEL.FROZEN_DTYPE 'float8'. Did you mean .*Available: float32, bf"):
+        precision_named("float8")
 
 
 class WithoutTrunk(Frozen):

@@ -178,5 +178,5 @@ def test_sam_itself_proposes(model, monkeypatch):
 def test_what_cannot_be_is_refused():
     with pytest.raises(ConfigError, match="FC-CLIP has no SAM"):
         build_model(tiny_config("FCCLIP", "TEST.USE_SAM_MASKS", True), TRAINING)
-    with pytest.raises(ConfigError, match=r"TEST\.SAM_MASK_PRED_ALPHA is 2\.0; set it to a number from 0 to 1"):
+    with pytest.raises(ConfigError, match=r"TEST\.SAM_MASK_PRED_ALPHA is 2\.0, expected a number from 0 to 1"):
         build_model(tiny_config("FrozenSeg", "TEST.USE_SAM_MASKS", True, "TEST.SAM_MASK_PRED_ALPHA", 2.0), TRAINING)

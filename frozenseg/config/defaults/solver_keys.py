@@ -1,8 +1,6 @@
 """Keys of SOLVER: optimiser, schedule, precision and checkpoints."""
 
-import math
-
-from frozenseg.config.bounds import MAX_STEPS, NAME, SWITCH, Numbers, above, between, list_of, one_of, whole
+from frozenseg.config.bounds import MAX_STEPS, NAME, SWITCH, Lists, Numbers, above, between, one_of, whole
 from frozenseg.config.defaults.key import Key
 
 STEPS = whole(0, MAX_STEPS, "steps")
@@ -31,7 +29,7 @@ SOLVER_KEYS: tuple[Key, ...] = (
         "SOLVER.STEPS",
         [327778, 355092],
         "training",
-        list_of(whole(1, MAX_STEPS, "steps"), order="ascending"),
+        Lists(whole(1, MAX_STEPS, "steps"), ascending=True),
         "iterations at which the learning rate drops (multi-step)",
     ),
     Key("SOLVER.GAMMA", 0.1, "training", between(0, 1), "factor of each drop (multi-step)"),
@@ -62,7 +60,7 @@ SOLVER_KEYS: tuple[Key, ...] = (
         "SOLVER.CLIP_GRADIENTS.NORM_TYPE",
         2.0,
         "training",
-        Numbers(0, math.inf, exclusive=True, infinite=True),
+        Numbers(1, 10, infinite=True),
         "order of the norm",
     ),
     Key("SOLVER.AMP.ENABLED", True, "training", SWITCH, "mixed precision"),

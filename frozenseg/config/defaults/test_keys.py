@@ -21,7 +21,7 @@ TEST_KEYS: tuple[Key, ...] = (
         "TEST.AUG.MIN_SIZES",
         list(range(400, 1300, 100)),
         "result",
-        list_of(whole(1, MAX_PIXELS, "pixels"), 0, 100),
+        list_of(whole(1, MAX_PIXELS, "pixels"), 1, 100),
         "shortest edges of the sizes, pixels",
     ),
     Key("TEST.AUG.MAX_SIZE", 4000, "result", whole(1, MAX_PIXELS, "pixels"), "longest edge of every size, pixels"),

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import torch
 
 from frozenseg.config import CfgNode
-from frozenseg.errors import ConfigError, did_you_mean
+from frozenseg.errors import ConfigError
 
 DTYPES = {"float16": torch.float16, "bfloat16": torch.bfloat16}
 
@@ -31,13 +31,9 @@ class Precision(NamedTuple):
         """Read SOLVER.AMP; on a CPU float16 is replaced by float32.
 
         Raises:
-            ConfigError: an unknown SOLVER.AMP.DTYPE, or a GPU without bfloat16.
+            ConfigError: a GPU without bfloat16.
         """
         amp = cfg.SOLVER.AMP
-        if amp.DTYPE not in DTYPES:
-            raise ConfigError(
-                f"SOLVER.AMP.DTYPE is {amp.DTYPE!r}.{did_you_mean(amp.DTYPE, DTYPES)} Known: {', '.join(DTYPES)}."
-            )
         dtype, gpu = DTYPES[amp.DTYPE], device.type == "cuda"
         if not amp.ENABLED or (dtype == torch.float16 and not gpu):
             return cls.of(device.type)

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from frozenseg.config import CfgNode
-from frozenseg.errors import ConfigError
 from frozenseg.modeling.layers.row_strips import row_strips
 from frozenseg.modeling.sam.automatic_masks.placement import Placement
 from frozenseg.modeling.sam.automatic_masks.proposal_settings import ProposalSettings
@@ -28,17 +27,10 @@ class ProposalEnsemble(NamedTuple):
 
     @classmethod
     def from_config(cls, cfg: CfgNode) -> "ProposalEnsemble | None":
-        """Build from the keys of TEST; None if the ensemble is off.
-
-        Raises:
-            ConfigError: a weight or a threshold outside of 0 … 1.
-        """
+        """Build from the keys of TEST; None if the ensemble is off."""
         keys = cfg.TEST
         if not keys.USE_SAM_MASKS:
             return None
-        for name in ("SAM_MASK_PRED_ALPHA", "SAM_MASK_THRESHOLD"):
-            if not 0 <= keys[name] <= 1:
-                raise ConfigError(f"TEST.{name} is {keys[name]}; set it to a number from 0 to 1.")
         masks = ProposalSettings(
             points_per_side=keys.SAM_MASK_POINTS, swap_red_and_blue=keys.SAM_MASK_BGR, bf16=keys.SAM_MASK_BF16
         )

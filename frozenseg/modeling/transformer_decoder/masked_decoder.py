@@ -107,12 +107,9 @@ class MultiScaleMaskedTransformerDecoder(nn.Module):
             with_sam: True if the model has a SAM; False switches both injectors off.
 
         Raises:
-            ConfigError: an injector at a scale that does not exist, or contradicting widths.
+            ConfigError: contradicting widths.
         """
         keys = cfg.MODEL.MASK_FORMER
-        for name in ("SAM_FEATURE_FUSE_LAYER", "SAM_QUERY_FUSE_LAYER"):
-            if keys[name] not in (NEVER, *range(SCALES)):
-                raise ConfigError(f"MODEL.MASK_FORMER.{name} is {keys[name]}; it must be 0, 1 or 2, or -1 for off.")
         mask_width, map_width = cfg.MODEL.SEM_SEG_HEAD.MASK_DIM, cfg.MODEL.SEM_SEG_HEAD.CONVS_DIM
         if with_sam and keys.SAM_FEATURE_FUSE_LAYER != NEVER and map_width != keys.HIDDEN_DIM:
             raise ConfigError(

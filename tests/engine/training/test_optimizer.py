@@ -75,12 +75,10 @@ def test_sgd(cfg: CfgNode) -> None:
 def test_mistakes(cfg: CfgNode) -> None:
     with pytest.raises(ConfigError, match="Linear has no parameter that requires a gradient"):
         build_optimizer(cfg, nn.Linear(1, 1).requires_grad_(False))
-    cfg.SOLVER.OPTIMIZER = "ADAM"
-    with pytest.raises(ConfigError, match="Unknown SOLVER.OPTIMIZER 'ADAM'. Did you mean 'ADAMW'"):
-        build_optimizer(cfg, nn.Linear(1, 1))
-    cfg.SOLVER.CLIP_GRADIENTS.CLIP_TYPE = "value"
-    with pytest.raises(ConfigError, match="CLIP_TYPE is 'value'; only 'full_model' is supported"):
-        build_gradient_clip(cfg)
+    with pytest.raises(ConfigError, match="SOLVER.OPTIMIZER is 'ADAM', expected .* Did you mean 'ADAMW'"):
+        cfg.SOLVER.OPTIMIZER = "ADAM"
+    with pytest.raises(ConfigError, match="SOLVER.CLIP_GRADIENTS.CLIP_TYPE is 'value', expected 'full_model'"):
+        cfg.SOLVER.CLIP_GRADIENTS.CLIP_TYPE = "value"
 
 
 def test_clipping_is_over_all_parameters_together(cfg: CfgNode) -> None:

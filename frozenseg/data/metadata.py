@@ -40,6 +40,8 @@ class Metadata:
         name: short name, for tables and files.
         vocabulary: the classes with their synonyms and thing/stuff flags.
         category_ids: id of each class in the annotation files.
+        category_names: official name of each class, which the categories of annotation files are compared with; empty
+            for data sets without a table.
         colors: RGB colour (0-255) of each class.
         category_groups: subsets of the classes that are reported separately: name → class indices.
         evaluator_type: key that selects the evaluators.
@@ -59,6 +61,7 @@ class Metadata:
     vocabulary: Vocabulary
     category_ids: tuple[int, ...]
     colors: tuple[Colour, ...]
+    category_names: tuple[str, ...] = ()
     category_groups: Mapping[str, Sequence[int]] = MappingProxyType({})
     evaluator_type: str
     ignore_label: int

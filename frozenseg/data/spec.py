@@ -23,6 +23,7 @@ class CategoryRow(NamedTuple):
         isthing: True for things, False for stuff.
         rgb: colour in drawings, 0-255.
         group: a subset of the classes that is reported separately; empty for none.
+        official: name in the annotation files; empty if unknown.
     """
 
     id: int
@@ -30,6 +31,7 @@ class CategoryRow(NamedTuple):
     isthing: bool
     rgb: tuple[int, int, int]
     group: str = ""
+    official: str = ""
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,7 @@ class DatasetSpec:
             "known_occurring": self.occurring,
             "published_seen": self.published_seen,
             "category_groups": groups,
+            "category_names": tuple(row.official for row in rows) if all(row.official for row in rows) else (),
             "prepare_command": self.prepare_command.format(root=root),
             **paths,
             **{name: str(root / path) for name, path in self.files.items()},
@@ -124,4 +127,4 @@ def read_categories(file_name: str) -> tuple[CategoryRow, ...]:
 def _read_row(row: Mapping[str, str]) -> CategoryRow:
     names = tuple(name.strip() for name in (row["synonyms"] or row["name"]).split(","))
     rgb = (int(row["r"]), int(row["g"]), int(row["b"]))
-    return CategoryRow(int(row["id"]), names, row["isthing"] == "1", rgb, row.get("group") or "")
+    return CategoryRow(int(row["id"]), names, row["isthing"] == "1", rgb, row.get("group") or "", row["name"])

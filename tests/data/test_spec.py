@@ -69,6 +69,6 @@ def test_synonyms_default_to_the_name_and_groups_are_read(tmp_path, monkeypatch)
     (tmp_path / "categories" / "good.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
     monkeypatch.setattr("frozenseg.data.spec.resources.files", lambda package: tmp_path)
     assert read_categories("good.tsv") == (
-        CategoryRow(1, ("cat",), True, (0, 1, 2), "f"),
-        CategoryRow(7, ("wall", "stone wall"), False, (3, 4, 5)),
+        CategoryRow(1, ("cat",), True, (0, 1, 2), "f", "cat"),
+        CategoryRow(7, ("wall", "stone wall"), False, (3, 4, 5), "", "wall-x"),
     )

@@ -12,7 +12,12 @@ def categories_of(split: str) -> tuple[CategoryRow, ...]:
     categories = all_categories() if split == "val_unseen" else seen_categories()
     return tuple(
         CategoryRow(
-            category.id, category.names, category.isthing, category.rgb, "" if category.tier == SEEN else category.tier
+            category.id,
+            category.names,
+            category.isthing,
+            category.rgb,
+            group="" if category.tier == SEEN else category.tier,
+            official=category.names[0],
         )
         for category in categories
     )

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from frozenseg.data.formats.annotation_file import existing_path, read_annotations, refuse_repeated_images
 from frozenseg.data.formats.coco_panoptic import segment_converter
+from frozenseg.data.known_categories import refuse_other_categories
 from frozenseg.data.metadata import Metadata
 from frozenseg.errors import DataError
 from frozenseg.structures.record import Record
@@ -50,6 +51,7 @@ def load_cityscapes_panoptic(metadata: Metadata) -> list[Record]:
     panoptic_json = existing_path(metadata, "panoptic_json", "annotation file")
     panoptic_root = existing_path(metadata, "panoptic_root", "folder of panoptic PNGs")
     content, convert = read_annotations(panoptic_json), segment_converter(metadata)
+    refuse_other_categories(metadata, panoptic_json, content.get("categories"))
     try:
         refuse_repeated_images(metadata, panoptic_json, [entry["image_id"] for entry in content["annotations"]])
         annotations = {entry["image_id"]: entry for entry in content["annotations"]}

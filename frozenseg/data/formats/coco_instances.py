@@ -10,6 +10,7 @@ from frozenseg.data.formats.annotation_file import (
     refuse_repeated_images,
 )
 from frozenseg.data.formats.image_paths import ImagePaths
+from frozenseg.data.known_categories import refuse_other_categories
 from frozenseg.data.metadata import Metadata
 from frozenseg.errors import DataError
 from frozenseg.structures.record import Record
@@ -41,6 +42,7 @@ def load_objects(metadata: Metadata, image_fields: Callable[[ImagePaths, JsonObj
     json_file = existing_path(metadata, "json_file", "annotation file")
     paths = ImagePaths(existing_path(metadata, "image_root", "image folder"), json_file)
     content, contiguous_ids = read_annotations(json_file), metadata.thing_contiguous_ids
+    refuse_other_categories(metadata, json_file, content.get("categories"))
     try:
         refuse_repeated_images(metadata, json_file, [image["id"] for image in content["images"]])
         records: dict[Any, Record] = {

@@ -10,6 +10,7 @@ from frozenseg.data.formats.annotation_file import (
     refuse_repeated_images,
 )
 from frozenseg.data.formats.image_paths import ImagePaths
+from frozenseg.data.known_categories import refuse_other_categories
 from frozenseg.data.metadata import Metadata
 from frozenseg.errors import DataError
 from frozenseg.structures.record import Record
@@ -36,6 +37,7 @@ def load_coco_panoptic(metadata: Metadata) -> list[Record]:
     panoptic_root = existing_path(metadata, "panoptic_root", "folder of panoptic PNGs")
     png_paths = ImagePaths(panoptic_root, panoptic_json, "masks=")
     content, convert = read_annotations(panoptic_json), segment_converter(metadata)
+    refuse_other_categories(metadata, panoptic_json, content.get("categories"))
     try:
         images = {image["id"]: image for image in content["images"]}
         refuse_repeated_images(metadata, panoptic_json, [entry["image_id"] for entry in content["annotations"]])

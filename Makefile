@@ -1,5 +1,6 @@
 # make quickstart   install, make a small world, train on it, evaluate, draw pictures
 # make test         install, run the whole test suite (PYTEST_ADDOPTS passes through)
+# make fuzz         install, check new damaged inputs on all cores for an hour (FUZZ_SECONDS=their time)
 # make parity       install, compare the full-size models with the reference's numbers (GOLDENS=their folder)
 # make lint         install, check style, types and spelling
 # make wheel        build the wheel, install it into a fresh environment away from the clone, run README's example there
@@ -8,19 +9,23 @@
 PYTHON ?= python3
 VENV ?= .venv
 GOLDENS ?= ../shared/parity
+FUZZ_SECONDS ?= 3600
 ifeq ($(OS),Windows_NT)
 BIN := $(VENV)/Scripts
 else
 BIN := $(VENV)/bin
 endif
 
-.PHONY: quickstart test parity lint wheel clean
+.PHONY: quickstart test fuzz parity lint wheel clean
 
 quickstart: $(VENV)/installed-quickstart
 	$(BIN)/python tools/quickstart.py
 
 test: $(VENV)/installed-dev
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist worksteal
+
+fuzz: $(VENV)/installed-dev
+	$(BIN)/python -m tests.fuzz --seconds $(FUZZ_SECONDS)
 
 parity: $(VENV)/installed-dev
 	$(BIN)/python tools/parity.py --goldens $(GOLDENS)

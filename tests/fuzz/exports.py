@@ -140,8 +140,13 @@ def write_segments(folder: Path) -> Path:
     path = folder / "masks"
     path.mkdir()
     for number in (1, 2):
-        Image.fromarray(id_to_rgb(segment_ids(number))).save(path / f"{number}.png")
+        write_ids(path / f"{number}.png", segment_ids(number))
     return path
+
+
+def write_ids(path: Path, ids: np.ndarray) -> None:
+    """Write a panoptic PNG."""
+    Image.fromarray(id_to_rgb(ids)).save(path)
 
 
 def write_json(path: Path, content: Any) -> Path:

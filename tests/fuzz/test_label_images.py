@@ -28,7 +28,7 @@ def label_image_cases(draw: DrawFn) -> dict[str, Any]:
     values = draw(st.sampled_from(VALUES))
     mode = draw(st.sampled_from(("L", "L", "P", "I;16", "I", "RGB", "RGBA", "1", "LA")))
     size = draw(st.sampled_from(((HEIGHT, WIDTH), (HEIGHT, WIDTH), (WIDTH, HEIGHT), (1, 1), (HEIGHT, WIDTH + 1))))
-    suffix = draw(st.sampled_from(("png", "png", "tiff", "bmp")))
+    suffix = draw(st.sampled_from(("png", "png", "tiff", "bmp") if mode in ("L", "P", "RGB", "1") else ("png", "tiff")))
     labels = np.random.default_rng(draw(st.integers(0, 99))).choice(values, size)
     buffer = io.BytesIO()
     _label_image(labels, mode).save(buffer, suffix)

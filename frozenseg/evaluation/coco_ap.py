@@ -76,7 +76,8 @@ def score_masks(
     """Score masks against loaded annotations ``content``; see :func:`coco_ap`."""
     coco, evaluation_class = _classes(package or ap_package())
     # image ids may be strings, which faster-coco-eval does not accept
-    number_of = {image: number for number, image in enumerate(sorted(entry["id"] for entry in content["images"]), 1)}
+    listed = sorted((entry["id"] for entry in content["images"]), key=lambda image: (isinstance(image, str), image))
+    number_of = {image: number for number, image in enumerate(listed, 1)}
     annotations = _numbered(content["annotations"], number_of)
     lines = _numbered(predictions, number_of)
     files = [{**entry, "id": number_of[entry["id"]]} for entry in content["images"]]

@@ -1,16 +1,13 @@
 """Entries of JSON files with checked access to their fields, and ids that two files spell differently."""
 
 import math
-import reprlib
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeGuard
 
-from frozenseg.errors import DataError
+from frozenseg.errors import DataError, shown
 from frozenseg.structures.record import ImageId
 
-_SHORT = reprlib.Repr()
-_SHORT.maxstring, _SHORT.maxother = 80, 80  # characters
 LARGEST_INTEGER = 2**53  # above, a float does not represent all integers
 
 
@@ -39,7 +36,7 @@ class Entry:
             DataError: it is not an object.
         """
         if not isinstance(value, dict):
-            raise DataError(f"{name} is {shorten(value)}: expected an object with {expected}.")
+            raise DataError(f"{name} is {shown(value)}: expected an object with {expected}.")
         return cls(name, value)
 
     def entries(self, field: str, kind: str, parent: object, expected: str) -> Iterator["Entry"]:
@@ -78,7 +75,7 @@ class Entry:
         """
         expected = f"{meaning}, {smallest} to {largest}"
         value = self.required(field, expected)
-        if not _is_finite_number(value) or value != int(value) or not smallest <= value <= largest:
+        if not is_finite_number(value) or value != int(value) or not smallest <= value <= largest:
             raise self.refused(field, expected)
         return int(value)
 
@@ -89,7 +86,7 @@ class Entry:
             DataError: the field is missing or not a finite number.
         """
         value: object = self.required(field, "a finite number")
-        if not _is_finite_number(value):
+        if not is_finite_number(value):
             raise self.refused(field, "a finite number")
         return value
 
@@ -124,13 +121,13 @@ class Entry:
         value = self.required(field, "an integer or a text")
         if isinstance(value, str) and value:
             return value
-        if not _is_finite_number(value) or value != int(value):
+        if not is_finite_number(value) or value != int(value):
             raise self.refused(field, "an integer or a text")
         return int(value)
 
     def refused(self, field: str, expected: str) -> DataError:
         """Return the error for a wrong value of a field."""
-        return DataError(f"{self.name} has the {field} {shorten(self.fields[field])}: expected {expected}.")
+        return DataError(f"{self.name} has the {field} {shown(self.fields[field])}: expected {expected}.")
 
 
 class KnownIds:
@@ -161,7 +158,7 @@ class KnownIds:
         if str(value) not in self._by_text:
             few = sorted(self._by_text)[:3]
             raise DataError(
-                f"{entry.name} has the {field} {shorten(value)}, which the ground truth does not have: expected one of "
+                f"{entry.name} has the {field} {shown(value)}, which the ground truth does not have: expected one of "
                 f"its {len(self._index)} {self.kind} ids ({', '.join(few)}{', …' if len(self._index) > 3 else ''})."
             )
         self._respelled[value] = self._by_text[str(value)]
@@ -182,19 +179,14 @@ class KnownIds:
         ]
 
 
-def shorten(value: object) -> str:
-    """Return a received JSON value for a message, without the middle of long texts, numbers, lists and objects."""
-    return _SHORT.repr(value)
+def is_finite_number(value: object) -> TypeGuard[float]:
+    """Return True for integers and floats that are finite as float64; bool is no number here."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return False
+    return abs(value) <= 1e300 and math.isfinite(value)
 
 
 def _id_of(value: object) -> str:
     """Return the id of an entry in brackets; empty if it has none."""
     field = next((field for field in ("id", "image_id") if isinstance(value, dict) and field in value), None)
-    return f" ({field} {shorten(value[field])})" if field and isinstance(value, dict) else ""
-
-
-def _is_finite_number(value: object) -> TypeGuard[float]:
-    """Return True for integers and floats that are finite as float64; bool is no number here."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return False
-    return abs(value) <= 1e300 and math.isfinite(value)
+    return f" ({field} {shown(value[field])})" if field and isinstance(value, dict) else ""

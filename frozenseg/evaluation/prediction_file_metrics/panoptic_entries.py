@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from frozenseg.errors import DataError
+from frozenseg.errors import DataError, shown
 from frozenseg.evaluation.panoptic_matching import LARGEST_ID
-from frozenseg.evaluation.prediction_file_metrics.entries import Entry, KnownIds, shorten
+from frozenseg.evaluation.prediction_file_metrics.entries import Entry, KnownIds
 from frozenseg.evaluation.prediction_file_metrics.pairs import PanopticFile
 from frozenseg.evaluation.prediction_file_metrics.scores import first_duplicate
 from frozenseg.structures.record import ImageId
@@ -116,7 +116,7 @@ class PanopticEntries:
         path = self.folder / entry.text("file_name", "the name of a PNG")
         if not os.path.isfile(path):  # Path.is_file raises an error for names that are too long
             raise DataError(
-                f"The image {shorten(str(path))}, which the JSON file names (image {image} of {self.path}), does not "
+                f"The image {shown(str(path))}, which the JSON file names (image {image} of {self.path}), does not "
                 "exist: check the folder and file_name."
             )
         segments = entry.entries("segments_info", "Segment", f"image {image} in {self.path}", SEGMENT_FIELDS)

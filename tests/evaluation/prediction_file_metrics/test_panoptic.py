@@ -319,9 +319,7 @@ def test_category_names_of_the_predictions_are_compared(street):
     assert score(truth, guess).results == expected.results
     assert "1 categories have another name in the predictions, such as 17: 'puppy' for 'dog'" in score(*street).notes[0]
     guess.categories = [{"id": 90, "name": "dog"}, {"id": 17, "name": "cat"}]
-    with pytest.raises(
-        DataError, match="category 90 'dog', which is 'cat' in the ground truth; there, 'dog' has"
-    ):
+    with pytest.raises(DataError, match="category 90 'dog', which is 'cat' in the ground truth; there, 'dog' has"):
         score(truth, guess)
 
 

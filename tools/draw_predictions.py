@@ -60,12 +60,14 @@ def draw_predictions(arguments: argparse.Namespace) -> list[Path]:
     from frozenseg.config import load_config
     from frozenseg.data.checks.before_run import check_samples
     from frozenseg.data.loader import EvalDataset
-    from frozenseg.data.run_vocabulary import build_vocabulary, resolve_for_run
+    from frozenseg.data.run_vocabulary import resolve_for_run
+    from frozenseg.data.training_classes import training_classes
     from frozenseg.device import pick_device
     from frozenseg.engine.evaluation.runner import requested_outputs
     from frozenseg.log import setup_logging
     from frozenseg.modeling.build import build_model
-    from frozenseg.modeling.load_weights import load_trained
+    from frozenseg.modeling.checkpoint_file import read_checkpoint, trained_vocabulary
+    from frozenseg.modeling.load_weights import load_checkpoint
 
     setup_logging()
     cfg = load_config(arguments.config_file, arguments.options)
@@ -74,8 +76,10 @@ def draw_predictions(arguments: argparse.Namespace) -> list[Path]:
     datasets = [resolve_for_run(cfg, name) for name in cfg.DATASETS.TEST]
     opened = [EvalDataset.open(cfg, dataset, requested_outputs(cfg)) for dataset in datasets]
     check_samples((dataset.opened for dataset in opened), cfg.DATASETS.SKIP_BAD)
-    model = build_model(cfg, build_vocabulary(cfg, cfg.DATASETS.TRAIN[0])).eval()
-    load_trained(model, cfg.MODEL.WEIGHTS, allow_partial=cfg.MODEL.ALLOW_PARTIAL_WEIGHTS)
+    checkpoint = read_checkpoint(cfg.MODEL.WEIGHTS)
+    training = training_classes(cfg, trained_vocabulary(checkpoint), checkpoint.get("config", ""), cfg.MODEL.WEIGHTS)
+    model = build_model(cfg, training.vocabulary).eval()
+    load_checkpoint(model, checkpoint, cfg.MODEL.WEIGHTS, allow_partial=cfg.MODEL.ALLOW_PARTIAL_WEIGHTS)
     model.to(pick_device(cfg.MODEL.DEVICE))
     arguments.output.mkdir(parents=True, exist_ok=True)
     paths = []

@@ -25,6 +25,7 @@ from frozenseg.config import CfgNode, load_config
 from frozenseg.data.checks.before_run import check_samples
 from frozenseg.data.loader import TrainDataset
 from frozenseg.data.run_vocabulary import resolve_for_run
+from frozenseg.data.training_classes import refuse_other_classes
 from frozenseg.device import pick_device
 from frozenseg.engine.checkpoints.checkpoint import Checkpointer, read_training_checkpoint
 from frozenseg.engine.checkpoints.checkpoint_index import CheckpointIndex, KeepPolicy, delete_checkpoint_index
@@ -40,6 +41,7 @@ from frozenseg.engine.training.precision import Precision
 from frozenseg.engine.training.writers import JsonLines, summed_by_kind
 from frozenseg.log import get_logger
 from frozenseg.modeling.build import build_model
+from frozenseg.modeling.checkpoint_file import trained_vocabulary
 from frozenseg.modeling.load_weights import load_trained
 from frozenseg.modeling.meta_arch.base import MaskClassifier
 
@@ -59,6 +61,8 @@ def train(cfg: CfgNode, resume: bool) -> int:
     # class names and data
     training = [resolve_for_run(cfg, name) for name in cfg.DATASETS.TRAIN]
     vocabulary = training[0].vocabulary
+    if checkpoint:
+        refuse_other_classes(cfg, trained_vocabulary(checkpoint), vocabulary, str(path))
     benchmarks = build_benchmarks(cfg, training[0])
     train_set = TrainDataset.open(cfg, training)
     check_samples(train_set.parts, cfg.DATASETS.SKIP_BAD)

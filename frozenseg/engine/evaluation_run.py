@@ -7,13 +7,14 @@ from typing import Any
 from frozenseg.config import CfgNode, find_config, load_config, with_protocol
 from frozenseg.data.catalog import MetadataCatalog
 from frozenseg.data.checks.before_run import write_contact_sheets
-from frozenseg.data.run_vocabulary import resolve_for_run
+from frozenseg.data.training_classes import training_classes
 from frozenseg.engine.evaluation.runner import build_benchmarks, evaluate
 from frozenseg.engine.setup import errors_in_log_file, prepare_folder, with_seed, write_config
 from frozenseg.engine.training_run import build_initial_model
 from frozenseg.evaluation.expected import check_results, read_expected
 from frozenseg.evaluation.types import TaskResults
 from frozenseg.log import get_logger
+from frozenseg.modeling.checkpoint_file import read_checkpoint, trained_vocabulary
 
 logger = get_logger(__name__)
 
@@ -79,14 +80,15 @@ def run_evaluation(
     """
     cfg = with_seed(cfg, None)
     write_config(cfg, folder)
-    train_dataset = resolve_for_run(cfg, cfg.DATASETS.TRAIN[0])
-    benchmarks = build_benchmarks(cfg, train_dataset)
+    weights = str(checkpoint or cfg.MODEL.WEIGHTS)
+    content = read_checkpoint(weights) if weights else {}
+    training = training_classes(cfg, trained_vocabulary(content), content.get("config", ""), weights)
+    benchmarks = build_benchmarks(cfg, training)
     write_contact_sheets([benchmark.dataset.opened for benchmark in benchmarks], folder / "data")
     if checkpoint is None and not cfg.MODEL.WEIGHTS:
         logger.warning("The evaluated model is untrained: give its weights with --weights FILE.")
     expected = read_expected(cfg.TEST.EXPECTED_RESULTS, [benchmark.name for benchmark in benchmarks])
-    model = build_initial_model(cfg, train_dataset.vocabulary, checkpoint)
-    weights = str(checkpoint or cfg.MODEL.WEIGHTS)
+    model = build_initial_model(cfg, training.vocabulary, checkpoint, content)
     results = evaluate(model, benchmarks, folder, cfg.TEST.COMPARE, resume, weights)
     check_results(expected, results)
     return results

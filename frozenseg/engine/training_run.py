@@ -1,10 +1,11 @@
 """Training run: its parts, built from a config and the checkpoint to resume, and its hooks in order."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -13,6 +14,7 @@ from frozenseg.config import CfgNode
 from frozenseg.data.checks.before_run import check_samples, write_contact_sheets
 from frozenseg.data.loader import CheckedLoader, TrainDataset
 from frozenseg.data.run_vocabulary import resolve_for_run
+from frozenseg.data.training_classes import refuse_other_classes
 from frozenseg.device import pick_device
 from frozenseg.engine.checkpoints.checkpoint import Checkpointer, changed_keys, read_training_checkpoint
 from frozenseg.engine.checkpoints.checkpoint_index import KeepPolicy
@@ -39,7 +41,8 @@ from frozenseg.evaluation.expected import ExpectedScore, read_expected
 from frozenseg.evaluation.types import TaskResults
 from frozenseg.log import get_logger
 from frozenseg.modeling.build import build_model
-from frozenseg.modeling.load_weights import load_trained
+from frozenseg.modeling.checkpoint_file import read_checkpoint, trained_vocabulary
+from frozenseg.modeling.load_weights import load_checkpoint
 from frozenseg.modeling.meta_arch.base import MaskClassifier
 from frozenseg.vocabulary import Vocabulary
 
@@ -102,6 +105,8 @@ class TrainingRun:
         cfg = with_seed(cfg, None if checkpoint is None else checkpoint["trainer"]["seed"])
         schedule, clip = build_lr_schedule(cfg), build_gradient_clip(cfg)
         datasets = [resolve_for_run(cfg, name) for name in cfg.DATASETS.TRAIN]
+        if checkpoint is not None:
+            refuse_other_classes(cfg, trained_vocabulary(checkpoint), datasets[0].vocabulary, str(checkpoint_path))
         benchmarks = build_benchmarks(cfg, datasets[0])
         expected = read_expected(cfg.TEST.EXPECTED_RESULTS, [benchmark.name for benchmark in benchmarks])
         train_dataset = TrainDataset.open(cfg, datasets)
@@ -110,7 +115,7 @@ class TrainingRun:
         write_contact_sheets(opened, folder / "data")
         loader = train_dataset.batches(start_iteration)
 
-        model = build_initial_model(cfg, datasets[0].vocabulary, checkpoint_path)
+        model = build_initial_model(cfg, datasets[0].vocabulary, checkpoint_path, checkpoint)
         optimizer = build_optimizer(cfg, model)
         precision = Precision.from_config(cfg, model.device)
         policy = KeepPolicy.from_config(cfg)
@@ -137,13 +142,16 @@ class TrainingRun:
         return self.start_iteration >= int(self.cfg.SOLVER.MAX_ITER)
 
 
-def build_initial_model(cfg: CfgNode, vocabulary: Vocabulary, checkpoint_path: Path | None) -> MaskClassifier:
+def build_initial_model(
+    cfg: CfgNode, vocabulary: Vocabulary, checkpoint_path: Path | None, checkpoint: Mapping[str, Any] | None = None
+) -> MaskClassifier:
     """Build the model on its device, with the weights that a run starts from.
 
     Args:
         cfg: the whole config; MODEL.WEIGHTS are the weights of a fresh run.
         vocabulary: training vocabulary.
         checkpoint_path: checkpoint to resume from; None for a fresh run.
+        checkpoint: content of the file with the weights, if it was read already.
 
     Raises:
         FrozenSegError: a mistake in the config, or weights that do not fit.
@@ -151,10 +159,10 @@ def build_initial_model(cfg: CfgNode, vocabulary: Vocabulary, checkpoint_path: P
     seed_everything(cfg.SEED)  # equal on all processes, so that they start with equal weights
     model = build_model(cfg, vocabulary)
     model.return_labels()  # the evaluators need no score for each class
-    if checkpoint_path is not None:
-        load_trained(model, checkpoint_path)
-    elif cfg.MODEL.WEIGHTS:
-        load_trained(model, cfg.MODEL.WEIGHTS, allow_partial=cfg.MODEL.ALLOW_PARTIAL_WEIGHTS)
+    path = checkpoint_path or cfg.MODEL.WEIGHTS
+    if path:
+        allow_partial = checkpoint_path is None and cfg.MODEL.ALLOW_PARTIAL_WEIGHTS
+        load_checkpoint(model, checkpoint or read_checkpoint(path), path, allow_partial=allow_partial)
     return model.to(pick_device(cfg.MODEL.DEVICE))
 
 

@@ -10,7 +10,7 @@ from PIL import Image
 from torchvision.transforms.v2 import functional as tvf
 
 from frozenseg.config import CfgNode, config_from_text, load_config
-from frozenseg.data.run_vocabulary import build_vocabulary
+from frozenseg.data.training_classes import training_classes
 from frozenseg.data.transforms.recipes import ShortestEdge
 from frozenseg.device import pick_device
 from frozenseg.errors import CheckpointError, ConfigError, DataError
@@ -110,7 +110,7 @@ class Segmenter:
         if not weights and cfg.MODEL.WEIGHTS:
             weights = cfg.MODEL.WEIGHTS
             checkpoint = read_checkpoint(cfg.MODEL.WEIGHTS)
-        model = build_model(cfg, trained_vocabulary(checkpoint) or _training_vocabulary(cfg))
+        model = build_model(cfg, _training_vocabulary(cfg, checkpoint, str(weights or "")))
         if weights:
             load_checkpoint(model, checkpoint, weights, allow_partial=cfg.MODEL.ALLOW_PARTIAL_WEIGHTS)
         else:
@@ -215,6 +215,9 @@ def _config_of(checkpoint: Mapping[str, Any], weights: str | Path | None, option
     return config_from_text(checkpoint["config"], f"the config in {weights}", options)
 
 
-def _training_vocabulary(cfg: CfgNode) -> Vocabulary:
-    """Return the vocabulary of the config's training set, which decides the classes that count as seen."""
-    return build_vocabulary(cfg, cfg.DATASETS.TRAIN[0]) if cfg.DATASETS.TRAIN else Vocabulary.parse("object")
+def _training_vocabulary(cfg: CfgNode, checkpoint: Mapping[str, Any], weights: str) -> Vocabulary:
+    """Return the vocabulary of the weights or of the config, which decides the classes that count as seen."""
+    trained = trained_vocabulary(checkpoint)
+    if trained is None and not cfg.DATASETS.TRAIN:
+        return Vocabulary.parse("object")
+    return training_classes(cfg, trained, checkpoint.get("config", ""), weights).vocabulary

@@ -139,32 +139,71 @@ def batch_of(counts: list[int], queries: int = 3) -> tuple[Prediction, list[Targ
     return Prediction(logits, masks), targets
 
 
-@pytest.mark.parametrize("counts", [[2, 0, 1, 3], [1, 5, 2, 0], [0, 0, 0, 0]])  # one image has more than 3 queries
-def test_losses_of_the_parts_of_a_step_add_up_to_those_of_all_images(counts: list[int]) -> None:
+@pytest.mark.parametrize("void_weight", [0.1, 0.0, 1e-300])  # the last one is 0 in float32
+@pytest.mark.parametrize("counts", [[2, 0, 1, 3], [0, 5, 2, 0], [0, 0, 0, 0]])  # one image has more than 3 queries
+def test_losses_of_the_parts_of_a_step_add_up_to_those_of_all_images(counts: list[int], void_weight: float) -> None:
     prediction, targets = batch_of(counts)
-    whole = criterion()(MaskPredictions(prediction, ()), targets)
+    whole = criterion(void_weight=void_weight)(MaskPredictions(prediction, ()), targets)
     _, targets = batch_of(counts)
     parts = [
-        criterion()(MaskPredictions(Prediction(*(part[rows] for part in prediction)), ()), targets[rows], counts)
+        criterion(void_weight=void_weight)(
+            MaskPredictions(Prediction(*(part[rows] for part in prediction)), ()), targets[rows], counts
+        )
         for rows in (slice(0, 1), slice(1, 4))
     ]
     for name, loss in whole.items():
+        assert math.isfinite(loss.item()), name
         assert sum(part[name].item() for part in parts) == pytest.approx(loss.item(), rel=1e-5), name
 
 
-def test_losses_of_two_processes_average_to_those_of_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_void_weight_only_matched_queries_have_a_class_loss() -> None:
+    prediction, targets = batch_of([2, 0])
+    logits = prediction.logits.requires_grad_()
+    losses = criterion(void_weight=0.0)(MaskPredictions(Prediction(logits, prediction.masks), ()), targets)
+    [pairs, _] = matcher()(*batch_of([2, 0]))  # with the same random points
+    log_probabilities = logits.detach().log_softmax(dim=-1)
+    matched = log_probabilities[0, pairs.queries, targets[0].labels[pairs.targets]]
+    assert losses["loss_ce"].item() == pytest.approx(-2.0 * matched.mean().item(), rel=1e-5)
+    losses["loss_ce"].backward()
+    assert not logits.grad[1].any()
+    nothing = criterion(void_weight=0.0)(MaskPredictions(Prediction(logits[1:], prediction.masks[1:]), ()), targets[1:])
+    assert [loss.item() for loss in nothing.values()] == [0.0, 0.0, 0.0]
+    nothing["loss_ce"].backward()  # every parameter stays in the graph
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"weights": (0.0, 0.0, 0.0)},
+        {"importance": 0.0},
+        {"importance": 1.0, "oversample": 1.0},
+        {"points": 1},
+        {"points": 1, "importance": 1.0, "oversample": 1.0},
+        {"matcher": HungarianMatcher(class_weight=0.0, mask_weight=0.0, dice_weight=0.0, points=1)},
+    ],
+)
+def test_settings_at_the_ends_of_their_bounds_give_finite_losses(changes: dict[str, object]) -> None:
+    prediction, targets = batch_of([2, 0, 5])
+    losses = criterion(**changes)(MaskPredictions(prediction, ()), targets)
+    assert all(math.isfinite(loss.item()) for loss in losses.values())
+    assert ("weights" in changes) == all(loss.item() == 0.0 for loss in losses.values())
+
+
+@pytest.mark.parametrize("void_weight", [0.1, 0.0])
+def test_losses_of_two_processes_average_to_those_of_one(void_weight: float, monkeypatch: pytest.MonkeyPatch) -> None:
     counts = [0, 1]  # half a mask a process
+    loss_of = criterion(void_weight=void_weight)
     prediction, targets = batch_of(counts)
-    whole = criterion()(MaskPredictions(prediction, ()), targets)
+    whole = loss_of(MaskPredictions(prediction, ()), targets)
     monkeypatch.setattr(module, "world_size", lambda: 2)
     seen: list[torch.Tensor] = []
     monkeypatch.setattr(module, "sum_over_ranks", lambda tensor: seen.append(tensor) or tensor)
     for image in range(2):  # to learn what each process brings
-        criterion()(MaskPredictions(Prediction(*(part[[image]] for part in prediction)), ()), [targets[image]])
+        loss_of(MaskPredictions(Prediction(*(part[[image]] for part in prediction)), ()), [targets[image]])
     monkeypatch.setattr(module, "sum_over_ranks", lambda tensor: sum(seen))
     _, targets = batch_of(counts)
     parts = [
-        criterion()(MaskPredictions(Prediction(*(part[[image]] for part in prediction)), ()), [targets[image]])
+        loss_of(MaskPredictions(Prediction(*(part[[image]] for part in prediction)), ()), [targets[image]])
         for image in range(2)
     ]
     for name, loss in whole.items():

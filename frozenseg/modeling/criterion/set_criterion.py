@@ -71,6 +71,7 @@ class SetCriterion(nn.Module):
         self.statistics = MatchStatistics()
         empty_weight = torch.ones(classes + 1)
         empty_weight[-1] = void_weight
+        self.void_counts = bool(empty_weight[-1] > 0)
         self.register_buffer("empty_weight", empty_weight)
 
     @classmethod
@@ -137,7 +138,9 @@ class SetCriterion(nn.Module):
         numbers = (self._class_weights(batch, queries), self._class_weights(step, queries), float(sum(step)))
         batch_weight, *of_step = [torch.full((), number, device=device) for number in numbers]
         step_weight, masks = sum_over_ranks(torch.stack(of_step))
-        return LossNormalisers(batch_weight / (step_weight / world_size()), masks.clamp(min=1) / world_size())
+        # a step of void queries only has no weight if void has none
+        share = torch.where(step_weight > 0, batch_weight / (step_weight / world_size()), 0.0)
+        return LossNormalisers(share, masks.clamp(min=1) / world_size())
 
     def _class_weights(self, mask_counts: Sequence[int], queries: int) -> float:
         """Sum the class weights over all queries of some images; at most Q targets of an image are matched."""
@@ -152,7 +155,10 @@ class SetCriterion(nn.Module):
         normalisers: LossNormalisers,
     ) -> dict[str, Tensor]:
         """Return the weighted losses of one prediction."""
-        ce = class_loss(prediction.logits, self._labels(prediction, targets, matches), self.empty_weight)
+        if self.void_counts or any(len(target.labels) for target in targets):
+            ce = class_loss(prediction.logits, self._labels(prediction, targets, matches), self.empty_weight)
+        else:  # a weighted mean over queries without weight would be 0/0
+            ce = prediction.logits.float().sum() * 0.0  # keeps every parameter in the graph
         mask, dice = self._mask_losses(prediction, targets, matches, normalisers.mask_count)
         losses = {"loss_ce": ce * normalisers.class_weight, "loss_mask": mask, "loss_dice": dice}
         return {name: loss * self.weights[name] for name, loss in losses.items()}

@@ -5,11 +5,15 @@ reader uses the same stand-ins, so that the result does not depend on the versio
 """
 
 import io
+import os
 import pickle
+import struct
+import warnings
+import zipfile
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import Any, BinaryIO, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -25,7 +29,10 @@ UNREADABLE_PICKLE = (  # errors of the reader of a damaged or refused pickle
     KeyError,
     ValueError,
     TypeError,
+    AssertionError,
+    struct.error,
 )
+EXPANSION = 4  # largest ratio of an archive's content to its size: torch stores tensors uncompressed
 
 
 class ForeignClassError(pickle.UnpicklingError):
@@ -38,6 +45,10 @@ class ForeignClassError(pickle.UnpicklingError):
     def __init__(self, name: str) -> None:
         super().__init__(name)
         self.name = name
+
+
+class ExpandingArchiveError(pickle.UnpicklingError):
+    """Archive whose compressed content is much larger than its file."""
 
 
 class PickledDtype:
@@ -100,6 +111,7 @@ def _latin1(text: str, encoding: str) -> bytes:
 
 
 def _storage(data: bytes) -> Any:
+    refuse_expanding(io.BytesIO(data))
     return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
 
 
@@ -141,13 +153,44 @@ ADMITTED: dict[str, Any] = {
 }
 
 
-class _Unpickler(pickle.Unpickler):
+class _Whole:
+    """Binary file whose reads are complete or raise EOFError before memory is reserved for them."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._left = os.fstat(file.fileno()).st_size if hasattr(file, "name") else len(file.read())
+        if not hasattr(file, "name"):
+            file.seek(0)
+        self.readline = file.readline
+
+    def read(self, count: int) -> bytes:
+        """Return exactly ``count`` bytes."""
+        data = self._file.read(count) if count <= self._left else b""
+        if len(data) < count:
+            raise EOFError(f"{count} bytes are stated, but the file is shorter")
+        return data
+
+
+class _Unpickler(pickle._Unpickler):
+    """Unpickler in Python: that in C reserves memory for the sizes and indices that a damaged file states."""
+
+    read: Callable[[int], bytes]  # set by load()
+    append: Callable[[Any], None]
+    dispatch: ClassVar[dict[int, Callable[..., None]]] = dict(pickle._Unpickler.dispatch)
+
     def find_class(self, module: str, name: str) -> Any:
         """Return the stand-in for a class or function of the pickle."""
         full = f"{module}.{name}"
         if full not in ADMITTED:
             raise ForeignClassError(full)
         return ADMITTED[full]
+
+    def load_bytearray8(self) -> None:
+        """Read the length of an array of bytes, then the bytes; the inherited method reserves memory first."""
+        (count,) = struct.unpack("<Q", self.read(8))
+        self.append(bytearray(self.read(count)))
+
+    dispatch[pickle.BYTEARRAY8[0]] = load_bytearray8
 
 
 def load_pickle(file: BinaryIO) -> Any:
@@ -163,7 +206,7 @@ def load_pickle(file: BinaryIO) -> Any:
         ForeignClassError: the pickle has a class or function other than containers, arrays and tensors.
         pickle.UnpicklingError: the pickle is damaged; so does any other of :data:`UNREADABLE_PICKLE`.
     """
-    return _Unpickler(file, encoding="latin1").load()
+    return _Unpickler(_Whole(file), encoding="latin1").load()
 
 
 def load_torch(path: Path) -> Any:
@@ -175,5 +218,30 @@ def load_torch(path: Path) -> Any:
     Raises:
         pickle.UnpicklingError: the file has another class or function, or is damaged; any other error means damage.
     """
-    with torch.serialization.safe_globals([(stand_in, name) for name, stand_in in NUMPY.items()]):
+    with path.open("rb") as file:
+        refuse_expanding(file)
+    stand_ins = [(stand_in, name) for name, stand_in in NUMPY.items()]
+    with torch.serialization.safe_globals(stand_ins), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Detected pickle protocol")  # of a damaged or a rewritten file
         return torch.load(path, map_location="cpu", weights_only=True)
+
+
+def refuse_expanding(file: BinaryIO) -> None:
+    """Raise ExpandingArchiveError for a zip archive whose content is much larger than its file.
+
+    Args:
+        file: binary file, of any format; its position is changed.
+
+    Raises:
+        pickle.UnpicklingError: the archive is damaged.
+    """
+    size = file.seek(0, io.SEEK_END)
+    try:
+        if not zipfile.is_zipfile(file):
+            return
+        with zipfile.ZipFile(file) as archive:
+            content = sum(entry.file_size for entry in archive.infolist())
+    except (zipfile.BadZipFile, NotImplementedError) as error:
+        raise pickle.UnpicklingError(str(error)) from error
+    if content > EXPANSION * size:
+        raise ExpandingArchiveError(f"its {size:,} bytes would unpack to {content:,}, which weights never do")

@@ -151,7 +151,7 @@ def _levels(array: np.ndarray, kind: str) -> np.ndarray:
     if array.dtype in (np.uint8, np.uint16):
         return array
     if array.dtype.kind == "b":
-        return np.where(array, np.uint8(255), np.uint8(0))
+        return 255 * array.astype(np.uint8)
     if array.dtype.kind not in "iuf":
         raise DataError(f"An image {kind} is of type {array.dtype}, expected uint8, or floats from 0 to 1.")
     low, high = array.min(), array.max()  # NaN if there is one

@@ -1,14 +1,13 @@
 """Checkpoint files: reads any file of weights into one dictionary without running code from it, and writes ours.
 
 Supported are files of ``torch.save`` (.pth, .pth.tar), plain pickles (.pkl, as in Detectron2's model zoo) and
-.safetensors, with the weights bare or under ``model`` or ``state_dict``. The format is recognised by the first bytes,
-not by the name.
+.safetensors, with the weights bare or in a container such as ``model`` or ``state_dict``. The format is recognised by
+the first bytes, not by the name.
 """
 
 import json
 import pickle
 import re
-import struct
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,21 +17,20 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from frozenseg.atomic import replacing, write_tensors
-from frozenseg.errors import CheckpointError
+from frozenseg.errors import CheckpointError, DataError
+from frozenseg.log import get_logger
 from frozenseg.modeling.pretrained import weights_file
-from frozenseg.safe_pickle import ForeignClassError, PickledArray, load_pickle, load_torch
+from frozenseg.modeling.weight_checks import refuse_implausible
+from frozenseg.modeling.weight_names import find_weights, plain_names, repeated_name
+from frozenseg.safe_pickle import ExpandingArchiveError, ForeignClassError, PickledArray, load_pickle, load_torch
 from frozenseg.vocabulary import Vocabulary
 
+logger = get_logger(__name__)
 SAFETENSORS = ".safetensors"
 METADATA = "frozenseg"  # our entry in the metadata of a safetensors file, JSON
 FORMAT = 1  # version of that entry
 _DESCRIPTION = ("frozen", "vocabulary", "isthing", "config")  # in our checkpoints, next to the weights
 STATES = ("trainer", "bad_step")  # in some of our checkpoints
-WRAPPED = "module."  # prefix of every name after parallel training
-DAMAGED = (
-    pickle.UnpicklingError, SafetensorError, struct.error, EOFError, OSError, RuntimeError, MemoryError,
-    ArithmeticError, AttributeError, LookupError, TypeError, ValueError,
-)  # fmt: skip
 NOT_WEIGHTS = (  # first bytes, and the reason that follows the file's name
     (b"version https://git-lfs", "is a Git LFS pointer, not the file itself: run 'git lfs pull'"),
     (b"<", "is a web page, not a file of weights: download the file again from its direct link"),
@@ -68,11 +66,13 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
         weights = _weights(content, path)
     except CheckpointError:
         raise
-    except DAMAGED as error:
+    except Exception as error:  # a damaged pickle can raise any exception
         raise CheckpointError(_message(path, error)) from error
-    ours = isinstance(content.get("frozen"), dict)
-    kept = (*_DESCRIPTION, *STATES) if ours else ()
-    return {"model": weights, **{key: content[key] for key in kept if key in content}}
+    if not isinstance(content.get("frozen"), dict):
+        return {"model": weights}
+    described = {key: content[key] for key in (*_DESCRIPTION, *STATES) if key in content}
+    _check_description(described, path)
+    return {"model": weights, **described}
 
 
 def trained_vocabulary(checkpoint: Mapping[str, Any]) -> Vocabulary | None:
@@ -128,30 +128,72 @@ def _read_safetensors(path: Path) -> dict[str, Any]:
         metadata = file.metadata() or {}
     if METADATA in metadata:
         described = json.loads(metadata[METADATA])
-        if described["format"] > FORMAT:
-            raise CheckpointError(
-                f"{path} has format {described['format']}, this version reads up to {FORMAT}: update FrozenSeg."
-            )
+        version = described.get("format") if isinstance(described, dict) else None
+        if not isinstance(version, int):
+            raise CheckpointError(_wrong_entry(path, METADATA, described, "a description with a format, such as 1"))
+        if version > FORMAT:
+            raise CheckpointError(f"{path} has format {version}, this version reads up to {FORMAT}: update FrozenSeg.")
         content |= {key: described[key] for key in _DESCRIPTION if key in described}
     return content
 
 
+def _check_description(described: Mapping[str, Any], path: Path) -> None:
+    """Raise CheckpointError if the description of a checkpoint of this library has values of other types."""
+    for key, kind in {"frozen": dict, "config": str, **dict.fromkeys(STATES, dict)}.items():
+        if key in described and not isinstance(described[key], kind):
+            raise CheckpointError(_wrong_entry(path, key, described[key], kind.__name__))
+    names, flags = described.get("vocabulary", []), described.get("isthing", [])
+    if not isinstance(names, (list, tuple)) or not all(isinstance(name, str) for name in names):
+        raise CheckpointError(_wrong_entry(path, "vocabulary", names, "a list of names"))
+    if not isinstance(flags, (list, tuple)) or not all(isinstance(flag, bool) for flag in flags):
+        raise CheckpointError(_wrong_entry(path, "isthing", flags, "a list of True and False"))
+    if "vocabulary" in described or "isthing" in described:
+        try:
+            Vocabulary.from_strings(names, flags)
+        except DataError as error:
+            raise CheckpointError(f"{path} has a damaged training vocabulary: {error}") from error
+
+
+def _wrong_entry(path: Path, key: str, value: object, expected: str) -> str:
+    text = repr(value)[:60]
+    return f"{path} has {text} ({type(value).__name__}) in its entry {key!r}, expected {expected}: copy it again."
+
+
 def _weights(content: Any, path: Path) -> dict[str, Tensor]:
-    names = sorted(map(str, content)) if isinstance(content, Mapping) else [type(content).__name__]
-    state: Any = content if isinstance(content, Mapping) else {}
-    for wrapper in ("model", "state_dict"):
-        if isinstance(state.get(wrapper), Mapping):
-            state = state[wrapper]
-            break
-    tensors = {str(name): _tensor(value) for name, value in state.items() if _is_weight(value)}
-    if not tensors:
+    names = sorted(map(_shown, content)) if isinstance(content, Mapping) else [type(content).__name__]
+    state, container, others = find_weights(content)
+    stored = {_name(name, path): value for name, value in state.items() if _is_weight(value)}
+    if not stored:
         raise CheckpointError(
             f"{path} holds no weights: expected tensors by name, bare or under 'model' or 'state_dict', received "
             f"{', '.join(names[:5]) or 'nothing'}."
         )
-    if all(name.startswith(WRAPPED) for name in tensors):
-        tensors = {name.removeprefix(WRAPPED): tensor for name, tensor in tensors.items()}
-    return tensors
+    tensors = {name: value for name, value in stored.items() if isinstance(value, Tensor)}
+    refuse_implausible(tensors, str(path), path.stat().st_size)
+    if others:
+        logger.warning(
+            "%s: the weights in %r are read, those in %s are not; to use these, save them in a file without others.",
+            path,
+            container,
+            ", ".join(map(repr, others)),
+        )
+    plain = plain_names(list(stored))
+    if repeated := repeated_name(plain):
+        raise CheckpointError(
+            f"{path} has several weights named {repeated!r} after 'module.', '_orig_mod.' and similar prefixes are "
+            "removed: save the weights of one model."
+        )
+    return {plain[name]: _tensor(value) for name, value in stored.items()}
+
+
+def _shown(name: object) -> str:
+    return str(name) if isinstance(name, (str, int)) else type(name).__name__
+
+
+def _name(name: object, path: Path) -> str:
+    if not isinstance(name, str):
+        raise CheckpointError(f"{path} has a weight whose name is of type {type(name).__name__}, expected text.")
+    return name
 
 
 def _is_weight(value: Any) -> bool:
@@ -170,6 +212,13 @@ def _message(path: Path, error: Exception) -> str:
     name = error.name if isinstance(error, ForeignClassError) else match and match[1]
     if name:
         return f"{path} cannot be read without running code that it names ({name}), so it was not read: {SAVE_AGAIN}."
+    if isinstance(error, MemoryError) or "allocate memory" in str(error):
+        return (
+            f"{path} ({path.stat().st_size:,} bytes) states sizes that exceed the memory of this machine: it is "
+            "damaged, or needs a machine with more memory."
+        )
+    if isinstance(error, ExpandingArchiveError):
+        return f"{path} cannot be read: {error}. Download or copy it again."
     if isinstance(error, pickle.UnpicklingError):
         return f"{path} cannot be read: it is damaged, or holds more than tensors. Copy it again, or {SAVE_AGAIN}."
     return f"{path} cannot be read: it is truncated or damaged; download or copy it again."

@@ -14,12 +14,16 @@ from frozenseg.modeling.checkpoint_file import read_checkpoint
 from frozenseg.modeling.frozen import Frozen
 from frozenseg.modeling.key_diagnosis import advice
 from frozenseg.modeling.segmentation_model import SegmentationModel
+from frozenseg.modeling.weight_checks import refuse_non_finite
 
 logger = get_logger(__name__)
 ALLOW_PARTIAL = "MODEL.ALLOW_PARTIAL_WEIGHTS"
 SHOWN = 3  # differences in an error
 # last parts of the names of tensors that follow from config, vocabulary or code; released files hold some of them
-DERIVED = {"empty_weight", "pixel_mean", "pixel_std", "sam_mean", "sam_std", "num_batches_tracked", "attn_mask"}
+DERIVED = {
+    *("empty_weight", "pixel_mean", "pixel_std", "sam_mean", "sam_std", "num_batches_tracked", "attn_mask"),
+    "n_averaged",  # of torch.optim.swa_utils.AveragedModel
+}
 
 
 class Reshaped(NamedTuple):
@@ -123,18 +127,23 @@ def load_checkpoint(
 
     Raises:
         CheckpointError: another architecture, with the first differences, or other frozen encoders; the model is not
-            changed. With ``allow_partial`` only if nothing fits.
+            changed. With ``allow_partial`` only if nothing fits. Weights of another kind of number, or not finite,
+            except in the dump of a training step.
     """
     state = checkpoint["model"]
     report = compare(model, state)
     problems = [] if report.complete else [_mismatch(model, checkpoint, report, path)]
     problems += [f"{path} {problem}" for problem in _other_frozen(model, checkpoint, report)]
     if problems and (not allow_partial or not report.loaded):
-        hint = "" if report.complete else f" To load the weights that fit: {ALLOW_PARTIAL} True, or --allow-partial."
+        hint = "" if report.complete else f" To load the weights that fit, set {ALLOW_PARTIAL} to True."
         raise CheckpointError(problems[0] + hint)
     for problem in problems:
         logger.warning("Loaded partially: %s", problem)
-    model.load_state_dict({name: state[name] for name in report.loaded}, strict=False)
+    weights, expected = {name: state[name] for name in report.loaded}, model.state_dict()
+    _refuse_other_numbers(weights, expected, path)
+    if "bad_step" not in checkpoint:  # a dump is there to find the weights that are not finite
+        refuse_non_finite(weights, str(path), expected)
+    model.load_state_dict(weights, strict=False)
     logger.info("Weights of %s:\n%s", path, report)
     return report
 
@@ -190,6 +199,16 @@ def _mismatch(model: nn.Module, checkpoint: Mapping[str, Any], report: LoadRepor
         f"{path} is of another architecture than the config. {hint or 'Use the config that it was trained with.'} "
         f"Differences: {'; '.join(differences[:SHOWN])}{others}."
     )
+
+
+def _refuse_other_numbers(weights: Mapping[str, Tensor], expected: Mapping[str, Tensor], path: str | Path) -> None:
+    """Raise CheckpointError if a weight is not floating-point where the model's is, such as after quantisation."""
+    for name, weight in weights.items():
+        if expected[name].is_floating_point() and not weight.is_floating_point():
+            raise CheckpointError(
+                f"{path} holds {name!r} as {weight.dtype}, the model's is {expected[name].dtype}: save the weights "
+                "as floating-point numbers, before quantisation."
+            )
 
 
 def _incomplete_encoder(model: nn.Module, report: LoadReport) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from frozenseg import distributed
 from frozenseg.config import values_from_text
@@ -20,9 +21,11 @@ from frozenseg.log import get_logger
 from frozenseg.modeling.checkpoint_file import read_checkpoint, write_checkpoint
 from frozenseg.modeling.load_weights import checkpoint_content
 from frozenseg.modeling.segmentation_model import SegmentationModel
+from frozenseg.modeling.weight_checks import count_non_finite
 
 logger = get_logger(__name__)
 FINAL = "model_final.pth"
+STATE_ENTRIES = ("iteration", "optimizer", "optimizer_state", "scaler_state", "random_states")
 CONFIG_OPTIONS = ("initial_lr", "weight_decay")  # of parameter groups: set by the config, not by the checkpoint
 
 
@@ -129,6 +132,7 @@ class Checkpointer:
             CheckpointError: the checkpoint belongs to another optimiser.
         """
         state = checkpoint["trainer"]
+        _check_state(state, path)
         if state["optimizer"] != type(self.optimizer).__name__:
             raise CheckpointError(
                 f"{path} was trained with {state['optimizer']}, but the config selects "
@@ -194,6 +198,24 @@ def read_training_checkpoint(path: Path) -> dict[str, Any]:
             "--resume."
         )
     return checkpoint
+
+
+def _check_state(state: Mapping[str, Any], path: Path) -> None:
+    """Raise CheckpointError if the state of a run lacks an entry, or if the optimiser's is not finite."""
+    fresh = "start from the checkpoint with --weights and without --resume"
+    if missing := [name for name in STATE_ENTRIES if name not in state]:
+        raise CheckpointError(f"{path} lacks the entry {missing[0]!r} of its training state: {fresh}.")
+    optimizer_state = state["optimizer_state"]
+    per_weight = optimizer_state.get("state") if isinstance(optimizer_state, Mapping) else None
+    if not isinstance(per_weight, Mapping):
+        raise CheckpointError(f"{path} has a damaged optimiser state: {fresh}.")
+    for index, values in per_weight.items():
+        for name, value in values.items():
+            if isinstance(value, Tensor) and (bad := count_non_finite(value)):
+                raise CheckpointError(
+                    f"{path} has an optimiser state that is NaN or infinite: {bad:,} of the {value.numel():,} values "
+                    f"of {name!r} of weight {index}. Resume from an earlier checkpoint, or {fresh}."
+                )
 
 
 def changed_keys(before: str, now: str) -> list[str]:

@@ -12,6 +12,8 @@ from torch import nn
 from frozenseg.errors import CheckpointError, ConfigError, did_you_mean
 from frozenseg.log import get_logger
 from frozenseg.modeling import pretrained
+from frozenseg.modeling.weight_checks import refuse_non_finite
+from frozenseg.safe_pickle import refuse_expanding
 
 logger = get_logger(__name__)
 HUB = "hf-hub:"
@@ -73,9 +75,11 @@ def load_clip_weights(model: nn.Module, model_name: str, weights: ClipWeights, s
         source: the config's value, for messages.
 
     Raises:
-        CheckpointError: the file is unreadable or of another architecture.
+        CheckpointError: the file is unreadable, of another architecture, or has weights that are not finite.
     """
     try:
+        with weights.file.open("rb") as file:
+            refuse_expanding(file)
         open_clip.load_checkpoint(model, str(weights.file), weights_only=True)
     except MemoryError:
         raise
@@ -88,6 +92,7 @@ def load_clip_weights(model: nn.Module, model_name: str, weights: ClipWeights, s
                 "alone, with torch.save, in the program that wrote it"
             )
         raise CheckpointError(f"CLIP weights {source!r} of {model_name} cannot be loaded {reason}.") from error
+    refuse_non_finite(dict(model.named_parameters()), f"{weights.file} ({source!r} of {model_name})")
 
 
 def read_architecture(file: Path) -> dict[str, Any]:

@@ -3,12 +3,13 @@
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
 from frozenseg.errors import CheckpointError
 from frozenseg.modeling.sam.base import FrozenSAM
+from frozenseg.modeling.weight_checks import refuse_implausible, refuse_non_finite
+from frozenseg.safe_pickle import load_torch
 
 # The first convolution, (out, in, height, width), identifies the SAM of a file.
 VIT, TINY = "image_encoder.patch_embed.proj.weight", "image_encoder.patch_embed.conv1.conv.weight"
@@ -32,7 +33,7 @@ def load_sam_weights(sam: FrozenSAM, name: str, file: Path) -> None:
         file: ``.safetensors``, or a PyTorch file of tensors by name, bare or under ``model``.
 
     Raises:
-        CheckpointError: the file is unreadable or of another SAM.
+        CheckpointError: the file is unreadable, of another SAM, or has weights that are not finite.
     """
     state = read_tensors(file)
     actual = sam_name_of(state)
@@ -50,6 +51,7 @@ def load_sam_weights(sam: FrozenSAM, name: str, file: Path) -> None:
                 f"{file} does not hold SAM {name!r}: the first difference is {key!r} ({_shape(state, key)} in the "
                 f"file, {_shape(expected, key)} in the model)."
             )
+    refuse_non_finite(state, str(file), expected)
     sam.load_state_dict(state)
 
 
@@ -72,7 +74,7 @@ def read_tensors(file: Path) -> dict[str, Tensor]:
         if file.suffix == ".safetensors":
             content: Any = load_file(file)
         else:
-            content = torch.load(file, map_location="cpu", weights_only=True)
+            content = load_torch(file)
     except MemoryError:
         raise
     except Exception as error:  # a damaged pickle can raise any exception
@@ -84,6 +86,7 @@ def read_tensors(file: Path) -> dict[str, Tensor]:
         content = content["model"]
     if not isinstance(content, dict) or not all(isinstance(value, Tensor) for value in content.values()):
         raise CheckpointError(f"{file} cannot be read as SAM weights: expected tensors by name, received other values.")
+    refuse_implausible(content, str(file), file.stat().st_size)
     return content
 
 

@@ -2,6 +2,7 @@
 
 import logging
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -37,6 +38,26 @@ def test_a_resumed_run_is_the_same_run(tmp_path: Path, iteration: int) -> None:
     assert recorder_of(again).rates == recorder_of(unbroken).rates[iteration:]
     for name, value in unbroken.model.layer.state_dict().items():
         assert torch.equal(again.model.layer.state_dict()[name], value)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            lambda state: state["optimizer_state"]["state"][0]["exp_avg"].fill_(float("nan")),
+            "NaN or .* 'exp",
+        ),
+        (lambda state: state.pop("scaler_state"), "lacks the entry 'scaler_state' of its training state"),
+        (lambda state: state.update(optimizer_state=3), "has a damaged optimiser state"),
+    ],
+)
+def test_a_damaged_optimiser_state_is_refused(change: Any, message: str, tmp_path: Path) -> None:
+    with_checkpoints(build_trainer(max_iter=3), tmp_path).train()
+    path = tmp_path / "model_0000003.pth"
+    content = read_training_checkpoint(path)
+    change(content["trainer"])
+    with pytest.raises(CheckpointError, match=rf"model_0000003\.pth.*{message}.*without --resume"):
+        build_checkpointer(tmp_path, build_trainer(start=3)).resume(content, path)
 
 
 def test_a_run_goes_on_with_another_learning_rate_where_the_config_asks_for_it(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from frozenseg.errors import DataError, shown
 from frozenseg.evaluation.panoptic_matching import PanopticMap
 from frozenseg.structures.panoptic import VOID_ID
 from frozenseg.structures.record import ImageId
@@ -31,7 +32,11 @@ class AnnotationFaults(NamedTuple):
 
     @classmethod
     def of(cls, annotation: PanopticMap, image: ImageId) -> "AnnotationFaults":
-        """Compare the pixels of a map with its segments; the areas of crowds are not used, and not compared."""
+        """Compare the pixels of a map with its segments; the areas of crowds are not used, and not compared.
+
+        Raises:
+            DataError: none of the segments has a pixel, but other ids have: the PNG belongs to another entry.
+        """
         values, index = np.unique(annotation.ids.values, return_inverse=True)
         counts = np.bincount(index.ravel(), weights=annotation.ids.lengths(), minlength=len(values)).astype(np.int64)
         pixels_of = dict(zip(values.tolist(), counts.tolist(), strict=True))
@@ -40,11 +45,17 @@ class AnnotationFaults(NamedTuple):
         for number, area, iscrowd in segments:
             pixels = pixels_of.pop(number, 0)
             if not pixels:
-                empty.append(f"image {image}, segment {number}")
+                empty.append(f"image {shown(image)}, segment {number}")
             elif area != pixels and not iscrowd:
-                areas.append(f"image {image}, segment {number}: area {area}, {pixels} pixels")
+                areas.append(f"image {shown(image)}, segment {number}: area {area}, {pixels} pixels")
         pixels_of.pop(VOID_ID, None)
-        stray = [f"image {image}, id {number}" for number in pixels_of][:1]
+        if pixels_of and len(empty) == len(annotation.segment_ids) > 0:
+            raise DataError(
+                f"The ground truth of image {image} has no pixel of its segments (such as "
+                f"{annotation.segment_ids[0]}), but pixels of other ids (such as {next(iter(pixels_of))}): its PNG and "
+                "its entry in the JSON do not belong together."
+            )
+        stray = [f"image {shown(image)}, id {number}" for number in pixels_of][:1]
         return cls(
             len(areas), "".join(areas[:1]), len(empty), "".join(empty[:1]), sum(pixels_of.values()), "".join(stray)
         )

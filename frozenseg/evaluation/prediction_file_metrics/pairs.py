@@ -74,7 +74,20 @@ def match_panoptic_files(
     return PanopticComparison(counts, AnnotationFaults.of(annotation, image))
 
 
-def compare_label_files(name: str, annotation: Path, prediction: Path, values: LabelValues) -> LabelPairs:
+class LabelComparison(NamedTuple):
+    """Result of the comparison of two label images.
+
+    Attributes:
+        pairs: pixels by pair of classes; class C is predicted for labelled pixels that have the value of unlabelled
+            pixels.
+        unlabelled: number of unlabelled pixels of the ground truth.
+    """
+
+    pairs: LabelPairs
+    unlabelled: int
+
+
+def compare_label_files(name: str, annotation: Path, prediction: Path, values: LabelValues) -> LabelComparison:
     """Compare two label images.
 
     Args:
@@ -82,9 +95,6 @@ def compare_label_files(name: str, annotation: Path, prediction: Path, values: L
         annotation: file of the ground truth.
         prediction: file of the prediction.
         values: meaning of the values of both images.
-
-    Returns:
-        Pixels by pair of classes; class C is predicted for labelled pixels that have the value of unlabelled pixels.
 
     Raises:
         DataError: an image cannot be read, the sizes differ, or a value is not a class.
@@ -107,4 +117,5 @@ def compare_label_files(name: str, annotation: Path, prediction: Path, values: L
             f"pixels: expected {values.first} to {values.first + values.classes - 1}."
         )
     predicted_classes = np.where(labelled, classes, values.classes)[predicted_run]
-    return count_labels(true_classes, predicted_classes, pixels, values.classes)
+    pairs = count_labels(true_classes, predicted_classes, pixels, values.classes)
+    return LabelComparison(pairs, annotated.size[0] * annotated.size[1] - sum(pairs["pixels"]))

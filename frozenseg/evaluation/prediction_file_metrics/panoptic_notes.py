@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from frozenseg.errors import DataError
+from frozenseg.errors import DataError, shown
 from frozenseg.evaluation.prediction_file_metrics.pairs import PanopticFile
 from frozenseg.evaluation.prediction_file_metrics.panoptic_entries import PanopticCategory, PanopticEntries
 from frozenseg.structures.record import ImageId
@@ -60,8 +60,8 @@ def swapped_files(
         return []
     image, name, owner = other[0]
     return [
-        f"{len(other)} entries of {path} have the file_name of another image, such as {name!r} for image {image}, "
-        f"which is the PNG of image {owner} in the ground truth: images are compared by image_id."
+        f"{len(other)} entries of {path} have the file_name of another image, such as {name!r} for image "
+        f"{shown(image)}, which is the PNG of image {shown(owner)} in the ground truth: images are compared by image_id."
     ]
 
 
@@ -73,7 +73,7 @@ def unscored_images(listed: Collection[ImageId], annotated: Collection[ImageId],
         return []
     return [
         f"{len(missing)} of {len(listed)} images of {path} have no entry in its annotations (such as image "
-        f"{missing[0]}): they are not scored."
+        f"{shown(missing[0])}): they are not scored."
     ]
 
 

@@ -54,7 +54,8 @@ def score_semantic_files(
     categories = range(values.first, values.first + values.classes)
     table = ClassTable(tuple(map(str, categories)), np.ones(values.classes, dtype=bool), {})
     evaluator = SemanticIoU(table, values.ignore, values.first)
-    compared = compare_all(compare_label_files, tasks, workers, quiet)
+    comparisons = compare_all(compare_label_files, tasks, workers, quiet)
+    compared = [comparison.pairs for comparison in comparisons]
     for contribution in compared:
         evaluator.add(contribution)
     labelled = sum(sum(pairs["pixels"]) for pairs in compared)
@@ -64,6 +65,7 @@ def score_semantic_files(
         )
     results = evaluator.evaluate()
     notes = _unpredicted(compared, values, labelled)
+    notes += _binary_masks(compared, values, sum(comparison.unlabelled for comparison in comparisons))
     notes += [ZERO_MIOU] * (results["sem_seg"]["mIoU"] == 0)
     return FileScores(results, by_category(categories, evaluator.per_class), len(tasks), notes)
 
@@ -79,3 +81,16 @@ def _unpredicted(compared: list[LabelPairs], values: LabelValues, labelled: int)
     share = f"{PERCENT * count / labelled:.2f} %"
     note = f"{count} labelled pixels ({share}) are predicted as {values.ignore}, no class: they count as wrong."
     return [note] if count else []
+
+
+def _binary_masks(compared: list[LabelPairs], values: LabelValues, unlabelled: int) -> list[str]:
+    """Return a note if one class only is annotated beside unlabelled pixels, as in binary masks of 0 and 255."""
+    annotated = {label for pairs in compared for label in pairs["true"]}
+    if values.classes < 2 or len(annotated) != 1 or not unlabelled:
+        return []
+    (label,) = annotated
+    return [
+        f"{values.first + label} is the only annotated class; {unlabelled} pixels with the value {values.ignore} are "
+        f"unlabelled and not scored. If {values.ignore} is a class, as in binary masks with the values 0 and 255, "
+        "write it as 1 in both folders and set --ignore -1."
+    ]

@@ -92,7 +92,7 @@ def test_counts_that_are_worked_out_by_hand(street):
     assert (results["PQ_th"], results["PQ_st"]) == (25, 80)
     assert (scores.images, len(scores.notes)) == (1, 1)
     assert "1 segments of" in scores.notes[0]
-    assert "(image a, segment 9: area 5, 4 pixels): as in panopticapi" in scores.notes[0]
+    assert "(image 'a', segment 9: area 5, 4 pixels): as in panopticapi" in scores.notes[0]
 
 
 def test_the_number_of_processes_changes_nothing(street):
@@ -265,12 +265,12 @@ def whole(*areas, **fields):
 
 
 DISAGREEMENTS = {
-    "1 segments of .*truth.json have no pixel in their PNG .image a, segment 2.: as in panopticapi, they count as": (
+    "1 segments of .*truth.json have no pixel in their PNG .image 'a', segment 2.: as in panopticapi, they count as": (
         [[1, 1, 1]],
         whole(3, 5),
         [1, 0, 1],
     ),
-    "2 pixels of the PNGs of .*truth.json have ids that its segments_info does not list .image a, id 7.": (
+    "2 pixels of the PNGs of .*truth.json have ids that its segments_info does not list .image 'a', id 7.": (
         [[1, 7, 7]],
         whole(1),
         [1, 1, 0],
@@ -287,6 +287,13 @@ def test_png_and_json_that_disagree_are_scored_as_in_panopticapi_with_a_note(tru
     scores = score(truth, guess)
     assert [scores.per_category["90"][name] for name in ("tp", "fp", "fn")] == counts
     assert re.match(note, scores.notes[0])
+
+
+def test_a_png_of_another_entry_is_refused(truth, guess):
+    truth.add("a", [[7, 7, 8]], whole(1, 2))
+    guess.add("a", [[1, 1, 2]], whole(1, 2))
+    with pytest.raises(DataError, match=r"no pixel of its segments \(such as 1\), but pixels of other ids \(such as 7"):
+        score(truth, guess)
 
 
 def test_areas_too_small_for_their_pixels_are_refused(truth, guess):
@@ -335,9 +342,9 @@ def test_images_of_one_file_only_are_named(street):
     guess.entries[0]["file_name"], guess.entries[1]["file_name"] = "b.png", "a.png"
     notes = score(truth, guess).notes
     assert "2 entries of" in notes[0]
-    assert "have the file_name of another image, such as 'b.png' for image a, which is the PNG of image b" in notes[0]
+    assert "the file_name of another image, such as 'b.png' for image 'a', which is the PNG of image 'b'" in notes[0]
     assert "1 of 2 images of" in notes[1]
-    assert "(such as image c): they are not scored" in notes[1]
+    assert "(such as image 'c'): they are not scored" in notes[1]
     truth.images[0]["height"] = 10**9
     with pytest.raises(DataError, match=r"lists image a with 1000000000×8 pixels \(height × width\), but its PNG"):
         score(truth, guess)

@@ -80,7 +80,7 @@ def test_bad_files_are_named(folders, tmp_path):
     (folders[1] / "c.png").unlink()
     write_labels(folders[1] / "more/b.png", np.zeros((2, 1), dtype=np.uint8))
     refused("image more/b is 2×1 pixels, its ground truth 1×2")
-    Image.new("RGB", (2, 1)).save(folders[1] / "more/b.png")
+    Image.new("RGB", (2, 1), "red").save(folders[1] / "more/b.png")
     refused("b.png has 3 channels")
     (folders[1] / "more/b.png").unlink()
     refused(r"no prediction for image more/b \(1 of 2 are missing\)")
@@ -92,3 +92,13 @@ def test_truth_without_a_label_is_named(folders):
     write_labels(folders[0] / "more/b.tif", np.array([[255, 255]], dtype=np.uint16))
     with pytest.raises(DataError, match="has no labelled pixel: check --ignore, which is 255"):
         score_semantic_files(*folders, THREE, workers=1, quiet=True)
+
+
+def test_binary_masks_of_0_and_255_are_named(tmp_path):
+    for folder in ("truth", "guess"):
+        write_labels(tmp_path / folder / "a.png", np.array([[0, 0, 255]], dtype=np.uint8))
+    scores = score_semantic_files(tmp_path / "truth", tmp_path / "guess", LabelValues(2), workers=1, quiet=True)
+    assert scores.notes == [
+        "0 is the only annotated class; 1 pixels with the value 255 are unlabelled and not scored. If 255 is a class, "
+        "as in binary masks with the values 0 and 255, write it as 1 in both folders and set --ignore -1."
+    ]

@@ -9,8 +9,7 @@ import importlib
 import importlib.metadata
 import importlib.util
 import io
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,7 +17,8 @@ import numpy as np
 from pycocotools import mask as coco_mask
 
 from frozenseg.errors import DataError
-from frozenseg.evaluation.result_lines import ResultLine
+from frozenseg.evaluation.coco_ground_truth import CocoGroundTruth, read_coco_ground_truth
+from frozenseg.evaluation.result_lines import ResultLine, checked_lines
 from frozenseg.structures.record import ImageId
 
 FASTER_COCO_EVAL, PYCOCOTOOLS = "faster-coco-eval", "pycocotools"
@@ -60,33 +60,37 @@ def coco_ap(
     Raises:
         DataError: the annotations are missing or invalid, or lack one of the images.
     """
-    content = read_coco_annotations(json_file)
-    if unknown := set(images) - {entry["id"] for entry in content["images"]}:
+    ground_truth = read_coco_ground_truth(json_file)
+    ground_truth.warn()
+    if unknown := set(images) - ground_truth.images.keys():
         raise DataError(f"Image {min(map(str, unknown))} is not among the images of {json_file}.")
-    return score_masks(content, predictions, images, categories, package)
+    return score_masks(ground_truth, predictions, images, categories, package)
 
 
 def score_masks(
-    content: Mapping[str, Any],
+    ground_truth: CocoGroundTruth,
     predictions: Sequence[ResultLine],
     images: Sequence[ImageId],
     categories: Sequence[int],
     package: str = "",
 ) -> AveragePrecision:
-    """Score masks against loaded annotations ``content``; see :func:`coco_ap`."""
+    """Score masks against annotations that are read already; see :func:`coco_ap`."""
     coco, evaluation_class = _classes(package or ap_package())
     # image ids may be strings, which faster-coco-eval does not accept
-    listed = sorted((entry["id"] for entry in content["images"]), key=lambda image: (isinstance(image, str), image))
-    number_of = {image: number for number, image in enumerate(listed, 1)}
-    annotations = _numbered(content["annotations"], number_of)
-    lines = _numbered(predictions, number_of)
-    files = [{**entry, "id": number_of[entry["id"]]} for entry in content["images"]]
+    ordered = sorted(ground_truth.images, key=lambda image: (isinstance(image, str), image))
+    number_of = {image: number for number, image in enumerate(ordered, 1)}
+    # copies, because the packages write into them
+    annotations = [{**item, "image_id": number_of[item["image_id"]]} for item in ground_truth.annotations]
+    checked = checked_lines(predictions, ground_truth.sizes)
+    lines = [{**line, "image_id": number_of[line["image_id"]]} for line in checked]
+    files = [{**entry, "id": number_of[image]} for image, entry in ground_truth.images.items()]
+    categories_entries = list(ground_truth.categories.values())
     # the packages print their progress to stdout, which belongs to the caller
     with contextlib.redirect_stdout(io.StringIO()):
-        ground_truth = coco()
-        ground_truth.dataset = {"images": files, "categories": content["categories"], "annotations": annotations}
-        ground_truth.createIndex()
-        evaluation = evaluation_class(ground_truth, _results(coco, ground_truth, lines), "segm")
+        annotated = coco()
+        annotated.dataset = {"images": files, "categories": categories_entries, "annotations": annotations}
+        annotated.createIndex()
+        evaluation = evaluation_class(annotated, _results(coco, annotated, lines), "segm")
         evaluation.params.imgIds = sorted({number_of[image] for image in images})
         evaluation.params.catIds = list(categories)
         evaluation.evaluate()
@@ -145,28 +149,6 @@ def _classes(package: str) -> tuple[Any, Any]:
         core = importlib.import_module("faster_coco_eval.core")
         return core.COCO, core.COCOeval_faster
     return importlib.import_module("pycocotools.coco").COCO, importlib.import_module("pycocotools.cocoeval").COCOeval
-
-
-def read_coco_annotations(json_file: str | Path) -> dict[str, Any]:
-    """Read COCO's instance annotations.
-
-    Raises:
-        DataError: they are missing, or not in COCO's format.
-    """
-    try:
-        content: dict[str, Any] = json.loads(Path(json_file).read_text(encoding="utf-8"))
-        if missing := {"images", "categories", "annotations"} - content.keys():
-            raise DataError(f"The instance annotations {json_file} are not COCO's JSON format: no {min(missing)}.")
-    except FileNotFoundError as error:
-        raise DataError(f"The instance annotations {json_file} do not exist: prepare the data set again.") from error
-    except (OSError, ValueError, AttributeError) as error:
-        raise DataError(f"The instance annotations {json_file} are not COCO's JSON format ({error}).") from error
-    return content
-
-
-def _numbered(lines: Sequence[ResultLine], number_of: Mapping[ImageId, int]) -> list[ResultLine]:
-    """Copy lines, with the numbers of their images as ids; copies, because the packages write into them."""
-    return [{**line, "image_id": number_of[line["image_id"]]} for line in lines if line["image_id"] in number_of]
 
 
 def _results(coco: Any, ground_truth: Any, predictions: list[ResultLine]) -> Any:

@@ -1,22 +1,25 @@
 """Instance segmentation with LVIS's federated annotations: average precision of masks, computed by the package lvis."""
 
+import logging
 import warnings
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 
-from frozenseg.errors import DataError
+from frozenseg.errors import DataError, shown
 from frozenseg.evaluation.class_table import PERCENT, ClassTable
 from frozenseg.evaluation.coco_ap import precision_by_category
 from frozenseg.evaluation.coco_ap_evaluator import AnnotationFileAP
+from frozenseg.evaluation.coco_ground_truth import CocoGroundTruth, read_coco_ground_truth
 from frozenseg.evaluation.instance_scoring import InstanceScores
 from frozenseg.evaluation.official_packages import import_lvis
-from frozenseg.evaluation.result_lines import ResultLine
+from frozenseg.evaluation.result_lines import ResultLine, checked_lines
 from frozenseg.registry import EVALUATOR
 from frozenseg.structures.record import ImageId
 
 LVIS_METRICS = ("AP", "AP50", "AP75", "APs", "APm", "APl", "APr", "APc", "APf")
+FREQUENCIES = ("r", "c", "f")
 IMAGE_FIELDS = ("neg_category_ids", "not_exhaustive_category_ids")
 
 
@@ -57,13 +60,15 @@ class LvisAP(AnnotationFileAP):
 
     def _evaluation(self, images: list[ImageId], predictions: list[ResultLine]) -> Any:
         """Return the package's ``LVISEval`` after its run."""
-        ground_truth = _load(self._lvis, self.json_file)
+        annotations = read_coco_ground_truth(self.json_file)
+        annotations.warn()
+        ground_truth, sizes = _load(self._lvis, annotations), annotations.sizes
         if unknown_images := set(images) - set(ground_truth.imgs):
             raise DataError(f"Image {min(map(str, unknown_images))} is not among the images of {self.json_file}.")
         categories = sorted(self.things.dataset_ids.values())
         if unknown := set(categories) - set(ground_truth.cats):
             raise DataError(f"Category {min(unknown)} is not among the categories of {self.json_file}.")
-        results = _results(self._lvis, ground_truth, predictions)
+        results = _results(self._lvis, ground_truth, checked_lines(predictions, sizes))
         evaluation = self._lvis.LVISEval(ground_truth, results, "segm")
         evaluation.params.img_ids = images
         evaluation.params.cat_ids = categories
@@ -71,24 +76,36 @@ class LvisAP(AnnotationFileAP):
         return evaluation
 
 
-def _load(lvis: ModuleType, json_file: str) -> Any:
-    """Return the package's ``LVIS`` of an annotation file.
+def _load(lvis: ModuleType, annotations: CocoGroundTruth) -> Any:
+    """Return checked annotations as the package's ``LVIS``, whose constructor reads a file.
 
     Raises:
-        DataError: the file is missing, or is not in LVIS's format.
+        DataError: they are not in LVIS's format.
     """
-    try:
-        ground_truth = lvis.LVIS(json_file)
-        missing = [field for field in IMAGE_FIELDS for image in ground_truth.imgs.values() if field not in image]
-        frequencies = [category.get("frequency") for category in ground_truth.cats.values()]
-        missing += ["frequency"] * (not set(frequencies) <= {"r", "c", "f"})
-    except FileNotFoundError as error:
-        raise DataError(f"The instance annotations {json_file} do not exist: prepare the data set again.") from error
-    except (ValueError, KeyError, TypeError, AssertionError) as error:
-        raise DataError(f"The instance annotations {json_file} are not LVIS's JSON format ({error}).") from error
-    if missing:
-        raise DataError(f"The instance annotations {json_file} are not LVIS's JSON format: they lack {missing[0]}.")
-    return ground_truth
+    path = annotations.path
+    for field in IMAGE_FIELDS:
+        for image, entry in annotations.images.items():
+            if not isinstance(entry.get(field), list):
+                value = shown(entry[field]) if field in entry else "(missing)"
+                raise DataError(
+                    f"The instance annotations {path} are not LVIS's JSON format: image {image} has the {field} "
+                    f"{value}, expected a list of category ids."
+                )
+    for category, entry in annotations.categories.items():
+        if entry.get("frequency") not in FREQUENCIES:
+            value = shown(entry["frequency"]) if "frequency" in entry else "(missing)"
+            raise DataError(
+                f"The instance annotations {path} are not LVIS's JSON format: category {category} has the frequency "
+                f"{value}, expected 'r', 'c' or 'f'."
+            )
+    return _with_index(
+        lvis.LVIS,
+        {
+            "images": list(annotations.images.values()),
+            "categories": list(annotations.categories.values()),
+            "annotations": annotations.annotations,
+        },
+    )
 
 
 def _results(lvis: ModuleType, ground_truth: Any, predictions: list[ResultLine]) -> Any:
@@ -97,8 +114,13 @@ def _results(lvis: ModuleType, ground_truth: Any, predictions: list[ResultLine])
         with warnings.catch_warnings():  # the package calls a deprecated function of logging
             warnings.filterwarnings("ignore", "The 'warn' method is deprecated", DeprecationWarning)
             return lvis.LVISResults(ground_truth, [dict(line) for line in predictions])  # copies: it writes into them
-    empty = lvis.LVISResults.__new__(lvis.LVISResults)
-    empty.logger = ground_truth.logger
-    empty.dataset = {**ground_truth.dataset, "annotations": []}
-    empty._create_index()
-    return empty
+    return _with_index(lvis.LVISResults, {**ground_truth.dataset, "annotations": []})
+
+
+def _with_index(package_class: Any, dataset: dict[str, Any]) -> Any:
+    """Return an object of a class of the package for content that is loaded already."""
+    instance = package_class.__new__(package_class)
+    instance.logger = logging.getLogger("lvis.lvis")
+    instance.dataset = dataset
+    instance._create_index()
+    return instance

@@ -16,6 +16,7 @@ from frozenseg.structures.rle import RunLengths, read_rle
 
 Polygon = list[float]  # x0, y0, x1, y1, …, pixels
 MIN_NUMBERS = 6  # of a polygon: three corners
+MAX_TESTED_CORNERS = 5  # of polygons that are tested for an area: lines have few corners
 MAX_COORDINATE = 10**7  # pixels from the origin
 MAX_OUTLINE = 4 * 10**6  # pixels; 20 steps of pycocotools' walk a pixel of it take some 100 bytes
 
@@ -63,6 +64,18 @@ def is_outside(polygons: Sequence[Polygon], size: tuple[int, int]) -> bool:
     height, width = size
     boxes = [(min(xs), max(xs), min(ys), max(ys)) for xs, ys in ((part[0::2], part[1::2]) for part in polygons)]
     return all(x1 <= 0 or x0 >= width or y1 <= 0 or y0 >= height for x0, x1, y0, y1 in boxes)
+
+
+def has_no_area(polygon: Polygon) -> bool:
+    """Return True if all corners are on one line: any line for few corners, a line along an axis for many."""
+    xs, ys = polygon[0::2], polygon[1::2]
+    if min(xs) == max(xs) or min(ys) == max(ys):
+        return True
+    corners = list(zip(xs, ys, strict=True))
+    origin = corners[0]
+    sides = [(x - origin[0], y - origin[1]) for x, y in corners[1:]]
+    first = next(side for side in sides if side != (0, 0))
+    return len(sides) < MAX_TESTED_CORNERS and all(first[0] * y == first[1] * x for x, y in sides)
 
 
 def _outline(numbers: Sequence[float]) -> float:

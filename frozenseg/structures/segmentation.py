@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from frozenseg.errors import shown
-from frozenseg.structures.polygons import MIN_NUMBERS, Polygon, check_polygon, is_outside, polygons_rle
+from frozenseg.structures.polygons import MIN_NUMBERS, Polygon, check_polygon, has_no_area, is_outside, polygons_rle
 from frozenseg.structures.rle import RunLengths, read_rle
 
 
@@ -21,7 +21,7 @@ class NoMask(Enum):
     """Reason for which a segmentation is not a mask; the value continues "7 of 10 objects …"."""
 
     NOTHING = "have a box only"
-    FEW_CORNERS = "have polygons of fewer than three corners only"
+    NO_AREA = "have polygons without an area only (fewer than three corners, or all on a line)"
     NO_PIXEL = "have a mask without a pixel"
     OUTSIDE = "have a mask outside of the image"
 
@@ -76,8 +76,8 @@ def read_segmentation(value: Any, size: tuple[int, int] | None = None) -> Segmen
     for polygon in filter(None, polygons):
         check_polygon(polygon)
     kept = [polygon for polygon in polygons if len(polygon) >= MIN_NUMBERS]
-    if not kept:
-        return Segmentation(None, NoMask.FEW_CORNERS)
+    if all(map(has_no_area, kept)):
+        return Segmentation(None, NoMask.NO_AREA)
     if size is not None and is_outside(kept, size):
         return Segmentation(None, NoMask.OUTSIDE)
     repairs = [repair] if repair else []
@@ -101,7 +101,7 @@ def decode_segmentation(segmentation: Any, height: int, width: int) -> np.ndarra
             or is no mask.
     """
     checked = read_segmentation(segmentation, (height, width))
-    if checked.no_mask in (NoMask.NOTHING, NoMask.FEW_CORNERS):
+    if checked.no_mask in (NoMask.NOTHING, NoMask.NO_AREA):
         raise ValueError("it has no polygon of at least three corners and no run lengths")
     return checked.runs((height, width)).mask()
 

@@ -116,7 +116,7 @@ def test_bad_predictions_and_files_are_named(evaluator, tmp_path):
         evaluator.evaluate()
     (tmp_path / "broken.json").write_text("{", encoding="utf-8")
     evaluator.json_file = str(tmp_path / "broken.json")
-    with pytest.raises(DataError, match="broken.json are not COCO's JSON format"):
+    with pytest.raises(DataError, match="instance annotations .*broken.json cannot be read as JSON"):
         evaluator.evaluate()
 
 

@@ -183,18 +183,27 @@ def test_bad_predictions_and_files_are_named(build, tmp_path):
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("{", "Expecting property name"),
-        ("[]", "Annotation file format"),
-        ('{"annotations": [], "images": []}', "'categories'"),
-        ('{"annotations": [], "images": [{"id": 1}], "categories": []}', "they lack neg_category_ids"),
-        ('{"annotations": [], "images": [], "categories": [{"id": 1}]}', "they lack frequency"),
+        ("{", "cannot be read as JSON .*Expecting property name"),
+        ("[]", r"it is \[\], expected a JSON object at the top"),
+        ('{"annotations": [], "images": []}', "categories is missing, expected a list"),
+        ('{"annotations": [], "images": [{"id": 1}], "categories": []}', "has no categories"),
+        (
+            '{"annotations": [], "images": [{"id": 1}], "categories": [{"id": 1, "frequency": "r"}]}',
+            r"not LVIS's JSON format: image 1 has the neg_category_ids \(missing\), expected a list",
+        ),
+        (
+            '{"annotations": [], "images": [{"id": 1, "neg_category_ids": [], "not_exhaustive_category_ids": []}], '
+            '"categories": [{"id": 1, "frequency": "x"}]}',
+            "not LVIS's JSON format: category 1 has the frequency 'x', expected 'r', 'c' or 'f'",
+        ),
     ],
 )
 def test_files_that_are_not_lvis(build, text, reason):
     evaluator = build()
+    evaluator.things = ThingClasses(evaluator.things.table, {0: 1})
     with open(evaluator.json_file, "w", encoding="utf-8") as file:
         file.write(text)
-    with pytest.raises(DataError, match=f"not LVIS's JSON format.*{reason}"):
+    with pytest.raises(DataError, match=reason):
         evaluator.evaluate()
 
 

@@ -31,14 +31,14 @@ class ResultFile(NamedTuple):
 
 
 def read_result_lines(
-    content: Any, path: str | Path, sizes: Mapping[ImageId, tuple[int, int]], categories: Sequence[int]
+    content: Any, path: str | Path, sizes: Mapping[ImageId, tuple[int, int] | None], categories: Sequence[int]
 ) -> ResultFile:
     """Check the content of a COCO result file.
 
     Args:
         content: of the JSON file.
         path: of the file, for messages.
-        sizes: image id → height, width in the ground truth.
+        sizes: image id → height, width in the ground truth; None if they are not known.
         categories: ids of the ground truth.
 
     Raises:
@@ -63,7 +63,7 @@ def read_result_lines(
     return ResultFile(*_boxes_of_all(lines, notes))
 
 
-def _mask(entry: Entry, size: tuple[int, int]) -> tuple[dict[str, Any], bool]:
+def _mask(entry: Entry, size: tuple[int, int] | None) -> tuple[dict[str, Any], bool]:
     """Return compressed run lengths, and True if a missing last run was added."""
     runs = entry.required("segmentation", "run lengths (size and counts)")
     if not isinstance(runs, dict):

@@ -189,17 +189,11 @@ def test_files_of_another_form_are_named(truth, lines, score, tmp_path):
         score(truth, [3])
     with pytest.raises(DataError, match="not a COCO result file: expected a list"):
         score(truth, {"annotations": lines})
-    with pytest.raises(DataError, match=r"Image 1 \(id 1\) of .*truth.json has no height"):
-        score({**truth, "images": [{"id": 1}]}, lines)
-    with pytest.raises(DataError, match="have no image, category or object"):
+    with pytest.raises(DataError, match="has no object with a mask: nothing can be scored"):
         score({**truth, "annotations": []}, lines)
-    for field, message in (("area", "Object 1 of .* has no area"), ("id", "Object number 0 of .* has no id")):
-        broken = {key: value for key, value in truth["annotations"][0].items() if key != field}
-        with pytest.raises(DataError, match=message):
-            score({**truth, "annotations": [broken]}, lines)
-    with pytest.raises(DataError, match="is in image 9, which is not among its images"):
+    with pytest.raises(DataError, match="object 1 has the image_id 9, expected one of its images"):
         score({**truth, "annotations": [{**truth["annotations"][0], "image_id": 9}]}, lines)
-    with pytest.raises(DataError, match="The ground truth .*nowhere.json cannot be read"):
+    with pytest.raises(DataError, match="nowhere.json do not exist"):
         score_instance_files(tmp_path / "nowhere.json", tmp_path / "lines.json")
     score(truth, lines)
     with pytest.raises(DataError, match="The predictions .*nowhere.json cannot be read"):

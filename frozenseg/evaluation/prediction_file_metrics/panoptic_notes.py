@@ -61,7 +61,7 @@ def swapped_files(
     image, name, owner = other[0]
     return [
         f"{len(other)} entries of {path} have the file_name of another image, such as {name!r} for image "
-        f"{shown(image)}, which is the PNG of image {shown(owner)} in the ground truth: images are compared by image_id."
+        f"{shown(image)}, which is the PNG of image {shown(owner)} in the ground truth: image_id decides."
     ]
 
 

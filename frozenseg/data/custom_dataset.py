@@ -17,6 +17,7 @@ from frozenseg.data.formats.label_image import load_label_images
 from frozenseg.data.spec import DatasetSpec
 from frozenseg.errors import DataError, did_you_mean
 
+REPAIR = "correct the file, or export or download it again"
 UNSAFE_CHARACTERS = re.compile(r"[^\w.-]+")  # in names of files and of table columns
 
 
@@ -94,6 +95,7 @@ def _folder_spec(path: str, values: Mapping[str, str]) -> DatasetSpec:
         load=load_label_images,
         files={"image_root": str(images), "sem_seg_root": str(_absolute(values["labels"]))},
         prepare_command=_advice("folder"),
+        repair_command=REPAIR,
         evaluator_type="sem_seg",
         ignore_label=ignore_label,
         extra={"first_label": first_label},
@@ -116,6 +118,7 @@ def _panoptic_spec(path: str, values: Mapping[str, str]) -> DatasetSpec:
         load=load_coco_panoptic,
         files=files,
         prepare_command=_advice("coco-panoptic"),
+        repair_command=REPAIR,
     )
 
 
@@ -127,6 +130,7 @@ def _instance_spec(path: str, values: Mapping[str, str]) -> DatasetSpec:
         load=load_coco_instances,
         files={"json_file": str(json_file), "image_root": str(_absolute(values["images"]))},
         prepare_command=_advice("coco-instances"),
+        repair_command=REPAIR,
         evaluator_type="coco",
     )
 

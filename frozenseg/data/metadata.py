@@ -51,6 +51,7 @@ class Metadata:
         panoptic_json, json_file: files of the panoptic and of the instance annotations, None if there are none.
         image_suffix: suffix of image files if it differs from the one in the panoptic JSON; otherwise empty.
         prepare_command: advice on how to get missing files; messages append it after a semicolon.
+        repair_command: advice on how to correct damaged files; empty: ``prepare_command``, see :attr:`repair_advice`.
         protocol: config of the evaluation protocol, a file of ``configs/eval`` without its suffix; empty for none.
         known_images: expected numbers of images; several if sources differ, empty if unknown.
         known_occurring: expected number of classes that occur in the images; 0 if unknown.
@@ -73,6 +74,7 @@ class Metadata:
     json_file: str | None = None
     image_suffix: str = ""
     prepare_command: str = "prepare the data set again"
+    repair_command: str = ""
     protocol: str = ""
     known_images: tuple[int, ...] = ()
     known_occurring: int = 0
@@ -93,6 +95,11 @@ class Metadata:
     def as_dict(self) -> dict[str, Any]:
         """Return a copy of the attributes that are set, by name."""
         return dict(self.__dict__)
+
+    @property
+    def repair_advice(self) -> str:
+        """Advice on how to correct files that exist but are damaged; messages append it after a semicolon."""
+        return self.repair_command or self.prepare_command
 
     @property
     def contiguous_ids(self) -> dict[int, int]:

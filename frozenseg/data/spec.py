@@ -46,6 +46,7 @@ class DatasetSpec:
             ``panoptic_json``, ``sem_seg_root``, ``json_file``); fields that are left out are None.
         prepare_command: advice on how to get the files; messages append it after a semicolon. ``{root}`` is replaced by
             the folder of all data sets.
+        repair_command: advice on how to correct files that exist but are damaged; empty: ``prepare_command``.
         evaluator_type: key that selects the evaluators.
         ignore_label: value of unlabelled pixels in label images.
         protocol: evaluation protocol, a file of ``configs/eval`` without its suffix; empty: the config unchanged.
@@ -66,6 +67,7 @@ class DatasetSpec:
     images: tuple[int, ...] = ()
     occurring: int = 0
     published_seen: str = ""
+    repair_command: str = ""
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     def metadata_fields(self) -> dict[str, Any]:
@@ -91,6 +93,7 @@ class DatasetSpec:
             "category_groups": groups,
             "category_names": tuple(row.official for row in rows) if all(row.official for row in rows) else (),
             "prepare_command": self.prepare_command.format(root=root),
+            "repair_command": self.repair_command,
             **paths,
             **{name: str(root / path) for name, path in self.files.items()},
             **self.extra,

@@ -193,6 +193,14 @@ def test_missing_folders(farm: Path) -> None:
         DatasetCatalog.get(FOLDER.replace("images", "none"))
 
 
+@pytest.mark.parametrize(("name", "file"), [(PANOPTIC, "panoptic.json"), (INSTANCES, "instances.json")])
+def test_the_advice_for_damaged_files_is_about_the_file(name: str, file: str, farm: Path) -> None:
+    text = (farm / file).read_text(encoding="utf-8")
+    (farm / file).write_text(text.replace('"category_id": 4', '"category_id": 77'), encoding="utf-8")
+    with pytest.raises(DataError, match="77.*; correct the file, or export or download it again"):
+        DatasetCatalog.get(name)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

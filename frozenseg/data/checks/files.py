@@ -59,12 +59,10 @@ def validate_objects(records: Sequence[Record], metadata: Metadata) -> None:
     except (KeyError, TypeError) as error:
         raise DataError(
             f"The instance annotations {path} are not in COCO's format: {error} is missing or wrong; "
-            f"{metadata.prepare_command}."
+            f"{metadata.repair_advice}."
         ) from error
     things = metadata.thing_contiguous_ids
     problems = [f"lack image {record['image_id']}" for record in records if record["image_id"] not in images]
     problems += [f"have the category {number}, which is not a thing" for number in categories if number not in things]
     if problems:
-        raise DataError(
-            f"The instance annotations {path} {problems[0]} of {metadata.name}; {metadata.prepare_command}."
-        )
+        raise DataError(f"The instance annotations {path} {problems[0]} of {metadata.name}; {metadata.repair_advice}.")

@@ -56,5 +56,5 @@ def refuse_repeated_images(metadata: Metadata, path: Path, image_ids: list[Any])
     known = set()
     for image_id in image_ids:
         if image_id in known:
-            raise DataError(f"{path}: image {image_id} is listed twice; {metadata.prepare_command}.")
+            raise DataError(f"{path}: image {image_id} is listed twice; {metadata.repair_advice}.")
         known.add(image_id)

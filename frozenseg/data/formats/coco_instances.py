@@ -61,7 +61,7 @@ def load_objects(metadata: Metadata, image_fields: Callable[[ImagePaths, JsonObj
     except (KeyError, TypeError) as error:
         raise DataError(
             f"{json_file} is not in the format of {metadata.name}: {error} is missing or has no counterpart; "
-            f"{metadata.prepare_command}."
+            f"{metadata.repair_advice}."
         ) from error
     paths.report()
     return list(records.values())
@@ -77,7 +77,7 @@ def _convert_object(metadata: Metadata, contiguous_ids: Mapping[int, int], annot
     if category not in contiguous_ids:
         raise DataError(
             f"{metadata.json_file}: object {annotation['id']} has category {category}, which is not one of "
-            f"{metadata.name}; {metadata.prepare_command}."
+            f"{metadata.name}; {metadata.repair_advice}."
         )
     return {
         "category_id": contiguous_ids[category],

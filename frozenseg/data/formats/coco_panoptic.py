@@ -55,7 +55,7 @@ def load_coco_panoptic(metadata: Metadata) -> list[Record]:
     except (KeyError, TypeError) as error:
         raise DataError(
             f"{panoptic_json} is not in COCO panoptic format: {error} is missing or has no counterpart; "
-            f"{metadata.prepare_command}."
+            f"{metadata.repair_advice}."
         ) from error
 
 
@@ -84,7 +84,7 @@ def segment_converter(metadata: Metadata) -> SegmentConverter:
         if category not in contiguous_ids:
             raise DataError(
                 f"{metadata.panoptic_json}: segment {segment['id']} has category {category}, which is not one of "
-                f"{metadata.name}; {metadata.prepare_command}."
+                f"{metadata.name}; {metadata.repair_advice}."
             )
         index = contiguous_ids[category]
         return {

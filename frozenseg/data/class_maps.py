@@ -70,7 +70,7 @@ def read_class_map(record: Record, rules: AnnotationRules, size: tuple[int, int]
 def read_label_classes(record: Record, rules: AnnotationRules, size: tuple[int, int]) -> np.ndarray:
     """Read the classes of an image from its label image; see :func:`read_class_map`."""
     path = record["sem_seg_file_name"]
-    labels = read_labels(path).astype(np.int32)
+    labels = read_labels(path, record.get("label_coding")).astype(np.int32)
     _check_size(path, labels, size)
     labelled = labels != rules.ignore_label
     first, last = rules.first_label, rules.first_label + rules.num_classes - 1

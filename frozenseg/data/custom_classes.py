@@ -1,4 +1,4 @@
-"""Classes of a custom data set: from a class list, from the ``categories`` of a COCO JSON, or from both."""
+"""Classes of a custom data set: from the ``categories`` of a COCO JSON, or from these and a class list."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,38 +8,6 @@ from frozenseg.data.spec import CategoryRow
 from frozenseg.errors import DataError
 from frozenseg.structures.palette import Colour, vocabulary_colours
 from frozenseg.vocabulary.files import VocabularyLine, read_vocabulary_lines, refuse_shifted
-
-
-def classes_of_labels(path: Path) -> tuple[tuple[CategoryRow, ...], int]:
-    """Read the classes of label images; they are stuff unless the file marks them as things.
-
-    Args:
-        path: path of the class list. The pixel value of a class is its number in the list, or its index from 0 if the
-            list has no numbers.
-
-    Returns:
-        The classes in ascending order of their values, and the value of the first class: 0 or 1.
-
-    Raises:
-        DataError: the file is invalid, or its numbers have a gap or do not start at 0 or 1.
-    """
-    lines = read_vocabulary_lines(path)
-    numbered = {index if line.id is None else line.id: line for index, line in enumerate(lines)}
-    first = min(numbered)
-    gaps = [number for number in range(first, first + len(numbered)) if number not in numbered]
-    if gaps or first > 1:
-        problem = f"has no line {gaps[0]}" if gaps else f"begins at {first}"
-        raise DataError(
-            f"The class list {path} {problem}: write a line for every value of the label images, from 0 or from 1 on, "
-            "also for values that never occur."
-        )
-    ordered = [numbered[number] for number in sorted(numbered)]
-    colours = vocabulary_colours([line.names[0] for line in ordered])
-    rows = [
-        CategoryRow(first + index, line.names, bool(line.isthing), line.rgb or colour)
-        for index, (line, colour) in enumerate(zip(ordered, colours, strict=True))
-    ]
-    return tuple(rows), first
 
 
 def classes_of_json(json_file: Path, path: Path | None) -> tuple[CategoryRow, ...]:

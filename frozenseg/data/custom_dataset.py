@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
 
-from frozenseg.data.custom_classes import classes_of_json, classes_of_labels
+from frozenseg.data.custom_classes import classes_of_json
 from frozenseg.data.formats.coco_instances import load_coco_instances
 from frozenseg.data.formats.coco_panoptic import load_coco_panoptic
 from frozenseg.data.formats.label_image import load_label_images
+from frozenseg.data.label_classes import classes_of_labels
 from frozenseg.data.spec import DatasetSpec
 from frozenseg.errors import DataError, did_you_mean
 
@@ -78,27 +79,22 @@ def _read_query(name: str, query: str, custom_format: CustomFormat) -> dict[str,
 
 
 def _folder_spec(path: str, values: Mapping[str, str]) -> DatasetSpec:
-    if not values.get("ignore", "255").isdecimal():
-        raise DataError(f"ignore is {values['ignore']!r} in folder:{path}?…: expected a pixel value such as 255 or 0.")
-    images, classes = _absolute(path), _absolute(values["classes"])
-    rows, first_label = classes_of_labels(classes)
-    ignore_label = int(values.get("ignore", "255"))
-    if first_label <= ignore_label < first_label + len(rows):
-        raise DataError(
-            f"The value {ignore_label} of unlabelled pixels is also the value of a class in {classes}, "
-            f"{rows[ignore_label - first_label].names[0]!r}: choose another value with &ignore=… (65535 if there are "
-            "more than 255 classes)."
-        )
+    images = _absolute(path)
+    classes = classes_of_labels(_absolute(values["classes"]), values.get("ignore"), values.get("values"))
     return DatasetSpec(
         name=values.get("name") or _short_name(images),
-        categories=lambda: rows,
+        categories=lambda: classes.rows,
         load=load_label_images,
         files={"image_root": str(images), "sem_seg_root": str(_absolute(values["labels"]))},
         prepare_command=_advice("folder"),
         repair_command=REPAIR,
         evaluator_type="sem_seg",
-        ignore_label=ignore_label,
-        extra={"first_label": first_label},
+        ignore_label=classes.ignore_label,
+        extra={
+            "first_label": classes.first_label,
+            "label_coding": classes.coding,
+            "label_ending": values.get("ending", ""),
+        },
     )
 
 
@@ -137,9 +133,9 @@ def _instance_spec(path: str, values: Mapping[str, str]) -> DatasetSpec:
 
 CUSTOM_FORMATS = {
     "folder": CustomFormat(
-        "folder:IMAGES?labels=LABELS&classes=FILE[&ignore=255][&name=NAME]",
+        "folder:IMAGES?labels=LABELS&classes=FILE[&ignore=255][&values=0,255][&ending=_mask][&name=NAME]",
         ("labels", "classes"),
-        ("ignore", "name"),
+        ("ignore", "values", "ending", "name"),
         _folder_spec,
     ),
     "coco-panoptic": CustomFormat(

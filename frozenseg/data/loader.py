@@ -37,6 +37,7 @@ GROUND_TRUTH_FIELDS = {  # kind of model output → record fields with the files
     "instance": ("instance_file_name",),
     "recall": ("sem_seg_file_name",),
 }
+SHARED_FIELDS = ("rules", "label_coding")  # of records: one object for all records of a data set
 MAX_REPLACEMENTS = 20  # unreadable images in a row before training stops
 
 
@@ -59,11 +60,13 @@ class PackedRecords(Sequence[Record]):
     """Records packed into one block of bytes, which worker processes share instead of copying.
 
     Args:
-        records: dictionaries that can be pickled.
+        records: dictionaries that can be pickled. Objects in :data:`SHARED_FIELDS` are stored once.
     """
 
     def __init__(self, records: Sequence[Record]) -> None:
-        packed = [pickle.dumps(record, protocol=-1) for record in records]
+        self._shared: list[Any] = []
+        index_of: dict[int, int] = {}  # by identity
+        packed = [pickle.dumps(self._without_shared(record, index_of), protocol=-1) for record in records]
         self._ends = np.cumsum([len(item) for item in packed], dtype=np.int64)
         self._bytes = np.frombuffer(b"".join(packed), dtype=np.uint8)
 
@@ -71,7 +74,17 @@ class PackedRecords(Sequence[Record]):
         """Return a copy of one record."""
         start = 0 if index == 0 else self._ends[index - 1]
         record: Record = pickle.loads(self._bytes[start : self._ends[index]].tobytes())  # noqa: S301 (packed above)
-        return record
+        return record | {field: self._shared[record[field]] for field in SHARED_FIELDS if field in record}
+
+    def _without_shared(self, record: Record, index_of: dict[int, int]) -> Record:
+        """Return a record with indices instead of shared objects."""
+        indices = {}
+        for field in SHARED_FIELDS:
+            if field in record:
+                indices[field] = index_of.setdefault(id(record[field]), len(self._shared))
+                if indices[field] == len(self._shared):
+                    self._shared.append(record[field])
+        return record | indices
 
     def __len__(self) -> int:
         """Return the number of records."""

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Any
 
 from frozenseg.errors import DataError
+from frozenseg.structures.label_coding import LabelCoding
 from frozenseg.structures.palette import Colour, vocabulary_colours
 from frozenseg.structures.record import Record as Record
 from frozenseg.vocabulary import Vocabulary
@@ -47,6 +48,8 @@ class Metadata:
         evaluator_type: key that selects the evaluators.
         ignore_label: value of unlabelled pixels in label images.
         first_label: value of class 0 in label images.
+        label_coding: decodes label images whose values are not consecutive, or colours; None if nothing is to decode.
+        label_ending: ending of the names of label images, such as ``_mask``; empty to find it.
         image_root, panoptic_root, sem_seg_root: folders, None if there is no such folder.
         panoptic_json, json_file: files of the panoptic and of the instance annotations, None if there are none.
         image_suffix: suffix of image files if it differs from the one in the panoptic JSON; otherwise empty.
@@ -67,6 +70,8 @@ class Metadata:
     evaluator_type: str
     ignore_label: int
     first_label: int = 0
+    label_coding: LabelCoding | None = None
+    label_ending: str = ""
     image_root: str | None = None
     panoptic_root: str | None = None
     panoptic_json: str | None = None

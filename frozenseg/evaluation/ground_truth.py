@@ -45,7 +45,7 @@ def _segments(record: Record) -> PanopticMap:
 
 
 def _labels(record: Record) -> Runs:
-    return Runs.of(read_labels(ground_truth_file(record, "sem_seg_file_name")))
+    return Runs.of(read_labels(ground_truth_file(record, "sem_seg_file_name"), record.get("label_coding")))
 
 
 def _instance_ids(record: Record) -> Runs:

@@ -202,7 +202,8 @@ def _label_writer(folder: Path, metadata: DatasetMetadata) -> LabelWriter:
         return LabelWriter(folder, values, lambda record: f"{_cityscapes_name(record)}_pred")
     if metadata.evaluator_type == "ade20k_panoptic_seg":  # in the benchmark's files, 0 is no class
         return LabelWriter(folder, 1 + np.arange(count), functools.partial(_image_name, metadata))
-    values = metadata.first_label + np.arange(count)
+    coding = metadata.get("label_coding")
+    values = np.array(coding.values) if coding is not None else metadata.first_label + np.arange(count)
     return LabelWriter(folder, values, functools.partial(_label_name, metadata))
 
 

@@ -28,6 +28,7 @@ class LabelCoding:
         ignore_is_default: True if the user has not set ``ignore``.
         first: value of the first class after decoding.
         unlabelled: value of unlabelled pixels after decoding.
+        void_colour: colour of unlabelled pixels.
     """
 
     names: tuple[str, ...]
@@ -37,6 +38,7 @@ class LabelCoding:
     ignore_is_default: bool = True
     first: int = 0
     unlabelled: int = 255
+    void_colour: Colour = VOID_COLOUR
 
     def decode_values(self, pixels: np.ndarray, path: str) -> np.ndarray:
         """Return the decoded (H, W) labels of (H, W) integers.
@@ -87,7 +89,7 @@ class LabelCoding:
         packed = _packed(colours)
         # a table of all colours: only the memory pages with colours of classes are allocated (zeros are lazy)
         table = np.zeros(2**24, dtype=np.int32)
-        table[int(_packed(np.array(VOID_COLOUR, dtype=np.uint8)))] = UNLABELLED - UNKNOWN
+        table[int(_packed(np.array(self.void_colour, dtype=np.uint8)))] = UNLABELLED - UNKNOWN
         for number, colour in enumerate(self.colours):
             table[int(_packed(np.array(colour, dtype=np.uint8)))] = number - UNKNOWN
         classes = table.take(packed) + UNKNOWN
@@ -110,7 +112,7 @@ class LabelCoding:
         return np.array([numbers.get(value, UNKNOWN) for value in values.tolist()], dtype=np.int64)
 
     def _classes_of_colours(self, colours: np.ndarray) -> np.ndarray:
-        numbers = {VOID_COLOUR: UNLABELLED} | {colour: number for number, colour in enumerate(self.colours)}
+        numbers = {self.void_colour: UNLABELLED} | {colour: number for number, colour in enumerate(self.colours)}
         return np.array([numbers.get(tuple(colour), UNKNOWN) for colour in colours.tolist()], dtype=np.int64)
 
     def _decoded(self, classes: np.ndarray, used: np.ndarray, index: np.ndarray, path: str) -> np.ndarray:

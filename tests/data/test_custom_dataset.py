@@ -9,7 +9,6 @@ import pytest
 from PIL import Image
 
 from frozenseg.data import DatasetCatalog, MetadataCatalog, vocabulary_of
-from frozenseg.data.custom_dataset import custom_spec
 from frozenseg.errors import DataError
 from frozenseg.structures.palette import vocabulary_colours
 from frozenseg.structures.panoptic import id_to_rgb
@@ -199,18 +198,6 @@ def test_the_advice_for_damaged_files_is_about_the_file(name: str, file: str, fa
     (farm / file).write_text(text.replace('"category_id": 4', '"category_id": 77'), encoding="utf-8")
     with pytest.raises(DataError, match="77.*; correct the file, or export or download it again"):
         DatasetCatalog.get(name)
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("0:a\n2:b\n", "has no line 1: write a line for every value"),
-        ("2:a\n3:b\n", "begins at 2: write a line for every value"),
-    ],
-)
-def test_values_without_a_class(text: str, message: str, farm: Path) -> None:
-    with pytest.raises(DataError, match=message):
-        custom_spec(f"folder:farm/images?labels=farm/labels{classes(farm, text)}")
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Decorator that makes a fuzz test of a strategy and a property, for pytest and for ``python -m tests.fuzz``."""
 
+import os
 import pickle
 import pprint
 import time
@@ -137,7 +138,7 @@ def fuzz(name: str, cases: SearchStrategy[Any], examples: int) -> Callable[[Chec
         fuzz_format = FuzzFormat(name, cases, check, examples)
 
         def test() -> None:
-            if name in PENDING:
+            if name in PENDING and "PENDING" not in os.environ:
                 pytest.skip("its reader is being mended")
             tally, fault = fuzz_format.search(examples)
             assert fault is None, f"{fault[1]}\nThe input is {pprint.pformat(fault[0], width=110)}"

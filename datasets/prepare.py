@@ -24,6 +24,7 @@ from frozenseg.data.metadata import ROOT_VARIABLE, datasets_root
 from frozenseg.data.prepare.converter import STATE_FOLDER, Converter, converters, get_converter
 from frozenseg.errors import DataError, FrozenSegError, MissingDataError
 from frozenseg.log import setup_logging
+from frozenseg.output_paths import require_folder
 
 
 def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -80,6 +81,7 @@ def convert(converter: Converter, arguments: argparse.Namespace) -> bool:
     """Convert a download; returns True if no image was skipped."""
     from frozenseg.data.prepare.runner import prepare
 
+    require_folder(datasets_root() / STATE_FOLDER, "--root")
     report = prepare(converter, datasets_root(), arguments.workers, arguments.skip_bad)
     print(f"{converter.title}: {report.done} done, {report.kept} done before, {len(report.bad)} skipped.")
     for name, reason in report.bad.items():

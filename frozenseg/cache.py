@@ -5,7 +5,7 @@ import hashlib
 import json
 import os
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,9 @@ import numpy as np
 from torch import Tensor
 
 from frozenseg.atomic import replacing, write_tensors
+from frozenseg.errors import ConfigError
 from frozenseg.log import get_logger
+from frozenseg.output_paths import file_in_the_way
 
 logger = get_logger(__name__)
 Arrays = dict[str, np.ndarray]
@@ -27,24 +29,41 @@ class TensorCache:
     Files are safetensors. They are written under a temporary name and renamed, so that processes can share a folder
     and a killed process leaves no incomplete file.
 
+    A damaged file counts as absent.
+
     Args:
         folder: folder of the files; created by the first write.
+
+    Raises:
+        ConfigError: a file is in the way of the folder.
     """
 
     def __init__(self, folder: str | Path) -> None:
-        self.folder = Path(folder)
+        self.folder = _checked(folder)
 
     def load(self, **content: Any) -> Tensor | None:
         """Return the tensor that was computed from ``content`` (values for JSON), or None if it is not cached."""
+        from safetensors import SafetensorError
         from safetensors.torch import load_file
 
         path = self._path(content)
-        return load_file(path)["value"] if path.exists() else None
+        if not path.exists():
+            return None
+        try:
+            return load_file(path)["value"]
+        except (OSError, KeyError, SafetensorError) as error:
+            logger.warning("%s is damaged and will be replaced: %s", path, error)
+            return None
 
     def save(self, value: Tensor, **content: Any) -> Path:
-        """Store a tensor (any shape and dtype) that was computed from ``content``; return its file."""
+        """Store a tensor (any shape and dtype) that was computed from ``content``; return its file.
+
+        Raises:
+            ConfigError: the file cannot be written.
+        """
         path = self._path(content)
-        write_tensors(path, {"value": value})
+        with _named_failure(self.folder):
+            write_tensors(path, {"value": value})
         return path
 
     def _path(self, content: dict[str, Any]) -> Path:
@@ -61,10 +80,13 @@ class ArrayCache:
     Args:
         folder: folder of the files; created by the first write.
         limit: GiB; beyond it the least recently used files are deleted. 0 for no limit.
+
+    Raises:
+        ConfigError: a file is in the way of the folder.
     """
 
     def __init__(self, folder: str | Path, limit: float = 0) -> None:
-        self.folder, self.limit = Path(folder).expanduser(), limit
+        self.folder, self.limit = _checked(folder), limit
         self._written = 0
 
     def load(self, key: str, required: Sequence[str]) -> Arrays | None:
@@ -88,9 +110,13 @@ class ArrayCache:
         return arrays
 
     def save(self, key: str, arrays: Arrays) -> Path:
-        """Store arrays (any shapes and dtypes) under a key; return their file."""
+        """Store arrays (any shapes and dtypes) under a key; return their file.
+
+        Raises:
+            ConfigError: the file cannot be written.
+        """
         path = self._path(key)
-        with replacing(path) as temporary, temporary.open("wb") as file:
+        with _named_failure(self.folder), replacing(path) as temporary, temporary.open("wb") as file:
             np.savez_compressed(file, **arrays)  # type: ignore[arg-type]  # NumPy's stub takes the arrays for the argument allow_pickle
         self._written += 1
         if self.limit and self._written % CHECK_EVERY == 1:
@@ -116,3 +142,22 @@ class ArrayCache:
             if path != keep:
                 path.unlink(missing_ok=True)
                 surplus -= size
+
+
+def _checked(folder: str | Path) -> Path:
+    path = Path(folder).expanduser()
+    if obstacle := file_in_the_way(path):
+        raise ConfigError(f"{path} cannot be a cache folder ({obstacle}): choose another folder.")
+    return path
+
+
+@contextlib.contextmanager
+def _named_failure(folder: Path) -> Iterator[None]:
+    """Raise ConfigError with the name of the cache folder if it cannot be written; a read-only one can be read."""
+    try:
+        yield
+    except OSError as error:
+        raise ConfigError(
+            f"The cache folder {folder} cannot be written ({error.strerror or error}): make room, or choose another "
+            "folder."
+        ) from error

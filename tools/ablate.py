@@ -22,6 +22,7 @@ from pathlib import Path
 
 from command_line import docstring_parser, run_script
 from frozenseg.errors import ConfigError
+from frozenseg.output_paths import require_folder
 
 YAML_SUFFIXES = (".yaml", ".yml")
 
@@ -85,6 +86,7 @@ def run_study(arguments: argparse.Namespace, command: str) -> None:
         raise ConfigError(f"--at-once is {at_once}: at least 1 process is needed.")
     check_matplotlib()
     setup_logging()
+    require_folder(arguments.output, "--output")
     started = time.perf_counter()
     ablations = read_ablations(arguments.configs, arguments.model, arguments.options)
     run_grid(ablations, arguments.seeds, arguments.output, at_once)

@@ -34,6 +34,7 @@ from tabulate import tabulate
 from command_line import docstring_parser, run_script
 from frozenseg import atomic
 from frozenseg.errors import ConfigError
+from frozenseg.output_paths import require_file
 from frozenseg.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -74,6 +75,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def analyze_and_write(arguments: argparse.Namespace) -> None:
     """Print all numbers and write them to the JSON file, if one is named."""
+    if arguments.json:
+        require_file(arguments.json, "--json")
     numbers = analyze(arguments)
     if arguments.json:
         write_json(numbers, arguments.json)

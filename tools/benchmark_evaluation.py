@@ -22,6 +22,7 @@ from tabulate import tabulate
 
 from command_line import docstring_parser, run_script
 from frozenseg.atomic import write_json
+from frozenseg.output_paths import require_file
 from lab.metric_timing.comparisons import TIMINGS
 
 
@@ -51,6 +52,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def time_metrics(arguments: argparse.Namespace) -> None:
     """Run the timings, print their table, and write the JSON file if one is named."""
+    if arguments.output:
+        require_file(arguments.output, "--output")
     torch.set_num_threads(arguments.threads or torch.get_num_threads())
     size = tuple(arguments.size)
     with tempfile.TemporaryDirectory() as folder:

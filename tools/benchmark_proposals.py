@@ -29,6 +29,7 @@ from frozenseg.device import pick_device
 from frozenseg.modeling.pretrained import RANDOM, random_seed
 from frozenseg.modeling.sam.automatic_masks.proposal_settings import ProposalSettings
 from frozenseg.modeling.sam.build import build_sam
+from frozenseg.output_paths import require_file
 from frozenseg.registry import SAM
 from lab.proposal_timing.comparison import compare, synthetic_image
 from lab.proposal_timing.random_sam import draw_around_points
@@ -69,6 +70,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def time_proposals(arguments: argparse.Namespace) -> None:
     """Time both implementations, print a table, and write the JSON file if one is named."""
+    if arguments.output:
+        require_file(arguments.output, "--output")
     torch.set_num_threads(arguments.threads or torch.get_num_threads())
     device = pick_device("auto")
     sam = build_sam(arguments.model, arguments.weights).to(device)

@@ -55,8 +55,10 @@ def fill_cache(arguments: argparse.Namespace) -> int:
     from frozenseg.engine.offline.sam_masks import fill_mask_cache
     from frozenseg.engine.processes.launch import Processes, launch
     from frozenseg.log import setup_logging
+    from frozenseg.output_paths import require_folder
 
     setup_logging()
+    require_folder(arguments.cache, "--cache")
     options = [*arguments.opts, "TEST.USE_SAM_MASKS", "True", "TEST.SAM_MASK_CACHE", arguments.cache]
     options += ["TEST.SAM_MASK_CACHE_GIB", arguments.limit] if arguments.limit is not None else []
     options += ["TEST.SAM_MASK_BF16", "True"] if arguments.bf16 else []

@@ -24,6 +24,7 @@ from typing import Any
 
 from command_line import docstring_parser, run_script
 from frozenseg.errors import CheckpointError, ConfigError
+from frozenseg.output_paths import require_file
 
 FORMS = {
     "slim": "trained weights, config and vocabulary, .safetensors",
@@ -70,19 +71,14 @@ def check(arguments: argparse.Namespace) -> None:
     """Check that the output can be written, before the model is built.
 
     Raises:
-        ConfigError: The output exists, its extension does not fit ``--to``, or its folder cannot be created.
+        ConfigError: The output exists, its extension does not fit ``--to``, or it cannot be written.
     """
     path = arguments.output
     if (path.suffix == SAFETENSORS) != (arguments.to == "slim"):
         raise ConfigError(f"--output {path} does not fit --to {arguments.to}: {FORMS[arguments.to]}.")
     if path.exists() and not arguments.force:
         raise ConfigError(f"--output {path} exists: choose another name, or give --force to replace it.")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigError(
-            f"The folder of --output {path} cannot be created ({error.strerror}): choose another path."
-        ) from error
+    require_file(path, "--output")
 
 
 def convert(arguments: argparse.Namespace) -> dict[str, Any]:

@@ -25,8 +25,9 @@ from pathlib import Path
 from PIL import Image
 
 from command_line import docstring_parser, run_script
-from frozenseg.errors import ConfigError, DataError
+from frozenseg.errors import DataError
 from frozenseg.modeling.pretrained import TOYWORLD
+from frozenseg.output_paths import require_folder
 from frozenseg.vocabulary import Vocabulary
 from frozenseg.vocabulary.files import read_vocabulary_lines
 
@@ -104,7 +105,7 @@ def segment(arguments: argparse.Namespace) -> None:
     images = readable(arguments.input, arguments.skip_bad) if arguments.input else []
     if images and arguments.weights == TOYWORLD:
         logger.warning("The model is trained on ToyWorld only; choose another one with --weights.")
-    make_folder(arguments.output)
+    require_folder(arguments.output, "--output")
     images = images or render_scenes(arguments.output)
     options = [*arguments.options, *(["MODEL.ALLOW_PARTIAL_WEIGHTS", "True"] if arguments.allow_partial else [])]
     options += ["TEST.USE_SAM_MASKS", "True"] if arguments.sam_masks else []
@@ -156,18 +157,6 @@ def render_scenes(folder: Path) -> list[Path]:
     for number, path in enumerate(paths, start=1):
         Image.fromarray(make_scene(recipe, number).image).save(path)
     return paths
-
-
-def make_folder(path: Path) -> None:
-    """Create the folder for the drawings.
-
-    Raises:
-        ConfigError: It cannot be created.
-    """
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigError(f"--output {path} cannot be created ({error.strerror}): choose another folder.") from error
 
 
 def readable(paths: Sequence[Path], skip_bad: bool) -> list[Path]:

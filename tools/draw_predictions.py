@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from command_line import docstring_parser, run_script
 from frozenseg.errors import ConfigError
+from frozenseg.output_paths import require_folder
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -73,6 +74,7 @@ def draw_predictions(arguments: argparse.Namespace) -> list[Path]:
     cfg = load_config(arguments.config_file, arguments.options)
     if not cfg.MODEL.WEIGHTS:
         raise ConfigError("MODEL.WEIGHTS is empty: give the trained weights as MODEL.WEIGHTS FILE.")
+    require_folder(arguments.output, "--output")
     datasets = [resolve_for_run(cfg, name) for name in cfg.DATASETS.TEST]
     opened = [EvalDataset.open(cfg, dataset, requested_outputs(cfg)) for dataset in datasets]
     check_samples((dataset.opened for dataset in opened), cfg.DATASETS.SKIP_BAD)
@@ -81,7 +83,6 @@ def draw_predictions(arguments: argparse.Namespace) -> list[Path]:
     model = build_model(cfg, training.vocabulary).eval()
     load_checkpoint(model, checkpoint, cfg.MODEL.WEIGHTS, allow_partial=cfg.MODEL.ALLOW_PARTIAL_WEIGHTS)
     model.to(pick_device(cfg.MODEL.DEVICE))
-    arguments.output.mkdir(parents=True, exist_ok=True)
     paths = []
     for dataset, evaluated in zip(datasets, opened, strict=True):
         model.set_vocabulary(dataset.vocabulary)

@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING
 
 from command_line import docstring_parser, run_script
 from frozenseg.errors import DataError
+from frozenseg.output_paths import require_file
 
 if TYPE_CHECKING:
     from frozenseg.evaluation.prediction_file_metrics.scores import FileScores
@@ -99,7 +100,14 @@ def flag(name: str) -> str:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the script and return the exit code."""
     arguments = parse_arguments(argv)
-    return run_script(lambda: report(score(arguments), arguments))
+    return run_script(lambda: check_score_report(arguments))
+
+
+def check_score_report(arguments: argparse.Namespace) -> None:
+    """Check that the results file can be written, score the files, and report the scores."""
+    if arguments.output:
+        require_file(arguments.output, "--output")
+    report(score(arguments), arguments)
 
 
 def score(arguments: argparse.Namespace) -> "FileScores":

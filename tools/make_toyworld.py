@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from command_line import docstring_parser, run_script
+from frozenseg.output_paths import require_folder
 from frozenseg.toyworld.export import Recipe, export_world
 
 
@@ -41,6 +42,7 @@ def make_toyworld(arguments: argparse.Namespace) -> Path:
     """Write the three splits and the preview image; returns their folder."""
     root = arguments.root.expanduser()
     folder = root if root.name == "toyworld" else root / "toyworld"
+    require_folder(folder, "--root")
     counts = {"train": arguments.train, "val_seen": arguments.val, "val_unseen": arguments.val}
     recipes = [Recipe(split, arguments.seed, count, arguments.size, arguments.size) for split, count in counts.items()]
     export_world(folder, recipes, arguments.workers)

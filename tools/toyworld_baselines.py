@@ -46,9 +46,11 @@ def score_baselines(arguments: argparse.Namespace) -> None:
     from frozenseg.evaluation.evaluator import inference_on_dataset
     from frozenseg.evaluation.report import results_table, write_results
     from frozenseg.log import setup_logging
+    from frozenseg.output_paths import require_folder
     from lab.toyworld_baselines import BASELINES, BaselineModel
 
     setup_logging()
+    require_folder(arguments.output, "--output")
     switches = [text for key, on in OUTPUT_SWITCHES.items() for text in (f"MODEL.MASK_FORMER.TEST.{key}", str(on))]
     cfg = load_config(arguments.config_file, [*arguments.options, *switches])
     benchmarks = build_benchmarks(cfg, resolve_for_run(cfg, cfg.DATASETS.TRAIN[0]))

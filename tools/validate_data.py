@@ -28,6 +28,7 @@ from tabulate import tabulate
 from command_line import docstring_parser, run_script
 from frozenseg.data.metadata import ROOT_VARIABLE
 from frozenseg.errors import DataError
+from frozenseg.output_paths import require_folder
 
 
 def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -86,6 +87,7 @@ def check_dataset(name: str, arguments: argparse.Namespace) -> int:
     from frozenseg.log import setup_logging
 
     setup_logging()
+    require_folder(arguments.output, "--output")
     try:
         report, sheet = inspect_dataset(name, arguments.output, arguments.workers, arguments.sample)
     except OSError as error:

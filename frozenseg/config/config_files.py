@@ -6,6 +6,7 @@
     frozenseg/configs/frozenseg/…            in the installed package: the same files (setup.py maps the folder)
 """
 
+import os
 from functools import cache
 from pathlib import Path
 
@@ -46,12 +47,12 @@ def find_config(name: str | Path) -> Path:
     Raises:
         ConfigError: there is no such file and no such shipped config; the message has the nearest names.
     """
-    path = Path(name).expanduser()
-    if path.is_file():
+    path = Path(os.path.expanduser(name))
+    if os.path.isfile(path):  # False, too, for a path that the system does not accept
         return path
     short = path.as_posix().removeprefix("./").removeprefix(PREFIX).removesuffix(SUFFIX)
     shipped = configs_folder() / f"{short}{SUFFIX}"
-    if not path.is_absolute() and ".." not in path.parts and shipped.is_file():
+    if not path.is_absolute() and ".." not in path.parts and os.path.isfile(shipped):
         return shipped
     raise ConfigError(
         f"There is no config file {path}, and no shipped config has that name.{did_you_mean(short, config_names())} "

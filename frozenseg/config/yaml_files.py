@@ -1,5 +1,6 @@
 """Settings from YAML files: plain values with ``_BASE_`` resolved, each with its file."""
 
+import os
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -103,7 +104,7 @@ def _read(path: Path, children: tuple[Path, ...]) -> dict[str, Setting]:
         raise ConfigError(
             f"{path}: its {BASE_KEY} leads back to the file itself ({' → '.join(map(str, (*children, path)))})."
         )
-    if not path.is_file():
+    if not os.path.isfile(path):
         named_by = f", which {children[-1]} names as its {BASE_KEY}," if children else ""
         raise ConfigError(f"There is no config file {path}{named_by}: give the path of an existing YAML file.")
     tree = _parse(_text(path), str(path))
@@ -173,7 +174,7 @@ def _bases(value: Any, path: Path) -> list[Path]:
     names = [value] if isinstance(value, str) else value
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise ConfigError(f"{path}: {BASE_KEY} is {value!r}, expected a file or a list of files.")
-    return [Path(path.parent, Path(name).expanduser()) for name in names]
+    return [Path(path.parent, os.path.expanduser(name)) for name in names]
 
 
 def flatten(tree: Mapping[str, Any], origin: str, prefix: str = "") -> Iterator[tuple[str, Any]]:

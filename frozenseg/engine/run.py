@@ -1,5 +1,6 @@
 """Run of ``tools/train_net.py``: trains or evaluates the model that a config describes."""
 
+import os
 import sys
 from argparse import Namespace
 from pathlib import Path
@@ -34,6 +35,7 @@ from frozenseg.evaluation.expected import check_results
 from frozenseg.evaluation.types import TaskResults
 from frozenseg.log import get_logger
 from frozenseg.modeling.pretrained import weights_file
+from frozenseg.output_paths import file_in_the_way
 
 logger = get_logger(__name__)
 
@@ -70,7 +72,8 @@ def check(cfg: CfgNode, eval_only: bool) -> None:
         eval_only: True for an evaluation without training.
 
     Raises:
-        ConfigError: no data set to train or evaluate on, or an invalid rule for checkpoints.
+        ConfigError: no data set to train or evaluate on, an invalid rule for checkpoints, or a file in the way of a
+            cache folder.
         CheckpointError: MODEL.WEIGHTS does not exist.
     """
     if not cfg.DATASETS.TRAIN:
@@ -78,7 +81,11 @@ def check(cfg: CfgNode, eval_only: bool) -> None:
     if eval_only and not cfg.DATASETS.TEST:
         raise ConfigError("DATASETS.TEST is empty: name the data sets to evaluate on.")
     KeepPolicy.from_config(cfg)
-    if cfg.MODEL.WEIGHTS and not weights_file(cfg.MODEL.WEIGHTS).is_file():
+    caches = {"MODEL.TEXT_CACHE_DIR": cfg.MODEL.TEXT_CACHE_DIR, "TEST.SAM_MASK_CACHE": cfg.TEST.SAM_MASK_CACHE}
+    for name, folder in caches.items():
+        if folder and (obstacle := file_in_the_way(folder)):
+            raise ConfigError(f"{name} is {folder!r}, which cannot be a folder ({obstacle}): choose another one.")
+    if cfg.MODEL.WEIGHTS and not os.path.isfile(weights_file(cfg.MODEL.WEIGHTS)):
         raise CheckpointError(f"There is no checkpoint {cfg.MODEL.WEIGHTS}; give --weights the path of a file.")
 
 

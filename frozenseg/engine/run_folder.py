@@ -32,6 +32,10 @@ README = """\
 A run writes only the files that apply to it. Weights and configs are read without executing any code in them.
 """
 
+SUBFOLDERS = ("tensorboard", "pictures", "data", "inference", "bad_steps", "wandb")
+FILES = ("config.yaml", "environment.txt", "README.md", "log.txt", "metrics.json", "metrics.previous.json")
+FILES += ("checkpoints.json", "last_checkpoint", "model_final.pth", "inference/report.html", "inference/results.json")
+
 
 def describe_run(folder: Path) -> None:
     """Write ``README.md`` and ``environment.txt`` (rank 0 only).

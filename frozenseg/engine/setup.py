@@ -13,9 +13,10 @@ from frozenseg.atomic import write_text
 from frozenseg.config import CfgNode
 from frozenseg.engine.checkpoints.random_states import draw_seed
 from frozenseg.engine.environment import environment_line
-from frozenseg.engine.run_folder import describe_run
+from frozenseg.engine.run_folder import FILES, SUBFOLDERS, describe_run
 from frozenseg.errors import ConfigError, FrozenSegError
 from frozenseg.log import ROOT_LOGGER, get_logger, setup_logging
+from frozenseg.output_paths import require_folder, require_free
 
 logger = get_logger(__name__)
 
@@ -29,9 +30,9 @@ def prepare_folder(cfg: CfgNode) -> Path:
     Raises:
         ConfigError: the folder cannot be created or written.
     """
-    folder = Path(cfg.OUTPUT_DIR).expanduser()
+    folder = require_folder(cfg.OUTPUT_DIR, "OUTPUT_DIR")
+    require_free(folder, SUBFOLDERS, FILES, "OUTPUT_DIR")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         setup_logging(folder, distributed.rank())
         describe_run(folder)
     except OSError as error:

@@ -3,6 +3,7 @@
 A config key of weights takes a path, a name of this table, or ``random[:SEED]``.
 """
 
+import os
 from pathlib import Path
 from typing import NamedTuple
 
@@ -43,7 +44,7 @@ TABLE = (
 def weights_file(source: str | Path) -> Path:
     """Return the file of trained weights that MODEL.WEIGHTS names: a path, or a name of the table."""
     name = str(source)
-    return pretrained_model(name) if name in pretrained_models() else Path(source).expanduser()
+    return pretrained_model(name) if name in pretrained_models() else Path(os.path.expanduser(source))
 
 
 def pretrained_models() -> list[str]:

@@ -11,6 +11,7 @@ from frozenseg.device import pick_device
 from frozenseg.engine.processes.launch import Processes
 from frozenseg.engine.run import check
 from frozenseg.errors import ConfigError
+from frozenseg.output_paths import require_folder
 from frozenseg.plugins.detectron2_config import check_images_at_once, read_config
 from frozenseg.registry import META_ARCH
 
@@ -36,6 +37,7 @@ def checked_config(cfg: CfgNode, arguments: argparse.Namespace, opts: Sequence[s
         check_images_at_once(our_cfg)
     device = pick_device(our_cfg.MODEL.DEVICE).type
     _check_processes(arguments, device)
+    require_folder(our_cfg.OUTPUT_DIR, "OUTPUT_DIR")
     cfg.MODEL.DEVICE = device if our_cfg.MODEL.DEVICE == "auto" else our_cfg.MODEL.DEVICE
     if device == "cpu":
         cfg.SOLVER.AMP.ENABLED = False  # Detectron2's AMP needs a GPU

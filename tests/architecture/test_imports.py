@@ -10,8 +10,9 @@ import pytest
 from tests.architecture.source import Source, sources
 from tests.tiny import ROOT
 
+FOUNDATION = "errors log atomic parallel registry distributed device config cache safe_pickle output_paths"
 LEVELS = (
-    ("errors", "log", "atomic", "parallel", "registry", "distributed", "device", "config", "cache", "safe_pickle"),
+    tuple(FOUNDATION.split()),
     ("vocabulary",),
     ("structures", "toyworld"),
     ("visualization",),
@@ -23,7 +24,7 @@ LEVEL = {name: level for level, names in enumerate(LEVELS) for name in names}
 PACKAGE = [source for source in sources("frozenseg") if source.module != "frozenseg"]
 # foundations know each other; they are small enough to be read together
 FOUNDATIONS = set(LEVELS[0])
-WITHOUT_TORCH = ("errors", "log", "atomic", "parallel", "registry", "config", "vocabulary", "toyworld")
+WITHOUT_TORCH = ("errors", "log", "atomic", "parallel", "registry", "config", "vocabulary", "toyworld", "output_paths")
 BANNED_NAMES = {"utils", "util", "misc", "common", "helpers", "helper"}
 
 

@@ -131,4 +131,4 @@ def test_a_folder_that_cannot_be_made_is_refused_before_the_model_is_built(
     (tmp_path / "masks").write_text("a file", encoding="utf-8")
     words = ["--vocabulary", "cat", "--weights", "gone.pth"]
     assert main(["--input", str(tmp_path / "picture.png"), *arguments, *words]) == 2
-    assert "masks cannot be created" in capsys.readouterr().err
+    assert "masks is a file): choose another folder" in capsys.readouterr().err

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from frozenseg.evaluation.prediction_file_metrics.scores import FileScores
 from frozenseg.structures.masks import decode_segmentation, encode_rle
 from frozenseg.toyworld.export import Recipe, export_split
 from tools.evaluate_predictions import main
@@ -80,12 +81,27 @@ def test_files_that_cannot_be_scored_end_with_2(world: Path, capsys: pytest.Capt
     assert "expected 0 to 1, or 255 for unlabelled pixels" in capsys.readouterr().err
 
 
-def test_a_table_is_told_even_where_its_file_cannot_be_written(world: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_output_that_cannot_be_written_is_refused_before_the_scoring(
+    world: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (world / "taken").write_text("")
     assert main([*arguments(world, "instance"), "--output", str(world / "taken/results.json")]) == 2
     printed = capsys.readouterr()
-    assert "AP" in printed.out
+    assert printed.out == ""
     assert "taken/results.json cannot be written" in printed.err
+
+
+def test_a_table_is_printed_even_where_the_disk_is_full(
+    world: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write(scores: FileScores, path: Path) -> None:
+        raise OSError(28, "No space left on device", str(path))
+
+    monkeypatch.setattr(FileScores, "write", write)
+    assert main([*arguments(world, "instance"), "--output", str(world / "results.json")]) == 2
+    printed = capsys.readouterr()
+    assert "AP" in printed.out
+    assert "results.json cannot be written" in printed.err
 
 
 @pytest.mark.parametrize(

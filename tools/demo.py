@@ -26,10 +26,12 @@ from PIL import Image
 
 from command_line import docstring_parser, run_script
 from frozenseg.errors import DataError
+from frozenseg.log import get_logger, progress, setup_logging
 from frozenseg.modeling.pretrained import TOYWORLD
 from frozenseg.output_paths import require_folder
 from frozenseg.vocabulary import Vocabulary
 from frozenseg.vocabulary.files import read_vocabulary_lines
+from frozenseg.vocabulary.name_checks import warn_of_names
 
 SCENES = 3
 SCENE_SIZE = 384  # height and width in pixels; the model resizes every image to INPUT.MIN_SIZE_TEST
@@ -96,11 +98,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def segment(arguments: argparse.Namespace) -> None:
     """Segment and draw all images. Vocabulary, images and output folder are checked before the model is built."""
+    setup_logging()
     vocabulary = vocabulary_of(arguments)
     from frozenseg.inference.predictor import Segmenter
-    from frozenseg.log import get_logger, progress, setup_logging
 
-    setup_logging()
     logger = get_logger(__name__)
     images = readable(arguments.input, arguments.skip_bad) if arguments.input else []
     if images and arguments.weights == TOYWORLD:
@@ -144,6 +145,7 @@ def vocabulary_of(arguments: argparse.Namespace) -> Vocabulary:
     if arguments.vocabulary_file is None:
         return Vocabulary.parse(arguments.vocabulary, stuff)
     lines = read_vocabulary_lines(arguments.vocabulary_file)
+    warn_of_names([line.names for line in lines], str(arguments.vocabulary_file))
     stuff += [line.names[0] for line in lines if line.isthing is False]
     return Vocabulary.from_strings([",".join(line.names) for line in lines], stuff=stuff)
 
@@ -166,7 +168,6 @@ def readable(paths: Sequence[Path], skip_bad: bool) -> list[Path]:
         DataError: An image cannot be decoded (without ``skip_bad``), none can, or two have the same drawing names.
     """
     from frozenseg.inference.image_inputs import load_image
-    from frozenseg.log import get_logger
 
     good: list[Path] = []
     for path in paths:

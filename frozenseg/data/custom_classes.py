@@ -45,7 +45,7 @@ def _optional_fields(category: JsonObject) -> JsonObject:
 
 
 def _names(category: JsonObject, line: VocabularyLine | None) -> tuple[str, ...]:
-    return (category["name"].replace(",", " ").strip(),) if line is None else line.names
+    return (" ".join(category["name"].replace(",", " ").split()),) if line is None else line.names
 
 
 def _row(category: JsonObject, line: VocabularyLine | None, names: tuple[str, ...], name_colour: Colour) -> CategoryRow:

@@ -39,6 +39,11 @@ class CustomFormat:
     build: Callable[[str, Mapping[str, str]], DatasetSpec]
 
 
+def is_custom(name: str) -> bool:
+    """Return True if a name describes the files of a custom data set."""
+    return name.partition(":")[0] in CUSTOM_FORMATS
+
+
 def custom_spec(name: str) -> DatasetSpec:
     """Return the specification of a custom data set; its ``name`` is a short one for tables and files.
 

@@ -17,12 +17,14 @@ class ResolvedDataset:
         metadata: metadata of the data set.
         vocabulary: class names to prompt a model with, from the metadata or from a file (DATASETS.VOCABULARIES).
         load_records: reads the annotation files.
+        normalized: True if the class names are in their normal form, see :meth:`Vocabulary.normalized`.
     """
 
     name: str
     metadata: Metadata
     vocabulary: Vocabulary
     load_records: Callable[[], list[Record]]
+    normalized: bool = False
 
 
 @dataclass(frozen=True)

@@ -6,19 +6,23 @@ from pathlib import Path
 
 from frozenseg.config import CfgNode
 from frozenseg.data.catalog import resolve
+from frozenseg.data.custom_dataset import is_custom
 from frozenseg.data.dataset import ResolvedDataset
 from frozenseg.errors import ConfigError, did_you_mean
-from frozenseg.log import get_logger
+from frozenseg.log import get_logger, warn_once
 from frozenseg.vocabulary import Vocabulary
 from frozenseg.vocabulary.files import match_to_dataset, read_vocabulary_lines, refuse_shifted
+from frozenseg.vocabulary.name_checks import warn_of_names
 
 logger = get_logger(__name__)
+SHOWN = 3  # names in a warning
 
 
 def resolve_for_run(cfg: CfgNode, name: str) -> ResolvedDataset:
     """Return a data set by its name, with the class names that the run prompts the model with.
 
-    A file of class names does not change which classes are things.
+    A file of class names does not change which classes are things. Names of custom data sets are normalised for
+    prompts if DATASETS.NORMALIZE_NAMES is True; reports have them as they are in the files.
 
     Args:
         cfg: reads DATASETS.
@@ -31,7 +35,7 @@ def resolve_for_run(cfg: CfgNode, name: str) -> ResolvedDataset:
     dataset = resolve(name)
     path = vocabulary_files(cfg.DATASETS.VOCABULARIES, cfg.DATASETS.TRAIN, cfg.DATASETS.TEST).get(name)
     if path is None:
-        return dataset
+        return _normalized(cfg, dataset)
     classes = match_to_dataset(read_vocabulary_lines(path), list(dataset.metadata.category_ids), path, name)
     refuse_shifted(dataset.vocabulary.classes, classes, path, name)
     vocabulary = replace(dataset.vocabulary, classes=tuple(classes))
@@ -42,7 +46,30 @@ def resolve_for_run(cfg: CfgNode, name: str) -> ResolvedDataset:
         len(vocabulary),
         len(vocabulary.synonyms),
     )
-    return replace(dataset, vocabulary=vocabulary)
+    return _normalized(cfg, replace(dataset, vocabulary=vocabulary))
+
+
+def _normalized(cfg: CfgNode, dataset: ResolvedDataset) -> ResolvedDataset:
+    """Return a custom data set with normalised prompts; any other data set unchanged."""
+    if not is_custom(dataset.name):
+        return dataset
+    if cfg.DATASETS.NORMALIZE_NAMES:
+        normal = dataset.vocabulary.normalized()
+        pairs = zip(dataset.vocabulary.synonyms, normal.synonyms, strict=True)
+        changed = [f"{after!r} for {before!r}" for before, after in pairs if before != after]
+        dataset = replace(dataset, vocabulary=normal, normalized=True)
+        if changed:
+            warn_once(
+                logger,
+                "%s: %d of %d names are normalised, prompted as %s%s (DATASETS.NORMALIZE_NAMES False keeps them).",
+                dataset.name,
+                len(changed),
+                len(normal.synonyms),
+                ", ".join(changed[:SHOWN]),
+                " …" if len(changed) > SHOWN else "",
+            )
+    warn_of_names(dataset.vocabulary.classes, dataset.name)
+    return dataset
 
 
 def build_vocabulary(cfg: CfgNode, name: str) -> Vocabulary:

@@ -21,7 +21,8 @@ def seen_classes(dataset: ResolvedDataset, training: ResolvedDataset, rule: str 
         dataset: evaluation data set.
         training: training data set.
         rule: ``synonyms``: a class is seen if one of its names is exactly a name of a training class; ``published``:
-            the table of published flags, for models trained on COCO panoptic.
+            the table of published flags, for models trained on COCO panoptic. With a custom data set whose names are
+            normalised, spellings such as ``Traffic_Light`` and ``traffic light`` are equal.
 
     Raises:
         ConfigError: unknown rule, or there are no published flags for the two data sets.
@@ -37,7 +38,7 @@ def seen_classes(dataset: ResolvedDataset, training: ResolvedDataset, rule: str 
             )
         flags = published
     else:
-        flags = dataset.vocabulary.seen_by(training.vocabulary)
+        flags = dataset.vocabulary.seen_by(training.vocabulary, dataset.normalized or training.normalized)
     others = ""
     if rule == "synonyms" and published:
         others = f" Published results count {sum(published)} as seen (DATASETS.SEEN_RULE published)."

@@ -44,7 +44,7 @@ def training_classes(cfg: CfgNode, trained: Vocabulary | None, config_of_weights
     if dataset is not None and _names(dataset.vocabulary) == _names(trained):
         return replace(dataset, vocabulary=trained)
     label = trained_on or UNNAMED
-    return ResolvedDataset(label, Metadata(name=label, vocabulary=trained), trained, list)
+    return ResolvedDataset(label, Metadata(name=label, vocabulary=trained), trained, list, cfg.DATASETS.NORMALIZE_NAMES)
 
 
 def refuse_other_classes(cfg: CfgNode, trained: Vocabulary | None, vocabulary: Vocabulary, path: str) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from frozenseg.errors import DataError, did_you_mean
 from frozenseg.vocabulary import Vocabulary
 from frozenseg.vocabulary.files import read_vocabulary_lines
+from frozenseg.vocabulary.name_checks import warn_of_names
 
 ClassNames = str | Sequence[str]  # "cat,kitten" or ["cat", "kitten"]
 VocabularyLike = str | Path | Vocabulary | Sequence[ClassNames] | Mapping[str, ClassNames | None]
@@ -35,6 +36,7 @@ def make_vocabulary(vocabulary: VocabularyLike, stuff: StuffLike = ()) -> Vocabu
         return vocabulary
     classes, stuff_of_file = _classes(vocabulary)
     _check_stuff(names, classes)
+    warn_of_names(classes)
     return Vocabulary.from_strings([",".join(synonyms) for synonyms in classes], stuff={*names, *stuff_of_file})
 
 

@@ -88,7 +88,8 @@ class SegmentationModel(nn.Module, ABC):
 
         Args:
             vocabulary: C classes.
-            seen: one flag a class; None for the classes that share a name with the training vocabulary.
+            seen: one flag a class; None for the classes that share a name with the training vocabulary, in any
+                spelling with capitals and underscores.
             postprocessor: None for the default. Whether labels or scores are returned stays as it is, see
                 :meth:`return_labels`.
             ensemble: None for the default.
@@ -97,7 +98,7 @@ class SegmentationModel(nn.Module, ABC):
             postprocessor = self.postprocessor
         return InferenceSettings(
             vocabulary,
-            vocabulary.seen_by(self.training_vocabulary) if seen is None else tuple(seen),
+            vocabulary.seen_by(self.training_vocabulary, normalize=True) if seen is None else tuple(seen),
             replace(postprocessor, labels=self.postprocessor.labels),
             self.ensemble_settings if ensemble is None else ensemble,
         )

@@ -5,7 +5,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from frozenseg.errors import ConfigError, DataError
+from frozenseg.vocabulary.name_checks import warn_of_names
+from frozenseg.vocabulary.names import normal_name
 from frozenseg.vocabulary.templates import TEMPLATES
+
+MAX_NAMES = 100_000  # each is encoded in 14 templates
+MAX_NAME_LENGTH = 1000  # characters
 
 
 @dataclass(frozen=True)
@@ -21,14 +26,21 @@ class Vocabulary:
     isthing: tuple[bool, ...]
 
     def __post_init__(self) -> None:
-        """Raise DataError for an empty vocabulary, a class without a name, or a wrong number of flags."""
+        """Raise DataError for an empty or too large vocabulary, a wrong name, or a wrong number of flags."""
+        _refuse_too_many(sum(map(len, self.classes)))
         if not self.classes:
             raise DataError("The vocabulary is empty: give at least one class, for example 'cat,kitten; dog'.")
         for index, synonyms in enumerate(self.classes):
             if not synonyms or not all(name.strip() for name in synonyms):
                 raise DataError(
-                    f"Class {index + 1} of the vocabulary has an empty name (received {','.join(synonyms)!r}): "
+                    f"Class {index + 1} of the vocabulary has an empty name (received {','.join(synonyms)[:60]!r}): "
                     "separate classes with ';' and synonyms with ',', without empty names between them."
+                )
+            if (longest := max(map(len, synonyms))) > MAX_NAME_LENGTH:
+                raise DataError(
+                    f"Class {index + 1} of the vocabulary has a name of {longest} characters, expected at most "
+                    f"{MAX_NAME_LENGTH}, as CLIP reads 77 tokens, about 300 characters: shorten it, or separate "
+                    "classes with ';' and synonyms with ','."
                 )
         if len(self.isthing) != len(self.classes):
             raise DataError(
@@ -44,8 +56,11 @@ class Vocabulary:
             text: class names.
             stuff: first names of the stuff classes; all others are things.
         """
+        _refuse_too_many(text.count(";") + text.count(","))
         body = text.strip().removesuffix(";")
-        return cls.from_strings(body.split(";") if body.strip() else [], stuff=stuff)
+        vocabulary = cls.from_strings(body.split(";") if body.strip() else [], stuff=stuff)
+        warn_of_names(vocabulary.classes)
+        return vocabulary
 
     @classmethod
     def from_strings(
@@ -61,6 +76,7 @@ class Vocabulary:
         Raises:
             DataError: the vocabulary is empty, a name is empty, or ``stuff`` has an unknown name.
         """
+        _refuse_too_many(sum(text.count(",") + 1 for text in classes))
         synonyms = tuple(tuple(name.strip() for name in text.split(",")) for text in classes)
         stuff_names = set(stuff)
         if unknown := stuff_names - {names[0] for names in synonyms}:
@@ -94,14 +110,21 @@ class Vocabulary:
         """
         return [template.format(name) for name in self.synonyms for template in templates]
 
-    def seen_by(self, training: "Vocabulary") -> tuple[bool, ...]:
+    def seen_by(self, training: "Vocabulary", normalize: bool = False) -> tuple[bool, ...]:
         """Return one flag for each class: True if one of its names is exactly a name of a training class.
 
         Args:
             training: vocabulary of the training data.
+            normalize: count ``Traffic_Light`` and ``traffic light`` as one name, see :func:`normal_name`.
         """
-        known = set(training.synonyms)
-        return tuple(any(name in known for name in synonyms) for synonyms in self.classes)
+        key = normal_name if normalize else str
+        known = set(map(key, training.synonyms))
+        return tuple(any(key(name) in known for name in synonyms) for synonyms in self.classes)
+
+    def normalized(self) -> "Vocabulary":
+        """Return the vocabulary with names in lower case and spaces for underscores; see :func:`normal_name`."""
+        classes = tuple(tuple(normal_name(name) or name for name in synonyms) for synonyms in self.classes)
+        return Vocabulary(classes, self.isthing)
 
     def shuffled(self, seed: int) -> "Vocabulary":
         """Return a vocabulary in which every class has the names of another class, as a control experiment.
@@ -133,3 +156,12 @@ class Vocabulary:
     def __len__(self) -> int:
         """Return the number of classes."""
         return len(self.classes)
+
+
+def _refuse_too_many(count: int) -> None:
+    """Raise DataError if a vocabulary has too many names."""
+    if count > MAX_NAMES:
+        raise DataError(
+            f"The vocabulary has {count} names, expected at most {MAX_NAMES}, as CLIP encodes each in {len(TEMPLATES)} "
+            "sentences: give the names of the classes that the images may have."
+        )

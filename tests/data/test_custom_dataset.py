@@ -1,7 +1,9 @@
 """Data sets that are named by what they are made of."""
 
 import json
+import logging
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -9,6 +11,9 @@ import pytest
 from PIL import Image
 
 from frozenseg.data import DatasetCatalog, MetadataCatalog, vocabulary_of
+from frozenseg.data.catalog import resolve
+from frozenseg.data.run_vocabulary import resolve_for_run
+from frozenseg.data.seen_classes import seen_classes
 from frozenseg.errors import DataError
 from frozenseg.structures.palette import vocabulary_colours
 from frozenseg.structures.panoptic import id_to_rgb
@@ -221,3 +226,48 @@ def test_a_class_that_would_never_count_is_refused(farm: Path) -> None:
     with pytest.raises(DataError, match=r"The value 255 of unlabelled pixels .* 'kind 255': choose another"):
         MetadataCatalog.get(name)
     assert MetadataCatalog.get(f"{name}&ignore=65535").ignore_label == 65535
+
+
+def run_config(normalize: bool = True, train: str = "") -> Any:
+    datasets = {"TRAIN": [train], "TEST": [], "VOCABULARIES": [], "NORMALIZE_NAMES": normalize}
+    return SimpleNamespace(DATASETS=SimpleNamespace(**datasets))
+
+
+def test_names_of_custom_data_are_normalised_for_prompts_and_said_once(
+    farm: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    name = "folder:farm/images?labels=farm/labels" + classes(farm, "Traffic_Light,signals\nCar")
+    for _ in range(2):
+        dataset = resolve_for_run(run_config(), name)
+    assert dataset.vocabulary.classes == (("traffic light", "signals"), ("car",))
+    assert dataset.metadata.vocabulary.classes == (("Traffic_Light", "signals"), ("Car",))
+    [message] = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert "2 of 3 names are normalised, prompted as 'traffic light' for 'Traffic_Light', 'car' for 'Car'" in message
+    training = resolve("openvocab_coco_2017_train_panoptic_with_sem_seg")
+    assert seen_classes(dataset, training) == (True, True)
+    dataset = resolve_for_run(run_config(normalize=False), name)
+    assert dataset.vocabulary.names == ("Traffic_Light", "Car")
+    assert seen_classes(dataset, training) == (False, False)
+
+
+def test_doubled_names_of_custom_data_are_warned_of(farm: Path, caplog: pytest.LogCaptureFixture) -> None:
+    name = "folder:farm/images?labels=farm/labels" + classes(farm, "cow\nCow")
+    resolve_for_run(run_config(), name)
+    assert "was understood as 2 classes: 1 class has the name of another class, 1 and 2 ('cow', 'cow')" in caplog.text
+
+
+def test_benchmarks_keep_their_prompts() -> None:
+    dataset = resolve_for_run(run_config(), "openvocab_lvis_v1_val")
+    assert "Band-Aid" in dataset.vocabulary.synonyms
+    assert not dataset.normalized
+
+
+def test_a_list_that_is_shifted_by_one_is_refused(farm: Path) -> None:
+    names = ["field", "tractor", "cow", "hay", "barn"]
+    categories = [{"id": index + 1, "name": name} for index, name in enumerate(names)]
+    write(farm / "instances.json", {"images": [], "annotations": [], "categories": categories})
+    right = "\n".join(f"{index + 1}:{name}s,{name}" for index, name in enumerate(names))
+    wrong = "\n".join(f"{index}:{name}" for index, name in enumerate([*names, "sheep"]))
+    assert vocabulary_of(INSTANCES + classes(farm, right)).names[0] == "fields"
+    with pytest.raises(DataError, match="custom.txt is shifted by one class: .*'tractor' where the file has 'cow'"):
+        vocabulary_of(INSTANCES + classes(farm, wrong) + "&name=other")

@@ -84,6 +84,7 @@ def read(folder: Path, text: str | bytes, name: str = "classes.txt") -> list[Voc
         ("cat,\ndog,\n", PLAIN),
         ("cat;\ndog;\n", PLAIN),
         ("cat; dog;", PLAIN),
+        ("'cat, kitten'\ndog\n", [(None, ("cat", "kitten")), (None, DOG)]),
         ('"18 wheeler"\n"7"\n', [(None, ("18 wheeler",)), (None, ("7",))]),
         ("4x4\n3d printer\n7-up\n", [(None, ("4x4",)), (None, ("3d printer",)), (None, ("7-up",))]),
         ("word 1\nword 2\n", [(None, ("word 1",)), (None, ("word 2",))]),

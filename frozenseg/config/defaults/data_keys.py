@@ -38,6 +38,13 @@ DATA_KEYS: tuple[Key, ...] = (
         "rule for seen classes: synonyms (a name in common with a training class) or published (list of the paper)",
     ),
     Key(
+        "DATASETS.NORMALIZE_NAMES",
+        True,
+        "result",
+        SWITCH,
+        "prompt custom data sets in lower case with spaces for underscores; spellings of a seen name are equal",
+    ),
+    Key(
         "DATASETS.SKIP_BAD",
         False,
         "result",

@@ -14,6 +14,7 @@ from torch import Tensor
 from frozenseg.cache import TensorCache
 from frozenseg.log import get_logger, progress
 from frozenseg.modeling.clip.base import FrozenCLIP
+from frozenseg.modeling.clip.cut_names import warn_of_cut_names
 from frozenseg.modeling.types import TextEmbeddings
 from frozenseg.structures.shapes import check_shape
 from frozenseg.vocabulary import TEMPLATES, Vocabulary
@@ -78,6 +79,10 @@ class TextClassifier:
             self._cache.save(embeddings, **content)
         return embeddings
 
+    def rows(self, names: tuple[str, ...]) -> Tensor:
+        """Return the text embeddings of names, a row for each; the name of :meth:`embed` in version 0.1."""
+        return self.embed(names)
+
     def _encoded(self, vocabulary: Vocabulary, device: torch.device) -> _Encoded:
         """Return a vocabulary's embeddings on a device, from memory if they are there."""
         with _remembering:
@@ -85,6 +90,7 @@ class TextClassifier:
             if encoded is not None and encoded.embeddings.device == device:
                 self._remembered.move_to_end(vocabulary.classes)
                 return encoded
+        warn_of_cut_names(self._clip.tokenizer, vocabulary)
         class_index = [index for index, names in enumerate(vocabulary.classes) for _ in names]
         with torch.inference_mode(False):  # tensors of inference mode cannot be used in training later
             encoded = _Encoded(

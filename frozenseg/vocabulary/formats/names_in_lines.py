@@ -1,4 +1,4 @@
-"""Names of a class in a line of text: synonyms with commas, or one name in quotes."""
+"""Names of a class in a line of text: synonyms with commas, in quotes or not."""
 
 import re
 
@@ -11,7 +11,7 @@ _NO_NAME = re.compile(r"[\[\]{}<>=|\t;:#]")
 
 
 def names_in_line(file: ClassFile, number: int, text: str) -> Synonyms:
-    """Return the synonyms in a line, or the name in quotes, which may have any characters.
+    """Return the synonyms in a line, or those in quotes, which may have any other characters.
 
     Args:
         file: of the line.
@@ -21,9 +21,9 @@ def names_in_line(file: ClassFile, number: int, text: str) -> Synonyms:
     Raises:
         DataError: there is no name, or the line is that of another format.
     """
-    if QUOTED.fullmatch(text):
-        return (text.strip().rstrip(",").strip()[1:-1],)
     text = text.strip()
+    if QUOTED.fullmatch(text):
+        return split_names(text.rstrip(",").strip()[1:-1]) or (text,)
     if text.count(";") == 1:
         text = text.removesuffix(";")
     if match := _NO_NAME.search(text):

@@ -1,0 +1,90 @@
+"""Warnings about class names that are probably not meant as they are written."""
+
+from collections.abc import Sequence
+
+from frozenseg.log import get_logger, warn_once
+from frozenseg.vocabulary.line import Synonyms
+from frozenseg.vocabulary.names import normal_name
+
+logger = get_logger(__name__)
+MANY_CLASSES = 5000
+SHOWN = 3  # names in a warning
+LONGEST_SHOWN = 40  # characters of a name in a warning
+
+
+def warn_of_names(classes: Sequence[Synonyms], source: str = "The vocabulary") -> None:
+    """Log one warning with everything that is unusual about the names of a vocabulary; once for the same names.
+
+    Args:
+        classes: synonyms of each class.
+        source: of the names, to begin the sentence with.
+    """
+    if notes := name_notes(classes):
+        count = f"{len(classes)} {'class' if len(classes) == 1 else 'classes'}"
+        warn_once(logger, "%s was understood as %s: %s.", source, count, "; ".join(notes), key=f"{source} {notes}")
+
+
+def name_notes(classes: Sequence[Synonyms]) -> list[str]:
+    """Return a note for each kind of unusual names: doubled, synonyms of a single class, unreadable, very many.
+
+    Args:
+        classes: synonyms of each class.
+    """
+    return [note for note in (_single(classes), _doubled(classes), *_unreadable(classes), _many(classes)) if note]
+
+
+def shown_name(name: str) -> str:
+    """Return a name in quotes, cut if it is long; invisible characters as escapes."""
+    return repr(name if len(name) <= LONGEST_SHOWN else f"{name[:LONGEST_SHOWN]}…")
+
+
+def _single(classes: Sequence[Synonyms]) -> str:
+    """Note for ``cat,dog,tree``, which is one class with three names."""
+    if len(classes) != 1 or len(classes[0]) < 2:
+        return ""
+    names = classes[0]
+    return (
+        f"{', '.join(map(shown_name, names[:SHOWN]))}{' …' if len(names) > SHOWN else ''} are names of this one class; "
+        f"separate classes by ';' or by lines if {len(names)} classes were meant"
+    )
+
+
+def _doubled(classes: Sequence[Synonyms]) -> str:
+    first: dict[str, int] = {}
+    pairs = []
+    for index, names in enumerate(classes):
+        key = normal_name(names[0]) if names else ""
+        if key in first:
+            pairs.append((first[key], index))
+        first.setdefault(key, index)
+    if not pairs:
+        return ""
+    examples = ", ".join(
+        f"{before + 1} and {after + 1} ({shown_name(classes[before][0])}, {shown_name(classes[after][0])})"
+        for before, after in pairs[:SHOWN]
+    )
+    return (
+        f"{len(pairs)} {'class has' if len(pairs) == 1 else 'classes have'} the name of another class, {examples}"
+        f"{' …' if len(pairs) > SHOWN else ''}, and only one of two such classes can be predicted; rename or remove it"
+    )
+
+
+def _unreadable(classes: Sequence[Synonyms]) -> list[str]:
+    names = [name for synonyms in classes for name in synonyms]
+    kinds = {
+        "with characters that cannot be seen": [name for name in names if not name.isprintable()],
+        "without a letter or digit": [name for name in names if not any(map(str.isalnum, name))],
+        "with underscores, which CLIP reads as such (write spaces)": [name for name in names if "_" in name],
+    }
+    return [
+        f"{len(odd)} {'name' if len(odd) == 1 else 'names'} {kind}, such as {', '.join(map(shown_name, odd[:SHOWN]))}{' …' if len(odd) > SHOWN else ''}"
+        for kind, odd in kinds.items()
+        if odd
+    ]
+
+
+def _many(classes: Sequence[Synonyms]) -> str:
+    if len(classes) < MANY_CLASSES:
+        return ""
+    gigabytes = len(classes) * 1024 * 1024 * 4 / 1e9
+    return f"the scores of an image of 1024×1024 pixels need {gigabytes:.0f} GB of memory with so many classes"

@@ -26,8 +26,9 @@ VALUES = ((0, 1, 2), (0, 1, 2, 255), (1, 2, 3), (0, 1, 2, 3), (0, 255), (0, 127,
 def label_image_cases(draw: DrawFn) -> dict[str, Any]:
     """Draw a label image file; ``labels`` are its values where it is undamaged and holds classes and 255 only."""
     values = draw(st.sampled_from(VALUES))
-    mode = draw(st.sampled_from(("L", "L", "P", "I;16", "I", "RGB", "RGBA", "1", "LA")))
-    size = draw(st.sampled_from(((HEIGHT, WIDTH), (HEIGHT, WIDTH), (WIDTH, HEIGHT), (1, 1), (HEIGHT, WIDTH + 1))))
+    mode = draw(st.sampled_from(("L", "L", "L", "P", "I;16", "I", "RGB", "RGBA", "1", "LA")))
+    sizes = ((HEIGHT, WIDTH), (WIDTH, HEIGHT), (1, 1), (HEIGHT, WIDTH + 1))
+    size = draw(st.sampled_from((*[(HEIGHT, WIDTH)] * 6, *sizes)))
     suffix = draw(st.sampled_from(("png", "png", "tiff", "bmp") if mode in ("L", "P", "RGB", "1") else ("png", "tiff")))
     labels = np.random.default_rng(draw(st.integers(0, 99))).choice(values, size)
     buffer = io.BytesIO()

@@ -19,7 +19,8 @@ Examples:
 Every image of the ground truth needs a prediction (instance: an image without results has no predicted objects), and
 predictions of other images are an error. Panoptic: the file also has tp, fp, fn and the sum of IoU of every category
 id. Semantic: labelled pixels with the value of --ignore as prediction count as wrong, and their number is printed;
-other values outside the classes are an error. The exit code is 0, or 2 for files that cannot be scored.
+other values outside the classes are an error. Instance: objects of the ground truth without a mask are left out, and
+their number is printed; --strict refuses them. The exit code is 0, or 2 for files that cannot be scored.
 """
 
 import argparse
@@ -39,7 +40,7 @@ NEEDED = {
     "instance": ("gt_json", "pred_json"),
     "semantic": ("gt_dir", "pred_dir", "num_classes"),
 }
-OPTIONAL = {"panoptic": ("workers",), "instance": (), "semantic": ("ignore", "first_label", "workers")}
+OPTIONAL = {"panoptic": ("workers",), "instance": ("strict",), "semantic": ("ignore", "first_label", "workers")}
 IGNORE = 255
 
 
@@ -65,6 +66,12 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
         type=int,
         metavar="N",
         help="processes (panoptic, semantic; default: one for every 200 images, at most one per core)",
+    )
+    parser.add_argument(
+        "--strict",
+        action="store_true",
+        default=None,
+        help="refuse objects of the ground truth without a mask instead of leaving them out (instance)",
     )
     parser.add_argument("--output", type=Path, metavar="FILE", help="also write the results to this JSON file")
     arguments = parser.parse_args(argv)
@@ -120,7 +127,7 @@ def score(arguments: argparse.Namespace) -> "FileScores":
 
     workers = arguments.workers or 0
     if arguments.task == "instance":
-        return score_instance_files(arguments.gt_json, arguments.pred_json)
+        return score_instance_files(arguments.gt_json, arguments.pred_json, bool(arguments.strict))
     if arguments.task == "panoptic":
         ground_truth, predictions = (arguments.gt_json, arguments.gt_dir), (arguments.pred_json, arguments.pred_dir)
         return score_panoptic_files(*ground_truth, *predictions, workers=workers)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, TypeGuard
 
 from frozenseg.errors import DataError, shown
+from frozenseg.structures.coco_values import existing_key, read_flag
 from frozenseg.structures.record import ImageId
 
 LARGEST_INTEGER = 2**53  # above, a float does not represent all integers
@@ -91,15 +92,18 @@ class Entry:
         return value
 
     def flag(self, field: str) -> bool:
-        """Return a flag, 0 or 1 or a Boolean.
+        """Return a flag, see :func:`read_flag`.
 
         Raises:
-            DataError: the field is missing or has another value.
+            DataError: the field is missing, null, or has another value.
         """
         value = self.required(field, "0 or 1")
-        if not isinstance(value, (bool, int, float)) or value not in (0, 1):
+        if value is None:
             raise self.refused(field, "0 or 1")
-        return bool(value)
+        try:
+            return read_flag(value, field)
+        except ValueError as error:
+            raise self.refused(field, "0 or 1") from error
 
     def text(self, field: str, expected: str) -> str:
         """Return a text that is not empty.
@@ -141,28 +145,25 @@ class KnownIds:
     def __init__(self, ids: Collection[ImageId], kind: str) -> None:
         self.kind = kind
         self._index = {number: index for index, number in enumerate(ids)}
-        self._by_text = {str(number): number for number in ids}
         self._respelled: dict[ImageId, ImageId] = {}
 
     def match(self, entry: Entry, field: str) -> ImageId:
-        """Return the id of the ground truth that a field of a prediction names.
-
-        The text ``"1"`` names the id 1 if the ground truth has no id ``"1"``, and the reverse.
+        """Return the id of the ground truth that a field of a prediction names, see :func:`existing_key`.
 
         Raises:
             DataError: the field is missing, not an id, or unknown to the ground truth.
         """
         value = entry.identifier(field)
-        if value in self._index:
-            return value
-        if str(value) not in self._by_text:
-            few = sorted(self._by_text)[:3]
+        known = existing_key(value, self._index)
+        if known is None:
+            few = ", ".join(shown(number) for number in list(self._index)[:3])
             raise DataError(
                 f"{entry.name} has the {field} {shown(value)}, which the ground truth does not have: expected one of "
-                f"its {len(self._index)} {self.kind} ids ({', '.join(few)}{', …' if len(self._index) > 3 else ''})."
+                f"its {len(self._index)} {self.kind} ids ({few}{', …' if len(self._index) > 3 else ''})."
             )
-        self._respelled[value] = self._by_text[str(value)]
-        return self._respelled[value]
+        if known != value:
+            self._respelled[value] = known
+        return known
 
     def index(self, entry: Entry, field: str) -> int:
         """Return the position of an id among those of the ground truth; see :meth:`match`."""
@@ -174,8 +175,8 @@ class KnownIds:
             return []
         (spelled, meant), *_ = self._respelled.items()
         return [
-            f"{len(self._respelled)} {self.kind} ids of the predictions are written differently, such as {spelled!r} "
-            f"for {meant!r} of the ground truth: they are read as the same ids."
+            f"{len(self._respelled)} {self.kind} ids of the predictions are written differently, such as "
+            f"{shown(spelled)} for {shown(meant)} of the ground truth: they are read as the same ids."
         ]
 
 

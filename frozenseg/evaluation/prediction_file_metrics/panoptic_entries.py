@@ -130,7 +130,7 @@ def _segment(segment: Entry, categories: KnownIds, annotated: bool) -> dict[str,
     converted = {"id": number, "category_id": categories.index(segment, "category_id")}
     if annotated:
         area = segment.integer("area", 0, LARGEST_AREA, "the number of its pixels")
-        converted |= {"area": area, "iscrowd": "iscrowd" in segment.fields and segment.flag("iscrowd")}
+        converted |= {"area": area, "iscrowd": segment.fields.get("iscrowd") is not None and segment.flag("iscrowd")}
     return converted
 
 

@@ -185,7 +185,7 @@ BAD_PREDICTIONS = {
     "Entry 2 .* has the image_id 'b', which the ground truth does not": lambda guess: guess.add("b", [[0]], []),
     "has image a twice": lambda guess: guess.entries.append(guess.entries[0]),
     r"Segment 1 \(id 1\) of image a in .*guess.json has the category_id 3, which the ground truth does not have: "
-    r"expected one of its 3 category ids \(17, 200, 90\)": lambda guess: change(guess.entries, category_id=3),
+    r"expected one of its 3 category ids \(90, 17, 200\)": lambda guess: change(guess.entries, category_id=3),
     "image a lists segment id 2 more than once": lambda guess: change(guess.entries, id=2),
     "image a has pixels of segment 1, which is not among": lambda guess: guess.entries[0]["segments_info"].pop(0),
     "image a lists segment 99, which has no pixel": lambda guess: guess.entries[0]["segments_info"].append(

@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from frozenseg.data.formats.annotation_file import JsonObject, read_annotations
+from frozenseg.data.json_categories import JsonCategory, read_json_categories
 from frozenseg.data.spec import CategoryRow
 from frozenseg.errors import DataError
 from frozenseg.structures.palette import Colour, vocabulary_colours
 from frozenseg.vocabulary.files import VocabularyLine, read_vocabulary_lines, refuse_shifted
+from frozenseg.vocabulary.names import normal_name
 
 
 def classes_of_json(json_file: Path, path: Path | None) -> tuple[CategoryRow, ...]:
@@ -23,55 +24,39 @@ def classes_of_json(json_file: Path, path: Path | None) -> tuple[CategoryRow, ..
     """
     if not json_file.is_file():
         raise DataError(f"The annotation file {json_file} does not exist: correct the path in the data set's name.")
-    try:
-        categories = [
-            {"id": int(category["id"]), "name": str(category["name"]), **_optional_fields(category)}
-            for category in read_annotations(json_file)["categories"]
-        ]
-    except (KeyError, TypeError, ValueError) as error:
-        raise DataError(
-            f"{json_file} has no categories in COCO's form, each with id and name ({error}): get the file again."
-        ) from error
-    if not categories or len({category["id"] for category in categories}) < len(categories):
-        raise DataError(f"{json_file} must list categories, each with a distinct id: get the file again.")
+    categories = read_json_categories(json_file)
     lines = _matching_lines(categories, path, json_file) if path is not None else [None] * len(categories)
-    names = [_names(category, line) for category, line in zip(categories, lines, strict=True)]
+    names = [(category.name,) if line is None else line.names for category, line in zip(categories, lines, strict=True)]
     colours = vocabulary_colours([of_class[0] for of_class in names])
     return tuple(map(_row, categories, lines, names, colours))
 
 
-def _optional_fields(category: JsonObject) -> JsonObject:
-    return {key: category[key] for key in ("isthing", "color") if category.get(key) is not None}
-
-
-def _names(category: JsonObject, line: VocabularyLine | None) -> tuple[str, ...]:
-    return (" ".join(category["name"].replace(",", " ").split()),) if line is None else line.names
-
-
-def _row(category: JsonObject, line: VocabularyLine | None, names: tuple[str, ...], name_colour: Colour) -> CategoryRow:
-    isthing = bool(category.get("isthing", 1))
-    colour: Colour = category.get("color") or name_colour
+def _row(
+    category: JsonCategory, line: VocabularyLine | None, names: tuple[str, ...], name_colour: Colour
+) -> CategoryRow:
+    isthing = category.isthing
+    colour = category.colour or name_colour
     if line is not None:
         isthing = isthing if line.isthing is None else line.isthing
         colour = line.rgb or colour
-    return CategoryRow(category["id"], names, isthing, (colour[0], colour[1], colour[2]))
+    return CategoryRow(category.id, names, isthing, colour)
 
 
-def _matching_lines(categories: Sequence[JsonObject], path: Path, json_file: Path) -> list[VocabularyLine]:
+def _matching_lines(categories: Sequence[JsonCategory], path: Path, json_file: Path) -> list[VocabularyLine]:
     """Return the line of the class list that belongs to each category."""
     lines = read_vocabulary_lines(path)
     numbered = {line.id: line for line in lines if line.id is not None}
     if numbered:
-        if missing := [category["id"] for category in categories if category["id"] not in numbered]:
+        if missing := [category.id for category in categories if category.id not in numbered]:
             raise DataError(
                 f"{path} has no line for category {missing[0]} of {json_file}: write one for every category, by its id."
             )
-        ordered = [numbered[category["id"]] for category in categories]
-        names = [(category["name"],) for category in categories]
+        ordered = [numbered[category.id] for category in categories]
+        names = [(category.name,) for category in categories]
         refuse_shifted(names, [line.names for line in ordered], path, str(json_file))
         return ordered
-    line_of_name = {name.lower(): index for index, line in reversed(list(enumerate(lines))) for name in line.names}
-    matches = [line_of_name.get(category["name"].lower()) for category in categories]
+    line_of_name = {normal_name(name): index for index, line in reversed(list(enumerate(lines))) for name in line.names}
+    matches = [line_of_name.get(normal_name(category.name)) for category in categories]
     matched = [index for index in matches if index is not None]
     if len(set(matched)) == len(matches):
         return [lines[index] for index in matched]

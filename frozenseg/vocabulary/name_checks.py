@@ -44,7 +44,7 @@ def _single(classes: Sequence[Synonyms]) -> str:
         return ""
     names = classes[0]
     return (
-        f"{', '.join(map(shown_name, names[:SHOWN]))}{' …' if len(names) > SHOWN else ''} are names of this one class; "
+        f"{_examples(names)} are names of this one class; "
         f"separate classes by ';' or by lines if {len(names)} classes were meant"
     )
 
@@ -76,11 +76,15 @@ def _unreadable(classes: Sequence[Synonyms]) -> list[str]:
         "without a letter or digit": [name for name in names if not any(map(str.isalnum, name))],
         "with underscores, which CLIP reads as such (write spaces)": [name for name in names if "_" in name],
     }
-    return [
-        f"{len(odd)} {'name' if len(odd) == 1 else 'names'} {kind}, such as {', '.join(map(shown_name, odd[:SHOWN]))}{' …' if len(odd) > SHOWN else ''}"
-        for kind, odd in kinds.items()
-        if odd
-    ]
+    return [f"{_names(len(odd))} {kind}, such as {_examples(odd)}" for kind, odd in kinds.items() if odd]
+
+
+def _names(count: int) -> str:
+    return "1 name" if count == 1 else f"{count} names"
+
+
+def _examples(names: Sequence[str]) -> str:
+    return ", ".join(map(shown_name, names[:SHOWN])) + (" …" if len(names) > SHOWN else "")
 
 
 def _many(classes: Sequence[Synonyms]) -> str:

@@ -12,6 +12,7 @@ from frozenseg.errors import ConfigError
 # keys with lists of lists of any values, with an example; the code that reads them checks them
 LISTS_OF_ROWS = {"EXPECTED_RESULTS": [["panoptic_seg", "PQ", 30.5, 0.1]]}
 DOUBLE_QUOTED = re.compile(r'"[^"]*"')  # YAML reads escape sequences in double quotes only
+BARE_LIST = re.compile(r"\[([^][{}'\"]+)\]")  # a shell has taken the quotes away
 TYPE_NAMES = {bool: "True or False", int: "a whole number", float: "a number", str: "text", list: "a list"}
 
 
@@ -55,7 +56,8 @@ def read_literal(value: Any) -> Any:
     try:
         return yaml.safe_load(DOUBLE_QUOTED.sub(lambda match: _escaped(match.group()), value))
     except (yaml.YAMLError, ValueError, RecursionError):  # such as a date that does not exist
-        return value
+        bare = BARE_LIST.fullmatch(value.strip())  # such as [a?b=c], which is no YAML
+        return [element.strip() for element in bare.group(1).split(",")] if bare else value
 
 
 def _escaped(text: str) -> str:

@@ -144,7 +144,8 @@ def _parse(text: str, origin: str) -> dict[str, Any]:
         tree = yaml.load(text, Loader=_StrictLoader)  # noqa: S506
     except yaml.MarkedYAMLError as error:
         line = f" in line {error.problem_mark.line + 1}" if error.problem_mark else ""
-        raise ConfigError(f"{origin} is not plain YAML: {error.problem}{line}.") from error
+        hint = " Write a path with backslashes in single quotes." if "escape" in str(error.problem) else ""
+        raise ConfigError(f"{origin} is not plain YAML: {error.problem}{line}.{hint}") from error
     except yaml.YAMLError as error:
         raise ConfigError(f"{origin} cannot be read as YAML ({' '.join(str(error).split())}).") from error
     except (ValueError, RecursionError) as error:  # such as a date that does not exist

@@ -162,3 +162,41 @@ def test_a_protocol_leaves_the_command_line_alone(tmp_path: Path) -> None:
     assert cfg.INPUT.MAX_SIZE_TEST == 1333
     assert protocol_differences(cfg, protocol) == ["INPUT.MAX_SIZE_TEST", "INPUT.MIN_SIZE_TEST"]
     assert protocol_differences(changed, protocol) == ["INPUT.MIN_SIZE_TEST"]
+
+
+WINDOWS = [
+    r"C:\data\new.json",
+    r"coco-instances:C:\data\new.json?images=C:\temp\u00e4\x\U\N\1",
+    r"\\server\share\folder.json",
+    r"C:\data" + "\\",
+    r"C:\\doubled\\",
+]
+
+
+@pytest.mark.parametrize("path", WINDOWS)
+def test_backslashes_of_lists_stay_as_typed(path: str, tmp_path: Path) -> None:
+    cfg = get_cfg()
+    for text in (f"['{path}']", f'["{path}"]', f"('{path}',)", f"['{path}', \"{path}\"]", f"[{path}]", [path], (path,)):
+        cfg.merge_from_list(["DATASETS.TRAIN", text])
+        assert set(cfg.DATASETS.TRAIN) == {path}, text
+        (tmp_path / "config.yaml").write_text(yaml.safe_dump({"DATASETS": {"TRAIN": text}}), encoding="utf-8")
+        assert set(load_config(tmp_path / "config.yaml").DATASETS.TRAIN) == {path}, text
+    (tmp_path / "config.yaml").write_text(f"DATASETS: {{TRAIN: ['{path}']}}\n", encoding="utf-8")
+    cfg = load_config(tmp_path / "config.yaml", ["OUTPUT_DIR", path])
+    assert ([path], path) == (cfg.DATASETS.TRAIN, cfg.OUTPUT_DIR)
+    (tmp_path / "dump.yaml").write_text(cfg.dump(), encoding="utf-8")
+    assert load_config(tmp_path / "dump.yaml") == cfg
+
+
+def test_escape_sequences_of_yaml_that_break_a_path_are_explained(tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text(r'DATASETS: {TRAIN: ["C:\new.json"]}', encoding="utf-8")
+    with pytest.raises(
+        ConfigError, match=r"config.yaml: DATASETS.TRAIN is .*In a YAML file, write a path .* in single"
+    ):
+        load_config(path)
+    path.write_text(r'DATASETS: {TRAIN: ["C:\data.json"]}', encoding="utf-8")
+    with pytest.raises(
+        ConfigError, match="config.yaml is not plain YAML: found unknown escape character 'd' in line 1. W.* single"
+    ):
+        load_config(path)

@@ -6,7 +6,6 @@ import numpy as np
 import torch
 from pycocotools import mask as coco_mask
 from torch import Tensor
-from torchvision.ops import masks_to_boxes
 
 from frozenseg.structures.rle import read_rle
 from frozenseg.structures.segmentation import decode_segmentation
@@ -90,8 +89,10 @@ def boxes_around(masks: Tensor) -> Tensor:
         (N, 4) float32 x0, y0, x1, y1 in pixels, x1 and y1 exclusive; zeros for an empty mask.
     """
     boxes = torch.zeros(len(masks), 4, dtype=torch.float32, device=masks.device)
-    filled = masks.flatten(1).any(dim=1)
-    if filled.any():
-        inclusive = masks_to_boxes(masks[filled])
-        boxes[filled] = inclusive + inclusive.new_tensor([0, 0, 1, 1])
+    rows, columns = masks.any(dim=2), masks.any(dim=1)  # (N, H), (N, W): no copies of masks
+    for first, line in ((0, columns), (1, rows)):
+        if line.shape[1]:
+            boxes[:, first] = line.int().argmax(dim=1).to(boxes.dtype)
+            boxes[:, first + 2] = (line.shape[1] - line.flip(1).int().argmax(dim=1)).to(boxes.dtype)
+    boxes[~rows.any(dim=1)] = 0
     return boxes

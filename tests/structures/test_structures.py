@@ -89,3 +89,10 @@ def test_shape_errors_name_the_tensor_and_both_shapes() -> None:
         check_shape("mask_features", torch.zeros(2, 3), "B d", d=4)
     with pytest.raises(ShapeError, match=r"expected \(B, d, H, W\)"):
         check_shape("x", torch.zeros(2), "B d H W")
+
+
+def test_boxes_of_thin_masks_and_of_full_ones() -> None:
+    masks = torch.zeros(3, 1, 5, dtype=torch.bool)
+    masks[0], masks[1, 0, 4] = True, True
+    assert boxes_around(masks).tolist() == [[0, 0, 5, 1], [4, 0, 5, 1], [0, 0, 0, 0]]
+    assert boxes_around(masks.transpose(1, 2)).tolist() == [[0, 0, 1, 5], [0, 4, 1, 5], [0, 0, 0, 0]]

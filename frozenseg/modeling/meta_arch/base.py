@@ -27,6 +27,7 @@ from frozenseg.modeling.inference_settings import EnsembleSettings, InferenceSet
 from frozenseg.modeling.layers.mask_pooling import binary_masks
 from frozenseg.modeling.layers.resize import resize
 from frozenseg.modeling.meta_arch.sem_seg_head import SemSegHead
+from frozenseg.modeling.postprocess.output_memory import check_output_memory
 from frozenseg.modeling.postprocess.postprocessor import Postprocessor
 from frozenseg.modeling.segmentation_model import SegmentationModel
 from frozenseg.modeling.types import ClipFeatures, Prediction, Target, TextEmbeddings
@@ -182,10 +183,15 @@ class MaskClassifier(SegmentationModel):
             batch: each with ``height`` and ``width`` of the outputs; without them the size before padding.
             settings: the requested outputs, and which classes are things.
             proposal_votes: votes of the SAM proposals, one an image; empty without proposals.
+
+        Raises:
+            DataError: the outputs of an image do not fit into memory.
         """
         outputs = []
         for index, element in enumerate(batch):
             true_size = images.sizes[index]
+            size, classes = target_size(element, true_size), logits.shape[2] - 1
+            check_output_memory(settings.postprocessor, logits.shape[1], classes, size, logits.device)
             full = resize(masks[index][None], images.padded_size)[0]  # (Q, H, W)
             outputs.append(
                 settings.postprocessor(
@@ -193,7 +199,7 @@ class MaskClassifier(SegmentationModel):
                     full,
                     settings.vocabulary.isthing,
                     true_size=true_size,
-                    target_size=target_size(element, true_size),
+                    target_size=size,
                     proposal_votes=proposal_votes[index] if proposal_votes else None,
                 )
             )

@@ -50,14 +50,16 @@ def instance_inference(candidates: MaskCandidates, count: int, isthing: tuple[bo
 
 def _binary_masks(candidates: MaskCandidates, selected: Tensor) -> tuple[Tensor, Tensor]:
     """Return the (n, H, W) bool masks of (n,) candidates, and the mean mask probability inside each, (n,)."""
-    strips = []
+    binary = torch.empty(len(selected), *candidates.masks.shape[-2:], dtype=torch.bool, device=selected.device)
+    top = 0
     area, total = torch.zeros(2, len(selected), device=selected.device)
     for logits in candidates.strips(selected):  # (n, rows, W)
         inside = logits > 0
-        strips.append(inside)
+        binary[:, top : top + inside.shape[1]] = inside
+        top += inside.shape[1]
         area += inside.sum(dim=(1, 2))
         total += (logits.sigmoid() * inside).sum(dim=(1, 2))
-    return torch.cat(strips, dim=1), total / (area + MASK_AREA_EPSILON)
+    return binary, total / (area + MASK_AREA_EPSILON)
 
 
 def _drop_duplicates(instances: Instances, is_proposal: Tensor) -> Instances:

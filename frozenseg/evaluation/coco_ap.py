@@ -83,7 +83,7 @@ def score_masks(
     annotations = [{**item, "image_id": number_of[item["image_id"]]} for item in ground_truth.annotations]
     checked = checked_lines(predictions, ground_truth.sizes)
     lines = [{**line, "image_id": number_of[line["image_id"]]} for line in checked]
-    files = [{**entry, "id": number_of[image]} for image, entry in ground_truth.images.items()]
+    files = [_image(entry, number_of[image], ground_truth.sizes[image]) for image, entry in ground_truth.images.items()]
     categories_entries = list(ground_truth.categories.values())
     # the packages print their progress to stdout, which belongs to the caller
     with contextlib.redirect_stdout(io.StringIO()):
@@ -136,6 +136,12 @@ def ap_package() -> str:
 def ap_package_version() -> str:
     """Return the name and version of the package that computes AP."""
     return f"{ap_package()} {importlib.metadata.version(ap_package())}"
+
+
+def _image(entry: dict[str, Any], number: int, size: tuple[int, int] | None) -> dict[str, Any]:
+    """Return an image with a number as id, and with a size, which the packages read even if it has no object."""
+    height, width = size or (1, 1)
+    return {**entry, "id": number, "height": height, "width": width}
 
 
 def _mean(values: np.ndarray) -> float:

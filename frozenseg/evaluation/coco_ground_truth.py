@@ -12,6 +12,7 @@ from frozenseg.evaluation.json_files import read_json
 from frozenseg.log import get_logger, warn_once
 from frozenseg.structures.coco_file import Size, entries_of, image_size, read_categories, read_images
 from frozenseg.structures.coco_objects import CocoObject, JsonObject, read_objects
+from frozenseg.structures.findings import Oddity
 from frozenseg.structures.record import ImageId
 from frozenseg.structures.rle import read_rle
 
@@ -67,6 +68,9 @@ def read_coco_ground_truth(json_file: str | Path, strict: bool = False) -> CocoG
     objects, findings = read_objects(entries, sizes, categories, path, "its categories")
     if strict:
         findings.refuse_left_out()
+    for item in objects:
+        if item.area is None:
+            findings.add(Oddity.AREA, item.name)
     annotations = [_annotation(number, item, sizes, path) for number, item in enumerate(objects, start=1)]
     notes = [*image_findings.sentences(), *findings.sentences()]
     return CocoGroundTruth(path, images, categories, annotations, sizes, notes)

@@ -116,6 +116,7 @@ def test_a_table_is_printed_even_where_the_disk_is_full(
             "255 is a class here: set the value of unlabelled pixels with --ignore",
         ),
         ("--task instance --gt-json a --pred-json b --output .", "--output . is a folder: name a file in it"),
+        ("--task semantic --gt-dir a --pred-dir b --num-classes 9 --strict", "does not take --strict"),
         ("--task depth", "invalid choice: 'depth'"),
     ],
 )

@@ -139,6 +139,16 @@ def test_lines_that_are_written_differently_are_read(truth, score):
     )
 
 
+def test_images_without_a_size_and_areas_that_are_none_are_scored(truth, lines, score):
+    expected = score(truth, lines)
+    del truth["images"][1]["height"], truth["images"][2]["width"]
+    truth["annotations"][1]["area"] = "large"
+    scores = score(truth, lines)
+    assert scores.results["segm"] == pytest.approx(expected.results["segm"], abs=0, nan_ok=True)
+    assert "1 of 3 objects of" in scores.notes[-1]
+    assert "have no valid area (first: object 2): the number of pixels of the mask is used." in scores.notes[-1]
+
+
 def test_repeated_lines_are_named(truth, lines, score):
     scores = score(truth, [*lines, lines[1], {**lines[1], "score": 0.1}, {**lines[1], "category_id": 17}])
     assert "2 lines of" in scores.notes[0]

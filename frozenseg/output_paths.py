@@ -6,7 +6,7 @@ from pathlib import Path
 
 from frozenseg.errors import ConfigError
 
-MAX_SHOWN = 200  # characters of a path in a message
+MAX_SHOWN_PATH = 200  # characters of a path in a message
 
 
 def require_folder(path: str | Path, name: str) -> Path:
@@ -89,4 +89,4 @@ def _require(path: str | Path, folder: str | Path, name: str, kind: str) -> Path
 
 def _shown(path: str | Path) -> str:
     text = str(path).replace("\0", "\\0")
-    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…"
+    return text if len(text) <= MAX_SHOWN_PATH else f"{text[:MAX_SHOWN_PATH]}…"

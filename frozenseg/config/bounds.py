@@ -18,7 +18,7 @@ from typing import Any
 from frozenseg.errors import did_you_mean
 
 MAX_STEPS = 10**9
-MAX_PIXELS = 65_536  # side of an image; image formats end there
+MAX_SIDE = 65_536  # side of an image; image formats end there
 MAX_TEXT = 4_096  # characters; the longest path of Linux
 MAX_LIST = 10_000  # elements
 CONTROL = ("Cc", "Zl", "Zp")  # Unicode categories of control characters and line separators
@@ -177,6 +177,7 @@ SWITCH = Switch()
 NAME = Text("a name")
 PATH = Text("a path")
 ROWS = Lists(None)
+PERIOD = Numbers(0, MAX_STEPS, "steps", integer=True)  # 0: off
 
 
 def whole(low: int, high: int, unit: str = "", multiple: int = 1) -> Numbers:

@@ -20,12 +20,12 @@ from frozenseg.config.defaults import KEY_BY_NAME, KEYS, ROLES, Role, names_with
 from frozenseg.config.legacy import check_legacy, is_legacy
 from frozenseg.config.relations import check_relations, check_value
 from frozenseg.config.values import coerce
-from frozenseg.config.yaml_files import COMMAND_LINE, Setting, flatten, override, read_settings, shortened
+from frozenseg.config.yaml_files import COMMAND_LINE, Setting, flatten, override, read_settings, short_repr
 from frozenseg.errors import ConfigError, did_you_mean
 
 ASSIGNMENT = "assignment"
 ORIGINS = "__origins__"  # attribute of a section: key → origin of its value
-PREFIX = "__prefix__"  # attribute of a section: its dotted name with a dot at its end
+SECTION_PREFIX = "__prefix__"  # attribute of a section: its dotted name with a dot at its end
 _CLIP = SECTION.rpartition(".")[2]
 ALIASES = {section.rpartition(".")[2]: _CLIP for section in PUBLISHED_SECTIONS}
 
@@ -47,7 +47,7 @@ class CfgNode(FvcoreCfgNode):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.__dict__[ORIGINS] = {}
-        self.__dict__[PREFIX] = ""
+        self.__dict__[SECTION_PREFIX] = ""
 
     def merge_from_file(self, cfg_filename: str | Path, allow_unsafe: bool = False) -> None:
         """Set the values of a YAML file and of the files in its ``_BASE_``.
@@ -119,7 +119,7 @@ class CfgNode(FvcoreCfgNode):
         Raises:
             ConfigError: a value is out of bounds, or two values contradict each other.
         """
-        values, origins = dict(flatten(self, "config", self.__dict__[PREFIX])), self.origins()
+        values, origins = dict(flatten(self, "config", self.__dict__[SECTION_PREFIX])), self.origins()
         for name, value in values.items():
             check_value(name, Setting(value, origins.get(name, "config")))
         check_relations(values, origins, values)
@@ -204,7 +204,7 @@ class CfgNode(FvcoreCfgNode):
                 raise ConfigError(f"Unknown key {name!r}.{did_you_mean(name, self)}")
             if not isinstance(val, CfgNode):
                 val = coerce(name, Setting(val, ASSIGNMENT), self[name])
-                check_value(f"{self.__dict__[PREFIX]}{name}", Setting(val, ASSIGNMENT))
+                check_value(f"{self.__dict__[SECTION_PREFIX]}{name}", Setting(val, ASSIGNMENT))
                 self.__dict__[ORIGINS][name] = ASSIGNMENT
         super().__setattr__(name, val)
 
@@ -217,7 +217,7 @@ def get_cfg() -> CfgNode:
         node = root
         for depth, section in enumerate(sections, start=1):
             node = node.setdefault(section, CfgNode())
-            node.__dict__[PREFIX] = "".join(f"{name}." for name in sections[:depth])
+            node.__dict__[SECTION_PREFIX] = "".join(f"{name}." for name in sections[:depth])
         node[last] = copy.deepcopy(key.default)
     return root
 
@@ -251,7 +251,7 @@ def _described(tree: Mapping[str, Any], origins: Mapping[str, str], prefix: str 
 
 def _unknown_key(name: str, setting: Setting, leaves: Mapping[str, Any]) -> str:
     if any(leaf.startswith(f"{canonical_name(f'{name}.')}") for leaf in leaves):
-        return f"{setting.origin}: {name} is a section of keys, received {shortened(setting.value)} for it."
+        return f"{setting.origin}: {name} is a section of keys, received {short_repr(setting.value)} for it."
     valid = [*leaves, *_published_spellings(leaves)]
     tail = name.upper().rpartition(".")[2]
     same_tail = [leaf for leaf in valid if leaf.rpartition(".")[2] == tail]

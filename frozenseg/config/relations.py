@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from frozenseg.config.bounds import Lists, Numbers
 from frozenseg.config.defaults import KEY_BY_NAME
-from frozenseg.config.yaml_files import Setting, shortened
+from frozenseg.config.yaml_files import Setting, short_repr
 from frozenseg.errors import ConfigError
 
 
@@ -71,7 +71,7 @@ def check_value(name: str, setting: Setting) -> None:
     if key is not None and not key.bounds.accept(setting.value):
         default = f"; the default is {key.default!r}" if isinstance(key.bounds, Numbers | Lists) else ""
         raise ConfigError(
-            f"{setting.origin}: {name} is {shortened(setting.value)}, expected {key.bounds.expected()}{default}."
+            f"{setting.origin}: {name} is {short_repr(setting.value)}, expected {key.bounds.expected()}{default}."
             f"{key.bounds.hint(setting.value)}"
         )
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from frozenseg.config.yaml_files import Setting, is_too_deep, shortened
+from frozenseg.config.yaml_files import Setting, is_too_deep, short_repr
 from frozenseg.errors import ConfigError
 
 # keys with lists of lists of any values, with an example; the code that reads them checks them
@@ -35,7 +35,7 @@ def coerce(name: str, setting: Setting, default: Any) -> Any:
     try:
         return _convert(setting.value, default) if example is None else _rows(setting.value)
     except (TypeError, OverflowError):  # a whole number may be too large for a number
-        actual = "nothing" if setting.value is None else f"{shortened(setting.value)} ({type(setting.value).__name__})"
+        actual = "nothing" if setting.value is None else f"{short_repr(setting.value)} ({type(setting.value).__name__})"
         expected = f"{TYPE_NAMES[type(default)]} such as {_example(example or default)}"
         raise ConfigError(f"{setting.origin}: {name} is {actual}, expected {expected}.") from None
 

@@ -12,8 +12,8 @@ from frozenseg.config.config_files import find_config
 from frozenseg.errors import ConfigError
 
 BASE_KEY = "_BASE_"
-MAX_SHOWN = 200  # characters of a value in a message
-MAX_VALUES, MAX_DEPTH = 100_000, 50  # of a YAML file
+MAX_REPR = 200  # characters of a value in a message
+MAX_YAML_VALUES, MAX_NESTING = 100_000, 50  # of a YAML file
 COMMAND_LINE = "command line"  # origin of settings from KEY VALUE pairs
 
 
@@ -29,13 +29,13 @@ class Setting(NamedTuple):
     origin: str
 
 
-def shortened(value: Any) -> str:
+def short_repr(value: Any) -> str:
     """Return the representation of a value for a message, without the end if it is long."""
     try:
         text = repr(value)
     except ValueError:  # Python prints no whole number of more than 4300 digits
         return f"a {type(value).__name__} of thousands of digits"
-    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…"
+    return text if len(text) <= MAX_REPR else f"{text[:MAX_REPR]}…"
 
 
 class _StrictLoader(yaml.SafeLoader):
@@ -131,14 +131,14 @@ def is_too_deep(text: str) -> bool:
     depth = 0
     for bracket in re.findall(r"[][{}]", text):
         depth += 1 if bracket in "[{" else -1
-        if depth > MAX_DEPTH:
+        if depth > MAX_NESTING:
             return True
     return False
 
 
 def _parse(text: str, origin: str) -> dict[str, Any]:
     if is_too_deep(text):
-        raise ConfigError(f"{origin} nests more than {MAX_DEPTH} brackets, expected the keys of a config.")
+        raise ConfigError(f"{origin} nests more than {MAX_NESTING} brackets, expected the keys of a config.")
     try:
         # the loader is a SafeLoader: it builds plain values only
         tree = yaml.load(text, Loader=_StrictLoader)  # noqa: S506
@@ -162,10 +162,10 @@ def _check_size(tree: dict[str, Any], origin: str) -> None:
     while values:
         value, depth = values.pop()
         count += 1
-        if count > MAX_VALUES or depth > MAX_DEPTH:
+        if count > MAX_YAML_VALUES or depth > MAX_NESTING:
             raise ConfigError(
-                f"{origin} has more than {MAX_VALUES} values or {MAX_DEPTH} levels, expected the keys of one config: "
-                "remove the aliases (*name) that repeat values."
+                f"{origin} has more than {MAX_YAML_VALUES} values or {MAX_NESTING} levels, expected the keys of a "
+                "config: remove the aliases (*name) that repeat values."
             )
         children = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
         values.extend((child, depth + 1) for child in children)

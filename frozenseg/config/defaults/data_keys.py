@@ -1,6 +1,6 @@
 """Keys of INPUT, DATASETS and DATALOADER."""
 
-from frozenseg.config.bounds import MAX_PIXELS, NAME, PATH, SWITCH, between, list_of, one_of, whole
+from frozenseg.config.bounds import MAX_SIDE, NAME, PATH, SWITCH, between, list_of, one_of, whole
 from frozenseg.config.defaults.key import Key
 
 DATA_KEYS: tuple[Key, ...] = (
@@ -11,8 +11,8 @@ DATA_KEYS: tuple[Key, ...] = (
     Key("INPUT.MIN_SCALE", 0.1, "training", between(0.001, 100), "smallest factor of large-scale jitter"),
     Key("INPUT.MAX_SCALE", 2.0, "training", between(0.001, 100), "largest factor of large-scale jitter"),
     Key("INPUT.RANDOM_FLIP", "horizontal", "training", one_of("horizontal", "none"), "horizontal or none"),
-    Key("INPUT.MIN_SIZE_TEST", 800, "result", whole(1, MAX_PIXELS, "pixels"), "shortest edge of test images, pixels"),
-    Key("INPUT.MAX_SIZE_TEST", 1333, "result", whole(1, MAX_PIXELS, "pixels"), "longest edge of test images, pixels"),
+    Key("INPUT.MIN_SIZE_TEST", 800, "result", whole(1, MAX_SIDE, "pixels"), "shortest edge of test images, pixels"),
+    Key("INPUT.MAX_SIZE_TEST", 1333, "result", whole(1, MAX_SIDE, "pixels"), "longest edge of test images, pixels"),
     # Data sets
     Key(
         "DATASETS.TRAIN",

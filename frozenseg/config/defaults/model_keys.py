@@ -4,8 +4,8 @@ from frozenseg.config.bounds import NAME, PATH, SWITCH, between, list_of, one_of
 from frozenseg.config.defaults.key import Key
 
 LOSS_WEIGHT = between(0, 1_000_000)
-MAX_WIDTH = 16_384  # channels
-MAX_HIDDEN = 65_536  # channels
+MAX_CHANNELS = 16_384  # channels
+MAX_HIDDEN_CHANNELS = 65_536  # channels
 MAX_LAYERS = 100
 
 MODEL_KEYS: tuple[Key, ...] = (
@@ -88,7 +88,7 @@ MODEL_KEYS: tuple[Key, ...] = (
         "MODEL.CLIP.EMBED_DIM",
         0,
         "result",
-        whole(0, MAX_WIDTH, "channels"),
+        whole(0, MAX_CHANNELS, "channels"),
         "width of CLIP's joint embedding space, channels; 0: read from the model",
     ),
     Key(
@@ -123,14 +123,14 @@ MODEL_KEYS: tuple[Key, ...] = (
         "MODEL.SEM_SEG_HEAD.CONVS_DIM",
         256,
         "result",
-        whole(4, MAX_WIDTH, "channels", multiple=4),
+        whole(4, MAX_CHANNELS, "channels", multiple=4),
         "width of the pixel decoder, channels",
     ),
     Key(
         "MODEL.SEM_SEG_HEAD.MASK_DIM",
         256,
         "result",
-        whole(4, MAX_WIDTH, "channels", multiple=4),
+        whole(4, MAX_CHANNELS, "channels", multiple=4),
         "width of the mask features, channels",
     ),
     Key(
@@ -144,7 +144,7 @@ MODEL_KEYS: tuple[Key, ...] = (
         "MODEL.SEM_SEG_HEAD.DEFORMABLE_TRANSFORMER_ENCODER_N_HEADS",
         8,
         "result",
-        whole(1, MAX_WIDTH, "heads"),
+        whole(1, MAX_CHANNELS, "heads"),
         "attention heads of deformable layers",
     ),
     Key(
@@ -158,7 +158,7 @@ MODEL_KEYS: tuple[Key, ...] = (
         "MODEL.SEM_SEG_HEAD.DEFORMABLE_TRANSFORMER_ENCODER_DIM_FEEDFORWARD",
         1024,
         "result",
-        whole(1, MAX_HIDDEN, "channels"),
+        whole(1, MAX_HIDDEN_CHANNELS, "channels"),
         "hidden width of the FFN in deformable layers, channels",
     ),
     Key(
@@ -195,16 +195,16 @@ MODEL_KEYS: tuple[Key, ...] = (
         "MODEL.MASK_FORMER.HIDDEN_DIM",
         256,
         "result",
-        whole(4, MAX_WIDTH, "channels", multiple=4),
+        whole(4, MAX_CHANNELS, "channels", multiple=4),
         "width of queries and attention, channels",
     ),
     Key("MODEL.MASK_FORMER.NUM_OBJECT_QUERIES", 250, "result", whole(1, 10_000, "queries"), "queries for each image"),
-    Key("MODEL.MASK_FORMER.NHEADS", 8, "result", whole(1, MAX_WIDTH, "heads"), "attention heads"),
+    Key("MODEL.MASK_FORMER.NHEADS", 8, "result", whole(1, MAX_CHANNELS, "heads"), "attention heads"),
     Key(
         "MODEL.MASK_FORMER.DIM_FEEDFORWARD",
         2048,
         "result",
-        whole(1, MAX_HIDDEN, "channels"),
+        whole(1, MAX_HIDDEN_CHANNELS, "channels"),
         "hidden width of the decoder's FFN, channels",
     ),
     Key(

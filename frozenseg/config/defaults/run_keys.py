@@ -1,9 +1,7 @@
 """Keys of the whole run."""
 
-from frozenseg.config.bounds import MAX_STEPS, NAME, PATH, SWITCH, one_of, whole
+from frozenseg.config.bounds import NAME, PATH, PERIOD, SWITCH, one_of, whole
 from frozenseg.config.defaults.key import Key
-
-STEPS = whole(0, MAX_STEPS, "steps")
 
 RUN_KEYS: tuple[Key, ...] = (
     Key("VERSION", 2, "result", one_of(2), "version of the config layout; 2 is the only one"),
@@ -21,12 +19,12 @@ RUN_KEYS: tuple[Key, ...] = (
         whole(-1, 2**63 - 1),
         "seed of weights, data order and augmentation; -1 draws one and logs it",
     ),
-    Key("LOG_PERIOD", 20, "output", STEPS, "training steps between lines of the log and of metrics.json"),
+    Key("LOG_PERIOD", 20, "output", PERIOD, "training steps between lines of the log and of metrics.json"),
     Key(
         "LOG_PICTURE_PERIOD",
         1000,
         "output",
-        STEPS,
+        PERIOD,
         "training steps between drawings of the same four test images with ground truth and prediction; 0: none",
         engine_only=True,
     ),

@@ -1,9 +1,8 @@
 """Keys of SOLVER: optimiser, schedule, precision and checkpoints."""
 
-from frozenseg.config.bounds import MAX_STEPS, NAME, SWITCH, Lists, Numbers, above, between, one_of, whole
+from frozenseg.config.bounds import MAX_STEPS, NAME, PERIOD, SWITCH, Lists, Numbers, above, between, one_of, whole
 from frozenseg.config.defaults.key import Key
 
-STEPS = whole(0, MAX_STEPS, "steps")
 WEIGHT_DECAY = between(0, 1_000)
 
 SOLVER_KEYS: tuple[Key, ...] = (
@@ -35,7 +34,7 @@ SOLVER_KEYS: tuple[Key, ...] = (
     Key("SOLVER.GAMMA", 0.1, "training", between(0, 1), "factor of each drop (multi-step)"),
     Key("SOLVER.BASE_LR_END", 0.0, "training", between(0, 1_000), "learning rate at the end (cosine)"),
     Key("SOLVER.WARMUP_FACTOR", 1.0, "training", between(0, 1), "learning rate of the first step, as a factor"),
-    Key("SOLVER.WARMUP_ITERS", 10, "training", STEPS, "steps of linear warm-up"),
+    Key("SOLVER.WARMUP_ITERS", 10, "training", PERIOD, "steps of linear warm-up"),
     Key("SOLVER.WEIGHT_DECAY", 0.05, "training", WEIGHT_DECAY, "weight decay"),
     Key("SOLVER.WEIGHT_DECAY_NORM", 0.0, "training", WEIGHT_DECAY, "weight decay of normalisation layers"),
     Key("SOLVER.WEIGHT_DECAY_EMBED", 0.0, "training", WEIGHT_DECAY, "weight decay of embeddings"),
@@ -81,7 +80,7 @@ SOLVER_KEYS: tuple[Key, ...] = (
         "tools/replay_step.py; fewer are skipped without an update",
         engine_only=True,
     ),
-    Key("SOLVER.CHECKPOINT_PERIOD", 5000, "output", STEPS, "iterations between checkpoints"),
+    Key("SOLVER.CHECKPOINT_PERIOD", 5000, "output", PERIOD, "iterations between checkpoints"),
     Key(
         "SOLVER.KEEP_CHECKPOINTS.LAST",
         3,
@@ -94,7 +93,7 @@ SOLVER_KEYS: tuple[Key, ...] = (
         "SOLVER.KEEP_CHECKPOINTS.EVERY",
         0,
         "output",
-        STEPS,
+        PERIOD,
         "also keep checkpoints at multiples of this number of iterations; 0: none",
         engine_only=True,
     ),

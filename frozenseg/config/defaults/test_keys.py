@@ -1,14 +1,12 @@
 """Keys of TEST: evaluation, test-time augmentation and SAM proposals."""
 
-from frozenseg.config.bounds import MAX_PIXELS, MAX_STEPS, PATH, ROWS, SWITCH, between, list_of, whole
+from frozenseg.config.bounds import MAX_SIDE, PATH, PERIOD, ROWS, SWITCH, between, list_of, whole
 from frozenseg.config.defaults.key import Key
-
-STEPS = whole(0, MAX_STEPS, "steps")
 
 TEST_KEYS: tuple[Key, ...] = (
     # Evaluation
     Key("TEST.DETECTIONS_PER_IMAGE", 100, "result", whole(1, 100_000, "instances"), "instances kept for each image"),
-    Key("TEST.EVAL_PERIOD", 0, "output", STEPS, "training iterations between evaluations; 0: only at the end"),
+    Key("TEST.EVAL_PERIOD", 0, "output", PERIOD, "training iterations between evaluations; 0: only at the end"),
     Key("TEST.COMPARE", False, "output", SWITCH, "show published results beside ours", engine_only=True),
     Key(
         "TEST.AUG.ENABLED",
@@ -21,10 +19,10 @@ TEST_KEYS: tuple[Key, ...] = (
         "TEST.AUG.MIN_SIZES",
         list(range(400, 1300, 100)),
         "result",
-        list_of(whole(1, MAX_PIXELS, "pixels"), 1, 100),
+        list_of(whole(1, MAX_SIDE, "pixels"), 1, 100),
         "shortest edges of the sizes, pixels",
     ),
-    Key("TEST.AUG.MAX_SIZE", 4000, "result", whole(1, MAX_PIXELS, "pixels"), "longest edge of every size, pixels"),
+    Key("TEST.AUG.MAX_SIZE", 4000, "result", whole(1, MAX_SIDE, "pixels"), "longest edge of every size, pixels"),
     Key("TEST.AUG.FLIP", True, "result", SWITCH, "include the mirror image of each size"),
     # SAM proposals
     Key(

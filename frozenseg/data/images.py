@@ -15,13 +15,12 @@ from PIL.Image import Transpose
 
 from frozenseg.errors import DataError
 from frozenseg.log import get_logger, warn_once
-from frozenseg.structures.image_files import opened_image
+from frozenseg.structures.image_files import has_several_frames, opened_image
 
 logger = get_logger(__name__)
 MAX_16_BIT = 2**16 - 1
 LEVEL_RATIO = MAX_16_BIT // 255  # 16-bit levels for each 8-bit level, 257
 DARK_16_BIT = 2**12  # of images with 12 bits or less, which look black as 16 bits
-PHOTO_FORMATS = frozenset({"MPO"})  # photos with a preview or a second view, which is no animation
 ORIENTATIONS = {  # value of the EXIF tag → transposition that turns the stored image upright
     2: Transpose.FLIP_LEFT_RIGHT,
     3: Transpose.ROTATE_180,
@@ -65,7 +64,7 @@ def decode_image(
     """
     with opened_image(source, name, advice) as image:
         folder = str(Path(name).parent)
-        if getattr(image, "is_animated", False) and image.format not in PHOTO_FORMATS:
+        if has_several_frames(image):
             message = "%s has several frames, of which the first is used, as of all such images in this folder."
             warn_once(logger, message, name, key=f"frames {folder}")
         upright = _upright(image)

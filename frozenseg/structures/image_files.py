@@ -14,6 +14,7 @@ REPLACE = "replace it"
 FIRST_BYTES = 512
 # formats that Pillow identifies but draws with other programs, or cannot decode to pixels
 VECTOR_FORMATS = frozenset({"EPS", "WMF", "EMF", "PDF"})
+PHOTO_FORMATS = frozenset({"MPO"})
 CONTENTS = (  # bytes, their offset in the file, what they are, and what to do
     (b"version https://git-lfs", 0, "a pointer of Git LFS", "run `git lfs pull`"),
     (b"<svg", 0, "an SVG drawing", "export it as PNG"),
@@ -70,6 +71,16 @@ def opened_image(source: str | Path | BinaryIO, name: str = "", advice: str = RE
             reason = str(error) or type(error).__name__
             raise DataError(f"The image {name} cannot be decoded ({reason.rstrip('.')}): {advice}.") from error
         yield image
+
+
+def has_several_frames(image: Image.Image) -> bool:
+    """Return True for animations and files of several pages; False for photos with a preview or a second view."""
+    if image.format in PHOTO_FORMATS:
+        return False
+    try:
+        return bool(getattr(image, "is_animated", False))
+    except Exception:  # noqa: BLE001 (the frames after the first one are damaged)
+        return False
 
 
 def _check_format(image: Image.Image) -> None:

@@ -13,7 +13,7 @@ from PIL import Image
 
 from frozenseg.atomic import replacing
 from frozenseg.errors import DataError
-from frozenseg.structures.image_files import opened_image
+from frozenseg.structures.image_files import has_several_frames, opened_image
 from frozenseg.structures.label_coding import LabelCoding
 from frozenseg.structures.label_runs import Runs
 from frozenseg.structures.panoptic import id_to_rgb
@@ -202,7 +202,7 @@ def _check_label_format(image: Image.Image, path: str | Path) -> None:
         raise DataError(
             f"The label image {path} is a JPEG, whose compression changes values: export it as PNG or TIFF."
         )
-    if getattr(image, "is_animated", False):
+    if has_several_frames(image):
         raise DataError(f"The label image {path} has several frames; expected one: export each as a file.")
 
 

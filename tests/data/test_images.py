@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from frozenseg.data.images import as_rgb, read_image
 from frozenseg.errors import DataError
@@ -57,3 +57,61 @@ def test_cut_off_image_is_named(tmp_path, toy):
 def test_missing_image_is_named(tmp_path):
     with pytest.raises(DataError, match=r"none\.jpg does not exist"):
         read_image(str(tmp_path / "none.jpg"))
+
+
+def saved(path, image, **options):
+    image.save(path, **options)
+    return np.asarray(read_image(str(path))).tolist()
+
+
+@pytest.mark.parametrize(
+    ("mode", "colour", "expected"),
+    [("1", 1, 255), ("L", 7, 7), ("LA", (7, 0), 7), ("I;16", 257 * 9, 9), ("RGBA", (5, 5, 5, 0), 5)],
+)
+def test_transparency_is_dropped_and_grey_becomes_rgb(tmp_path, mode, colour, expected):
+    assert saved(tmp_path / "a.png", Image.new(mode, (1, 1), colour)) == [[[expected] * 3]]
+
+
+def test_a_palette_with_transparency_keeps_its_colours(tmp_path):
+    image = Image.new("P", (1, 1), 1)
+    image.putpalette([9, 9, 9, 1, 2, 3])
+    assert saved(tmp_path / "a.png", image, transparency=bytes([0, 9])) == [[[1, 2, 3]]]
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_every_orientation(tmp_path, orientation):
+    """The upright image is the one that Pillow's own function gives."""
+    stored = Image.fromarray(np.arange(18, dtype=np.uint8).reshape(2, 3, 3))
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    stored.save(tmp_path / "a.png", exif=exif)
+    with Image.open(tmp_path / "a.png") as image:
+        expected = np.asarray(ImageOps.exif_transpose(image))
+    assert np.array_equal(read_image(str(tmp_path / "a.png")), expected)
+    if orientation > 4:
+        assert np.array_equal(read_image(str(tmp_path / "a.png"), (2, 3)), stored)
+
+
+@pytest.mark.parametrize("exif", [b"Exif\0\0junk", b"Exif\0\0II*\0\xff\xff\xff\xff"])
+def test_damaged_metadata_do_not_matter(tmp_path, exif):
+    assert saved(tmp_path / "a.jpg", Image.new("RGB", (2, 1)), exif=exif) == [[[0] * 3] * 2]
+
+
+@pytest.mark.parametrize("suffix", ["gif", "png", "tif", "webp"])
+def test_the_first_frame_is_used_and_mentioned_once(tmp_path, suffix, caplog):
+    frames = [Image.new("RGB", (1, 1), (value,) * 3) for value in (0, 200)]
+    for name in ("a", "b"):
+        path = tmp_path / f"{name}.{suffix}"
+        assert saved(path, frames[0], save_all=True, append_images=frames[1:]) == [[[0] * 3]]
+    assert len(caplog.messages) == 1
+    assert "has several frames, of which the first is used" in caplog.messages[0]
+
+
+def test_a_wrong_suffix_does_not_matter(tmp_path):
+    Image.new("RGB", (1, 1)).save(tmp_path / "a.jpg", format="PNG")
+    assert read_image(str(tmp_path / "a.jpg")).size == (1, 1)
+
+
+def test_16_bits_with_small_values_are_mentioned(tmp_path, caplog):
+    saved(tmp_path / "a.png", Image.new("I;16", (1, 1), 4000))
+    assert "has 16 bits, but no value above 4000, and is nearly black" in caplog.text

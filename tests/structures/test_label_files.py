@@ -1,5 +1,6 @@
 """Reading and writing of label images."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -69,3 +70,43 @@ def test_segments_are_read_as_runs_from_any_kind_of_colour_image(mode: str, tmp_
         [number, 0, 16777215, number],
     )
     assert runs.pixels().tolist() == read_segment_ids(tmp_path / "ids.png").tolist()
+
+
+@pytest.mark.parametrize(
+    ("mode", "colour", "value"),
+    [("1", 1, 1), ("I;16", 300, 300), ("I", 70000, 70000), ("F", 7.0, 7), ("LA", (5, 0), 5), ("RGBA", (5, 5, 5, 9), 5)],
+)
+def test_label_images_of_other_modes(mode: str, colour: object, value: int, tmp_path: Path) -> None:
+    Image.new(mode, (2, 1), colour).save(tmp_path / "a.tif")  # type: ignore[arg-type]
+    assert read_labels(tmp_path / "a.tif").tolist() == [[value, value]]
+
+
+@pytest.mark.parametrize(
+    ("image", "message"),
+    [
+        (Image.new("F", (1, 1), 0.5), "holds fractions or huge values"),
+        (Image.new("F", (1, 1), float("nan")), "holds fractions or huge values"),
+        (Image.new("CMYK", (1, 1)), "has pixels of kind CMYK"),
+        (Image.fromarray(np.array([[[0, 0, 0, 0], [0, 0, 0, 255]]], dtype=np.uint8)), "only its transparency varies"),
+    ],
+)
+def test_pixels_that_are_no_labels(image: Image.Image, message: str, tmp_path: Path) -> None:
+    image.save(tmp_path / "a.tif")
+    with pytest.raises(DataError, match=message):
+        read_labels(tmp_path / "a.tif")
+
+
+@pytest.mark.parametrize("read", [read_labels, read_segment_ids])
+def test_lossy_files_and_several_frames_are_refused(read: Callable[[Path], object], tmp_path: Path) -> None:
+    Image.new("L", (2, 2)).save(tmp_path / "a.png", format="JPEG")
+    with pytest.raises(DataError, match="a.png is a JPEG, whose compression changes values"):
+        read(tmp_path / "a.png")
+    Image.new("L", (2, 2)).save(tmp_path / "a.tif", save_all=True, append_images=[Image.new("L", (2, 2), 1)])
+    with pytest.raises(DataError, match="a.tif has several frames; expected one"):
+        read(tmp_path / "a.tif")
+
+
+def test_segment_ids_of_16_bits_are_refused(tmp_path: Path) -> None:
+    Image.new("I;16", (1, 1), 300).save(tmp_path / "a.png")
+    with pytest.raises(DataError, match=r"a\.png has pixels of kind I;16; expected RGB, 8 bits per channel"):
+        read_segment_ids(tmp_path / "a.png")

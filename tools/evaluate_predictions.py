@@ -42,6 +42,9 @@ NEEDED = {
 }
 OPTIONAL = {"panoptic": ("workers",), "instance": ("strict",), "semantic": ("ignore", "first_label", "workers")}
 IGNORE = 255
+MAX_CLASSES = 10_000  # the table of pairs of classes has 0.8 GB
+MAX_WORKERS = 1024
+MAX_LABEL = 2**32 - 1  # value of a label image
 
 
 def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -87,8 +90,7 @@ def check_arguments(parser: argparse.ArgumentParser, arguments: argparse.Namespa
         parser.error(f"--task {task} needs {', '.join(map(flag, missing))}")
     if unexpected := sorted(present - {*NEEDED[task], *OPTIONAL[task]}):
         parser.error(f"--task {task} does not take {', '.join(map(flag, unexpected))}")
-    if any(value is not None and value < 1 for value in (arguments.num_classes, arguments.workers)):
-        parser.error("--num-classes and --workers must be at least 1")
+    check_numbers(parser, arguments)
     if (
         task == "semantic"
         and arguments.ignore is None
@@ -97,6 +99,17 @@ def check_arguments(parser: argparse.ArgumentParser, arguments: argparse.Namespa
         parser.error(f"{IGNORE} is a class here: set the value of unlabelled pixels with --ignore (-1: none)")
     if arguments.output and arguments.output.is_dir():
         parser.error(f"--output {arguments.output} is a folder: name a file in it")
+
+
+def check_numbers(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:
+    """Exit with an error if a number is out of range."""
+    if any(value is not None and value < 1 for value in (arguments.num_classes, arguments.workers)):
+        parser.error("--num-classes and --workers must be at least 1")
+    largest = {"num_classes": MAX_CLASSES, "workers": MAX_WORKERS, "ignore": MAX_LABEL, "first_label": MAX_LABEL}
+    for name, limit in largest.items():
+        value = getattr(arguments, name)
+        if value is not None and not -1 <= value <= limit:
+            parser.error(f"{flag(name)} is {value}, expected at most {limit} (and at least -1)")
 
 
 def flag(name: str) -> str:

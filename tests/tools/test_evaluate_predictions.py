@@ -81,6 +81,63 @@ def test_files_that_cannot_be_scored_end_with_2(world: Path, capsys: pytest.Capt
     assert "expected 0 to 1, or 255 for unlabelled pixels" in capsys.readouterr().err
 
 
+DAMAGED_FILES = {
+    "it is empty; 0 bytes): export or download it again": lambda path: path.write_bytes(b""),
+    "it is empty; 1 bytes": lambda path: path.write_bytes(b"\n"),
+    "cannot be read as JSON (Expecting": lambda path: path.write_bytes(path.read_bytes().rstrip()[:-1]),
+    "cannot be read as JSON ('utf-8' codec can't decode": lambda path: path.write_bytes(b"\x89PNG\r\n\xff\xff"),
+    "cannot be read as JSON (Extra data": lambda path: path.write_text("{}\n{}"),
+    "cannot be read as JSON (maximum recursion depth": lambda path: path.write_text("[" * 10**5),
+    "No such file": lambda path: path.unlink(),
+    "it is a folder. Name the JSON file": lambda path: (path.unlink(), path.mkdir()),
+    "expected": lambda path: path.write_text("null"),
+    "expected a": lambda path: path.write_text('"text"'),
+}
+
+
+@pytest.mark.parametrize("message", DAMAGED_FILES)
+@pytest.mark.parametrize(
+    ("task", "name"), [("panoptic", "panoptic.json"), ("instance", "instances.json"), ("instance", "lines.json")]
+)
+def test_damaged_json_files_are_named(
+    world: Path, capsys: pytest.CaptureFixture[str], task: str, name: str, message: str
+) -> None:
+    command = arguments(world, task)
+    DAMAGED_FILES[message](world / name)
+    assert main(command) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert str(world / name) in error
+    assert message in error or "do not exist" in error
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_byte_order_marks_are_read(world: Path, encoding: str) -> None:
+    command = arguments(world, "instance")
+    for name in ("instances.json", "lines.json"):
+        (world / name).write_text((world / name).read_text(encoding="utf-8"), encoding=encoding)
+    assert main(command) == 0
+
+
+def test_files_in_exchange_are_named(world: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = arguments(world, "instance")
+    assert main([*command[:-3], str(world / "lines.json"), command[-2], str(world / "instances.json")]) == 2
+    assert "expected a JSON object at the top" in capsys.readouterr().err
+    assert main([*command[:-1], str(world / "panoptic.json")]) == 2
+    assert "panoptic.json are not a COCO result file: expected a list of objects with" in capsys.readouterr().err
+
+
+def test_strict_refuses_objects_without_masks(world: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = arguments(world, "instance")
+    content = json.loads((world / "instances.json").read_text(encoding="utf-8"))
+    content["annotations"][0]["segmentation"] = []
+    (world / "instances.json").write_text(json.dumps(content), encoding="utf-8")
+    assert main(command) == 0
+    assert "have a box only (first: object 1); left out (--strict refuses them)." in capsys.readouterr().out
+    assert main([*command, "--strict"]) == 2
+    assert "have a box only (first: object 1), expected a mask for every object" in capsys.readouterr().err
+
+
 def test_an_output_that_cannot_be_written_is_refused_before_the_scoring(
     world: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -117,6 +174,12 @@ def test_a_table_is_printed_even_where_the_disk_is_full(
         ),
         ("--task instance --gt-json a --pred-json b --output .", "--output . is a folder: name a file in it"),
         ("--task semantic --gt-dir a --pred-dir b --num-classes 9 --strict", "does not take --strict"),
+        (
+            "--task semantic --gt-dir a --pred-dir b --num-classes 1000000000 --ignore -1",
+            "--num-classes is 1000000000, expected at most 10000",
+        ),
+        ("--task semantic --gt-dir a --pred-dir b --num-classes 2 --workers 99999", "--workers is 99999, expected at"),
+        ("--task semantic --gt-dir a --pred-dir b --num-classes 2 --first-label 9999999999", "--first-label is 99999"),
         ("--task depth", "invalid choice: 'depth'"),
     ],
 )

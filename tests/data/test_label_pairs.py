@@ -5,11 +5,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
-from frozenseg.data import DatasetCatalog
+from frozenseg.data import DatasetCatalog, MetadataCatalog
+from frozenseg.data.class_maps import AnnotationRules
 from frozenseg.data.formats.label_pairs import pair_files
+from frozenseg.data.segments import read_segments
 from frozenseg.errors import DataError
+from frozenseg.evaluation.evaluator import DatasetEvaluators
+from frozenseg.evaluation.prediction_files import build_prediction_writers
+from frozenseg.evaluation.semantic_iou import SemanticIoU
+from frozenseg.structures.label_files import read_labels
 
 
 def folder(root: Path, *names: str) -> Path:
@@ -95,3 +102,19 @@ def test_jpeg_labels_are_refused(pets: str, tmp_path: Path) -> None:
     Image.new("L", (2, 1)).save(tmp_path / "l/a.jpg")
     with pytest.raises(DataError, match="label images cannot be JPEG files, whose compression changes values"):
         DatasetCatalog.get(pets)
+
+
+def test_gaps_reach_training_scoring_and_written_predictions(pets: str, tmp_path: Path) -> None:
+    (tmp_path / "classes.txt").write_text("0:background\n10:cat\n", encoding="utf-8")
+    Image.fromarray(np.array([[10, 255]], dtype=np.uint8)).save(tmp_path / "l/a.png")
+    metadata = MetadataCatalog.get(pets)
+    [record] = DatasetCatalog.get(pets)
+    ids, segments = read_segments({**record, "rules": AnnotationRules.from_metadata(metadata)}, (1, 2))
+    assert (np.asarray(ids)[..., 0].tolist(), segments) == ([[2, 0]], [{"id": 2, "category_id": 1}])
+    metric = SemanticIoU.from_metadata(metadata, [True, True])
+    output = {"sem_seg": torch.tensor([[1, 0]])}
+    metric.add(metric.describe(record, output))
+    assert metric.evaluate()["sem_seg"]["mIoU"] == 100
+    [writer] = build_prediction_writers(metadata, DatasetEvaluators([metric]), {"semantic"}, tmp_path / "out")
+    writer.observe(record, output, {})
+    assert read_labels(tmp_path / "out/semantic/a.png").tolist() == [[10, 0]]

@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from frozenseg.atomic import write_json
 from frozenseg.data.prepare.converter import ConversionStep, Converter, Job
-from frozenseg.data.prepare.images import available_splits, check_image_size, read_category_table
+from frozenseg.data.prepare.images import UNPACK, available_splits, check_image_size, read_category_table
 from frozenseg.data.prepare.panoptic_json import measure_segments, panoptic_entry, write_panoptic_json
 from frozenseg.errors import DataError
 from frozenseg.log import get_logger
+from frozenseg.structures.image_files import opened_image
 from frozenseg.structures.label_files import read_labels, write_labels, write_segment_ids
 from frozenseg.structures.masks import encode_rle
 from frozenseg.structures.panoptic import rgb_to_id
@@ -148,13 +148,8 @@ def _convert_objects(home: Path, split: str, name: str) -> dict[str, Any]:
 
 
 def _read_objects(path: Path) -> np.ndarray:
-    try:
-        with Image.open(path) as image:
-            return np.asarray(image.convert("RGB"))
-    except FileNotFoundError as error:
-        raise DataError(f"The instance labels {path} do not exist.") from error
-    except (OSError, SyntaxError, ValueError) as error:
-        raise DataError(f"The instance labels {path} cannot be decoded: {error}.") from error
+    with opened_image(path, advice=UNPACK) as image:
+        return np.asarray(image.convert("RGB"))
 
 
 @functools.cache

@@ -10,9 +10,10 @@ from PIL import Image
 
 from frozenseg.atomic import replacing
 from frozenseg.data.prepare.converter import ConversionStep, Converter, Job
-from frozenseg.data.prepare.images import available_splits, read_category_table
+from frozenseg.data.prepare.images import UNPACK, available_splits, read_category_table
 from frozenseg.errors import DataError
 from frozenseg.safe_pickle import UNREADABLE_PICKLE, load_pickle
+from frozenseg.structures.image_files import opened_image
 from frozenseg.structures.label_files import write_labels
 
 _HOME = "ADE20K_2021_17_01"
@@ -90,13 +91,8 @@ def _convert(root: Path, entry: IndexEntry) -> None:
 
 
 def _read(path: Path) -> Image.Image:
-    try:
-        with Image.open(path) as image:
-            return image.convert("RGB")
-    except FileNotFoundError as error:
-        raise DataError(f"{path} does not exist.") from error
-    except (OSError, SyntaxError, ValueError) as error:
-        raise DataError(f"{path} cannot be decoded: {error}.") from error
+    with opened_image(path, advice=UNPACK) as image:
+        return image.convert("RGB")
 
 
 def _outputs(root: Path, entry: IndexEntry) -> tuple[Path, Path]:

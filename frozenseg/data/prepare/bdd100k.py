@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from frozenseg.data.prepare.converter import STATE_FOLDER, ConversionStep, Converter, Job
-from frozenseg.data.prepare.images import check_image_size, read_category_table
+from frozenseg.data.prepare.images import UNPACK, check_image_size, read_category_table
 from frozenseg.data.prepare.panoptic_json import measure_segments, panoptic_entry, write_panoptic_json
 from frozenseg.errors import DataError
 from frozenseg.log import get_logger
+from frozenseg.structures.image_files import opened_image
 from frozenseg.structures.label_files import write_segment_ids
 
 logger = get_logger(__name__)
@@ -90,11 +90,8 @@ def _convert(root: Path, name: str, image_id: int) -> dict[str, Any]:
 
 
 def _read_bitmask(path: Path) -> np.ndarray:
-    try:
-        with Image.open(path) as image:
-            mode, bitmask = image.mode, np.asarray(image)
-    except (OSError, SyntaxError, ValueError) as error:
-        raise DataError(f"The bitmask {path} cannot be decoded: {error}.") from error
+    with opened_image(path, advice=UNPACK) as image:
+        mode, bitmask = image.mode, np.asarray(image)
     if mode != "RGBA":
         raise DataError(f"The bitmask {path} has the mode {mode}; expected RGBA: category, attributes, instance id.")
     return bitmask

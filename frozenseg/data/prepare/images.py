@@ -7,13 +7,13 @@ from importlib import resources
 from pathlib import Path
 from typing import TypeVar
 
-from PIL import Image
-
 from frozenseg.atomic import replacing
 from frozenseg.errors import DataError
 from frozenseg.log import get_logger
+from frozenseg.structures.label_files import image_size
 
 logger = get_logger(__name__)
+UNPACK = "unpack the download again"
 _Items = TypeVar("_Items", bound=Sequence[object])
 
 
@@ -48,13 +48,12 @@ def check_image_size(image: Path, labels: Path, shape: tuple[int, ...]) -> None:
     Raises:
         DataError: the image is missing, cannot be decoded or has another size.
     """
-    try:
-        with Image.open(image) as opened:
-            width, height = opened.size
-    except FileNotFoundError as error:
-        raise DataError(f"The image {image} of the labels {labels} does not exist.") from error
-    except (OSError, SyntaxError, ValueError) as error:
-        raise DataError(f"The image {image} cannot be decoded: {error}.") from error
+    size = image_size(image)
+    if size is None and not image.exists():
+        raise DataError(f"The image {image} of the labels {labels} does not exist.")
+    if size is None:
+        raise DataError(f"The image {image} cannot be decoded: {UNPACK}.")
+    height, width = size
     if (height, width) != tuple(shape[:2]):
         raise DataError(
             f"{labels} has {shape[1]} × {shape[0]} pixels, its image {image} {width} × {height}; expected equal sizes."

@@ -124,7 +124,7 @@ def test_contradictions_are_named(root: Path) -> None:
     with pytest.raises(DataError, match=rf"{NAME}\.png has 43 × 24 pixels, its image .* 43 × 25"):
         prepare(CONVERTER, root)
     objects.unlink()
-    with pytest.raises(DataError, match=rf"{NAME}\.png do not exist"):
+    with pytest.raises(DataError, match=rf"{NAME}\.png does not exist"):
         prepare(CONVERTER, root)
     assert not (root / HOME / "ade20k_panoptic_val.json").exists()
     Image.fromarray(object_labels).save(objects)

@@ -106,7 +106,7 @@ def draw_benchmark(
 
     from frozenseg.data.images import read_image
     from frozenseg.visualization.image_grid import GridRow, image_grid
-    from frozenseg.visualization.segmentation import draw_panoptic, enlarge
+    from frozenseg.visualization.segmentation import draw_panoptic, resized_for_drawing
 
     rows = []
     for [element] in batches:
@@ -117,7 +117,7 @@ def draw_benchmark(
             draw_panoptic(image, panoptic, model.vocabulary, colours)
             for panoptic in (ground_truth(element), output["panoptic_seg"])
         ]
-        rows.append(GridRow(Path(element["file_name"]).name, [enlarge(image), *drawings]))
+        rows.append(GridRow(Path(element["file_name"]).name, [resized_for_drawing(image), *drawings]))
     return image_grid(rows, ["image", "ground truth", "prediction"])
 
 

@@ -6,6 +6,7 @@ from PIL import Image
 
 from frozenseg.evaluation.comparison import Comparison, SegmentMap
 from frozenseg.structures.palette import Colour
+from frozenseg.visualization.drawing_size import enlargement
 from frozenseg.visualization.image_grid import COLUMN_WIDTH, GridRow, image_grid
 from frozenseg.visualization.legend import LegendEntry
 from frozenseg.visualization.overlay import legend_colours, overlay_labels
@@ -25,7 +26,7 @@ def comparison_sheet(images: Sequence[Comparison], names: Sequence[str], colours
 
 
 def _row(comparison: Comparison, names: Sequence[str], colours: Sequence[Colour]) -> GridRow:
-    factor = -(-COLUMN_WIDTH // comparison.image.width)
+    factor = enlargement(comparison.image.size, comparison.image.width, COLUMN_WIDTH)
     size = (factor * comparison.image.width, factor * comparison.image.height)
     image = comparison.image.resize(size, Image.Resampling.BICUBIC)
     maps = [_enlarged(segments, factor) for segments in (comparison.ground_truth, comparison.prediction)]

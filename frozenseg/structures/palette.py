@@ -79,9 +79,12 @@ def vocabulary_colours(names: Sequence[str]) -> list[Colour]:
     """
     colour_words = [_colour_word(name) for name in names]
     chosen: dict[int, np.ndarray] = {}
+    distances = {word: np.full(len(_shades_of(word)), np.inf) for word in set(colour_words) if word}  # to any chosen
     for index, word in enumerate(colour_words):
         if word:
-            chosen[index] = _farthest(_shades_of(word), list(chosen.values()))
+            chosen[index] = _shades_of(word)[distances[word].argmax()]  # the first one where nothing is chosen
+            for other, distance in distances.items():
+                np.minimum(distance, np.linalg.norm(_shades_of(other) - chosen[index], axis=-1), out=distance)
     others = _palette()
     if chosen:
         distance = np.linalg.norm(others[:, None] - np.stack(list(chosen.values())), axis=-1).min(axis=1)
@@ -124,14 +127,6 @@ def _shades_of(word: str) -> np.ndarray:
     lab = _grid(lightness, chroma, np.deg2rad(hue))
     lab = np.unique(lab.round(6), axis=0)  # greys have one hue
     return lab[np.linalg.norm(lab - lab.mean(axis=0), axis=1).argsort(kind="stable")]
-
-
-def _farthest(candidates: np.ndarray, taken: Sequence[np.ndarray]) -> np.ndarray:
-    """Return the candidate (N, 3) that is farthest from all colours taken already; the first if there are none."""
-    if not taken:
-        return candidates[0]
-    distance = np.linalg.norm(candidates[:, None] - np.stack(taken), axis=-1).min(axis=1)
-    return candidates[distance.argmax()]
 
 
 def _grid(lightness: np.ndarray, chroma: np.ndarray, hue: np.ndarray) -> np.ndarray:

@@ -37,7 +37,7 @@ class Legend:
 
     def __init__(self, entries: Sequence[LegendEntry], size: int, height: int) -> None:
         self._entries, self._size, self._line = entries, size, LINE_HEIGHT * size
-        fitting = max(1, int((height - 2 * MARGIN * size) // self._line))
+        fitting = rows_within(height, size)
         self._rows = -(-len(entries) // min(MAX_COLUMNS, -(-len(entries) // fitting)))
         widths = [text_width(name, size) + (INDENT + MARGIN) * size for name, _ in entries]
         self._lefts = [MARGIN * size]  # of the columns, and the end of the last
@@ -63,6 +63,32 @@ class Legend:
             write(image, name, x + INDENT * size, middle, size, DARK)
 
 
+def fitting_size(count: int, size: int, smallest: int, height: float) -> int:
+    """Return the size of letters with which a legend keeps to a height, between a smallest and a largest size.
+
+    Args:
+        count: of entries.
+        size: the largest one, pixels per em.
+        smallest: pixels per em; many entries make the legend higher than ``height`` with it.
+        height: pixels.
+    """
+    rows = -(-count // MAX_COLUMNS)
+    return max(min(size, smallest), min(size, int(height / (2 * MARGIN + LINE_HEIGHT * rows))))
+
+
+def first_entries(entries: Sequence[LegendEntry], room: int) -> list[LegendEntry]:
+    """Return as many entries as there is room for; the last ones are counted in a line of text."""
+    shown = list(entries if len(entries) <= room else entries[: room - 1])
+    if hidden := len(entries) - len(shown):
+        shown.append(LegendEntry(f"and {hidden} more"))
+    return shown
+
+
+def rows_within(height: float, size: int) -> int:
+    """Return the number of lines of a legend of a height in pixels; at least 1."""
+    return max(1, int((height - 2 * MARGIN * size) // (LINE_HEIGHT * size)))
+
+
 def fit_entries(entries: Sequence[LegendEntry], size: int, width: float, height: float) -> list[LegendEntry]:
     """Return entries for a legend of one column of a fixed size: long names are shortened, the last ones are counted.
 
@@ -72,9 +98,6 @@ def fit_entries(entries: Sequence[LegendEntry], size: int, width: float, height:
         width: of the legend, pixels.
         height: of the legend, pixels.
     """
-    room = max(1, int((height - 2 * MARGIN * size) // (LINE_HEIGHT * size)))
-    shown = list(entries if len(entries) <= room else entries[: room - 1])
-    if hidden := len(entries) - len(shown):
-        shown.append(LegendEntry(f"and {hidden} more"))
     free = width - (INDENT + 2 * MARGIN) * size
+    shown = first_entries(entries, rows_within(height, size))
     return [LegendEntry(shorten(name, size, free), colours) for name, colours in shown]

@@ -3,7 +3,7 @@
 Letters: H×W the image, N labels.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from PIL import Image
@@ -15,6 +15,7 @@ OPACITY = 0.6  # of a colour over the image, 0-1
 LINE_OPACITY = 0.9
 LINE_COLOUR: Colour = (255, 255, 255)
 NO_LABEL = -1
+STRIP_PIXELS = 1 << 20  # rows are computed in strips of about this size, so that memory does not grow with the image
 
 
 def overlay_labels(
@@ -33,15 +34,25 @@ def overlay_labels(
         line_width: of the white lines between labels, pixels; 0: no lines.
         unlabelled: colour of pixels without a label; None: they show the image.
     """
-    pixels = np.asarray(image.convert("RGB"), dtype=np.float32)  # (H, W, 3)
     table = np.array([*colours, unlabelled or (0, 0, 0)], dtype=np.float32)  # the last one is that of -1
     opacity = np.full(len(table), OPACITY, dtype=np.float32)
     opacity[NO_LABEL] = 0 if unlabelled is None else 1
-    pixels += opacity[labels][..., None] * (table[labels] - pixels)
-    if line_width:
-        lines = borders(labels, line_width)
-        pixels[lines] += LINE_OPACITY * (np.array(LINE_COLOUR, dtype=np.float32) - pixels[lines])
-    return Image.fromarray(pixels.round().astype(np.uint8))
+    source = np.asarray(image.convert("RGB"))  # (H, W, 3)
+    lines = borders(labels, line_width) if line_width else None
+    drawn = np.empty_like(source)
+    for rows in _strips(source.shape[:2]):
+        pixels, of_rows = source[rows].astype(np.float32), labels[rows]
+        pixels += opacity[of_rows][..., None] * (table[of_rows] - pixels)
+        if lines is not None:
+            pixels[lines[rows]] += LINE_OPACITY * (np.array(LINE_COLOUR, dtype=np.float32) - pixels[lines[rows]])
+        drawn[rows] = pixels.round().astype(np.uint8)
+    return Image.fromarray(drawn)
+
+
+def _strips(shape: tuple[int, ...]) -> Iterator[slice]:
+    height, width = shape
+    rows = max(1, STRIP_PIXELS // max(1, width))
+    return (slice(first, first + rows) for first in range(0, height, rows))
 
 
 def borders(labels: np.ndarray, width: int = 1) -> np.ndarray:
@@ -77,13 +88,18 @@ def legend_colours(image: Image.Image, label_maps: Sequence[np.ndarray], colours
     Returns:
         N colours; that of a label without pixels is blended with the mean of the whole image.
     """
-    pixels = np.asarray(image.convert("RGB"), dtype=np.float64).reshape(-1, 3)
+    source = np.asarray(image.convert("RGB"))  # (H, W, 3)
     sums, counts = np.zeros((len(colours) + 1, 3)), np.zeros((len(colours) + 1, 1))
-    for labels in label_maps:
-        bins = labels.ravel() + 1  # those without a label are the first
-        counts[:, 0] += np.bincount(bins, minlength=len(counts))
-        for channel in range(3):
-            sums[:, channel] += np.bincount(bins, weights=pixels[:, channel], minlength=len(counts))
-    means = np.where(counts > 0, sums / counts.clip(1), pixels.mean(axis=0))[1:]  # (N, 3)
+    total = np.zeros(3)
+    for rows in _strips(source.shape[:2]):
+        pixels = source[rows].reshape(-1, 3).astype(np.float64)
+        total += pixels.sum(axis=0)
+        for labels in label_maps:
+            bins = labels[rows].ravel() + 1  # those without a label are the first
+            counts[:, 0] += np.bincount(bins, minlength=len(counts))
+            for channel in range(3):
+                sums[:, channel] += np.bincount(bins, weights=pixels[:, channel], minlength=len(counts))
+    mean = total / (source.shape[0] * source.shape[1])
+    means = np.where(counts > 0, sums / counts.clip(1), mean)[1:]  # (N, 3)
     mixed = np.rint(means + OPACITY * (np.array(colours).reshape(-1, 3) - means)).astype(int)
     return [(red, green, blue) for red, green, blue in mixed.tolist()]

@@ -26,6 +26,7 @@ RIM_SHARE = 1 / 14  # of the size: width of the rim around a label
 JOINER = "\u200d"  # makes one emoji of two
 EMOJI_STYLE = "\ufe0f"  # selects the coloured form of the character before it
 ELLIPSIS = "…"
+MAX_CHARACTERS = 1000  # of a line of text
 
 
 class Run(NamedTuple):
@@ -44,7 +45,7 @@ def shorten(text: str, size: int, width: float) -> str:
     """Return the text, with an ellipsis in place of an end that does not fit into ``width`` pixels."""
     if text_width(text, size) <= width:
         return text
-    clusters = list(_clusters(text))
+    clusters = list(_clusters(text[:MAX_CHARACTERS]))
     fitting, longest = 0, len(clusters) - 1
     while fitting < longest:  # binary search of the number of clusters
         middle = (fitting + longest + 1) // 2
@@ -85,10 +86,14 @@ def write_label(image: Image.Image, text: str, centre: float, middle: float, siz
 def split_runs(text: str) -> tuple[Run, ...]:
     """Cut a line of text into runs, each in the first font that has its characters.
 
-    White space stays in the run before it, so that a sentence of a right-to-left script is ordered as a whole.
+    White space stays in the run before it, so that a sentence of a right-to-left script is ordered as a whole. A
+    text of more than ``MAX_CHARACTERS`` is cut, and halves of surrogate pairs are drawn as unknown characters.
     """
+    if len(text) > MAX_CHARACTERS:
+        text = text[: MAX_CHARACTERS - 1] + ELLIPSIS
+    text = " ".join(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").split())
     runs: list[Run] = []
-    for font, clusters in itertools.groupby(_with_fonts(" ".join(text.split())), key=lambda pair: pair[0]):
+    for font, clusters in itertools.groupby(_with_fonts(text), key=lambda pair: pair[0]):
         characters = "".join(cluster for _, cluster in clusters)
         if font is None:
             _report_missing(_script(characters[0]))

@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from frozenseg.visualization.legend import MAX_COLUMNS, Legend, LegendEntry, fit_entries
+from frozenseg.visualization.legend import (
+    MAX_COLUMNS,
+    Legend,
+    LegendEntry,
+    first_entries,
+    fit_entries,
+    fitting_size,
+    rows_within,
+)
 from frozenseg.visualization.text import text_width
 
 RED, BLUE = (255, 0, 0), (0, 0, 255)
@@ -57,3 +65,16 @@ def test_entries_fit_into_a_box() -> None:
     assert all(entry.name.endswith("…") and text_width(entry.name, 10) < 150 for entry in fitted[:-1])
     assert Legend(fitted, 10, 84).width <= 151
     assert fit_entries(entries[:2], size=10, width=900, height=80) == entries[:2]
+
+
+def test_letters_become_smaller_before_entries_have_no_room() -> None:
+    assert fitting_size(3, size=40, smallest=14, height=400) == 40
+    assert fitting_size(60, size=40, smallest=14, height=1000) == 29  # 20 rows of 1.6, and margins of 2
+    assert fitting_size(1203, size=40, smallest=14, height=1000) == 14
+    assert fitting_size(1203, size=10, smallest=14, height=1000) == 10
+    assert rows_within(1000, 29) == 20
+    assert rows_within(0, 29) == 1
+    assert [entry.name for entry in first_entries([LegendEntry("a"), LegendEntry("b"), LegendEntry("c")], 2)] == [
+        "a",
+        "and 2 more",
+    ]

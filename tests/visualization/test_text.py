@@ -146,3 +146,11 @@ def test_a_font_knows_its_characters() -> None:
     assert BUNDLED.has("a")
     assert not BUNDLED.has("猫")
     assert not BUNDLED.has("\uffff")
+
+
+@pytest.mark.parametrize("text", ["x" * 10**6, "x " * 10**6, "e\u0301" * 10**6, "\ud800 half", "a\0b", "\u200b", ""])
+def test_any_name_can_be_drawn_in_bounded_time(text: str) -> None:
+    image = Image.new("RGB", (200, 40), "white")
+    write(image, shorten(text, 14, 150), 0, 20, 14)
+    write_label(image, text, 100, 20, 14)
+    assert text_width(shorten(text, 14, 150), 14) <= 150

@@ -13,6 +13,7 @@ from frozenseg.data.metadata import Metadata
 from frozenseg.data.record_images import read_record_image
 from frozenseg.errors import DataError
 from frozenseg.structures.record import Record
+from frozenseg.visualization.drawing_size import size_in_column
 from frozenseg.visualization.image_grid import COLUMN_WIDTH, GridRow, image_grid
 from frozenseg.visualization.legend import LegendEntry
 from frozenseg.visualization.overlay import legend_colours, nearest_pixels, overlay_labels
@@ -41,7 +42,7 @@ def _row(record: Record, metadata: Metadata, rules: AnnotationRules) -> GridRow:
         classes = read_class_map(record, rules, (image.height, image.width))  # (H, W)
     except DataError as error:
         return GridRow(title, message=str(error))
-    size = (COLUMN_WIDTH, max(1, round(COLUMN_WIDTH * image.height / image.width)))
+    size = size_in_column(image.size, COLUMN_WIDTH)
     image = image.resize(size, Image.Resampling.BILINEAR)
     shrunk = nearest_pixels(classes, (size[1], size[0]))
     colours, names = metadata.colors, metadata.vocabulary.names

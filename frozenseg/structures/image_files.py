@@ -54,7 +54,9 @@ def opened_image(source: str | Path | BinaryIO, name: str = "", advice: str = RE
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # large, but below the limit
                 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")  # damaged metadata
-                image = stack.enter_context(Image.open(source))
+                # not by its path: Pillow maps uncompressed TIFF files with their sides swapped if they are rotated
+                file = stack.enter_context(open(source, "rb")) if isinstance(source, (str, Path)) else source
+                image = stack.enter_context(Image.open(file))
                 _check_format(image)
                 image.load()
         except FileNotFoundError as error:

@@ -15,6 +15,14 @@ def test_exif_orientation_is_applied(tmp_path):
     assert read_image(str(tmp_path / "turned.jpg")).size == (2, 6)
 
 
+def test_uncompressed_tiff_is_turned_with_its_pixels(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 5  # rows are columns
+    pixels = np.array([[1, 2, 3], [4, 5, 6]], dtype=np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "turned.tif", exif=exif)
+    assert np.asarray(read_image(str(tmp_path / "turned.tif")))[..., 0].tolist() == [[1, 4], [2, 5], [3, 6]]
+
+
 @pytest.mark.parametrize("mode", ["L", "P", "RGBA", "CMYK"])
 def test_other_modes_become_rgb(tmp_path, mode):
     path = tmp_path / ("image.jpg" if mode == "CMYK" else "image.png")

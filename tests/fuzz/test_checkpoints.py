@@ -98,7 +98,6 @@ def test_checkpoints(case: dict[str, Any], folder: Path) -> None:
     weights = checkpoint["model"]
     assert weights
     assert all(isinstance(name, str) and isinstance(value, Tensor) for name, value in weights.items())
-    assert all(bool(torch.isfinite(value).all()) for value in weights.values() if value.is_floating_point())
     if case["weights"] is not None:
         assert {name: value.tolist() for name, value in weights.items()} == case["weights"]
     trained_vocabulary(checkpoint)

@@ -45,7 +45,7 @@ def test_polygons(case: dict[str, Any], folder: Path) -> None:
     del folder
     numbers = [number for part in case["polygons"] if isinstance(part, list) for number in part]
     try:
-        mask = decode_object_mask(case["polygons"], case["image"], "a.png")
+        mask = decode_object_mask({"segmentation": case["polygons"]}, case["image"], "a.png")
     except FrozenSegError:
         assert case["box"] is None, "a valid polygon is refused"
         raise

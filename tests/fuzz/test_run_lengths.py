@@ -88,7 +88,8 @@ def test_run_lengths(case: dict[str, Any], folder: Path) -> None:
     runs = decode_slowly(case["counts"], height * width)
     right_size = isinstance(case["size"], list) and case["size"] == [height, width]
     try:
-        mask = decode_object_mask({"size": case["size"], "counts": case["counts"]}, (height, width), "a.png")
+        item = {"segmentation": {"size": case["size"], "counts": case["counts"]}}
+        mask = decode_object_mask(item, (height, width), "a.png")
     except FrozenSegError:
         undamaged = runs and right_size and sum(runs) == height * width and isinstance(case["counts"], (str, list))
         assert not (undamaged and _decoded_length(case["counts"]) == height * width), "valid run lengths are refused"

@@ -58,7 +58,7 @@ def argument(case: dict[str, Any], folder: Path) -> Any:
         return case["odd"]
     if kind in ("array", "tensor"):
         with np.errstate(all="ignore"):
-            array = (rng.random(case["shape"]) * case["scale"]).astype(case["dtype"])
+            array = np.asarray(rng.random(case["shape"]) * case["scale"]).astype(case["dtype"])
         return array if kind == "array" else torch.from_numpy(array)
     height, width = (*case["shape"], 5, 7)[:2]
     image = Image.new(case["mode"], (max(1, width), max(1, height)))

@@ -20,8 +20,9 @@ from pathlib import Path
 import torch
 from tabulate import tabulate
 
-from command_line import docstring_parser, run_script
+from command_line import docstring_parser, number_in, run_script
 from frozenseg.atomic import write_json
+from frozenseg.config.bounds import whole
 from frozenseg.output_paths import require_file
 from lab.metric_timing.comparisons import TIMINGS
 
@@ -34,7 +35,13 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--size", type=int, nargs=2, default=[480, 640], metavar=("H", "W"), help="image size (default: 480 640)"
     )
-    parser.add_argument("--threads", type=int, default=0, metavar="N", help="threads of PyTorch (default: its choice)")
+    parser.add_argument(
+        "--threads",
+        type=number_in(whole(0, 1_024, "threads")),
+        default=0,
+        metavar="N",
+        help="threads of PyTorch (default: its choice)",
+    )
     parser.add_argument("--output", type=Path, metavar="FILE", help="also write the numbers to this JSON file")
     arguments = parser.parse_args(argv)
     if arguments.images < 2:

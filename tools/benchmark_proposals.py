@@ -23,8 +23,9 @@ from collections.abc import Sequence
 import torch
 from tabulate import tabulate
 
-from command_line import docstring_parser, run_script
+from command_line import docstring_parser, number_in, run_script
 from frozenseg.atomic import write_json
+from frozenseg.config.bounds import whole
 from frozenseg.device import pick_device
 from frozenseg.modeling.pretrained import RANDOM, random_seed
 from frozenseg.modeling.sam.automatic_masks.proposal_settings import ProposalSettings
@@ -50,7 +51,12 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
         "--passing", type=float, default=0.5, help="share of masks of random weights that pass (default: 0.5)"
     )
     parser.add_argument("--bf16", action="store_true", help="also time bfloat16, against float32 of the package")
-    parser.add_argument("--threads", type=int, metavar="N", help="threads of PyTorch (default: its choice)")
+    parser.add_argument(
+        "--threads",
+        type=number_in(whole(1, 1_024, "threads")),
+        metavar="N",
+        help="threads of PyTorch (default: its choice)",
+    )
     parser.add_argument("--output", metavar="FILE", help="also write the numbers to this JSON file")
     arguments = parser.parse_args(argv)
     if arguments.points < 1:

@@ -9,10 +9,15 @@ Example:
 """
 
 import argparse
+import math
 import sys
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from frozenseg.errors import FrozenSegError
+
+if TYPE_CHECKING:
+    from frozenseg.config.bounds import Numbers
 
 USER_ERROR, INTERRUPTED = 2, 130  # exit codes
 
@@ -26,6 +31,25 @@ def docstring_parser(docstring: str | None) -> argparse.ArgumentParser:
     description, _, epilog = (docstring or "").partition("\n\n")
     formatter = argparse.RawDescriptionHelpFormatter
     return argparse.ArgumentParser(description=description, epilog=epilog, formatter_class=formatter)
+
+
+def number_in(bounds: "Numbers") -> Callable[[str], float]:
+    """Return a ``type`` of :mod:`argparse` for a flag with a number inside bounds.
+
+    Args:
+        bounds: smallest and largest number, and their unit.
+    """
+
+    def parse(text: str) -> float:
+        try:
+            number = int(text) if bounds.integer else float(text)
+        except ValueError:
+            number = math.nan
+        if math.isnan(number) or not bounds.accept(number):
+            raise argparse.ArgumentTypeError(f"{text!r}, expected {bounds.expected()}")
+        return number
+
+    return parse
 
 
 def run_script(work: Callable[[], int | None], interrupted: str = "interrupted") -> int:

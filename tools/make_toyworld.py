@@ -13,7 +13,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from command_line import docstring_parser, run_script
+from command_line import docstring_parser, number_in, run_script
+from frozenseg.config.bounds import whole
 from frozenseg.output_paths import require_folder
 from frozenseg.toyworld.export import Recipe, export_world
 
@@ -33,7 +34,10 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--val", type=int, default=200, help="images in each of val_seen and val_unseen (default: 200)")
     parser.add_argument("--size", type=int, default=128, help="height and width of the images in pixels (default: 128)")
     parser.add_argument(
-        "--workers", type=int, default=min(8, os.cpu_count() or 1), help="processes (default: one per core, at most 8)"
+        "--workers",
+        type=number_in(whole(1, 1_024, "processes")),
+        default=min(8, os.cpu_count() or 1),
+        help="processes (default: one per core, at most 8)",
     )
     return parser.parse_args(argv)
 

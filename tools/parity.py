@@ -28,7 +28,8 @@ from pathlib import Path
 import torch
 from tabulate import tabulate
 
-from command_line import docstring_parser, run_script
+from command_line import docstring_parser, number_in, run_script
+from frozenseg.config.bounds import whole
 from frozenseg.errors import FrozenSegError
 from lab.parity.compare import Row, first_difference, table
 from lab.parity.goldens import find_goldens, read_golden
@@ -47,7 +48,12 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--goldens", type=Path, required=True, metavar="DIR", help="folder with the goldens")
     parser.add_argument("--case", nargs="+", default=[], metavar="NAME", help="cases to run (default: all)")
     parser.add_argument("--quiet", action="store_true", help="print only the stages that differ")
-    parser.add_argument("--threads", type=int, metavar="N", help="threads of PyTorch (default: chosen by PyTorch)")
+    parser.add_argument(
+        "--threads",
+        type=number_in(whole(1, 1_024, "threads")),
+        metavar="N",
+        help="threads of PyTorch (default: chosen by PyTorch)",
+    )
     return parser.parse_args(argv)
 
 

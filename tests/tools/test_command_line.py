@@ -1,10 +1,12 @@
 """The shared start of the scripts: help from the docstring, exit codes and messages."""
 
+import argparse
 from collections.abc import Callable
 
 import pytest
 
-from command_line import docstring_parser, run_script
+from command_line import docstring_parser, number_in, run_script
+from frozenseg.config.bounds import between, whole
 from frozenseg.errors import ConfigError
 
 
@@ -47,3 +49,21 @@ def test_errors_are_one_sentence_on_stderr(
 def test_a_bug_keeps_its_traceback() -> None:
     with pytest.raises(ZeroDivisionError):
         run_script(lambda: 1 // 0)
+
+
+@pytest.mark.parametrize("text", ["0", "11", "-1", "1.5", "nan", "many", ""])
+def test_flags_with_numbers_outside_of_their_bounds(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    parser = docstring_parser("Count.")
+    parser.add_argument("--count", type=number_in(whole(1, 10, "images")))
+    assert [parser.parse_args(["--count", good]).count for good in ("1", "10")] == [1, 10]
+    with pytest.raises(SystemExit, match="2"):
+        parser.parse_args([f"--count={text}"])
+    assert f"argument --count: '{text}', expected a whole number from 1 to 10 images" in capsys.readouterr().err
+
+
+def test_flags_with_fractions() -> None:
+    parse = number_in(between(0.5, 2))
+    assert [parse("0.5"), parse("2")] == [0.5, 2.0]
+    for text in ("0.49", "2.1", "nan", "inf", "one"):
+        with pytest.raises(argparse.ArgumentTypeError, match="expected a number from 0.5 to 2"):
+            parse(text)

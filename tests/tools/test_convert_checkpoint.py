@@ -118,7 +118,7 @@ def test_what_cannot_be_written_is_refused_first(tmp_path: Path, capsys: pytest.
         ("here.safetensors", [], r"here.safetensors exists: choose another name, or give --force to replace it"),
         ("slim.pth", [], "slim.pth does not fit --to slim: trained weights"),
         ("full.safetensors", ["--to", "released"], "full.safetensors does not fit --to released: all weights in fp32"),
-        ("here.safetensors/a.safetensors", [], "The folder of --output"),
+        ("here.safetensors/a.safetensors", [], "here.safetensors is a file): choose another file"),
         ("new.safetensors", [], "There is no checkpoint"),
     ):
         assert convert("FCCLIP", tmp_path / "gone.pth", tmp_path / made, *arguments) == 2

@@ -78,7 +78,7 @@ def test_numbers_below_their_minimum_are_refused(
 def test_a_folder_that_cannot_be_written_to(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (root / "taken").touch()
     assert run(root, "--output", str(root / "taken")) == 2
-    assert capsys.readouterr().err.rstrip().endswith("choose another --output for the contact sheets.")
+    assert capsys.readouterr().err.rstrip().endswith("taken is a file): choose another folder.")
 
 
 def test_the_list_has_every_data_set(capsys: pytest.CaptureFixture[str]) -> None:

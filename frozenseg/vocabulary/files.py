@@ -13,7 +13,7 @@ from pathlib import Path
 
 from frozenseg.errors import DataError
 from frozenseg.log import get_logger
-from frozenseg.vocabulary.formats.class_file import ADVICE, ClassFile, read_class_file
+from frozenseg.vocabulary.formats.class_file import ADVICE, ClassFile, read_class_file, refuse_many_lines
 from frozenseg.vocabulary.formats.documents import read_document
 from frozenseg.vocabulary.formats.label_configs import read_label_config
 from frozenseg.vocabulary.formats.label_maps import read_colour_list, read_cvat_labelmap, read_tensorflow_label_map
@@ -28,6 +28,8 @@ _READERS: tuple[tuple[str, Callable[[ClassFile], list[VocabularyLine] | None]], 
     ("labels in XML", read_label_config),
     ("classes in JSON or YAML", read_document),
     ("a label map of TensorFlow", read_tensorflow_label_map),
+)
+_LINE_READERS: tuple[tuple[str, Callable[[ClassFile], list[VocabularyLine] | None]], ...] = (
     ("a labelmap of CVAT", read_cvat_labelmap),
     ("a table with a header", read_table),
     ("a list with colours", read_colour_list),
@@ -131,6 +133,11 @@ def refuse_shifted(expected: Sequence[Synonyms], matched: Sequence[Synonyms], pa
 def _classes(file: ClassFile) -> tuple[list[VocabularyLine], str]:
     """Return the classes of a file, and its format if it is not one of ours."""
     for kind, read in _READERS:
+        classes = read(file)
+        if classes is not None:
+            return classes, kind
+    refuse_many_lines(file)
+    for kind, read in _LINE_READERS:
         classes = read(file)
         if classes is not None:
             ours = read is read_table and "\t" in next(iter(file.lines.values()))

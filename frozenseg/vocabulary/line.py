@@ -55,7 +55,7 @@ def parse_colour(value: Any) -> Rgb:
     else:
         numbers = value if isinstance(value, (list, tuple)) else []
     if len(numbers) not in (3, 4) or not all(type(number) is int and 0 <= number <= 255 for number in numbers):
-        raise ValueError(f"{value!r} is no colour: expected three numbers of 0 to 255, or #rrggbb")
+        raise ValueError(f"{value!r:.60} is no colour: expected three numbers of 0 to 255, or #rrggbb")
     return numbers[0], numbers[1], numbers[2]
 
 
@@ -67,5 +67,5 @@ def parse_flag(value: Any) -> bool:
     """
     key = str(int(value)) if isinstance(value, (bool, int)) else str(value).strip().lower()
     if key not in _FLAGS:
-        raise ValueError(f"{value!r} is no flag: expected 1 or 0")
+        raise ValueError(f"{value!r:.60} is no flag: expected 1 or 0")
     return _FLAGS[key]

@@ -194,8 +194,16 @@ def test_refused(text: str | bytes, message: str, tmp_path: Path) -> None:
 
 
 def test_long_files_are_refused_at_once(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="has 21 MB, expected at most 20 MB"):
-        read(tmp_path, b"a" * 21_000_000)
+    with pytest.raises(DataError, match="has 6 MB, expected at most 5 MB"):
+        read(tmp_path, b"a" * 6_000_000)
+    for text, message in {
+        "a\n" * 200_000: "200000 lines, expected the names of at most 100000 classes",
+        "<a>" * 1_000_000: "it is XML of 3000000 characters",
+        "names: [" + "a," * 300_000: "of YAML at most 500000 are read",
+        "item {" * 500_000: "has no class",
+    }.items():
+        with pytest.raises(DataError, match=message):
+            read(tmp_path, text)
 
 
 def test_other_formats_are_logged_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

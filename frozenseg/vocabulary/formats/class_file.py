@@ -6,7 +6,10 @@ from typing import NamedTuple
 
 from frozenseg.errors import DataError
 
-LARGEST_BYTES = 20_000_000  # 100 000 classes with 200 characters each
+LARGEST_BYTES = 5_000_000  # 100 000 classes with 50 characters each
+MOST_LINES = 100_000
+LONGEST_LINE = 1000  # characters of a line with numbers or colours; longer ones are names only
+LONGEST_PROBLEM = 500  # characters of a message
 SHOWN = 60  # characters of a line in a message
 ADVICE = "write one line per class, such as cat,kitten"
 _BOMS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
@@ -35,6 +38,8 @@ class ClassFile(NamedTuple):
 
     def error(self, problem: str, number: int | None = None) -> DataError:
         """Return an error about the file, or about the line with a number."""
+        if len(problem) > LONGEST_PROBLEM:
+            problem = f"{problem[: LONGEST_PROBLEM // 2]} … {problem[-LONGEST_PROBLEM // 2 :]}"
         return DataError(f"{self.path}{'' if number is None else f', line {number}'}: {problem}.")
 
 
@@ -49,7 +54,7 @@ def read_class_file(path: str | Path) -> ClassFile:
         if (size := path.stat().st_size) > LARGEST_BYTES:
             raise DataError(
                 f"The file of class names {path} has {size / 1e6:.0f} MB, expected at most {LARGEST_BYTES / 1e6:.0f} "
-                f"MB: {ADVICE}."
+                f"MB: {ADVICE}, without the annotations of images."
             )
         text = _decoded(path.read_bytes())
     except (OSError, UnicodeDecodeError) as error:
@@ -66,10 +71,27 @@ def read_class_file(path: str | Path) -> ClassFile:
     return ClassFile(path, text, {number: line for number, line in lines if _has_content(line)})
 
 
+def refuse_many_lines(file: ClassFile) -> None:
+    """Raise DataError if a list with one class per line has too many lines."""
+    if len(file.lines) > MOST_LINES:
+        raise file.error(f"{len(file.lines)} lines, expected the names of at most {MOST_LINES} classes")
+
+
 def shortened(text: str) -> str:
     """Return a text in quotes for a message, cut if it is long."""
     text = text.strip()
     return repr(text if len(text) <= SHOWN else f"{text[:SHOWN]}…")
+
+
+def match_lines(file: ClassFile, pattern: re.Pattern[str]) -> dict[int, re.Match[str]] | None:
+    """Return the matches of a pattern with all lines, by number; None if a line does not match, or there is none."""
+    matches: dict[int, re.Match[str]] = {}
+    for number, line in file.lines.items():
+        match = pattern.fullmatch(line) if len(line) <= LONGEST_LINE else None
+        if match is None:
+            return None
+        matches[number] = match
+    return matches or None
 
 
 def _decoded(content: bytes) -> str:

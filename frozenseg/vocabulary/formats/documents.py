@@ -17,6 +17,7 @@ KEYS = (  # of the member that holds the classes
     "categories", "names", "classes", "class_names", "labels", "id2label", "label2id", "label_map", "class_map",
     "default_mask_targets", "mask_targets", "default_classes",
 )  # fmt: skip
+LONGEST_YAML = 500_000  # characters; PyYAML is slow
 _NAME_FIELDS = ("name", "class_name", "title", "label", "value")
 _ID_FIELDS = ("id", "class_id", "trainId", "value")
 _COLOUR_FIELDS = ("color", "colour", "rgb")
@@ -60,18 +61,21 @@ def _read_json(text: str) -> Any:
 
 
 def _read_yaml(text: str) -> Any:
-    return _plain(yaml.compose(text, Loader=yaml.SafeLoader), 0)
+    if len(text) > LONGEST_YAML:
+        raise ValueError(f"it has {len(text)} characters, of YAML at most {LONGEST_YAML} are read")
+    return _plain(yaml.compose(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)), set())
 
 
-def _plain(node: yaml.Node | None, depth: int) -> Any:
-    """Return the value of a YAML node; scalars as text."""
-    if depth > 5:
-        return None  # deeper than any list of classes; also ends references to themselves
+def _plain(node: yaml.Node | None, seen: set[int]) -> Any:
+    """Return the value of a YAML node; scalars as text. References, which can multiply the content, are refused."""
+    if isinstance(node, yaml.ScalarNode):
+        return node.value
+    if id(node) in seen:
+        raise ValueError("it has references (&name and *name): write the values themselves")
+    seen.add(id(node))
     if isinstance(node, yaml.MappingNode):
-        return _Members((_plain(key, depth + 1), _plain(value, depth + 1)) for key, value in node.value)
-    if isinstance(node, yaml.SequenceNode):
-        return [_plain(value, depth + 1) for value in node.value]
-    return node.value if isinstance(node, yaml.ScalarNode) else None
+        return _Members((_plain(key, seen), _plain(value, seen)) for key, value in node.value)
+    return [_plain(value, seen) for value in node.value] if isinstance(node, yaml.SequenceNode) else None
 
 
 def _classes(file: ClassFile, content: Any) -> list[VocabularyLine]:

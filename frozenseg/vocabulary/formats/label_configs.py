@@ -6,6 +6,7 @@ from xml.etree import ElementTree  # noqa: S405 (documents with entities are ref
 from frozenseg.vocabulary.formats.class_file import ClassFile
 from frozenseg.vocabulary.line import Rgb, VocabularyLine, parse_colour
 
+LONGEST_XML = 1_000_000  # characters
 _START = re.compile(r"\s*<[?!A-Za-z]")
 
 
@@ -21,6 +22,10 @@ def read_label_config(file: ClassFile) -> list[VocabularyLine] | None:
         return None
     if "<!ENTITY" in file.text or "<!DOCTYPE" in file.text:
         raise file.error("it is XML with a document type, which is not read; write one line per class")
+    if len(file.text) > LONGEST_XML:
+        raise file.error(
+            f"it is XML of {len(file.text)} characters, expected at most {LONGEST_XML}; write one line per class"
+        )
     try:
         root = ElementTree.fromstring(file.text.strip())  # noqa: S314 (no entities, see above)
     except (ElementTree.ParseError, RecursionError) as error:

@@ -5,7 +5,7 @@ Tables of colours have one class per line, ``cat 128 0 0``, ``128 0 0 cat``, ``1
 
 import re
 
-from frozenseg.vocabulary.formats.class_file import ClassFile, shortened
+from frozenseg.vocabulary.formats.class_file import ClassFile, match_lines, shortened
 from frozenseg.vocabulary.line import VocabularyLine, parse_colour, split_names
 
 _RGB = r"(\d{1,3})[\s,;]+(\d{1,3})[\s,;]+(\d{1,3})"
@@ -13,15 +13,15 @@ _CVAT = re.compile(r"\s*(?P<name>.+?):\s*(?P<rgb>\d{1,3}\s*,\s*\d{1,3}\s*,\s*\d{
 _COLOURS = tuple(  # each with two groups, one of them named name, and the colour between or after them
     re.compile(rf"\s*{pattern}\s*")
     for pattern in (
-        rf"(?P<id>\d+)[\s,:;]+(?P<name>\D.*?)[\s,:;]+(?P<rgb>{_RGB})",
+        rf"(?P<id>\d{{1,9}})[\s,:;]+(?P<name>\D.*?)[\s,:;]+(?P<rgb>{_RGB})",
         rf"(?P<name>\D.*?)[\s,:;]+(?P<rgb>{_RGB})",
         rf"(?P<rgb>{_RGB})[\s,:;]+(?P<name>\D.*?)",
         r"(?P<name>[^\s#].*?)[\s,:;=]+(?P<rgb>#[0-9a-fA-F]{6})",
         r"(?P<rgb>#[0-9a-fA-F]{6})[\s,:;=]+(?P<name>\S.*?)",
     )
 )
-_ITEM = re.compile(r"item\s*\{(.*?)\}", re.DOTALL)
-_FIELD = re.compile(r"\b(id|name|display_name)\s*:\s*(?:'([^'\n]*)'|\"([^\"\n]*)\"|(\d+))")
+_ITEM = re.compile(r"item\s*\{([^{}]*)\}")
+_FIELD = re.compile(r"\b(id|name|display_name)\s*:\s*(?:'([^'\n]*)'|\"([^\"\n]*)\"|(\d{1,9}))")
 
 
 def read_cvat_labelmap(file: ClassFile) -> list[VocabularyLine] | None:
@@ -32,14 +32,10 @@ def read_cvat_labelmap(file: ClassFile) -> list[VocabularyLine] | None:
     Raises:
         DataError: a colour is out of range.
     """
-    matches = {number: _CVAT.fullmatch(line) for number, line in file.lines.items()}
-    if not matches or not all(matches.values()):
+    matches = match_lines(file, _CVAT)
+    if matches is None:
         return None
-    return [
-        _coloured(file, number, match)._replace(id=index)
-        for index, (number, match) in enumerate(matches.items())
-        if match is not None
-    ]
+    return [_coloured(file, number, match)._replace(id=index) for index, (number, match) in enumerate(matches.items())]
 
 
 def read_colour_list(file: ClassFile) -> list[VocabularyLine] | None:
@@ -49,9 +45,8 @@ def read_colour_list(file: ClassFile) -> list[VocabularyLine] | None:
         DataError: a colour is out of range.
     """
     for pattern in _COLOURS:
-        matches = {number: pattern.fullmatch(line) for number, line in file.lines.items()}
-        if matches and all(matches.values()):
-            return [_coloured(file, number, match) for number, match in matches.items() if match is not None]
+        if matches := match_lines(file, pattern):
+            return [_coloured(file, number, match) for number, match in matches.items()]
     return None
 
 

@@ -7,12 +7,12 @@ belong to the name, such as in "18 wheeler".
 import re
 
 from frozenseg.errors import DataError
-from frozenseg.vocabulary.formats.class_file import ClassFile, shortened
+from frozenseg.vocabulary.formats.class_file import ClassFile, match_lines, shortened
 from frozenseg.vocabulary.formats.names_in_lines import QUOTED, names_in_line
 from frozenseg.vocabulary.line import VocabularyLine
 
 _NUMBERED = re.compile(r"\s*(-?\d+)(\s*[:=),;|]\s*|\s*\.(?!\d)\s*|\s+-\s+|\s+|\s*$)(.*)")
-_NAME_NUMBER = re.compile(r"\s*([^\d\s][^:=,;|\t]*?)(\s*[:=,;|\t]\s*|\s+)(\d+)\s*")
+_NAME_NUMBER = re.compile(r"\s*([^\d\s][^:=,;|\t]*?)(\s*[:=,;|\t]\s*|\s+)(\d{1,9})\s*")
 _LETTER = re.compile(r"[^\W\d]|[^\x00-\x7f]")
 
 
@@ -46,10 +46,10 @@ def read_names_with_numbers(file: ClassFile) -> list[VocabularyLine] | None:
     Raises:
         DataError: there are only spaces in front of the numbers, which may belong to the names or not.
     """
-    matches = [_NAME_NUMBER.fullmatch(line) for line in file.lines.values()]
-    if not matches or not all(matches):
+    matches = match_lines(file, _NAME_NUMBER)
+    if matches is None:
         return None
-    parts = [(match[1], match[2].strip(" "), int(match[3])) for match in matches if match]
+    parts = [(match[1], match[2].strip(" "), int(match[3])) for match in matches.values()]
     if all(separator for _, separator, _ in parts):
         return [
             VocabularyLine(class_id, names_in_line(file, number, name))

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from frozenseg.vocabulary.formats.class_file import ClassFile, shortened
 from frozenseg.vocabulary.line import Rgb, VocabularyLine, parse_colour, parse_flag, split_names
 
-LONGEST_LINE = 100_000  # characters; the csv module refuses longer fields
+LONGEST_ROW = 100_000  # characters; the csv module refuses longer fields
 DELIMITERS = ("\t", ";", "|", ",")
 _ID_COLUMNS = (
     "id", "class_id", "classid", "label_id", "category_id", "index", "idx", "pixel_value", "value", "trainid",
@@ -42,7 +42,7 @@ def read_table(file: ClassFile) -> list[VocabularyLine] | None:
         DataError: a column is missing or ambiguous, or a line does not fit the header.
     """
     first = next(iter(file.lines), None)
-    if first is None or max(map(len, file.lines.values())) > LONGEST_LINE:
+    if first is None or max(map(len, file.lines.values())) > LONGEST_ROW:
         return None
     for delimiter in DELIMITERS:
         header = _cells(file.lines[first], delimiter)

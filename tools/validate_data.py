@@ -42,6 +42,9 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--sample", type=int, default=0, metavar="N", help="number of images to check (default: all)")
     parser.add_argument(
+        "--strict", action="store_true", help="refuse objects without a mask instead of leaving them out"
+    )
+    parser.add_argument(
         "--output",
         type=Path,
         default=Path("output/data"),
@@ -89,7 +92,7 @@ def check_dataset(name: str, arguments: argparse.Namespace) -> int:
     setup_logging()
     require_folder(arguments.output, "--output")
     try:
-        report, sheet = inspect_dataset(name, arguments.output, arguments.workers, arguments.sample)
+        report, sheet = inspect_dataset(name, arguments.output, arguments.workers, arguments.sample, arguments.strict)
     except OSError as error:
         raise DataError(f"{error}; choose another --output for the contact sheets.") from error
     print(report.summary())

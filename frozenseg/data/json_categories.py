@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from frozenseg.data.formats.annotation_file import JsonObject, read_annotations
-from frozenseg.errors import DataError
+from frozenseg.errors import DataError, shown
 from frozenseg.log import get_logger, warn_once
+from frozenseg.structures.coco_file import read_categories
 from frozenseg.structures.palette import Colour
 from frozenseg.vocabulary.line import parse_colour, parse_flag
 
@@ -38,17 +39,8 @@ def read_json_categories(path: Path) -> list[JsonCategory]:
         DataError: the file is not JSON, or its categories have no names or no distinct whole numbers as ids.
     """
     content = read_annotations(path)
-    try:
-        listed = content["categories"]
-        categories = [_category(entry, index, path) for index, entry in enumerate(listed)]
-    except (KeyError, TypeError) as error:
-        raise DataError(
-            f"{path} has no categories in COCO's form, each with id and name ({error}): get the file again."
-        ) from error
-    ids = [category.id for category in categories]
-    if not categories or len(set(ids)) < len(ids):
-        double = next((f", but {number} is listed twice" for number in ids if ids.count(number) > 1), "")
-        raise DataError(f"{path} must list categories, each with a distinct id{double}: get the file again.")
+    listed = list(read_categories(content, str(path)).values())
+    categories = [_category(entry, path) for entry in listed]
     project = _project_category(listed, content)
     if project is None:
         return categories
@@ -61,17 +53,12 @@ def read_json_categories(path: Path) -> list[JsonCategory]:
     return categories[:project] + categories[project + 1 :]
 
 
-def _category(entry: JsonObject, index: int, path: Path) -> JsonCategory:
-    number, name = _whole_number(entry["id"]), entry["name"]
-    if number is None:
-        raise DataError(
-            f"{path} has the id {entry['id']!r} in entry {index + 1} of its categories, expected a whole number: "
-            "correct the file."
-        )
+def _category(entry: JsonObject, path: Path) -> JsonCategory:
+    number, name = entry["id"], entry.get("name")
     if not isinstance(name, str) or not name.replace(",", " ").strip():
         raise DataError(
-            f"{path} has the name {name!r} for category {number}, expected the name of a class: correct the file, or "
-            "give the names in a file with &classes=…"
+            f"{path} has the name {shown(name)} for category {number}, expected the name of a class: correct the file, "
+            "or give the names in a file with &classes=…"
         )
     flag = entry.get("isthing")
     try:
@@ -79,14 +66,6 @@ def _category(entry: JsonObject, index: int, path: Path) -> JsonCategory:
     except ValueError as error:
         raise DataError(f"{path}, category {number}: isthing {error}.") from error
     return JsonCategory(number, " ".join(name.replace(",", " ").split()), isthing, _colour(entry.get("color"), path))
-
-
-def _whole_number(value: Any) -> int | None:
-    """Return an id that is written as a number or as text; None for anything else."""
-    if isinstance(value, str) and value.strip().isascii() and value.strip().isdecimal():
-        return int(value)
-    is_whole = not isinstance(value, bool) and isinstance(value, (int, float)) and value == value // 1
-    return int(value) if is_whole else None
 
 
 def _colour(value: Any, path: Path) -> Colour | None:

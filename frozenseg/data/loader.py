@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader, Dataset
 from frozenseg import distributed
 from frozenseg.config import CfgNode
 from frozenseg.data.batch_plan import BatchPlan
-from frozenseg.data.checks.files import FILE_FIELDS, validate_objects, validate_records
+from frozenseg.data.checks.files import FILE_FIELDS, refuse_objects_without_mask, validate_objects, validate_records
 from frozenseg.data.class_maps import AnnotationRules
 from frozenseg.data.dataset import OpenedDataset, ResolvedDataset
 from frozenseg.data.mapper import EvalMapper, Sample, TrainMapper, build_train_mapper
@@ -180,7 +180,8 @@ class TrainDataset:
     """The data sets of a training run, opened.
 
     Attributes:
-        cfg: reads DATASETS.SKIP_BAD, DATALOADER, INPUT, SOLVER.IMS_PER_BATCH, SOLVER.IMAGES_AT_ONCE and SEED.
+        cfg: reads DATASETS.SKIP_BAD, DATASETS.STRICT, DATALOADER, INPUT, SOLVER.IMS_PER_BATCH, SOLVER.IMAGES_AT_ONCE
+            and SEED.
         plan: division of the images of a step among processes.
         mapper: record and generator → batch element.
         parts: the data sets, whose records are concatenated.
@@ -206,7 +207,10 @@ class TrainDataset:
         if not datasets:
             raise ConfigError("DATASETS.TRAIN is empty: name a data set, for example toyworld_train.")
         plan, mapper = BatchPlan.from_config(cfg), build_train_mapper(cfg)
-        return cls(cfg, plan, mapper, [_open_for_training(dataset) for dataset in datasets])
+        parts = [_open_for_training(dataset, cfg.DATASETS.STRICT) for dataset in datasets]
+        if cfg.DATALOADER.FILTER_EMPTY_ANNOTATIONS:
+            _refuse_without_instances(parts)
+        return cls(cfg, plan, mapper, parts)
 
     def batches(self, start_iteration: int = 0) -> "CheckedLoader":
         """Return this process's share of each batch, as an endless stream.
@@ -239,7 +243,7 @@ class EvalDataset:
     """Data set to evaluate on, opened.
 
     Attributes:
-        cfg: reads DATASETS.SKIP_BAD, DATALOADER.NUM_WORKERS, INPUT and TEST.
+        cfg: reads DATASETS.SKIP_BAD, DATASETS.STRICT, DATALOADER.NUM_WORKERS, INPUT and TEST.
         opened: the records.
     """
 
@@ -264,9 +268,12 @@ class EvalDataset:
             DataError: files are missing, or an annotation file is not of its format.
         """
         annotations = {field for output in outputs for field in GROUND_TRUTH_FIELDS[output]}
-        opened = _open(dataset, dataset.load_records(), [field for field in FILE_FIELDS[1:] if field in annotations])
+        records = dataset.load_records()
+        if cfg.DATASETS.STRICT:
+            refuse_objects_without_mask(records, dataset.metadata)
+        opened = _open(dataset, records, [field for field in FILE_FIELDS[1:] if field in annotations])
         if "instance" in outputs:
-            validate_objects(opened.records, dataset.metadata)
+            validate_objects(opened.records, dataset.metadata, cfg.DATASETS.STRICT)
         return cls(cfg, opened)
 
     def batches(
@@ -300,9 +307,21 @@ def drop_without_instances(records: Sequence[Record]) -> list[Record]:
     ]
 
 
-def _open_for_training(dataset: ResolvedDataset) -> OpenedDataset:
+def _refuse_without_instances(parts: Sequence[OpenedDataset]) -> None:
+    if not any(drop_without_instances(part.records) for part in parts):
+        images, names = sum(len(part.records) for part in parts), ", ".join(part.name for part in parts)
+        raise DataError(
+            f"No image is left to train on: none of the {images} images of {names} has an object with a mask that is "
+            "not a crowd, and DATALOADER.FILTER_EMPTY_ANNOTATIONS leaves such images out. Check the annotations with "
+            "tools/validate_data.py, or set DATALOADER.FILTER_EMPTY_ANNOTATIONS False."
+        )
+
+
+def _open_for_training(dataset: ResolvedDataset, strict: bool) -> OpenedDataset:
     """Open a data set; records with a label image as target get ``rules``, the annotation rules to read it."""
     records = dataset.load_records()
+    if strict:
+        refuse_objects_without_mask(records, dataset.metadata)
     field = target_field(records, dataset.name)
     opened = _open(dataset, records, [field] if field in FILE_FIELDS else [])
     if field != "sem_seg_file_name":

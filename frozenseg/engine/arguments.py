@@ -8,6 +8,7 @@ KEY_OF_FLAG = {  # flags that set a config key, by their attribute of the parsed
     "weights": "MODEL.WEIGHTS",
     "allow_partial": "MODEL.ALLOW_PARTIAL_WEIGHTS",
     "skip_bad": "DATASETS.SKIP_BAD",
+    "strict": "DATASETS.STRICT",
     "vocabulary": "DATASETS.VOCABULARIES",
     "compare": "TEST.COMPARE",
     "save_predictions": "TEST.SAVE_PREDICTIONS",
@@ -85,6 +86,11 @@ def argument_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--skip-bad", action="store_true", help="skip images that cannot be decoded; sets DATASETS.SKIP_BAD"
+    )
+    parser.add_argument(
+        "--strict",
+        action="store_true",
+        help="refuse objects without a mask instead of leaving them out; sets DATASETS.STRICT",
     )
     parser.add_argument(
         "--vocabulary",

@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from frozenseg.errors import DataError, MissingDataError
-from frozenseg.evaluation.json_files import read_json
+from frozenseg.errors import MissingDataError
 from frozenseg.log import get_logger, warn_once
 from frozenseg.structures.coco_file import Size, entries_of, image_size, read_categories, read_images
 from frozenseg.structures.coco_objects import CocoObject, JsonObject, read_objects
+from frozenseg.structures.coco_values import refused
 from frozenseg.structures.findings import Oddity
+from frozenseg.structures.json_files import read_json
 from frozenseg.structures.record import ImageId
 from frozenseg.structures.rle import read_rle
 
@@ -62,7 +63,7 @@ def read_coco_ground_truth(json_file: str | Path, strict: bool = False) -> CocoG
     images, image_findings = read_images(content, path)
     categories, entries = read_categories(content, path), entries_of(content, "annotations", path)
     if not images:
-        raise DataError(f"{path} has no images, expected a list of id, height and width.")
+        raise refused(path, "it has no images, expected a list of id, height and width")
     sizes = {image: image_size(entry) for image, entry in images.items()}
     sizes |= _sizes_of_masks(entries, [image for image, size in sizes.items() if size is None])
     objects, findings = read_objects(entries, sizes, categories, path, "its categories")
@@ -92,9 +93,8 @@ def _sizes_of_masks(entries: list[JsonObject], images: list[ImageId]) -> dict[Im
 def _annotation(number: int, item: CocoObject, sizes: Mapping[ImageId, Size | None], path: str) -> JsonObject:
     size = sizes[item.image_id]
     if size is None:
-        raise DataError(
-            f"{path}: image {item.image_id} of {item.name} has no height and width, expected its size in pixels: "
-            "polygons cannot be scored without it."
+        raise refused(
+            path, f"image {item.image_id} has no height and width, expected those of the image of {item.name}"
         )
     area: Any = item.segmentation.runs(size).area() if item.area is None else item.area
     return {

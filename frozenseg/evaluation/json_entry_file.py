@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from frozenseg import distributed
 from frozenseg.atomic import write_json
-from frozenseg.evaluation.json_files import read_json
+from frozenseg.structures.json_files import read_json
 from frozenseg.structures.record import ImageId
 
 ImageEntry = dict[str, Any]

@@ -2,12 +2,14 @@
 
 from typing import Any
 
-from frozenseg.errors import DataError, shown
-from frozenseg.structures.coco_values import number_in
+from frozenseg.errors import shown
+from frozenseg.log import get_logger, warn_once
+from frozenseg.structures.coco_values import number_in, refused
 from frozenseg.structures.findings import Findings, ImageOddity
 from frozenseg.structures.record import ImageId
 from frozenseg.structures.rle import MAX_PIXELS, whole_number
 
+logger = get_logger(__name__)
 JsonObject = dict[str, Any]
 Size = tuple[int, int]  # height, width
 
@@ -24,14 +26,14 @@ def entries_of(content: Any, field: str, path: str) -> list[JsonObject]:
         DataError: the list is missing, or has an entry that is no JSON object.
     """
     if not isinstance(content, dict):
-        raise DataError(f"{path} is not in COCO's format: it is {shown(content)}, expected a JSON object at the top.")
+        raise refused(path, f"it is not in COCO's format: it is {shown(content)}, expected a JSON object at the top")
     entries = content.get(field)
     if not isinstance(entries, list):
         kind = "is missing" if field not in content else f"is {shown(entries)}"
-        raise DataError(f"{path} is not in COCO's format: {field} {kind}, expected a list.")
+        raise refused(path, f"it is not in COCO's format: {field} {kind}, expected a list")
     for number, entry in enumerate(entries, start=1):
         if not isinstance(entry, dict):
-            raise DataError(f"{path}: entry {number} of {field} is {shown(entry)}, expected a JSON object.")
+            raise refused(path, f"entry {number} of {field} is {shown(entry)}, expected a JSON object")
     return entries
 
 
@@ -59,7 +61,7 @@ def read_images(content: Any, path: str) -> tuple[dict[ImageId, JsonObject], Fin
         checked = _with_size({**entry, "id": image}, name, path)
         if image in images:
             if checked != images[image]:
-                raise DataError(f"{path}: {name} is listed twice, with different entries; expected distinct ids.")
+                raise refused(path, f"{name} is listed twice, with different entries, expected distinct ids")
             findings.add(ImageOddity.REPEATED, name)
             continue
         if "height" not in checked:
@@ -96,15 +98,15 @@ def read_categories(content: Any, path: str) -> dict[int, JsonObject]:
         category = number_in(entry.get("id"))
         if category is None:
             value = shown(entry["id"]) if "id" in entry else "(missing)"
-            raise DataError(f"{path}: category number {number} has the id {value}, expected a whole number.")
+            raise refused(path, f"category number {number} has the id {value}, expected a whole number")
+        if category in categories:
+            warn_once(logger, "%s: category %d is listed more than once; it is read once.", path, category)
         known = categories.setdefault(category, {**entry, "id": category})
         if known.get("name") != entry.get("name"):
-            raise DataError(
-                f"{path}: the categories {shown(known.get('name'))} and {shown(entry.get('name'))} have the same id "
-                f"{category}; expected distinct ids."
-            )
+            names = f"{shown(known.get('name'))} and {shown(entry.get('name'))}"
+            raise refused(path, f"the categories {names} have the same id {category}, expected distinct ids")
     if not categories:
-        raise DataError(f"{path} has no categories, expected a list of id and name.")
+        raise refused(path, "it has no categories, expected a list of id and name")
     return categories
 
 
@@ -113,7 +115,7 @@ def _image_id(entry: JsonObject, number: int, path: str) -> ImageId:
     image = value if isinstance(value, str) else whole_number(value)
     if image is None:
         shown_id = shown(value) if "id" in entry else "(missing)"
-        raise DataError(f"{path}: image number {number} has the id {shown_id}, expected a whole number or text.")
+        raise refused(path, f"image number {number} has the id {shown_id}, expected a whole number or text")
     return image
 
 
@@ -124,5 +126,5 @@ def _with_size(entry: JsonObject, name: str, path: str) -> JsonObject:
     height, width = number_in(entry["height"]), number_in(entry["width"])
     if height is None or width is None or height < 1 or width < 1 or height * width > MAX_PIXELS:
         values = f"height {shown(entry['height'])} and width {shown(entry['width'])}"
-        raise DataError(f"{path}: {name} has {values}, expected its size in pixels.")
+        raise refused(path, f"{name} has {values}, expected its size in pixels")
     return {**entry, "height": height, "width": width}

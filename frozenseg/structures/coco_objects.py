@@ -8,8 +8,8 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from frozenseg.errors import DataError, shown
-from frozenseg.structures.coco_values import existing_key, read_flag
+from frozenseg.errors import shown
+from frozenseg.structures.coco_values import existing_key, read_flag, refused
 from frozenseg.structures.findings import Findings, Oddity
 from frozenseg.structures.record import ImageId
 from frozenseg.structures.rle import whole_number
@@ -70,11 +70,11 @@ def read_objects(
         name = _name(entry, number, ids, findings)
         image = existing_key(entry.get("image_id"), sizes)
         if image is None:
-            raise DataError(f"{path}: {name} has the image_id {_field(entry, 'image_id')}, expected one of its images.")
+            raise refused(path, f"{name} has the image_id {_field(entry, 'image_id')}, expected one of its images")
         category = existing_key(entry.get("category_id"), categories)
         if category is None:
             value = _field(entry, "category_id")
-            raise DataError(f"{path}: {name} has the category_id {value}, expected one of {expected_categories}.")
+            raise refused(path, f"{name} has the category_id {value}, expected one of {expected_categories}")
         _count_changes(entry, image, category, name, findings)
         checked = _read_object(entry, (name, image, category), sizes[image], findings)
         if checked is not None:
@@ -86,7 +86,7 @@ def _name(entry: JsonObject, number: int, ids: set[int | str], findings: Finding
     """Return the name of an object; counts ids that are missing or repeated."""
     identity = entry["id"] if isinstance(entry.get("id"), str) else whole_number(entry.get("id"))
     if identity is None:
-        name = f"object number {number} (it has no id)"
+        name = f"object number {number} without an id"
         findings.add(Oddity.ID_MISSING, name)
         return name
     name = f"object {shown(identity)}"
@@ -117,13 +117,13 @@ def _read_object(
         iscrowd = read_flag(crowd, "iscrowd")
         segmentation = read_segmentation(entry.get("segmentation"), size)
     except ValueError as error:
-        raise DataError(f"{findings.path}: {name} cannot be read: {error}.") from error
+        raise refused(findings.path, f"{name} cannot be read: {error}") from error
     if isinstance(crowd, str):
         findings.add(Oddity.CROWD_FLAG, name)
     for repair in segmentation.repairs:
         findings.add(repair, name)
     if segmentation.no_mask is not None:
-        findings.add(segmentation.no_mask, name)
+        findings.leave_out(segmentation.no_mask, name, image)
         return None
     return CocoObject(name, image, category, iscrowd, segmentation, _area(entry.get("area"), size), entry)
 

@@ -3,11 +3,12 @@
 from collections.abc import Collection
 from typing import Any, TypeVar
 
-from frozenseg.errors import shown
+from frozenseg.errors import DataError, shown
 from frozenseg.structures.rle import whole_number
 
 _Key = TypeVar("_Key", bound=int | str)
 FLAGS = {"0": False, "1": True, "false": False, "true": True, "no": False, "yes": True}
+ADVICE = "correct the file, or export or download it again"
 MAX_DIGITS = 19  # of a number that is written as text
 
 
@@ -54,3 +55,8 @@ def read_flag(value: Any, name: str) -> bool:
     if flag is None:
         raise ValueError(f"its {name} is {shown(value)}, expected 0 or 1")
     return flag
+
+
+def refused(path: str, problem: str) -> DataError:
+    """Return the error for an invalid entry of a file; the problem names the entry, its value and the expected one."""
+    return DataError(f"{path}: {problem}; {ADVICE}.")

@@ -1,10 +1,10 @@
 """Findings: deviations of a file from its format, counted over the file and reported once in a sentence each."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
 
 from frozenseg.errors import DataError
+from frozenseg.structures.record import ImageId
 from frozenseg.structures.segmentation import NoMask
 
 
@@ -38,6 +38,7 @@ class Findings:
         total: number of entries.
         counts: number of entries by deviation.
         first: name of the first entry by deviation.
+        without_mask: objects that are left out because they have no mask, by image.
     """
 
     path: str
@@ -45,15 +46,17 @@ class Findings:
     total: int
     counts: dict[Enum, int] = field(default_factory=dict)
     first: dict[Enum, str] = field(default_factory=dict)
+    without_mask: dict[ImageId, list[str]] = field(default_factory=dict)
 
     def add(self, deviation: Enum, name: str) -> None:
         """Count the deviation of the entry with this name."""
         self.counts[deviation] = self.counts.get(deviation, 0) + 1
         self.first.setdefault(deviation, name)
 
-    def left_out(self) -> int:
-        """Return the number of objects that are left out because they have no mask."""
-        return sum(count for deviation, count in self.counts.items() if isinstance(deviation, NoMask))
+    def leave_out(self, reason: NoMask, name: str, image: ImageId) -> None:
+        """Count an object that has no mask."""
+        self.add(reason, name)
+        self.without_mask.setdefault(image, []).append(name)
 
     def sentences(self) -> list[str]:
         """Return one sentence for each deviation."""
@@ -61,11 +64,6 @@ class Findings:
             f"{self._subject(deviation)}{'; left out (--strict refuses them)' * isinstance(deviation, NoMask)}."
             for deviation in self.counts
         ]
-
-    def report(self, log: Callable[[str], object]) -> None:
-        """Pass each sentence to a function such as ``logger.warning``."""
-        for sentence in self.sentences():
-            log(sentence)
 
     def refuse_left_out(self) -> None:
         """Raise an error if an object is left out.

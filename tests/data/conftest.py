@@ -34,7 +34,7 @@ def cfg() -> SimpleNamespace:
         TEST=SimpleNamespace(
             USE_SAM_MASKS=False, AUG=SimpleNamespace(ENABLED=False, MIN_SIZES=[24, 48], MAX_SIZE=90, FLIP=True)
         ),
-        DATASETS=SimpleNamespace(TRAIN=["toyworld_train"], TEST=["toyworld_val_seen"], SKIP_BAD=False),
+        DATASETS=SimpleNamespace(TRAIN=["toyworld_train"], TEST=["toyworld_val_seen"], SKIP_BAD=False, STRICT=False),
         DATALOADER=SimpleNamespace(NUM_WORKERS=0, ASPECT_RATIO_GROUPING=True, FILTER_EMPTY_ANNOTATIONS=True),
         INPUT=SimpleNamespace(
             FORMAT="RGB",

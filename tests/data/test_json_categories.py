@@ -46,23 +46,27 @@ def test_fields(fields: dict[str, Any], expected: tuple[Any, ...], tmp_path: Pat
 @pytest.mark.parametrize(
     ("categories", "message"),
     [
-        ([{**CAT, "id": None}], "has the id None in entry 1 of its categories, expected a whole number"),
-        ([CAT, {**DOG, "id": 1.5}], r"has the id 1\.5 in entry 2"),
-        ([{**CAT, "id": True}], "has the id True in entry 1"),
+        ([{**CAT, "id": None}], "category number 1 has the id None, expected a whole number"),
+        ([CAT, {**DOG, "id": 1.5}], r"category number 2 has the id 1\.5"),
+        ([{**CAT, "id": True}], "category number 1 has the id True"),
         ([{**CAT, "name": None}], "has the name None for category 1, expected the name of a class"),
         ([{**CAT, "name": " , "}], "has the name ' , ' for category 1"),
         ([{**CAT, "name": 3}], "has the name 3 for category 1"),
         ([{**CAT, "isthing": "maybe"}], "category 1: isthing 'maybe' is no flag: expected 1 or 0"),
-        ([CAT, CAT], "each with a distinct id, but 1 is listed twice"),
-        ([], "must list categories"),
-        ({"1": "cat"}, "has no categories in COCO's form"),
-        (["cat"], "has no categories in COCO's form"),
-        (None, "has no categories in COCO's form"),
+        ([CAT, {**DOG, "id": 1}], "categories .* and .* have the same id 1, expected distinct ids"),
+        ([], "has no categories, expected a list of id and name"),
+        ({"1": "cat"}, "categories is .*, expected a list"),
+        (["cat"], "entry 1 of categories is 'cat', expected a JSON object"),
+        (None, "categories is None, expected a list"),
     ],
 )
 def test_refused(categories: Any, message: str, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=message):
         read(tmp_path, categories)
+
+
+def test_equal_categories_are_read_once(tmp_path: Path) -> None:
+    assert read(tmp_path, [CAT, {**CAT, "id": "1"}, DOG]) == read(tmp_path, [CAT, DOG])
 
 
 def test_the_category_of_a_roboflow_project(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

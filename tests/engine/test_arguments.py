@@ -32,6 +32,7 @@ def test_detectron2_flags() -> None:
         "weights": None,
         "allow_partial": False,
         "skip_bad": False,
+        "strict": False,
         "vocabulary": [],
         "compare": False,
         "save_predictions": False,

@@ -51,6 +51,13 @@ DATA_KEYS: tuple[Key, ...] = (
         SWITCH,
         "skip images that cannot be decoded and log them, instead of stopping",
     ),
+    Key(
+        "DATASETS.STRICT",
+        False,
+        "result",
+        SWITCH,
+        "refuse instance annotations with objects without a mask, instead of leaving these objects out",
+    ),
     # Loaders
     Key("DATALOADER.NUM_WORKERS", 4, "cost", whole(0, 1_024, "processes"), "processes that load images for each GPU"),
     Key(

@@ -6,7 +6,12 @@ from pathlib import Path
 from frozenseg.data.formats.annotation_file import existing_path, read_annotations
 from frozenseg.data.metadata import Metadata
 from frozenseg.errors import DataError
+from frozenseg.log import get_logger, warn_once
+from frozenseg.structures.coco_file import entries_of, image_size, read_images
+from frozenseg.structures.coco_objects import read_objects
 from frozenseg.structures.record import Record
+
+logger = get_logger(__name__)
 
 FILE_FIELDS = ("file_name", "pan_seg_file_name", "sem_seg_file_name", "instance_file_name")
 
@@ -38,31 +43,48 @@ def validate_records(
                 )
 
 
-def validate_objects(records: Sequence[Record], metadata: Metadata) -> None:
+def validate_objects(records: Sequence[Record], metadata: Metadata, strict: bool = False) -> None:
     """Check the file of instance annotations of a panoptic data set, which is needed for AP at the end of a run.
 
     Args:
         records: records of the data set; if they have ``annotations``, they were read from this file, and nothing is
             checked again.
         metadata: with ``json_file``, None if there are no instance annotations.
+        strict: refuse objects without a mask instead of leaving them out.
 
     Raises:
-        DataError: the file is missing, is not in COCO's format, lacks an image, or has an unknown category.
+        DataError: the file is missing, is not in COCO's format, lacks an image, or has an invalid object.
     """
     if not metadata.json_file or any("annotations" in record for record in records):
         return
     path = existing_path(metadata, "json_file", "file of instance annotations")
-    content = read_annotations(path)
-    try:
-        images = {image["id"] for image in content["images"]}
-        categories = [item["category_id"] for item in content["annotations"]]
-    except (KeyError, TypeError) as error:
+    content, name = read_annotations(path), str(path)
+    images, image_findings = read_images(content, name)
+    if lacking := [record["image_id"] for record in records if record["image_id"] not in images]:
         raise DataError(
-            f"The instance annotations {path} are not in COCO's format: {error} is missing or wrong; "
-            f"{metadata.repair_advice}."
-        ) from error
-    things = metadata.thing_contiguous_ids
-    problems = [f"lack image {record['image_id']}" for record in records if record["image_id"] not in images]
-    problems += [f"have the category {number}, which is not a thing" for number in categories if number not in things]
-    if problems:
-        raise DataError(f"The instance annotations {path} {problems[0]} of {metadata.name}; {metadata.repair_advice}.")
+            f"The instance annotations {path} lack image {lacking[0]} of {metadata.name}; {metadata.repair_advice}."
+        )
+    sizes = {image: image_size(entry) for image, entry in images.items()}
+    things = f"the things of {metadata.name}"
+    entries = entries_of(content, "annotations", name)
+    _, findings = read_objects(entries, sizes, metadata.thing_contiguous_ids, name, things)
+    if strict:
+        findings.refuse_left_out()
+    for sentence in (*image_findings.sentences(), *findings.sentences()):
+        warn_once(logger, "%s", sentence)
+
+
+def refuse_objects_without_mask(records: Sequence[Record], metadata: Metadata) -> None:
+    """Raise an error if objects of a data set were left out because they have no mask (DATASETS.STRICT).
+
+    Raises:
+        DataError: the message has their number and the first of them.
+    """
+    names = [name for record in records for name in record.get("without_mask", ())]
+    if names:
+        total = len(names) + sum(len(record.get("annotations", ())) for record in records)
+        raise DataError(
+            f"{len(names)} of {total} objects of {metadata.json_file} have no mask (first: {names[0]}), expected a "
+            "mask for every object: add the masks, or run without --strict (DATASETS.STRICT) to leave these objects "
+            "out."
+        )

@@ -1,11 +1,11 @@
 """Reading of annotation files: JSON as a whole, with errors that name the file and how to prepare it."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 from frozenseg.data.metadata import Metadata
 from frozenseg.errors import DataError, MissingDataError
+from frozenseg.structures.json_files import read_json
 
 JsonObject = dict[str, Any]
 
@@ -16,10 +16,7 @@ def read_annotations(path: str | Path) -> JsonObject:
     Raises:
         DataError: it is not JSON, or not an object.
     """
-    try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DataError(f"The annotation file {path} cannot be read as JSON ({error}): get it again.") from error
+    content = read_json(path, "annotation file")
     if not isinstance(content, dict):
         raise DataError(f"The annotation file {path} is not in COCO's format: a JSON object is expected at the top.")
     return content

@@ -9,10 +9,10 @@ from frozenseg.errors import DataError
 from frozenseg.evaluation.class_table import PERCENT
 from frozenseg.evaluation.coco_ap import precision_by_category, score_masks
 from frozenseg.evaluation.coco_ground_truth import read_coco_ground_truth
-from frozenseg.evaluation.json_files import read_json
 from frozenseg.evaluation.prediction_file_metrics.result_file import read_result_lines
 from frozenseg.evaluation.prediction_file_metrics.scores import FileScores, by_category
 from frozenseg.evaluation.result_lines import ResultLine
+from frozenseg.structures.json_files import read_json
 
 NO_LINES = "The result file has no line: every object is missed, and AP is 0."
 ZERO_AP = (

@@ -12,7 +12,6 @@ import numpy as np
 
 from frozenseg.errors import DataError
 from frozenseg.evaluation.class_table import ClassTable
-from frozenseg.evaluation.json_files import read_json
 from frozenseg.evaluation.panoptic_quality import PanopticQuality
 from frozenseg.evaluation.prediction_file_metrics.annotation_faults import annotation_notes
 from frozenseg.evaluation.prediction_file_metrics.entries import KnownIds
@@ -30,6 +29,7 @@ from frozenseg.evaluation.prediction_file_metrics.scores import (
     check_same_images,
     compare_all,
 )
+from frozenseg.structures.json_files import read_json
 from frozenseg.structures.record import ImageId
 
 GROUND_TRUTH, PREDICTIONS = "ground truth", "predictions"

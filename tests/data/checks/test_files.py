@@ -5,12 +5,14 @@ import json
 import pytest
 
 from frozenseg.data import Metadata
-from frozenseg.data.checks.files import validate_objects, validate_records
+from frozenseg.data.checks.files import refuse_objects_without_mask, validate_objects, validate_records
 from frozenseg.errors import DataError
 from frozenseg.vocabulary import Vocabulary
 
 CLASSES = {"vocabulary": Vocabulary.parse("cat"), "category_ids": (7,)}
 METADATA = Metadata(name="mine", prepare_command="bake it")
+IMAGES = [{"id": number, "height": 9, "width": 9} for number in range(10)]
+OBJECT = {"id": 5, "image_id": 3, "category_id": 7, "segmentation": [[0, 0, 9, 0, 9, 9]]}
 
 
 @pytest.fixture
@@ -58,8 +60,11 @@ def test_empty_data_set():
         (None, "mine: the file of instance annotations .*objects.json does not exist; bake it"),
         ({"images": [], "annotations": []}, "objects.json lack image 0 of mine; bake it"),
         ({"images": [{"id": n} for n in range(9)], "annotations": []}, "lack image 9 of mine"),
-        ({"images": [{"id": n} for n in range(10)], "annotations": [{"category_id": 8}]}, "have the category 8"),
-        ({"images": [{"id": 0}]}, "not in COCO's format: 'annotations' is missing"),
+        (
+            {"images": IMAGES, "annotations": [{**OBJECT, "category_id": 8}]},
+            "object 5 has the category_id 8, expected one of the things of mine",
+        ),
+        ({"images": IMAGES}, "not in COCO's format: annotations is missing, expected a list"),
     ],
 )
 def test_objects_are_checked_before_a_run_needs_them(records, tmp_path, content, message):
@@ -75,9 +80,19 @@ def test_objects_are_checked_before_a_run_needs_them(records, tmp_path, content,
 
 def test_right_objects_pass(records, tmp_path):
     path = tmp_path / "objects.json"
-    content = {"images": [{"id": n} for n in range(11)], "annotations": [{"category_id": 7}]}
-    path.write_text(json.dumps(content), encoding="utf-8")
-    validate_objects(
-        records,
-        Metadata(name="mine", json_file=str(path), prepare_command="bake it", **CLASSES),
-    )
+    path.write_text(json.dumps({"images": IMAGES, "annotations": [OBJECT]}), encoding="utf-8")
+    metadata = Metadata(name="mine", json_file=str(path), prepare_command="bake it", **CLASSES)
+    validate_objects(records, metadata, strict=True)
+
+
+def test_objects_without_a_mask_are_left_out_or_refused(records, tmp_path):
+    path = tmp_path / "objects.json"
+    boxes = [{**OBJECT, "id": number, "segmentation": []} for number in (6, 8)]
+    path.write_text(json.dumps({"images": IMAGES, "annotations": [OBJECT, *boxes]}), encoding="utf-8")
+    metadata = Metadata(name="mine", json_file=str(path), **CLASSES)
+    validate_objects(records, metadata)
+    with pytest.raises(DataError, match=r"2 of 3 objects of .* have a box only \(first: object 6\), expected"):
+        validate_objects(records, metadata, strict=True)
+    records[3] |= {"annotations": [{}], "without_mask": ["object 6", "object 8"]}
+    with pytest.raises(DataError, match=r"2 of 3 objects of .*objects.json have no mask \(first: object 6\), expected"):
+        refuse_objects_without_mask(records, metadata)

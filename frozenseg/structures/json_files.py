@@ -12,7 +12,7 @@ def read_json(path: str | Path, kind: str) -> Any:
 
     Args:
         path: the file.
-        kind: ``ground truth`` or ``predictions``, for messages.
+        kind: such as ``ground truth`` or ``predictions``, for messages.
 
     Raises:
         DataError: the file is missing or not JSON.

@@ -3,7 +3,7 @@
 from PIL import Image
 
 from frozenseg.data.images import HeightWidth, check_size, orientation_swaps_sides, read_image
-from frozenseg.structures.label_files import image_size
+from frozenseg.structures.label_files import stored_size
 from frozenseg.structures.record import Record
 
 ANNOTATION_IMAGES = ("pan_seg_file_name", "sem_seg_file_name", "instance_file_name")
@@ -31,4 +31,4 @@ def _annotated_size(record: Record) -> HeightWidth | None:
     if not orientation_swaps_sides(record["file_name"]):
         return None  # the size is the same in both orientations: annotations need not be opened
     files = [record[field] for field in ANNOTATION_IMAGES if field in record]
-    return image_size(files[0]) if files else None
+    return stored_size(files[0]) if files else None

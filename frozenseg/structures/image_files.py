@@ -10,7 +10,7 @@ from PIL import Image, UnidentifiedImageError
 
 from frozenseg.errors import DataError
 
-REPLACE = "replace it"
+DEFAULT_ADVICE = "replace it"
 FIRST_BYTES = 512
 # formats that Pillow identifies but draws with other programs, or cannot decode to pixels
 VECTOR_FORMATS = frozenset({"EPS", "WMF", "EMF", "PDF"})
@@ -18,7 +18,7 @@ PHOTO_FORMATS = frozenset({"MPO"})
 CONTENTS = (  # bytes, their offset in the file, what they are, and what to do
     (b"version https://git-lfs", 0, "a pointer of Git LFS", "run `git lfs pull`"),
     (b"<svg", 0, "an SVG drawing", "export it as PNG"),
-    (b"<?xml", 0, "an XML file", REPLACE),
+    (b"<?xml", 0, "an XML file", DEFAULT_ADVICE),
     (b"<!doctype", 0, "a web page", "download it again"),
     (b"<html", 0, "a web page", "download it again"),
     (b"%pdf", 0, "a PDF document", "export it as PNG"),
@@ -34,7 +34,7 @@ CONTENTS = (  # bytes, their offset in the file, what they are, and what to do
 
 
 @contextmanager
-def opened_image(source: str | Path | BinaryIO, name: str = "", advice: str = REPLACE) -> Iterator[Image.Image]:
+def opened_image(source: str | Path | BinaryIO, name: str = "", advice: str = DEFAULT_ADVICE) -> Iterator[Image.Image]:
     """Open an image file and decode its first frame.
 
     Args:
@@ -110,5 +110,5 @@ def _identify(source: str | Path | BinaryIO) -> tuple[str, str]:
         return "a file of zeros", ""
     for start, offset, kind, advice in CONTENTS:
         if lower[offset : offset + len(start)] == start:
-            return kind, "" if advice == REPLACE else advice
+            return kind, "" if advice == DEFAULT_ADVICE else advice
     return "unknown format", ""

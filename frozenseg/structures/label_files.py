@@ -54,7 +54,7 @@ def read_segment_colours(path: str | Path) -> Image.Image:
         return image.convert("RGB")
 
 
-def image_size(path: str | Path) -> tuple[int, int] | None:
+def stored_size(path: str | Path) -> tuple[int, int] | None:
     """Return height and width of an image as stored, from its header; None if it cannot be read."""
     try:
         with Image.open(path) as image:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from frozenseg.data.formats.annotation_file import existing_path
-from frozenseg.data.formats.label_pairs import LabelPairs, pair_files
+from frozenseg.data.formats.label_pairs import FilePairs, pair_files
 from frozenseg.data.metadata import Metadata
 from frozenseg.errors import DataError
 from frozenseg.log import get_logger, warn_once
@@ -61,7 +61,7 @@ def load_label_images(metadata: Metadata) -> list[Record]:
     ]
 
 
-def _reason(paired: LabelPairs, label_root: Path) -> str:
+def _reason(paired: FilePairs, label_root: Path) -> str:
     """Return what is known about files that do not belong together, for the message."""
     if not paired.unpaired_labels:
         suffixes = {path.suffix.lower() for path in walk_files(label_root)}

@@ -19,7 +19,7 @@ IMAGE_ENDINGS = ("", "_leftImg8bit", "_image", "_rgb", "_sat")
 Pair = tuple[Path, Path]  # image, label image
 
 
-class LabelPairs(NamedTuple):
+class FilePairs(NamedTuple):
     """Images with their label images.
 
     Attributes:
@@ -35,7 +35,7 @@ class LabelPairs(NamedTuple):
     unpaired_labels: list[str]
 
 
-def pair_files(image_root: Path, label_root: Path, ending: str = "") -> LabelPairs:
+def pair_files(image_root: Path, label_root: Path, ending: str = "") -> FilePairs:
     """Pair the images of a folder with the label images of a folder, which may be the same.
 
     Two files belong together if their paths inside the folders are equal up to the suffix, regardless of capitals if no
@@ -54,7 +54,7 @@ def pair_files(image_root: Path, label_root: Path, ending: str = "") -> LabelPai
     if not pairs:
         ending, pairs = _pairs_with_ending(images, labels, [ending] if ending else LABEL_ENDINGS)
     used = {path for pair in pairs.values() for path in pair}
-    return LabelPairs(pairs, ending, _unused(images, used), _unused(labels, used))
+    return FilePairs(pairs, ending, _unused(images, used), _unused(labels, used))
 
 
 def _files(image_root: Path, label_root: Path) -> tuple[dict[str, Path], dict[str, Path]]:

@@ -10,7 +10,7 @@ from typing import TypeVar
 from frozenseg.atomic import replacing
 from frozenseg.errors import DataError
 from frozenseg.log import get_logger
-from frozenseg.structures.label_files import image_size
+from frozenseg.structures.label_files import stored_size
 
 logger = get_logger(__name__)
 UNPACK = "unpack the download again"
@@ -48,7 +48,7 @@ def check_image_size(image: Path, labels: Path, shape: tuple[int, ...]) -> None:
     Raises:
         DataError: the image is missing, cannot be decoded or has another size.
     """
-    size = image_size(image)
+    size = stored_size(image)
     if size is None and not image.exists():
         raise DataError(f"The image {image} of the labels {labels} does not exist.")
     if size is None:

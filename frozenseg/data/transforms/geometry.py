@@ -11,7 +11,8 @@ from PIL import Image
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional
 
-HeightWidth = tuple[int, int]
+from frozenseg.data.images import HeightWidth as HeightWidth
+
 IMAGE_PADDING = 128
 
 

@@ -5,6 +5,7 @@ Letters: Q queries, C classes, height×width the output.
 
 import torch
 
+from frozenseg.cache import GIB
 from frozenseg.device import available_memory
 from frozenseg.errors import DataError
 from frozenseg.log import get_logger, warn_once
@@ -14,7 +15,6 @@ from frozenseg.modeling.postprocess.restore_size import MAX_VALUES
 from frozenseg.structures.image_list import ImageSize
 
 logger = get_logger(__name__)
-GIB = 2**30
 UNCHECKED = GIB  # outputs that need less are not compared with the available memory
 LARGE_SHARE = 0.5  # of the available memory; a larger estimate is logged
 FLOAT, LABEL, ID = 4, 8, 4  # bytes of a value

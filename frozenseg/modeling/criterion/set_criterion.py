@@ -71,7 +71,7 @@ class SetCriterion(nn.Module):
         self.statistics = MatchStatistics()
         empty_weight = torch.ones(classes + 1)
         empty_weight[-1] = void_weight
-        self.void_counts = bool(empty_weight[-1] > 0)
+        self.void_counts = void_weight >= torch.finfo(empty_weight.dtype).tiny
         self.register_buffer("empty_weight", empty_weight)
 
     @classmethod

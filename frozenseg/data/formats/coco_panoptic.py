@@ -36,6 +36,7 @@ def load_coco_panoptic(metadata: Metadata) -> list[Record]:
     image_paths = ImagePaths(existing_path(metadata, "image_root", "image folder"), panoptic_json)
     panoptic_root = existing_path(metadata, "panoptic_root", "folder of panoptic PNGs")
     png_paths = ImagePaths(panoptic_root, panoptic_json, "masks=")
+    label_paths = ImagePaths(metadata.sem_seg_root, panoptic_json, "labels=") if metadata.sem_seg_root else None
     content, convert = read_annotations(panoptic_json), segment_converter(metadata)
     refuse_other_categories(metadata, panoptic_json, content.get("categories"))
     try:
@@ -44,13 +45,15 @@ def load_coco_panoptic(metadata: Metadata) -> list[Record]:
         records = [
             {
                 **_image_fields(metadata, image_paths, images[entry["image_id"]], entry["file_name"]),
+                **({} if label_paths is None else {"sem_seg_file_name": label_paths.resolve(entry["file_name"])}),
                 "pan_seg_file_name": png_paths.resolve(entry["file_name"]),
                 "segments_info": [convert(segment) for segment in entry["segments_info"]],
             }
             for entry in content["annotations"]
         ]
-        for paths in (image_paths, png_paths):
-            paths.report()
+        for paths in (image_paths, png_paths, label_paths):
+            if paths is not None:
+                paths.report()
         return records
     except (KeyError, TypeError) as error:
         raise DataError(
@@ -61,15 +64,12 @@ def load_coco_panoptic(metadata: Metadata) -> list[Record]:
 
 def _image_fields(metadata: Metadata, paths: ImagePaths, image: JsonObject, png: str) -> Record:
     suffix = metadata.image_suffix
-    fields = {
+    return {
         "file_name": paths.resolve(Path(png).stem + suffix if suffix else image["file_name"]),
         "image_id": image["id"],
         "height": image["height"],
         "width": image["width"],
     }
-    if metadata.sem_seg_root:
-        fields["sem_seg_file_name"] = str(Path(metadata.sem_seg_root) / png)
-    return fields
 
 
 def segment_converter(metadata: Metadata) -> SegmentConverter:

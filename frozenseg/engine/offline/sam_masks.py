@@ -11,7 +11,8 @@ from torchvision.transforms.v2 import functional
 from frozenseg import distributed
 from frozenseg.config import CfgNode
 from frozenseg.data.catalog import DatasetCatalog
-from frozenseg.data.images import read_image
+from frozenseg.data.checks.files import FILE_FIELDS
+from frozenseg.data.record_images import read_record_image
 from frozenseg.device import pick_device
 from frozenseg.engine.offline.released_masks import read_released_masks
 from frozenseg.errors import ConfigError, DataError
@@ -21,29 +22,30 @@ from frozenseg.modeling.frozen import precision_named
 from frozenseg.modeling.sam.automatic_masks.proposal_cache import ProposalCache
 from frozenseg.modeling.sam.automatic_masks.proposals import Proposals, propose_masks
 from frozenseg.modeling.sam.build import build_sam
+from frozenseg.structures.record import Record
 
 logger = get_logger(__name__)
 MIB = 2**20
 
 
 class ImageFiles(Dataset[Tensor | str]):
-    """Images by file, (3, H, W) uint8 RGB; the error message instead of an image that cannot be decoded.
+    """Images of records, (3, H, W) uint8 RGB; the error message instead of an image that cannot be decoded.
 
     Args:
-        files: paths of the images.
+        records: one for each image.
     """
 
-    def __init__(self, files: Sequence[str]) -> None:
-        self.files = files
+    def __init__(self, records: Sequence[Record]) -> None:
+        self.records = records
 
     def __len__(self) -> int:
         """Return the number of images."""
-        return len(self.files)
+        return len(self.records)
 
     def __getitem__(self, index: int) -> Tensor | str:
         """Read an image."""
         try:
-            image: Tensor = functional.pil_to_tensor(read_image(self.files[index]))
+            image: Tensor = functional.pil_to_tensor(read_record_image(self.records[index]))
         except DataError as error:
             return str(error)
         return image
@@ -62,7 +64,8 @@ def fill_mask_cache(cfg: CfgNode, names: Sequence[str], released: Path | None = 
         ConfigError: TEST.USE_SAM_MASKS is False.
         DataError: a data set is unknown, or an image or its pickle cannot be read and SKIP_BAD is off.
     """
-    all_files = sorted({record["file_name"] for name in names for record in DatasetCatalog.get(name)})
+    record_of = {record["file_name"]: record for name in names for record in DatasetCatalog.get(name)}
+    all_files = sorted(record_of)
     files = all_files[distributed.rank() :: distributed.world_size()]
     ensemble = ProposalEnsemble.from_config(cfg)
     if ensemble is None:
@@ -79,7 +82,11 @@ def fill_mask_cache(cfg: CfgNode, names: Sequence[str], released: Path | None = 
         size = (image.shape[1], image.shape[2])
         return read_released_masks(released / f"{Path(file).stem}.pkl", size, sam.image_size)
 
-    loader = DataLoader(ImageFiles(files), batch_size=None, num_workers=cfg.DATALOADER.NUM_WORKERS)
+    loader = DataLoader(
+        ImageFiles([_image_fields(record_of[file]) for file in files]),
+        batch_size=None,
+        num_workers=cfg.DATALOADER.NUM_WORKERS,
+    )
     added, skipped, size = 0, 0, 0
     quiet = not distributed.is_main_process()
     for file, image in zip(files, progress(loader, "SAM proposals", len(files), quiet), strict=True):
@@ -96,6 +103,11 @@ def fill_mask_cache(cfg: CfgNode, names: Sequence[str], released: Path | None = 
             logger.warning("Skipped: %s", error)
     _log_counts(len(all_files), added, skipped, size, cache.folder)
     return 0
+
+
+def _image_fields(record: Record) -> Record:
+    """Return the fields of a record that decide about its image."""
+    return {field: record[field] for field in ("height", "width", *FILE_FIELDS) if field in record}
 
 
 def _log_counts(images: int, added: int, skipped: int, size: int, folder: Path) -> None:

@@ -36,6 +36,7 @@ from frozenseg.evaluation.types import TaskResults
 from frozenseg.log import get_logger
 from frozenseg.modeling.pretrained import weights_file
 from frozenseg.output_paths import file_in_the_way
+from frozenseg.registry import META_ARCH, PIXEL_DECODER, TRANSFORMER_DECODER
 
 logger = get_logger(__name__)
 
@@ -72,14 +73,17 @@ def check(cfg: CfgNode, eval_only: bool) -> None:
         eval_only: True for an evaluation without training.
 
     Raises:
-        ConfigError: no data set to train or evaluate on, an invalid rule for checkpoints, or a file in the way of a
-            cache folder.
+        ConfigError: no data set to train or evaluate on, an unknown part of the model, or a file in the way of a cache
+            folder.
         CheckpointError: MODEL.WEIGHTS does not exist.
     """
     if not cfg.DATASETS.TRAIN:
         raise ConfigError("DATASETS.TRAIN is empty: name the data set with the classes that the model is trained on.")
     if eval_only and not cfg.DATASETS.TEST:
         raise ConfigError("DATASETS.TEST is empty: name the data sets to evaluate on.")
+    META_ARCH.look_up(cfg.MODEL.META_ARCHITECTURE)
+    PIXEL_DECODER.look_up(cfg.MODEL.SEM_SEG_HEAD.PIXEL_DECODER_NAME)
+    TRANSFORMER_DECODER.look_up(cfg.MODEL.MASK_FORMER.TRANSFORMER_DECODER_NAME)
     KeepPolicy.from_config(cfg)
     caches = {"MODEL.TEXT_CACHE_DIR": cfg.MODEL.TEXT_CACHE_DIR, "TEST.SAM_MASK_CACHE": cfg.TEST.SAM_MASK_CACHE}
     for name, folder in caches.items():

@@ -32,6 +32,30 @@ def test_weights_must_exist(tmp_path: Path, cfg: CfgNode) -> None:
     check(cfg, eval_only=False)  # the content is checked when the file is read
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["MODEL.META_ARCHITECTURE", "FrozenSegg"], "Unknown meta-architecture 'FrozenSegg'. Did you mean 'FrozenSeg'"),
+        (["MODEL.SEM_SEG_HEAD.PIXEL_DECODER_NAME", "FPN"], "Unknown pixel decoder 'FPN'"),
+        (["MODEL.MASK_FORMER.TRANSFORMER_DECODER_NAME", "MultiScaleDecoder"], "Unknown transformer decoder"),
+    ],
+)
+def test_unknown_parts_of_the_model_are_refused_before_it_is_built(
+    options: list[str], message: str, cfg: CfgNode
+) -> None:
+    cfg.merge_from_list(["DATASETS.TRAIN", ["toyworld_train"], *options])
+    with pytest.raises(ConfigError, match=message):
+        check(cfg, eval_only=False)
+
+
+@pytest.mark.parametrize("key", ["MODEL.TEXT_CACHE_DIR", "TEST.SAM_MASK_CACHE"])
+def test_a_file_in_the_way_of_a_cache_folder(key: str, cfg: CfgNode, tmp_path: Path) -> None:
+    (tmp_path / "taken").write_bytes(b"")
+    cfg.merge_from_list(["DATASETS.TRAIN", ["toyworld_train"], key, str(tmp_path / "taken/cache")])
+    with pytest.raises(ConfigError, match=rf"{key} is '.*/cache', which cannot be a folder \(.*/taken is a file\)"):
+        check(cfg, eval_only=False)
+
+
 def test_the_plan_is_logged(cfg: CfgNode, caplog: pytest.LogCaptureFixture) -> None:
     cfg.DATASETS.TRAIN = ["toyworld_train"]
     cfg.SOLVER.IMAGES_AT_ONCE = 4

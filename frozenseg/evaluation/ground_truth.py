@@ -5,7 +5,9 @@ it is read when a metric needs it.
 """
 
 from collections.abc import Callable, Iterable
-from typing import Literal, overload
+from typing import Any, Literal, overload
+
+import numpy as np
 
 from frozenseg.evaluation.panoptic_matching import PanopticMap
 from frozenseg.structures.label_files import read_labels, read_segment_runs
@@ -41,7 +43,16 @@ def read_ground_truths(kinds: Iterable[GroundTruthKind], record: Record) -> dict
 
 def _segments(record: Record) -> PanopticMap:
     ids = read_segment_runs(ground_truth_file(record, "pan_seg_file_name"))
-    return PanopticMap.from_segments(ids, record["segments_info"])
+    return PanopticMap.from_segments(ids, _with_areas(record["segments_info"], ids))
+
+
+def _with_areas(segments: list[dict[str, Any]], ids: Runs) -> list[dict[str, Any]]:
+    """Return segments with the number of their pixels where the annotation has no area."""
+    if all("area" in segment for segment in segments):
+        return segments
+    values, runs = np.unique(ids.values, return_inverse=True)
+    pixels = dict(zip(values.tolist(), np.bincount(runs, ids.lengths()).astype(int).tolist(), strict=True))
+    return [{"area": pixels.get(segment["id"], 0), **segment} for segment in segments]
 
 
 def _labels(record: Record) -> Runs:

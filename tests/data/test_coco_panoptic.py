@@ -11,6 +11,7 @@ from PIL import Image
 from frozenseg.data import DatasetCatalog, Metadata, MetadataCatalog
 from frozenseg.data.formats.coco_panoptic import load_coco_panoptic
 from frozenseg.errors import DataError
+from frozenseg.evaluation.ground_truth import ground_truth_of
 from frozenseg.structures.panoptic import rgb_to_id
 
 
@@ -89,17 +90,76 @@ def test_broken_json(broken):
 
 def test_json_of_another_format(broken):
     (broken / "panoptic.json").write_text('{"images": []}', encoding="utf-8")
-    with pytest.raises(DataError, match="not in COCO panoptic format: 'annotations' is missing"):
+    with pytest.raises(DataError, match="not in COCO's format: annotations is missing, expected a list"):
         DatasetCatalog.get("toyworld_train")
 
 
 def test_annotation_without_its_image(broken):
     edit(broken / "panoptic.json", lambda content: content["images"].pop())
-    with pytest.raises(DataError, match="not in COCO panoptic format: 6 is missing or has no counterpart"):
+    with pytest.raises(DataError, match="entry 6 of annotations has the image_id 6, expected one of its images"):
         DatasetCatalog.get("toyworld_train")
 
 
 def test_unknown_category(broken):
     edit(broken / "panoptic.json", lambda content: content["annotations"][0]["segments_info"][0].update(category_id=77))
-    with pytest.raises(DataError, match="has category 77, which is not one of toyworld_train"):
+    with pytest.raises(DataError, match="image 1: segment .* has the category_id 77, expected one of toyworld_train"):
         DatasetCatalog.get("toyworld_train")
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"id": 0}, "a segment has the id 0, expected an integer from 1 to 16777215"),
+        ({"id": -3}, "a segment has the id -3"),
+        ({"id": 2**24}, "a segment has the id 16777216"),
+        ({"id": "a"}, "a segment has the id 'a'"),
+        ({"id": None}, "a segment has the id None"),
+        ({"iscrowd": "maybe"}, "its iscrowd is 'maybe', expected 0 or 1"),
+        ({"category_id": None}, "has the category_id None, expected one of toyworld_train"),
+    ],
+)
+def test_invalid_segments_are_named(broken, fields, message):
+    edit(broken / "panoptic.json", lambda content: content["annotations"][0]["segments_info"][0].update(fields))
+    with pytest.raises(DataError, match=rf"panoptic.json[:,] image 1: .*{message}"):
+        DatasetCatalog.get("toyworld_train")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda entry: entry.pop("segments_info"), "image 1.*segments_info is missing, expected a list"),
+        (lambda entry: entry.update(segments_info=[3]), "entry 1 of segments_info is 3, expected a JSON object"),
+        (lambda entry: entry.pop("file_name"), "the file name None is no path"),
+        (lambda entry: entry.update(image_id=[1]), r"entry 1 of annotations has the image_id \[1\], expected one of"),
+        (lambda entry: entry.update(image_id=2), "image 2 is listed twice in annotations"),
+        (lambda entry: entry["segments_info"].append(entry["segments_info"][0]), "have the same id .* distinct ids"),
+    ],
+)
+def test_invalid_entries_are_named(broken, change, message):
+    edit(broken / "panoptic.json", lambda content: change(content["annotations"][0]))
+    with pytest.raises(DataError, match=message):
+        DatasetCatalog.get("toyworld_train")
+
+
+def test_ids_and_flags_in_text_are_read_and_areas_counted(broken):
+    expected = DatasetCatalog.get("toyworld_train")[0]
+
+    def change(content):
+        content["annotations"][0]["image_id"] = "1"
+        for segment in content["annotations"][0]["segments_info"]:
+            segment |= {"id": str(segment["id"]), "category_id": str(segment["category_id"]), "iscrowd": "false"}
+            del segment["area"]
+
+    edit(broken / "panoptic.json", change)
+    record = DatasetCatalog.get("toyworld_train")[0]
+    without_areas = [{key: value for key, value in item.items() if key != "area"} for item in expected["segments_info"]]
+    assert record["segments_info"] == without_areas
+    areas = ground_truth_of(record, "segments").areas.tolist()
+    assert areas == [segment["area"] for segment in expected["segments_info"]]
+
+
+def test_images_without_an_entry_are_counted(broken, caplog):
+    edit(broken / "panoptic.json", lambda content: content["annotations"].pop())
+    assert len(DatasetCatalog.get("toyworld_train")) == 5
+    assert "1 of 6 images of" in caplog.text
+    assert "have no entry in annotations: they are left out" in caplog.text

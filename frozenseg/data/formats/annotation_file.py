@@ -50,8 +50,8 @@ def refuse_repeated_images(metadata: Metadata, path: Path, image_ids: list[Any])
     Raises:
         DataError: an id is listed twice.
     """
-    known = set()
-    for image_id in image_ids:
+    known: set[str] = set()
+    for image_id in map(str, image_ids):
         if image_id in known:
             raise DataError(f"{path}: image {image_id} is listed twice; {metadata.repair_advice}.")
         known.add(image_id)

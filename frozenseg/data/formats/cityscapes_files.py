@@ -3,10 +3,11 @@
 from pathlib import Path
 
 from frozenseg.data.formats.annotation_file import existing_path, read_annotations, refuse_repeated_images
-from frozenseg.data.formats.coco_panoptic import segment_converter
+from frozenseg.data.formats.coco_panoptic import SegmentReader
 from frozenseg.data.known_categories import refuse_other_categories
 from frozenseg.data.metadata import Metadata
 from frozenseg.errors import DataError
+from frozenseg.structures.coco_file import entries_of
 from frozenseg.structures.record import Record
 
 IMAGE_ENDING = "_leftImg8bit.png"
@@ -50,20 +51,21 @@ def load_cityscapes_panoptic(metadata: Metadata) -> list[Record]:
     records = _records(metadata, sem_seg_file_name=LABEL_ENDING, instance_file_name=INSTANCE_ENDING)
     panoptic_json = existing_path(metadata, "panoptic_json", "annotation file")
     panoptic_root = existing_path(metadata, "panoptic_root", "folder of panoptic PNGs")
-    content, convert = read_annotations(panoptic_json), segment_converter(metadata)
+    content, segments = read_annotations(panoptic_json), SegmentReader(metadata)
     refuse_other_categories(metadata, panoptic_json, content.get("categories"))
-    try:
-        refuse_repeated_images(metadata, panoptic_json, [entry["image_id"] for entry in content["annotations"]])
-        annotations = {entry["image_id"]: entry for entry in content["annotations"]}
-        for record in records:
-            entry = annotations[record["image_id"]]
-            record["pan_seg_file_name"] = str(panoptic_root / entry["file_name"])
-            record["segments_info"] = [convert(segment) for segment in entry["segments_info"]]
-    except (KeyError, TypeError) as error:
-        raise DataError(
-            f"{panoptic_json} does not fit the images of {metadata.image_root}: {error} is missing; "
-            f"{metadata.prepare_command}."
-        ) from error
+    entries = entries_of(content, "annotations", str(panoptic_json))
+    listed = [entry.get("image_id") for entry in entries]
+    refuse_repeated_images(metadata, panoptic_json, listed)
+    annotations = dict(zip(listed, entries, strict=True))
+    for record in records:
+        image = record["image_id"]
+        if image not in annotations:
+            raise DataError(
+                f"{panoptic_json} does not fit the images of {metadata.image_root}: '{image}' is missing; "
+                f"{metadata.prepare_command}."
+            )
+        record["pan_seg_file_name"] = str(panoptic_root / str(annotations[image].get("file_name")))
+        record["segments_info"] = segments.read(annotations[image], image)
     return records
 
 

@@ -1,21 +1,23 @@
 """COCO panoptic format: one JSON of segments and one PNG of segment ids for each image → records."""
 
-from collections.abc import Callable
+from collections.abc import Collection
 from pathlib import Path
+from typing import Any
 
-from frozenseg.data.formats.annotation_file import (
-    JsonObject,
-    existing_path,
-    read_annotations,
-    refuse_repeated_images,
-)
+from frozenseg.data.formats.annotation_file import JsonObject, existing_path, read_annotations
 from frozenseg.data.formats.image_paths import ImagePaths
 from frozenseg.data.known_categories import refuse_other_categories
 from frozenseg.data.metadata import Metadata
-from frozenseg.errors import DataError
-from frozenseg.structures.record import Record
+from frozenseg.errors import DataError, shown
+from frozenseg.log import get_logger, warn_once
+from frozenseg.structures.coco_file import entries_of, read_images
+from frozenseg.structures.coco_values import existing_key, number_in, read_flag, refused
+from frozenseg.structures.findings import Findings
+from frozenseg.structures.panoptic import check_segment_ids
+from frozenseg.structures.record import ImageId, Record
+from frozenseg.structures.rle import whole_number
 
-SegmentConverter = Callable[[JsonObject], JsonObject]
+logger = get_logger(__name__)
 
 
 def load_coco_panoptic(metadata: Metadata) -> list[Record]:
@@ -37,63 +39,124 @@ def load_coco_panoptic(metadata: Metadata) -> list[Record]:
     panoptic_root = existing_path(metadata, "panoptic_root", "folder of panoptic PNGs")
     png_paths = ImagePaths(panoptic_root, panoptic_json, "masks=")
     label_paths = ImagePaths(metadata.sem_seg_root, panoptic_json, "labels=") if metadata.sem_seg_root else None
-    content, convert = read_annotations(panoptic_json), segment_converter(metadata)
+    content, segments = read_annotations(panoptic_json), SegmentReader(metadata)
     refuse_other_categories(metadata, panoptic_json, content.get("categories"))
+    images, findings = read_images(content, str(panoptic_json))
+    entries = entries_by_image(content, images, panoptic_json)
     try:
-        images = {image["id"]: image for image in content["images"]}
-        refuse_repeated_images(metadata, panoptic_json, [entry["image_id"] for entry in content["annotations"]])
         records = [
             {
-                **_image_fields(metadata, image_paths, images[entry["image_id"]], entry["file_name"]),
-                **({} if label_paths is None else {"sem_seg_file_name": label_paths.resolve(entry["file_name"])}),
-                "pan_seg_file_name": png_paths.resolve(entry["file_name"]),
-                "segments_info": [convert(segment) for segment in entry["segments_info"]],
+                **_image_fields(metadata, image_paths, images[image], entry.get("file_name")),
+                **({} if label_paths is None else {"sem_seg_file_name": label_paths.resolve(entry.get("file_name"))}),
+                "pan_seg_file_name": png_paths.resolve(entry.get("file_name")),
+                "segments_info": segments.read(entry, image),
             }
-            for entry in content["annotations"]
+            for image, entry in entries.items()
         ]
-        for paths in (image_paths, png_paths, label_paths):
-            if paths is not None:
-                paths.report()
-        return records
-    except (KeyError, TypeError) as error:
-        raise DataError(
-            f"{panoptic_json} is not in COCO panoptic format: {error} is missing or has no counterpart; "
-            f"{metadata.repair_advice}."
-        ) from error
+    except KeyError as error:
+        raise refused(str(panoptic_json), f"an image has no {error}, expected images with file_name") from error
+    for paths in (image_paths, png_paths, label_paths):
+        if paths is not None:
+            paths.report()
+    _report(findings, len(images) - len(records))
+    return records
 
 
-def _image_fields(metadata: Metadata, paths: ImagePaths, image: JsonObject, png: str) -> Record:
-    suffix = metadata.image_suffix
-    return {
-        "file_name": paths.resolve(Path(png).stem + suffix if suffix else image["file_name"]),
-        "image_id": image["id"],
-        "height": image["height"],
-        "width": image["width"],
-    }
+def entries_by_image(content: JsonObject, images: Collection[ImageId], path: Path) -> dict[ImageId, JsonObject]:
+    """Return the entries of ``annotations`` by image, in the order of the file.
 
+    Args:
+        content: the JSON.
+        images: ids of the images.
+        path: of the file, for messages.
 
-def segment_converter(metadata: Metadata) -> SegmentConverter:
-    """Return the function that converts a segment of the JSON into one of a record, with a contiguous category id.
-
-    It raises DataError if the data set does not have the category.
+    Raises:
+        DataError: an entry has no known image, or an image has two entries.
     """
-    contiguous_ids, isthing = metadata.contiguous_ids, metadata.vocabulary.isthing
-
-    def convert(segment: JsonObject) -> JsonObject:
-        category = segment["category_id"]
-        if category not in contiguous_ids:
-            raise DataError(
-                f"{metadata.panoptic_json}: segment {segment['id']} has category {category}, which is not one of "
-                f"{metadata.name}; {metadata.repair_advice}."
+    entries: dict[ImageId, JsonObject] = {}
+    for number, entry in enumerate(entries_of(content, "annotations", str(path)), start=1):
+        image = existing_key(entry.get("image_id"), images)
+        if image is None:
+            value = shown(entry["image_id"]) if "image_id" in entry else "(missing)"
+            raise refused(
+                str(path), f"entry {number} of annotations has the image_id {value}, expected one of its images"
             )
-        index = contiguous_ids[category]
-        return {
-            "id": segment["id"],
-            "category_id": index,
-            "isthing": isthing[index],
-            "iscrowd": segment.get("iscrowd", 0),
-            "area": segment["area"],
-            "bbox": segment["bbox"],
-        }
+        if image in entries:
+            raise refused(str(path), f"image {image} is listed twice in annotations, expected one entry for each image")
+        entries[image] = entry
+    return entries
 
-    return convert
+
+def _report(findings: Findings, unannotated: int) -> None:
+    for sentence in findings.sentences():
+        warn_once(logger, "%s", sentence)
+    if unannotated:
+        message = "%d of %d images of %s have no entry in annotations: they are left out."
+        warn_once(logger, message, unannotated, findings.total, findings.path)
+
+
+def _image_fields(metadata: Metadata, paths: ImagePaths, image: JsonObject, png: Any) -> Record:
+    suffix = metadata.image_suffix
+    fields: Record = {
+        "file_name": paths.resolve(Path(str(png)).stem + suffix if suffix else image["file_name"]),
+        "image_id": image["id"],
+    }
+    fields |= {side: image[side] for side in ("height", "width") if side in image}
+    return fields
+
+
+class SegmentReader:
+    """Reader of ``segments_info``: checked segments with contiguous category ids.
+
+    Args:
+        metadata: with ``panoptic_json``, ``vocabulary`` and ``category_ids``.
+    """
+
+    def __init__(self, metadata: Metadata) -> None:
+        self._path, self._name = str(metadata.panoptic_json), metadata.name
+        self._contiguous_ids, self._isthing = metadata.contiguous_ids, metadata.vocabulary.isthing
+
+    def read(self, entry: JsonObject, image: ImageId) -> list[JsonObject]:
+        """Return the segments of an image; one without a valid area has none.
+
+        Args:
+            entry: of the image, in ``annotations``.
+            image: id of the image, for messages.
+
+        Raises:
+            DataError: a segment has no valid id, category or iscrowd, or two segments have the same id.
+        """
+        segments = entries_of(entry, "segments_info", f"{self._path}, image {image}")
+        numbers = [number_in(segment.get("id")) for segment in segments]
+        ids = [
+            segment.get("id") if number is None else number for segment, number in zip(segments, numbers, strict=True)
+        ]
+        check_segment_ids(ids, f"{self._path}, image {image}")
+        return [self._convert(segment, identity, image) for segment, identity in zip(segments, ids, strict=True)]
+
+    def _convert(self, segment: JsonObject, identity: Any, image: ImageId) -> JsonObject:
+        category = existing_key(segment.get("category_id"), self._contiguous_ids)
+        if category is None:
+            value = shown(segment["category_id"]) if "category_id" in segment else "(missing)"
+            problem = f"segment {identity} has the category_id {value}, expected one of {self._name}"
+            raise self._refused(image, problem)
+        try:
+            iscrowd = int(read_flag(segment.get("iscrowd"), "iscrowd"))
+        except ValueError as error:
+            raise self._refused(image, f"segment {identity} cannot be read: {error}") from error
+        index = self._contiguous_ids[category]
+        converted = {"id": identity, "category_id": index, "isthing": self._isthing[index], "iscrowd": iscrowd}
+        area = whole_number(segment.get("area"))
+        if area is not None and area > 0:
+            converted["area"] = area
+        if isinstance(segment.get("bbox"), list):
+            converted["bbox"] = segment["bbox"]
+        return converted
+
+    def _refused(self, image: ImageId, problem: str) -> DataError:
+        return refused(self._path, f"image {image}: {problem}")
+
+
+def _number_or_value(value: Any) -> Any:
+    number = number_in(value)
+    return value if number is None else number

@@ -9,7 +9,7 @@ from frozenseg.data.metadata import Metadata
 from frozenseg.errors import DataError
 from frozenseg.vocabulary.names import letters_of
 
-SHOWN = 3  # differences in an error
+_SHOWN = 3  # differences in an error
 
 
 def refuse_other_categories(metadata: Metadata, path: Path, categories: Any) -> None:
@@ -43,7 +43,7 @@ def refuse_other_categories(metadata: Metadata, path: Path, categories: Any) -> 
     if differences:
         raise DataError(
             f"{path} is not of {metadata.name}: {len(differences)} of {len(listed)} categories have other names than "
-            f"the benchmark: {'; '.join(differences[:SHOWN])}{' …' if len(differences) > SHOWN else ''}. "
+            f"the benchmark: {'; '.join(differences[:_SHOWN])}{' …' if len(differences) > _SHOWN else ''}. "
             f"Use the file of this version of the benchmark; {metadata.prepare_command}."
         )
 

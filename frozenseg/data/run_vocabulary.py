@@ -15,7 +15,7 @@ from frozenseg.vocabulary.files import match_to_dataset, read_vocabulary_lines, 
 from frozenseg.vocabulary.name_checks import warn_of_names
 
 logger = get_logger(__name__)
-SHOWN = 3  # names in a warning
+_SHOWN = 3  # names in a warning
 
 
 def resolve_for_run(cfg: CfgNode, name: str) -> ResolvedDataset:
@@ -65,8 +65,8 @@ def _normalized(cfg: CfgNode, dataset: ResolvedDataset) -> ResolvedDataset:
                 dataset.name,
                 len(changed),
                 len(normal.synonyms),
-                ", ".join(changed[:SHOWN]),
-                " …" if len(changed) > SHOWN else "",
+                ", ".join(changed[:_SHOWN]),
+                " …" if len(changed) > _SHOWN else "",
             )
     warn_of_names(dataset.vocabulary.classes, dataset.name)
     return dataset

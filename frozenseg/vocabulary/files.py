@@ -13,7 +13,7 @@ from pathlib import Path
 
 from frozenseg.errors import DataError
 from frozenseg.log import get_logger
-from frozenseg.vocabulary.formats.class_file import ADVICE, ClassFile, read_class_file, refuse_many_lines
+from frozenseg.vocabulary.formats.class_file import CLASS_LIST_ADVICE, ClassFile, read_class_file, refuse_many_lines
 from frozenseg.vocabulary.formats.documents import read_document
 from frozenseg.vocabulary.formats.label_configs import read_label_config
 from frozenseg.vocabulary.formats.label_maps import read_colour_list, read_cvat_labelmap, read_tensorflow_label_map
@@ -53,7 +53,7 @@ def read_vocabulary_lines(path: str | Path) -> list[VocabularyLine]:
     file = read_class_file(path)
     classes, kind = _classes(file)
     if not classes:
-        raise DataError(f"The file of class names {file.path} has no class: {ADVICE}.")
+        raise DataError(f"The file of class names {file.path} has no class: {CLASS_LIST_ADVICE}.")
     ids = Counter(line.id for line in classes)
     if None in ids and len(ids) > 1:
         raise DataError(f"The file of class names {file.path} numbers some of its classes only: number all, or none.")

@@ -8,7 +8,7 @@ from frozenseg.vocabulary.names import normal_name
 
 logger = get_logger(__name__)
 MANY_CLASSES = 5000
-SHOWN = 3  # names in a warning
+_SHOWN = 3  # names in a warning
 LONGEST_SHOWN = 40  # characters of a name in a warning
 
 
@@ -61,11 +61,11 @@ def _doubled(classes: Sequence[Synonyms]) -> str:
         return ""
     examples = ", ".join(
         f"{before + 1} and {after + 1} ({shown_name(classes[before][0])}, {shown_name(classes[after][0])})"
-        for before, after in pairs[:SHOWN]
+        for before, after in pairs[:_SHOWN]
     )
     return (
         f"{len(pairs)} {'class has' if len(pairs) == 1 else 'classes have'} the name of another class, {examples}"
-        f"{' …' if len(pairs) > SHOWN else ''}, and only one of two such classes can be predicted; rename or remove it"
+        f"{' …' if len(pairs) > _SHOWN else ''}, and only one of two such classes can be predicted; rename or remove it"
     )
 
 
@@ -84,7 +84,7 @@ def _names(count: int) -> str:
 
 
 def _examples(names: Sequence[str]) -> str:
-    return ", ".join(map(shown_name, names[:SHOWN])) + (" …" if len(names) > SHOWN else "")
+    return ", ".join(map(shown_name, names[:_SHOWN])) + (" …" if len(names) > _SHOWN else "")
 
 
 def _many(classes: Sequence[Synonyms]) -> str:

@@ -7,7 +7,7 @@ from frozenseg.vocabulary.name_checks import shown_name
 
 logger = get_logger(__name__)
 SHORT = 40  # bytes; a name has at most one token a byte, and the sentences around it fill the rest
-SHOWN = 3  # names in a warning
+_SHOWN = 3  # names in a warning
 
 
 def warn_of_cut_names(tokenizer: Tokenizer, vocabulary: Vocabulary) -> None:
@@ -40,10 +40,10 @@ def cut_name_notes(tokenizer: Tokenizer, vocabulary: Vocabulary) -> list[str]:
     if cut:
         notes.append(f"the end of {len(cut)} of {len(vocabulary.synonyms)} names is not read, {_examples(cut)}")
     if alike:
-        pairs = [f"{classes[names[0]] + 1} and {classes[names[-1]] + 1}" for names in alike[:SHOWN]]
+        pairs = [f"{classes[names[0]] + 1} and {classes[names[-1]] + 1}" for names in alike[:_SHOWN]]
         notes.append(f"classes {', '.join(pairs)} are the same to the model, as the names differ behind it only")
     return notes
 
 
 def _examples(names: list[str]) -> str:
-    return ", ".join(map(shown_name, names[:SHOWN])) + (" …" if len(names) > SHOWN else "")
+    return ", ".join(map(shown_name, names[:_SHOWN])) + (" …" if len(names) > _SHOWN else "")

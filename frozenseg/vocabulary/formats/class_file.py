@@ -10,8 +10,8 @@ LARGEST_BYTES = 5_000_000  # 100 000 classes with 50 characters each
 MOST_LINES = 100_000
 LONGEST_LINE = 1000  # characters of a line with numbers or colours; longer ones are names only
 LONGEST_PROBLEM = 500  # characters of a message
-SHOWN = 60  # characters of a line in a message
-ADVICE = "write one line per class, such as cat,kitten"
+_SHOWN = 60  # characters of a line in a message
+CLASS_LIST_ADVICE = "write one line per class, such as cat,kitten"
 _BOMS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}[\s,;:=]")  # a colour in front of a name is no remark
 _HTML = re.compile(r"\s*<(!doctype html|html|head|body)\b", re.IGNORECASE)
@@ -54,7 +54,7 @@ def read_class_file(path: str | Path) -> ClassFile:
         if (size := path.stat().st_size) > LARGEST_BYTES:
             raise DataError(
                 f"The file of class names {path} has {size / 1e6:.0f} MB, expected at most {LARGEST_BYTES / 1e6:.0f} "
-                f"MB: {ADVICE}, without the annotations of images."
+                f"MB: {CLASS_LIST_ADVICE}, without the annotations of images."
             )
         text = _decoded(path.read_bytes())
     except (OSError, UnicodeDecodeError) as error:
@@ -64,9 +64,11 @@ def read_class_file(path: str | Path) -> ClassFile:
         ) from error
     for start, kind in _OTHER_FILES:
         if text.startswith(start):
-            raise DataError(f"The file of class names {path} is {kind}: {ADVICE}.")
+            raise DataError(f"The file of class names {path} is {kind}: {CLASS_LIST_ADVICE}.")
     if _HTML.match(text):
-        raise DataError(f"The file of class names {path} is a web page: download the file itself, or {ADVICE}.")
+        raise DataError(
+            f"The file of class names {path} is a web page: download the file itself, or {CLASS_LIST_ADVICE}."
+        )
     lines = enumerate(re.split(r"\r\n|\r|\n", text), start=1)
     return ClassFile(path, text, {number: line for number, line in lines if _has_content(line)})
 
@@ -80,7 +82,7 @@ def refuse_many_lines(file: ClassFile) -> None:
 def shortened(text: str) -> str:
     """Return a text in quotes for a message, cut if it is long."""
     text = text.strip()
-    return repr(text if len(text) <= SHOWN else f"{text[:SHOWN]}…")
+    return repr(text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…")
 
 
 def match_lines(file: ClassFile, pattern: re.Pattern[str]) -> dict[int, re.Match[str]] | None:

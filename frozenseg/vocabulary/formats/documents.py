@@ -13,7 +13,7 @@ import yaml
 from frozenseg.vocabulary.formats.class_file import ClassFile, shortened
 from frozenseg.vocabulary.line import Rgb, VocabularyLine, parse_colour, parse_flag, split_names
 
-KEYS = (  # of the member that holds the classes
+_KEYS = (  # of the member that holds the classes
     "categories", "names", "classes", "class_names", "labels", "id2label", "label2id", "label_map", "class_map",
     "default_mask_targets", "mask_targets", "default_classes",
 )  # fmt: skip
@@ -22,7 +22,7 @@ _NAME_FIELDS = ("name", "class_name", "title", "label", "value")
 _ID_FIELDS = ("id", "class_id", "trainId", "value")
 _COLOUR_FIELDS = ("color", "colour", "rgb")
 _THING_FIELDS = ("isthing", "is_thing", "instances", "hasInstances")
-_YAML_START = re.compile(rf"^({'|'.join(KEYS)})[ \t]*:[ \t]*(\[.*|\{{.*|#.*|&.*|)$", re.MULTILINE)
+_YAML_START = re.compile(rf"^({'|'.join(_KEYS)})[ \t]*:[ \t]*(\[.*|\{{.*|#.*|&.*|)$", re.MULTILINE)
 _WHOLE = re.compile(r"\d+")
 _Pairs = list[tuple[Any, Any]]
 
@@ -80,7 +80,7 @@ def _plain(node: yaml.Node | None, seen: set[int]) -> Any:
 
 def _classes(file: ClassFile, content: Any) -> list[VocabularyLine]:
     if isinstance(content, _Members):
-        present = [key for key in KEYS if any(key == name for name, _ in content)]
+        present = [key for key in _KEYS if any(key == name for name, _ in content)]
         if not present:
             return _class_map(content)
         members = dict(content)

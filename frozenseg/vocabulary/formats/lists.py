@@ -8,7 +8,7 @@ from frozenseg.vocabulary.formats.numbered_lists import read_names_with_numbers,
 from frozenseg.vocabulary.line import VocabularyLine
 
 INVALID_NAME = "invalid_class_id"  # name in published files for numbers without a class
-IGNORED = "__ignore__"  # labelme's class -1, 255 in its label images
+_IGNORED = "__ignore__"  # labelme's class -1, 255 in its label images
 BACKGROUND = "_background_"  # labelme's class 0
 HEADINGS = frozenset({
     "name", "names", "class", "classes", "class_name", "class_names", "class name", "classname", "label", "labels",
@@ -44,17 +44,17 @@ def _read_plain(file: ClassFile) -> list[VocabularyLine]:
     if len(names) == 1 and ";" in names[0]:  # the syntax of the command line
         names = [part for part in names[0].split(";") if part.strip()]
         return [VocabularyLine(None, names_in_line(file, next(iter(file.lines)), name)) for name in names]
-    if IGNORED in names or BACKGROUND in names:
+    if _IGNORED in names or BACKGROUND in names:
         return _read_labelme(file)
     return [VocabularyLine(None, names_in_line(file, number, line)) for number, line in file.lines.items()]
 
 
 def _read_labelme(file: ClassFile) -> list[VocabularyLine]:
     """Read labelme's ``labels.txt``: ``__ignore__`` is unlabelled (-1), ``_background_`` is class 0."""
-    lines = [(number, line) for number, line in file.lines.items() if line.strip() != IGNORED]
+    lines = [(number, line) for number, line in file.lines.items() if line.strip() != _IGNORED]
     names = [line.strip() for _, line in lines]
     if BACKGROUND in names[1:] or not names:
-        raise file.error(f"{BACKGROUND} must be the first class of a list of labelme, once, after {IGNORED}")
+        raise file.error(f"{BACKGROUND} must be the first class of a list of labelme, once, after {_IGNORED}")
     return [
         VocabularyLine(index, ("background",) if name == BACKGROUND else names_in_line(file, number, name))
         for index, (number, name) in enumerate(lines)

@@ -2,7 +2,7 @@
 
 import re
 
-from frozenseg.vocabulary.formats.class_file import ADVICE, ClassFile, shortened
+from frozenseg.vocabulary.formats.class_file import CLASS_LIST_ADVICE, ClassFile, shortened
 from frozenseg.vocabulary.line import Synonyms, split_names
 
 QUOTED = re.compile(r"\s*(\"[^\"]+\"|'[^']+')\s*,?\s*")
@@ -28,15 +28,17 @@ def names_in_line(file: ClassFile, number: int, text: str) -> Synonyms:
         text = text.removesuffix(";")
     if match := _NO_NAME.search(text):
         raise file.error(
-            f"{shortened(text)} has {match[0]!r}, which no name of a class has; {ADVICE}, or 3:cat,kitten for class 3, "
+            f"{shortened(text)} has {match[0]!r}, which no name of a class has; {CLASS_LIST_ADVICE}, or 3:cat,kitten for class 3, "
             'or put the name in quotes ("cat: small")',
             number,
         )
     if _FILE_NAME.fullmatch(text):
-        raise file.error(f"{shortened(text)} is the name of a file, not of a class; {ADVICE}", number)
+        raise file.error(f"{shortened(text)} is the name of a file, not of a class; {CLASS_LIST_ADVICE}", number)
     names = split_names(text)
     if not names:
         raise file.error("the class has no name; write it as cat,kitten", number)
     if any(name.isdecimal() for name in names):
-        raise file.error(f"{shortened(text)} has a number among its names; {ADVICE}, or put it in quotes", number)
+        raise file.error(
+            f"{shortened(text)} has a number among its names; {CLASS_LIST_ADVICE}, or put it in quotes", number
+        )
     return names

@@ -28,7 +28,7 @@ class _Columns(NamedTuple):
     name: int
     id: int | None
     synonyms: int | None
-    thing: tuple[int, bool] | None  # position, and the flag that 1 stands for
+    thing: tuple[int, bool] | None  # position, and the flag that 1 means
     colour: tuple[int, ...]  # one column, or three
 
 

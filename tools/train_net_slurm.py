@@ -38,13 +38,8 @@ def job_parser() -> argparse.ArgumentParser:
         metavar="N",
         help="GPUs on each machine; 0: one process on the CPU (default: 1)",
     )
-    parser.add_argument(
-        "--cpus",
-        type=number_in(whole(1, 1_024, "cores")),
-        default=8,
-        metavar="N",
-        help="CPU cores for each process (default: 8)",
-    )
+    cores = number_in(whole(1, 1_024, "cores"))
+    parser.add_argument("--cpus", type=cores, default=8, metavar="N", help="CPU cores for each process (default: 8)")
     parser.add_argument(
         "--hours",
         type=number_in(between(0.01, 10_000, "hours")),

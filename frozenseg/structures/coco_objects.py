@@ -4,7 +4,6 @@ Training, validation and scoring read objects here. A value with one meaning is 
 (:class:`Findings`); an object without a mask is left out and counted; any other value is refused with the object's id.
 """
 
-import math
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -12,7 +11,7 @@ from frozenseg.errors import shown
 from frozenseg.structures.coco_values import existing_key, read_flag, refused
 from frozenseg.structures.findings import Findings, Oddity
 from frozenseg.structures.record import ImageId
-from frozenseg.structures.rle import whole_number
+from frozenseg.structures.rle import MAX_PIXELS, whole_number
 from frozenseg.structures.segmentation import Segmentation, read_segmentation
 
 JsonObject = dict[str, Any]
@@ -68,6 +67,8 @@ def read_objects(
     ids: set[int | str] = set()
     for number, entry in enumerate(entries, start=1):
         name = _name(entry, number, ids, findings)
+        if "segments_info" in entry:
+            raise refused(path, "it is in COCO panoptic format (segments_info), expected objects with a segmentation")
         image = existing_key(entry.get("image_id"), sizes)
         if image is None:
             raise refused(path, f"{name} has the image_id {_field(entry, 'image_id')}, expected one of its images")
@@ -130,9 +131,9 @@ def _read_object(
 
 def _area(value: Any, size: Size | None) -> float | None:
     """Return a valid area, otherwise None; an object with a mask has an area above 0, in its image."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value <= 0:
-        return None
-    return value if size is None or value <= size[0] * size[1] else None
+    largest = MAX_PIXELS if size is None else size[0] * size[1]
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return value if is_number and 0 < value <= largest else None
 
 
 def _without_brush_crowds(objects: list[CocoObject], findings: Findings) -> list[CocoObject]:

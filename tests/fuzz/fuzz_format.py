@@ -16,7 +16,7 @@ from hypothesis.strategies import SearchStrategy
 
 from tests.fuzz.child_process import ACCEPTED, FAULT, REFUSED, Check, ChildProcess, Verdict
 
-PENDING = ("coco instances", "coco panoptic", "harmless changes", "segmenter arguments")
+PENDING = ("segmenter arguments",)
 SHRINKING = 15.0  # seconds for the search of a smaller input with a fault
 
 

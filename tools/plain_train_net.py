@@ -60,9 +60,7 @@ def train(cfg: CfgNode, resume: bool) -> int:
 
     # class names and data
     training = [resolve_for_run(cfg, name) for name in cfg.DATASETS.TRAIN]
-    vocabulary = training[0].vocabulary
-    if checkpoint:
-        refuse_other_classes(cfg, trained_vocabulary(checkpoint), vocabulary, str(path))
+    refuse_other_classes(cfg, trained_vocabulary(checkpoint or {}), training[0].vocabulary, str(path))
     benchmarks = build_benchmarks(cfg, training[0])
     train_set = TrainDataset.open(cfg, training)
     check_samples(train_set.parts, cfg.DATASETS.SKIP_BAD)
@@ -71,15 +69,15 @@ def train(cfg: CfgNode, resume: bool) -> int:
 
     # frozen CLIP and SAM, and the trained decoders
     seed_everything(cfg.SEED)  # all processes start with the same weights
-    model = build_model(cfg, vocabulary)
+    model = build_model(cfg, training[0].vocabulary)
     model.return_labels()
     if path or cfg.MODEL.WEIGHTS:
         load_trained(model, path or cfg.MODEL.WEIGHTS, allow_partial=not path and cfg.MODEL.ALLOW_PARTIAL_WEIGHTS)
     model.to(pick_device(cfg.MODEL.DEVICE)).train()
 
     # optimiser, mixed precision, checkpoints
-    optimizer, precision = build_optimizer(cfg, model), Precision.from_config(cfg, model.device)
-    keep = KeepPolicy.from_config(cfg)
+    optimizer, keep = build_optimizer(cfg, model), KeepPolicy.from_config(cfg)
+    precision = Precision.from_config(cfg, model.device)
     checkpointer = Checkpointer(folder, model, optimizer, precision.scaler, cfg.dump(), cfg.SEED, keep)
     if checkpoint and path:
         checkpointer.resume(checkpoint, path)
@@ -162,7 +160,7 @@ def micro_batches(batch: Batch, size: int) -> Iterator[tuple[Batch, bool]]:
 
 def log_step(
     lines: JsonLines | None,
-    iteration: int,
+    step: int,
     losses: dict[str, Tensor],
     optimizer: torch.optim.Optimizer,
     norm: Tensor,
@@ -173,11 +171,9 @@ def log_step(
     kinds = summed_by_kind(dict(zip(losses, values.tolist(), strict=True)))
     total, rate = sum(kinds.values()), optimizer.param_groups[0]["lr"]
     parts = " ".join(f"{name.removeprefix('loss_')} {value:.3f}" for name, value in kinds.items())
-    logger.info(
-        "step %d  loss %.3f (%s)  grad_norm %.3g  lr %.3g  %.2f s", iteration, total, parts, norm, rate, seconds
-    )
+    logger.info("step %d  loss %.3f (%s)  grad_norm %.3g  lr %.3g  %.2f s", step, total, parts, norm, rate, seconds)
     if lines is not None:
-        lines.write(iteration, {"total_loss": total, **kinds, "lr": rate, "grad_norm": norm.item(), "time": seconds})
+        lines.write(step, {"total_loss": total, **kinds, "lr": rate, "grad_norm": norm.item(), "time": seconds})
 
 
 def main(argv: Sequence[str] | None = None) -> int:

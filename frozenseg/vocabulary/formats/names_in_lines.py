@@ -28,8 +28,8 @@ def names_in_line(file: ClassFile, number: int, text: str) -> Synonyms:
         text = text.removesuffix(";")
     if match := _NO_NAME.search(text):
         raise file.error(
-            f"{shortened(text)} has {match[0]!r}, which no name of a class has; {CLASS_LIST_ADVICE}, or 3:cat,kitten for "
-            'class 3, or put the name in quotes ("cat: small")',
+            f"{shortened(text)} has {match[0]!r}, which no name of a class has; {CLASS_LIST_ADVICE}, or 3:cat,kitten "
+            'for class 3, or put the name in quotes ("cat: small")',
             number,
         )
     if _FILE_NAME.fullmatch(text):

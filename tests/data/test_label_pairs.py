@@ -93,6 +93,13 @@ def test_binary_masks_are_mentioned(pets: str, tmp_path: Path, caplog: pytest.Lo
     assert "label images that end with '_mask' are paired" in ending
     assert "no pixel has the class 'cat'. If 255 means 'cat', add &values=0,255" in binary
     caplog.clear()
+    (tmp_path / "one.txt").write_text("cat\n", encoding="utf-8")
+    one = pets.replace("classes.txt", "one.txt")
+    DatasetCatalog.get(one)
+    assert "so that 'cat' is 0. If 255 means 'cat', add &values=255&ignore=0 to" in caplog.messages[-1]
+    [record] = DatasetCatalog.get(f"{one}&values=255&ignore=0")
+    assert read_labels(record["sem_seg_file_name"], record["label_coding"]).tolist() == [[255, 0]]
+    caplog.clear()
     record = DatasetCatalog.get(f"{pets}&values=0,255&ending=_mask")[0]
     assert record["label_coding"].values == (0, 255)
     assert not caplog.messages

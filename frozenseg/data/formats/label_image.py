@@ -76,7 +76,7 @@ def _reason(paired: FilePairs, label_root: Path) -> str:
 
 def _warn_of_binary_masks(metadata: Metadata, labels: Sequence[Path]) -> None:
     """Log a warning if label images hold 0 and 255 only, as binary masks do, and 255 is the value to ignore."""
-    if metadata.ignore_label != max(BINARY_VALUES) or len(metadata.vocabulary) < len(BINARY_VALUES):
+    if metadata.ignore_label != max(BINARY_VALUES):
         return
     used: set[int] = set()
     for index in np.linspace(0, len(labels) - 1, min(BINARY_SAMPLE, len(labels))).astype(int):
@@ -84,12 +84,15 @@ def _warn_of_binary_masks(metadata: Metadata, labels: Sequence[Path]) -> None:
             used |= set(np.unique(read_labels(labels[index])).tolist())
         except DataError:
             return  # named when the image is loaded
-    if used == BINARY_VALUES:
-        names = metadata.vocabulary.names
-        warn_once(
-            logger,
-            "%s: the label images that were examined hold the values 0 and 255 only, and 255 means unlabelled, so that "
-            "no pixel has the class %r. If 255 means %r, add &values=0,255 to the name of the data set (one value for "
-            "each class), or number the class list: 0:%s and 255:%s.",
-            *(metadata.name, names[1], names[1], names[0], names[1]),
-        )
+    if used != BINARY_VALUES:
+        return
+    names = metadata.vocabulary.names
+    shown, advice = f"{names[0]!r} is 0", "&values=255&ignore=0"
+    if len(names) > 1:
+        shown, advice = f"no pixel has the class {names[1]!r}", "&values=0,255 (one value for each class)"
+    warn_once(
+        logger,
+        "%s: the label images that were examined hold the values 0 and 255 only, and 255 means unlabelled, so that %s. "
+        "If 255 means %r, add %s to the name of the data set.",
+        *(metadata.name, shown, names[-1] if len(names) < len(BINARY_VALUES) else names[1], advice),
+    )

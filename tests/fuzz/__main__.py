@@ -18,9 +18,10 @@ import pickle
 import random
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from contextlib import suppress
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from pathlib import Path
 
 from tabulate import tabulate
@@ -69,7 +70,7 @@ class Search:
         waiting = jobs(list(self.formats), self.seed, started + self.arguments.seconds)
         pending: set[Future[JobResult]] = set()
         context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(self.arguments.workers, context) as pool:
+        with ProcessPoolExecutor(self.arguments.workers, context) as pool, _ending_processes():
             while True:
                 while len(pending) < self.arguments.workers and (job := next(waiting, None)) is not None:
                     name, seed, seconds = job
@@ -100,6 +101,17 @@ class Search:
         return tabulate(rows, HEADERS, tablefmt="github", disable_numparse=True, colalign=("left", *["right"] * 6))
 
 
+@contextmanager
+def _ending_processes() -> Iterator[None]:
+    """End the processes of the pool at an exception, such as that of Ctrl-C, instead of waiting for their jobs."""
+    try:
+        yield
+    except BaseException:
+        for process in multiprocessing.active_children():
+            process.terminate()
+        raise
+
+
 def kind_of(description: str) -> str:
     """Return the last line of code in a traceback and the type of the exception; faults with the same are one kind."""
     lines = description.strip().splitlines()
@@ -126,9 +138,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not current.formats:
         raise SystemExit(f"--formats {arguments.formats!r} is in no name; known: {', '.join(formats())}")
     print(f"{len(current.formats)} formats, first seed {current.seed}")
-    with suppress(KeyboardInterrupt):
+    try:
         current.run()
-    print(current.table())
+    except (KeyboardInterrupt, BrokenProcessPool):
+        print("interrupted", flush=True)
+    print(current.table(), flush=True)
     return int(any(current.faults.values()))
 
 

@@ -84,14 +84,15 @@ class ChildProcess:
     def _start(self) -> None:
         context = multiprocessing.get_context("fork")  # the check need not be pickled, and torch is loaded already
         self._pipe, theirs = context.Pipe()
-        self._process = context.Process(target=_answer, args=(self.check, theirs), daemon=True)
+        self._process = context.Process(target=_answer, args=(self.check, theirs, self._pipe), daemon=True)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # of forks in processes with threads
             self._process.start()
         theirs.close()
 
 
-def _answer(check: Check, pipe: Connection) -> None:
+def _answer(check: Check, pipe: Connection, parents: Connection) -> None:
+    parents.close()  # else this process would not notice the end of its parent
     torch.set_num_threads(1)  # the threads of the parent process do not exist here
     silence = os.open(os.devnull, os.O_WRONLY)
     for stream in (1, 2):

@@ -1,6 +1,5 @@
 """Decorator that makes a fuzz test of a strategy and a property, for pytest and for ``python -m tests.fuzz``."""
 
-import os
 import pickle
 import pprint
 import time
@@ -10,13 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import hypothesis
-import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis.strategies import SearchStrategy
 
 from tests.fuzz.child_process import ACCEPTED, FAULT, REFUSED, Check, ChildProcess, Verdict
 
-PENDING = ("segmenter arguments",)
 SHRINKING = 15.0  # seconds for the search of a smaller input with a fault
 
 
@@ -135,8 +132,6 @@ def fuzz(name: str, cases: SearchStrategy[Any], examples: int) -> Callable[[Chec
         fuzz_format = FuzzFormat(name, cases, check, examples)
 
         def test() -> None:
-            if name in PENDING and "PENDING" not in os.environ:
-                pytest.skip("its reader is being mended")
             tally, fault = fuzz_format.search(examples)
             assert fault is None, f"{fault[1]}\nThe input is {pprint.pformat(fault[0], width=110)}"
             assert tally.accepted, "every input was refused: the property holds nothing"

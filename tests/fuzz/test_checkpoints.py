@@ -90,7 +90,7 @@ def model() -> Any:
     return build_model(tiny_config("FCCLIP"), TRAINING)
 
 
-@fuzz("checkpoints", checkpoint_cases(), examples=150)
+@fuzz("checkpoints", checkpoint_cases(), examples=100)
 def test_checkpoints(case: dict[str, Any], folder: Path) -> None:
     path = folder / "weights.pth"
     path.write_bytes(case["data"])

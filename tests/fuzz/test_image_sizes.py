@@ -19,7 +19,7 @@ SIZES = st.one_of(st.tuples(SIDES, SIDES), st.tuples(SIDES, SIDES), st.sampled_f
 CLASSES = ("red circle", "grass", "sky")
 
 
-@fuzz("image sizes", SIZES, examples=30)
+@fuzz("image sizes", SIZES, examples=16)
 def test_image_sizes(size: tuple[int, int], folder: Path) -> None:
     for name in ("images", "labels"):
         (folder / name).mkdir()

@@ -49,7 +49,7 @@ def _label_image(labels: np.ndarray, mode: str) -> Image.Image:
     return grey.convert(mode)
 
 
-@fuzz("label images", label_image_cases(), examples=80)
+@fuzz("label images", label_image_cases(), examples=50)
 def test_label_images(case: dict[str, Any], folder: Path) -> None:
     for name in ("images", "labels", "predicted"):
         (folder / name).mkdir()

@@ -38,7 +38,6 @@ def test_coco_panoptic(tmp_path: Path) -> None:
     assert "a.png is 5×5 pixels, its image 10×5" in problem
 
 
-@pytest.mark.skip(reason="boxes without masks are being mended")
 def test_roboflow_boxes_cannot_be_scored(tmp_path: Path) -> None:
     predictions = tmp_path / "predictions.json"
     predictions.write_text("[]")

@@ -181,6 +181,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = docstring_parser(__doc__)
     parser.add_argument("--config-file", required=True, metavar="FILE", help="YAML config, for example from configs/")
     parser.add_argument("--resume", action="store_true", help="resume the run in OUTPUT_DIR")
+    parser.add_argument("--strict", action="store_true", help="refuse objects without a mask; sets DATASETS.STRICT")
     parser.add_argument("opts", nargs="*", metavar="KEY VALUE", help="config overrides, such as SEED 1")
     arguments = parser.parse_intermixed_args(argv)
     return run_script(lambda: check_and_launch(arguments), "interrupted; resume with --resume")
@@ -188,7 +189,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def check_and_launch(arguments: argparse.Namespace) -> int:
     """Check the config and train in all processes that torchrun has started, or in one; returns the exit code."""
-    cfg = load_config(arguments.config_file, arguments.opts)
+    strict = ["DATASETS.STRICT", "True"] if arguments.strict else []
+    cfg = load_config(arguments.config_file, [*arguments.opts, *strict])
     check(cfg, eval_only=False)
     processes = Processes(cuda=pick_device(cfg.MODEL.DEVICE).type == "cuda")
     return launch(train, (cfg, arguments.resume), processes)

@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from frozenseg.data.formats.annotation_file import JsonObject, read_annotations
+from frozenseg.data.formats.annotation_file import read_annotations
 from frozenseg.errors import DataError, shown
 from frozenseg.log import get_logger, warn_once
-from frozenseg.structures.coco_file import read_categories
+from frozenseg.structures.coco_file import categories_by_id
+from frozenseg.structures.coco_values import JsonObject
 from frozenseg.structures.palette import Colour
 from frozenseg.vocabulary.line import parse_colour, parse_flag
 
@@ -39,7 +40,7 @@ def read_json_categories(path: Path) -> list[JsonCategory]:
         DataError: the file is not JSON, or its categories have no names or no distinct whole numbers as ids.
     """
     content = read_annotations(path)
-    listed = list(read_categories(content, str(path)).values())
+    listed = list(categories_by_id(content, str(path)).values())
     categories = [_category(entry, path) for entry in listed]
     project = _project_category(listed, content)
     if project is None:

@@ -84,14 +84,7 @@ def argument_parser() -> argparse.ArgumentParser:
         action="store_true",
         help="load the tensors of the checkpoint that fit, and list the others; sets MODEL.ALLOW_PARTIAL_WEIGHTS",
     )
-    parser.add_argument(
-        "--skip-bad", action="store_true", help="skip images that cannot be decoded; sets DATASETS.SKIP_BAD"
-    )
-    parser.add_argument(
-        "--strict",
-        action="store_true",
-        help="refuse objects without a mask instead of leaving them out; sets DATASETS.STRICT",
-    )
+    _add_damaged_data(parser)
     parser.add_argument(
         "--vocabulary",
         action="append",
@@ -117,6 +110,17 @@ def argument_parser() -> argparse.ArgumentParser:
     _add_processes(parser)
     parser.add_argument("opts", nargs="*", metavar="KEY VALUE", help="config keys to override, such as SEED 1")
     return parser
+
+
+def _add_damaged_data(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--skip-bad", action="store_true", help="skip images that cannot be decoded; sets DATASETS.SKIP_BAD"
+    )
+    parser.add_argument(
+        "--strict",
+        action="store_true",
+        help="refuse objects without a mask instead of leaving them out; sets DATASETS.STRICT",
+    )
 
 
 def _add_processes(parser: argparse.ArgumentParser) -> None:

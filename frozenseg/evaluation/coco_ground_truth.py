@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 
 from frozenseg.errors import MissingDataError
 from frozenseg.log import get_logger, warn_once
-from frozenseg.structures.coco_file import Size, entries_of, image_size, read_categories, read_images
-from frozenseg.structures.coco_objects import CocoObject, JsonObject, read_objects
-from frozenseg.structures.coco_values import refused
+from frozenseg.structures.coco_file import PixelSize, categories_by_id, entries_of, image_size, read_images
+from frozenseg.structures.coco_objects import CocoObject, read_objects
+from frozenseg.structures.coco_values import JsonObject, refused
 from frozenseg.structures.findings import Oddity
 from frozenseg.structures.json_files import read_json
 from frozenseg.structures.record import ImageId
@@ -37,7 +37,7 @@ class CocoGroundTruth(NamedTuple):
     images: dict[ImageId, JsonObject]
     categories: dict[int, JsonObject]
     annotations: list[JsonObject]
-    sizes: dict[ImageId, Size | None]
+    sizes: dict[ImageId, PixelSize | None]
     notes: list[str]
 
     def warn(self) -> None:
@@ -61,7 +61,7 @@ def read_coco_ground_truth(json_file: str | Path, strict: bool = False) -> CocoG
         raise MissingDataError(f"The instance annotations {path} do not exist: prepare the data set again.")
     content = read_json(json_file, "instance annotations")
     images, image_findings = read_images(content, path)
-    categories, entries = read_categories(content, path), entries_of(content, "annotations", path)
+    categories, entries = categories_by_id(content, path), entries_of(content, "annotations", path)
     if not images:
         raise refused(path, "it has no images, expected a list of id, height and width")
     sizes = {image: image_size(entry) for image, entry in images.items()}
@@ -77,9 +77,9 @@ def read_coco_ground_truth(json_file: str | Path, strict: bool = False) -> CocoG
     return CocoGroundTruth(path, images, categories, annotations, sizes, notes)
 
 
-def _sizes_of_masks(entries: list[JsonObject], images: list[ImageId]) -> dict[ImageId, Size]:
+def _sizes_of_masks(entries: list[JsonObject], images: list[ImageId]) -> dict[ImageId, PixelSize]:
     """Return height and width of images without a size, from the run lengths of their objects."""
-    missing, sizes = set(images), dict[ImageId, Size]()
+    missing, sizes = set(images), dict[ImageId, PixelSize]()
     for entry in entries if missing else []:
         image = entry.get("image_id")
         if isinstance(image, int | str) and image in missing and isinstance(entry.get("segmentation"), dict):
@@ -90,7 +90,7 @@ def _sizes_of_masks(entries: list[JsonObject], images: list[ImageId]) -> dict[Im
     return sizes
 
 
-def _annotation(number: int, item: CocoObject, sizes: Mapping[ImageId, Size | None], path: str) -> JsonObject:
+def _annotation(number: int, item: CocoObject, sizes: Mapping[ImageId, PixelSize | None], path: str) -> JsonObject:
     size = sizes[item.image_id]
     if size is None:
         raise refused(

@@ -4,14 +4,13 @@ from typing import Any
 
 from frozenseg.errors import shown
 from frozenseg.log import get_logger, warn_once
-from frozenseg.structures.coco_values import number_in, refused
+from frozenseg.structures.coco_values import JsonObject, number_in, refused
 from frozenseg.structures.findings import Findings, ImageOddity
 from frozenseg.structures.record import ImageId
 from frozenseg.structures.rle import MAX_PIXELS, whole_number
 
 logger = get_logger(__name__)
-JsonObject = dict[str, Any]
-Size = tuple[int, int]  # height, width
+PixelSize = tuple[int, int]  # height, width
 
 
 def entries_of(content: Any, field: str, path: str) -> list[JsonObject]:
@@ -74,12 +73,12 @@ def read_images(content: Any, path: str) -> tuple[dict[ImageId, JsonObject], Fin
     return images, findings
 
 
-def image_size(image: JsonObject) -> Size | None:
+def image_size(image: JsonObject) -> PixelSize | None:
     """Return height and width of an image of :func:`read_images`; None if they are not known."""
     return (image["height"], image["width"]) if "height" in image else None
 
 
-def read_categories(content: Any, path: str) -> dict[int, JsonObject]:
+def categories_by_id(content: Any, path: str) -> dict[int, JsonObject]:
     """Read the categories of an annotation file.
 
     Args:

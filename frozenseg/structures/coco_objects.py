@@ -8,14 +8,12 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from frozenseg.errors import shown
-from frozenseg.structures.coco_values import existing_key, read_flag, refused
+from frozenseg.structures.coco_file import PixelSize
+from frozenseg.structures.coco_values import JsonObject, existing_key, read_flag, refused
 from frozenseg.structures.findings import Findings, Oddity
 from frozenseg.structures.record import ImageId
 from frozenseg.structures.rle import MAX_PIXELS, whole_number
 from frozenseg.structures.segmentation import Segmentation, read_segmentation
-
-JsonObject = dict[str, Any]
-Size = tuple[int, int]  # height, width
 
 
 class CocoObject(NamedTuple):
@@ -42,7 +40,7 @@ class CocoObject(NamedTuple):
 
 def read_objects(
     entries: Sequence[JsonObject],
-    sizes: Mapping[ImageId, Size | None],
+    sizes: Mapping[ImageId, PixelSize | None],
     categories: Collection[int],
     path: str,
     expected_categories: str,
@@ -109,7 +107,7 @@ def _count_changes(entry: JsonObject, image: ImageId, category: int, name: str, 
 
 
 def _read_object(
-    entry: JsonObject, key: tuple[str, ImageId, int], size: Size | None, findings: Findings
+    entry: JsonObject, key: tuple[str, ImageId, int], size: PixelSize | None, findings: Findings
 ) -> CocoObject | None:
     """Return an object; None if it has no mask, which is counted."""
     name, image, category = key
@@ -129,7 +127,7 @@ def _read_object(
     return CocoObject(name, image, category, iscrowd, segmentation, _area(entry.get("area"), size), entry)
 
 
-def _area(value: Any, size: Size | None) -> float | None:
+def _area(value: Any, size: PixelSize | None) -> float | None:
     """Return a valid area, otherwise None; an object with a mask has an area above 0, in its image."""
     largest = MAX_PIXELS if size is None else size[0] * size[1]
     is_number = isinstance(value, int | float) and not isinstance(value, bool)

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 from frozenseg.errors import DataError, shown
 from frozenseg.structures.rle import whole_number
 
+JsonObject = dict[str, Any]
 _Key = TypeVar("_Key", bound=int | str)
 FLAGS = {"0": False, "1": True, "false": False, "true": True, "no": False, "yes": True}
 ADVICE = "correct the file, or export or download it again"
@@ -38,7 +39,7 @@ def existing_key(value: Any, keys: Collection[_Key]) -> _Key | None:
 
 
 def read_flag(value: Any, name: str) -> bool:
-    """Return a flag that is written as 0 or 1, as truth value, as null (0), or as text of these.
+    """Return a flag that is written as 0 or 1, as a JSON boolean, as null (0), or as text of these.
 
     Args:
         value: of the file.

@@ -18,7 +18,7 @@ import numpy as np
 from frozenseg.errors import shown
 
 MAX_PIXELS = 10**9  # H·W of masks whose image is not known
-MAX_CHARACTERS = 2**27  # of a string, so that sums of its numbers fit into 64 bits
+MAX_STRING = 2**27  # of a string, so that sums of its numbers fit into 64 bits
 CHARACTERS_PER_NUMBER = 7  # 35 bits: run lengths of pycocotools have 32, their differences 33 and a sign
 FIRST_CHARACTER, LAST_CHARACTER = ord("0"), ord("o")
 MAX_RUN = 2**32 - 1  # pycocotools stores runs in 32 bits
@@ -97,8 +97,8 @@ def read_counts(text: str | bytes) -> np.ndarray:
             position = next(index for index, character in enumerate(text) if ord(character) > LAST_CHARACTER)
             raise ValueError(_wrong_character(text[position], position))
         text = text.encode("ascii")
-    if len(text) > MAX_CHARACTERS:
-        raise ValueError(f"its string of run lengths has {len(text)} characters, expected at most {MAX_CHARACTERS}")
+    if len(text) > MAX_STRING:
+        raise ValueError(f"its string of run lengths has {len(text)} characters, expected at most {MAX_STRING}")
     codes = np.frombuffer(text, dtype=np.uint8)
     if not codes.size:
         return np.zeros(0, dtype=np.int64)

@@ -8,11 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from frozenseg.structures.rle import FIRST_CHARACTER, LAST_CHARACTER
+from frozenseg.structures.rle import CHARACTERS_PER_NUMBER, FIRST_CHARACTER, LAST_CHARACTER, MAX_RUN
 
 CHARACTERS_AT_ONCE = 40_000  # the arrays of a chunk stay in the processor's cache
-MAX_NUMBER_CHARACTERS = 7
-MAX_RUN = 2**32
 
 
 def irregular_rles(rles: Sequence[Any], sizes: Sequence[tuple[int, int] | None]) -> list[int]:
@@ -65,7 +63,7 @@ def _irregular_in(rles: Sequence[Any], sizes: Sequence[Any], chunk: Sequence[int
         return list(chunk)
     number_ends = np.flatnonzero(last)  # (n,)
     lengths = np.diff(number_ends, prepend=-1)
-    if lengths.max() > MAX_NUMBER_CHARACTERS:
+    if lengths.max() > CHARACTERS_PER_NUMBER:
         return list(chunk)
     numbers = _numbers(codes, number_ends, lengths)
     run_ends = np.searchsorted(number_ends, ends)  # (N,) last run of each string
@@ -104,6 +102,6 @@ def _are_regular(numbers: np.ndarray, run_ends: np.ndarray, pixels: np.ndarray) 
         first = np.flatnonzero(np.diff(string, prepend=-1))
         before = np.where(first > 0, sums[first - 1], 0)
         runs[members] = sums - np.repeat(before, np.diff(first, append=len(members)))
-    valid = (runs > 0) & (runs < MAX_RUN) | ((position == 0) & (runs == 0))
+    valid = (runs > 0) & (runs <= MAX_RUN) | ((position == 0) & (runs == 0))
     regular: np.ndarray = np.logical_and.reduceat(valid, starts) & (np.add.reduceat(runs, starts) == pixels)
     return regular

@@ -3,7 +3,7 @@
 import pytest
 
 from frozenseg.errors import DataError
-from frozenseg.structures.coco_file import read_categories, read_images
+from frozenseg.structures.coco_file import categories_by_id, read_images
 from frozenseg.structures.coco_objects import read_objects
 
 SIZE = (30, 40)
@@ -155,4 +155,4 @@ def test_invalid_images_are_named(entries, message):
 @pytest.mark.parametrize("content", [[], None, 3, {}, {"categories": None}, {"categories": {}}, {"categories": []}])
 def test_files_without_categories(content):
     with pytest.raises(DataError, match=r"^a\.json: it (is not in COCO's format|has no categories)"):
-        read_categories(content, "a.json")
+        categories_by_id(content, "a.json")

@@ -5,9 +5,8 @@ from typing import Any
 
 from frozenseg.data.metadata import Metadata
 from frozenseg.errors import DataError, MissingDataError
+from frozenseg.structures.coco_values import JsonObject
 from frozenseg.structures.json_files import read_json
-
-JsonObject = dict[str, Any]
 
 
 def read_annotations(path: str | Path) -> JsonObject:

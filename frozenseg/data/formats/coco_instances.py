@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from frozenseg.data.formats.annotation_file import JsonObject, existing_path, read_annotations
+from frozenseg.data.formats.annotation_file import existing_path, read_annotations
 from frozenseg.data.formats.image_paths import ImagePaths
 from frozenseg.data.known_categories import refuse_other_categories
 from frozenseg.data.metadata import Metadata
@@ -10,6 +10,7 @@ from frozenseg.errors import DataError
 from frozenseg.log import get_logger, warn_once
 from frozenseg.structures.coco_file import entries_of, image_size, read_images
 from frozenseg.structures.coco_objects import CocoObject, read_objects
+from frozenseg.structures.coco_values import JsonObject
 from frozenseg.structures.record import Record
 
 logger = get_logger(__name__)

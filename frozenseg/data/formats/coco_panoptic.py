@@ -4,14 +4,14 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from frozenseg.data.formats.annotation_file import JsonObject, existing_path, read_annotations
+from frozenseg.data.formats.annotation_file import existing_path, read_annotations
 from frozenseg.data.formats.image_paths import ImagePaths
 from frozenseg.data.known_categories import refuse_other_categories
 from frozenseg.data.metadata import Metadata
 from frozenseg.errors import DataError, shown
 from frozenseg.log import get_logger, warn_once
 from frozenseg.structures.coco_file import entries_of, read_images
-from frozenseg.structures.coco_values import existing_key, number_in, read_flag, refused
+from frozenseg.structures.coco_values import JsonObject, existing_key, number_in, read_flag, refused
 from frozenseg.structures.findings import Findings
 from frozenseg.structures.panoptic import check_segment_ids
 from frozenseg.structures.record import ImageId, Record

@@ -2,10 +2,10 @@
 
 from urllib.parse import urlsplit
 
-from frozenseg.data.formats.annotation_file import JsonObject
 from frozenseg.data.formats.coco_instances import load_objects
 from frozenseg.data.formats.image_paths import ImagePaths
 from frozenseg.data.metadata import Metadata
+from frozenseg.structures.coco_values import JsonObject
 from frozenseg.structures.record import Record
 
 

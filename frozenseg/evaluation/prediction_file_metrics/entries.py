@@ -13,7 +13,7 @@ LARGEST_INTEGER = 2**53  # above, a float does not represent all integers
 
 
 @dataclass(frozen=True)
-class Entry:
+class CheckedEntry:
     """JSON object with a name for messages.
 
     Attributes:
@@ -25,7 +25,7 @@ class Entry:
     fields: Mapping[str, Any]
 
     @classmethod
-    def of(cls, value: object, name: str, expected: str) -> "Entry":
+    def of(cls, value: object, name: str, expected: str) -> "CheckedEntry":
         """Check that a JSON value is an object.
 
         Args:
@@ -37,10 +37,10 @@ class Entry:
             DataError: it is not an object.
         """
         if not isinstance(value, dict):
-            raise DataError(f"{name} is {shown(value)}: expected an object with {expected}.")
+            raise DataError(f"{name} is {kind_of(value)}: expected an object with {expected}.")
         return cls(name, value)
 
-    def entries(self, field: str, kind: str, parent: object, expected: str) -> Iterator["Entry"]:
+    def entries(self, field: str, kind: str, parent: object, expected: str) -> Iterator["CheckedEntry"]:
         """Yield the objects in a list, with names such as ``Category 2 (id 18) of truth.json``.
 
         Args:
@@ -56,7 +56,7 @@ class Entry:
         if not isinstance(values, list):
             raise self.refused(field, f"a list of objects with {expected}")
         for number, value in enumerate(values, 1):
-            yield Entry.of(value, f"{kind} {number}{_id_of(value)} of {parent}", expected)
+            yield CheckedEntry.of(value, f"{kind} {number}{_id_of(value)} of {parent}", expected)
 
     def required(self, field: str, expected: str) -> Any:
         """Return the value of a field.
@@ -147,7 +147,7 @@ class KnownIds:
         self._index = {number: index for index, number in enumerate(ids)}
         self._respelled: dict[ImageId, ImageId] = {}
 
-    def match(self, entry: Entry, field: str) -> ImageId:
+    def match(self, entry: CheckedEntry, field: str) -> ImageId:
         """Return the id of the ground truth that a field of a prediction names, see :func:`existing_key`.
 
         Raises:
@@ -165,7 +165,7 @@ class KnownIds:
             self._respelled[value] = known
         return known
 
-    def index(self, entry: Entry, field: str) -> int:
+    def index(self, entry: CheckedEntry, field: str) -> int:
         """Return the position of an id among those of the ground truth; see :meth:`match`."""
         return self._index[self.match(entry, field)]
 
@@ -178,6 +178,13 @@ class KnownIds:
             f"{len(self._respelled)} {self.kind} ids of the predictions are written differently, such as "
             f"{shown(spelled)} for {shown(meant)} of the ground truth: they are read as the same ids."
         ]
+
+
+def kind_of(value: object) -> str:
+    """Return a JSON value for a message; of lists and objects that are not empty their size only."""
+    if isinstance(value, (list, dict)) and value:
+        return f"a list of {len(value)}" if isinstance(value, list) else f"an object with {', '.join(list(value)[:5])}"
+    return shown(value)
 
 
 def is_finite_number(value: object) -> TypeGuard[float]:

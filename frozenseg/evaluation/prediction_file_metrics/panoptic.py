@@ -38,7 +38,7 @@ ZERO_PQ = (
     "that belong to other images, ids that are not encoded as R + 256·G + 65536·B."
 )
 NO_PREDICTED_SEGMENT = "PQ is 0: the predictions have no segment, so that every annotated segment is missed."
-NO_COMMON_CATEGORY = (
+NO_PREDICTED_CATEGORY = (
     "PQ is 0: no predicted segment has a category that is annotated. Likely cause: category ids of another list."
 )
 UNKNOWN_PQ = "PQ has no value: the ground truth has crowds only, and no prediction is outside of them."
@@ -128,4 +128,4 @@ def _unusual_quality(quality: float, annotated: PanopticFiles, predicted: Panopt
     ]
     if not labels[1]:
         return [NO_PREDICTED_SEGMENT]
-    return [ZERO_PQ if labels[0] & labels[1] else NO_COMMON_CATEGORY]
+    return [ZERO_PQ if labels[0] & labels[1] else NO_PREDICTED_CATEGORY]

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from frozenseg.errors import DataError, shown
+from frozenseg.errors import DataError
 from frozenseg.evaluation.panoptic_matching import LARGEST_ID
-from frozenseg.evaluation.prediction_file_metrics.entries import Entry, KnownIds
+from frozenseg.evaluation.prediction_file_metrics.entries import CheckedEntry, KnownIds
 from frozenseg.evaluation.prediction_file_metrics.pairs import PanopticFile
 from frozenseg.evaluation.prediction_file_metrics.scores import first_duplicate
 from frozenseg.structures.record import ImageId
@@ -17,6 +17,7 @@ CATEGORY_FIELDS = "id, name and isthing"
 ENTRY_FIELDS = "image_id, file_name and segments_info"
 SEGMENT_FIELDS = "id and category_id (in the ground truth also area and iscrowd)"
 LARGEST_AREA = 2**40  # pixels
+MAX_NAME = 100  # characters of a file name in a message
 
 
 class PanopticCategory(NamedTuple):
@@ -43,7 +44,7 @@ class PanopticEntries:
 
     def __init__(self, content: Any, path: str | Path, folder: Path, kind: str) -> None:
         self.path, self.folder = path, folder
-        self.top = Entry.of(content, f"The {kind} {path}", TOP_FIELDS)
+        self.top = CheckedEntry.of(content, f"The {kind} {path}", TOP_FIELDS)
 
     def categories(self) -> dict[int, PanopticCategory]:
         """Return the categories by id.
@@ -95,35 +96,50 @@ class PanopticEntries:
                     sizes[entry.identifier("id")] = size
         return sizes
 
-    def _entries(self) -> list[Entry]:
+    def _entries(self) -> list[CheckedEntry]:
         return list(self.top.entries("annotations", "Entry", self.path, ENTRY_FIELDS))
 
     def _files(
-        self, entries: list[tuple[ImageId, Entry]], categories: KnownIds, annotated: bool = False
+        self, entries: list[tuple[ImageId, CheckedEntry]], categories: KnownIds, annotated: bool = False
     ) -> dict[ImageId, PanopticFile]:
         if (duplicate := first_duplicate(image for image, _ in entries)) is not None:
-            numbers = " and ".join(str(number) for number, (image, _) in enumerate(entries, 1) if image == duplicate)
+            repeated = [str(number) for number, (image, _) in enumerate(entries, 1) if image == duplicate]
+            numbers = " and ".join(repeated[:2])
             raise DataError(f"{self.path} has image {duplicate} twice (entries {numbers}): keep one of them.")
         files = {image: self._file(image, entry, categories, annotated) for image, entry in entries}
         if (shared := first_duplicate(file.path for file in files.values())) is not None:
-            images = " and ".join(str(image) for image, file in files.items() if file.path == shared)
+            images = " and ".join([str(image) for image, file in files.items() if file.path == shared][:2])
             raise DataError(
                 f"{self.path} has the file_name {shared.name!r} for images {images}: expected one PNG each."
             )
         return files
 
-    def _file(self, image: ImageId, entry: Entry, categories: KnownIds, annotated: bool) -> PanopticFile:
-        path = self.folder / entry.text("file_name", "the name of a PNG")
-        if not os.path.isfile(path):  # Path.is_file raises an error for names that are too long
+    def _file(self, image: ImageId, entry: CheckedEntry, categories: KnownIds, annotated: bool) -> PanopticFile:
+        name = entry.text("file_name", "the name of a PNG")
+        path = _below(self.folder, name)
+        if path is None:
             raise DataError(
-                f"The image {shown(str(path))}, which the JSON file names (image {image} of {self.path}), does not "
-                "exist: check the folder and file_name."
+                f"The image {name[:MAX_NAME]}, which the JSON file names (image {image} of {self.path}), does not "
+                f"exist in {self.folder}: check the folder and file_name."
             )
         segments = entry.entries("segments_info", "Segment", f"image {image} in {self.path}", SEGMENT_FIELDS)
         return PanopticFile(path, [_segment(segment, categories, annotated) for segment in segments])
 
 
-def _segment(segment: Entry, categories: KnownIds, annotated: bool) -> dict[str, Any]:
+def _below(folder: Path, name: str) -> Path | None:
+    """Return the path of an existing file below a folder; None if there is none.
+
+    Names that another machine or tool wrote are tried with slashes and by their base name. No file outside the folder
+    is read, whatever path the name has.
+    """
+    for reading in (name, name.replace("\\", "/"), name.replace("\\", "/").rsplit("/", 1)[-1]):
+        inside = not os.path.isabs(reading) and ".." not in reading.split("/")
+        if inside and os.path.isfile(folder / reading):  # Path.is_file raises an error for names that are too long
+            return folder / reading
+    return None
+
+
+def _segment(segment: CheckedEntry, categories: KnownIds, annotated: bool) -> dict[str, Any]:
     """Return a segment with its contiguous class, and its area and crowd flag if it is ``annotated``."""
     # 0 is void in the ground truth; panopticapi accepts it as a predicted segment
     number = segment.integer("id", int(annotated), LARGEST_ID, "a segment id (R + 256·G + 65536·B of its PNG)")
@@ -134,6 +150,6 @@ def _segment(segment: Entry, categories: KnownIds, annotated: bool) -> dict[str,
     return converted
 
 
-def _category_name(entry: Entry) -> str:
+def _category_name(entry: CheckedEntry) -> str:
     name = entry.fields.get("name")
     return name if isinstance(name, str) else ""

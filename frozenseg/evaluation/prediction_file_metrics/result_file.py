@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from frozenseg.errors import DataError, shown
-from frozenseg.evaluation.prediction_file_metrics.entries import Entry, KnownIds, is_finite_number
+from frozenseg.evaluation.prediction_file_metrics.entries import CheckedEntry, KnownIds, is_finite_number, kind_of
 from frozenseg.evaluation.result_lines import ResultLine
 from frozenseg.structures.record import ImageId
 from frozenseg.structures.rle import read_rle
+from frozenseg.structures.rle_batch import irregular_rles
 
 LINE_FIELDS = "image_id, category_id, segmentation, score"
 HAS_BOXES = (
@@ -47,24 +48,24 @@ def read_result_lines(
     if not isinstance(content, list):
         raise DataError(
             f"The predictions {path} are not a COCO result file: expected a list of objects with {LINE_FIELDS}, "
-            f"received {shown(content)}."
+            f"received {kind_of(content)}."
         )
     images, labels = KnownIds(list(sizes), "image"), KnownIds(categories, "category")
-    lines, completed = [], 0
+    lines: list[ResultLine] = []
     for number, value in enumerate(content, start=1):
-        entry = Entry.of(value, f"Prediction {number} of {path}", LINE_FIELDS)
+        entry = CheckedEntry.of(value, f"Prediction {number} of {path}", LINE_FIELDS)
         image = images.match(entry, "image_id")
         line: ResultLine = {"image_id": image, "category_id": labels.match(entry, "category_id")}
         line["score"] = entry.number("score")
-        line["segmentation"], is_completed = _mask(entry, sizes[image])
-        completed += is_completed
+        line["segmentation"] = _run_lengths(entry)
         lines.append(line | _box(entry))
+    completed = _check_masks(lines, sizes, path)
     notes = [*images.notes(), *labels.notes(), *_completed(completed, path), *_repeated(lines, path)]
     return ResultFile(*_boxes_of_all(lines, notes))
 
 
-def _mask(entry: Entry, size: tuple[int, int] | None) -> tuple[dict[str, Any], bool]:
-    """Return compressed run lengths, and True if a missing last run was added."""
+def _run_lengths(entry: CheckedEntry) -> dict[str, Any]:
+    """Return the field ``segmentation``, an object that :func:`_check_masks` reads."""
     runs = entry.required("segmentation", "run lengths (size and counts)")
     if not isinstance(runs, dict):
         kind = "polygons" if isinstance(runs, list) and runs else shown(runs)
@@ -72,17 +73,26 @@ def _mask(entry: Entry, size: tuple[int, int] | None) -> tuple[dict[str, Any], b
             f"{entry.name} has a segmentation that is {kind}, not run lengths (size and counts): encode the mask with "
             "pycocotools.mask.encode."
         )
-    try:
-        checked = read_rle(runs, size)
-    except ValueError as error:
-        raise DataError(
-            f"{entry.name} has an invalid mask: {error}. Encode the mask of the original image with "
-            "pycocotools.mask.encode."
-        ) from error
-    return checked.compressed(), checked.completed
+    return runs
 
 
-def _box(entry: Entry) -> dict[str, list[float]]:
+def _check_masks(lines: Sequence[ResultLine], sizes: Mapping[ImageId, tuple[int, int] | None], path: str | Path) -> int:
+    """Replace irregular run lengths by compressed ones; return the number of those that had no last run."""
+    completed, of_lines = 0, [sizes[line["image_id"]] for line in lines]
+    for index in irregular_rles([line["segmentation"] for line in lines], of_lines):
+        try:
+            runs = read_rle(lines[index]["segmentation"], of_lines[index])
+        except ValueError as error:
+            raise DataError(
+                f"Prediction {index + 1} of {path} has an invalid mask: {error}. Encode the mask of the original image "
+                "with pycocotools.mask.encode."
+            ) from error
+        lines[index]["segmentation"] = runs.compressed()
+        completed += runs.completed
+    return completed
+
+
+def _box(entry: CheckedEntry) -> dict[str, list[float]]:
     """Return the field ``bbox``; empty if the line has none."""
     box = entry.fields.get("bbox")
     if box is None or box == []:

@@ -194,7 +194,7 @@ BAD_PREDICTIONS = {
     "image a is 1×8 pixels, its ground truth 2×8": lambda guess: write_segment_ids(
         guess.folder / "a.png", np.array([[1, 2, 3, 4, 6, 7, 7, 7]])
     ),
-    r"a.png', which the JSON file names \(image a of .*\)": lambda guess: (guess.folder / "a.png").unlink(),
+    r"a.png, which the JSON file names \(image a of .*\)": lambda guess: (guess.folder / "a.png").unlink(),
     "a.png cannot be decoded": lambda guess: (guess.folder / "a.png").write_bytes(b"no image"),
     r"Entry 1 \(image_id 'a'\) of .*guess.json has no segments_info": lambda guess: guess.entries[0].pop(
         "segments_info"
@@ -348,3 +348,11 @@ def test_images_of_one_file_only_are_named(street):
     truth.images[0]["height"] = 10**9
     with pytest.raises(DataError, match=r"lists image a with 1000000000×8 pixels \(height × width\), but its PNG"):
         score(truth, guess)
+
+
+@pytest.mark.parametrize("name", ["..\\guess\\a.png", "/mnt/other/guess/a.png", "C:\\data\\a.png"])
+def test_file_names_of_another_machine_mean_the_base_name(street, name):
+    truth, guess = street
+    expected = score(truth, guess).results
+    guess.entries[0]["file_name"] = name
+    assert score(truth, guess).results == expected

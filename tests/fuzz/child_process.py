@@ -20,7 +20,8 @@ import torch
 
 from frozenseg.errors import FrozenSegError
 
-SECONDS_PER_INPUT = 10.0
+SECONDS_PER_INPUT = 10.0  # of processor time, because other processes may use the cores
+LONGEST_WAIT = 90.0  # seconds
 MEMORY_PER_INPUT = 3 << 30  # bytes beyond the memory of the process before the first input
 LONGEST_MESSAGE = 2500  # characters: a message does not print a whole file
 ACCEPTED, REFUSED, FAULT = "accepted", "refused", "fault"
@@ -61,9 +62,10 @@ class ChildProcess:
             self._start()
         started = time.perf_counter()
         self._pipe.send(case)
-        if not self._pipe.poll(SECONDS_PER_INPUT):
+        if not self._has_result(started):
             self.stop()
-            return Verdict(FAULT, f"no result after {SECONDS_PER_INPUT:.0f} s", time.perf_counter() - started, 0)
+            text = f"no result after {SECONDS_PER_INPUT:.0f} s of processor time, or {LONGEST_WAIT:.0f} s"
+            return Verdict(FAULT, text, time.perf_counter() - started, 0)
         try:
             kind, text, memory = self._pipe.recv()
         except EOFError:
@@ -80,6 +82,16 @@ class ChildProcess:
             self._process.join()
             self._pipe.close()
         self._process = None
+
+    def _has_result(self, started: float) -> bool:
+        """Wait for the result of an input; return False if the process is over its limits."""
+        used = _processor_seconds(self._process.pid)
+        while not self._pipe.poll(0.2):
+            if _processor_seconds(self._process.pid) - used > SECONDS_PER_INPUT:
+                return False
+            if time.perf_counter() - started > LONGEST_WAIT:
+                return False
+        return True
 
     def _start(self) -> None:
         context = multiprocessing.get_context("fork")  # the check need not be pickled, and torch is loaded already
@@ -136,6 +148,15 @@ def _status(field: str) -> int:
     except OSError:
         return 0
     return next((int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{field}:")), 0)
+
+
+def _processor_seconds(pid: int) -> float:
+    """Return the processor time of a process, or the time of the clock on a system without ``/proc``."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
+    except OSError:
+        return time.monotonic()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")  # user and system
 
 
 def _reset_peak() -> None:

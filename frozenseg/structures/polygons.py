@@ -71,11 +71,11 @@ def has_no_area(polygon: Polygon) -> bool:
     xs, ys = polygon[0::2], polygon[1::2]
     if min(xs) == max(xs) or min(ys) == max(ys):
         return True
-    corners = list(zip(xs, ys, strict=True))
-    origin = corners[0]
-    sides = [(x - origin[0], y - origin[1]) for x, y in corners[1:]]
+    if len(xs) > MAX_TESTED_CORNERS:
+        return False
+    sides = [(x - xs[0], y - ys[0]) for x, y in zip(xs, ys, strict=True)]
     first = next(side for side in sides if side != (0, 0))
-    return len(sides) < MAX_TESTED_CORNERS and all(first[0] * y == first[1] * x for x, y in sides)
+    return all(first[0] * y == first[1] * x for x, y in sides)
 
 
 def _outline(numbers: Sequence[float]) -> float:

@@ -12,7 +12,7 @@ Examples:
 
 Classes are separated by ';', synonyms by ','. A long vocabulary can be read from a file with one class per line:
 --vocabulary-file classes.txt. For each image NAME.ext, NAME_panoptic.png, NAME_instance.png and NAME_semantic.png
-are written to the folder of --output, each with a legend.
+are written to the folder of --output, each with a legend; images of one NAME keep their ending, NAME.ext_panoptic.png.
 
 With --sam-masks, SAM proposals vote for classes that are not in the training vocabulary (mask-proposal ensemble), and
 NAME_sam_masks.png shows the semantic output without (left) and with them (right).
@@ -33,6 +33,7 @@ from frozenseg.vocabulary import Vocabulary
 from frozenseg.vocabulary.files import read_vocabulary_lines
 from frozenseg.vocabulary.name_checks import warn_of_names
 
+KINDS = ("panoptic", "instance", "semantic")  # of drawings
 SCENES = 3
 SCENE_SIZE = 384  # height and width in pixels; the model resizes every image to INPUT.MIN_SIZE_TEST
 
@@ -44,7 +45,8 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
         "--input",
         type=Path,
         nargs="+",
-        help=f"image files (default, for the model in the package: {SCENES} rendered scenes of ToyWorld)",
+        help="image files, folders of images or patterns such as 'in/*.jpg' (default, for the model in the package: "
+        f"{SCENES} rendered scenes of ToyWorld)",
     )
     vocabulary = parser.add_mutually_exclusive_group()
     vocabulary.add_argument(
@@ -100,6 +102,7 @@ def segment(arguments: argparse.Namespace) -> None:
     """Segment and draw all images. Vocabulary, images and output folder are checked before the model is built."""
     setup_logging()
     vocabulary = vocabulary_of(arguments)
+    from frozenseg.inference.image_files import distinct_names
     from frozenseg.inference.predictor import Segmenter
 
     logger = get_logger(__name__)
@@ -108,16 +111,18 @@ def segment(arguments: argparse.Namespace) -> None:
         logger.warning("The model is trained on ToyWorld only; choose another one with --weights.")
     require_folder(arguments.output, "--output")
     images = images or render_scenes(arguments.output)
+    names = distinct_names(images)
+    refuse_overwriting(images, names, arguments.output)
     options = [*arguments.options, *(["MODEL.ALLOW_PARTIAL_WEIGHTS", "True"] if arguments.allow_partial else [])]
     options += ["TEST.USE_SAM_MASKS", "True"] if arguments.sam_masks else []
     segmenter = Segmenter.from_config(arguments.config_file, arguments.weights, arguments.device, options=options)
-    for path in progress(images, "segmenting"):
+    for path, name in progress(list(zip(images, names, strict=True)), "segmenting"):
         result = segmenter(path, vocabulary)
-        result.save(arguments.output, path.stem)
+        result.save(arguments.output, name)
         if arguments.sam_masks:
             without = segmenter(path, vocabulary, sam_masks=False)
             both = side_by_side(without.draw("semantic"), result.draw("semantic"))
-            both.save(arguments.output / f"{path.stem}_sam_masks.png")
+            both.save(arguments.output / f"{name}_sam_masks.png")
     print(f"{len(images)} {'image' if len(images) == 1 else 'images'} segmented; drawings: {arguments.output}")
 
 
@@ -161,16 +166,29 @@ def render_scenes(folder: Path) -> list[Path]:
     return paths
 
 
+def refuse_overwriting(images: Sequence[Path], names: Sequence[str], folder: Path) -> None:
+    """Raise DataError if a drawing would overwrite one of the images, or if a folder has the name of a drawing."""
+    inputs = {image.resolve() for image in images}
+    for name in names:
+        for kind in (*KINDS, "sam_masks"):
+            drawing = folder / f"{name}_{kind}.png"
+            if drawing.resolve() in inputs:
+                raise DataError(f"The drawing {drawing} would overwrite an image: choose another --output.")
+            if drawing.is_dir():
+                raise DataError(f"The drawing {drawing} cannot be written, as it is a folder: choose another --output.")
+
+
 def readable(paths: Sequence[Path], skip_bad: bool) -> list[Path]:
-    """Return the images that can be decoded.
+    """Return the images of paths, folders and patterns that can be decoded.
 
     Raises:
-        DataError: An image cannot be decoded (without ``skip_bad``), none can, or two have the same drawing names.
+        DataError: A folder or pattern has no image, an image cannot be decoded (without ``skip_bad``), or none can.
     """
+    from frozenseg.inference.image_files import list_images
     from frozenseg.inference.image_inputs import load_image
 
     good: list[Path] = []
-    for path in paths:
+    for path in list_images(paths):
         try:
             load_image(path)
         except DataError as error:
@@ -178,10 +196,6 @@ def readable(paths: Sequence[Path], skip_bad: bool) -> list[Path]:
                 raise
             get_logger("frozenseg.demo").warning("Skipped: %s", error)
             continue
-        if path.stem in (other.stem for other in good):
-            raise DataError(
-                f"Two images are named {path.stem!r}, and their drawings would overwrite each other: rename one."
-            )
         good.append(path)
     if not good:
         raise DataError("None of the images can be decoded: give at least one readable image with --input.")

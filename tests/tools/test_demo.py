@@ -132,3 +132,35 @@ def test_a_folder_that_cannot_be_made_is_refused_before_the_model_is_built(
     words = ["--vocabulary", "cat", "--weights", "gone.pth"]
     assert main(["--input", str(tmp_path / "picture.png"), *arguments, *words]) == 2
     assert "masks is a file): choose another folder" in capsys.readouterr().err
+
+
+def test_images_of_one_name_keep_their_drawings(arguments: list[str], tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    with Image.open(tmp_path / "picture.png") as image:
+        image.save(tmp_path / "in/a.jpg")
+        image.save(tmp_path / "in/a.png")
+    assert main(["--input", str(tmp_path / "in"), "--vocabulary", "cat; sky", *arguments, *options()]) == 0
+    names = sorted(path.name for path in (tmp_path / "masks").glob("*_panoptic.png"))
+    assert names == ["a.jpg_panoptic.png", "a.png_panoptic.png"]
+
+
+@pytest.mark.parametrize(
+    ("given", "output", "message"),
+    [
+        ("empty", "masks", "empty has no image"),
+        ("*.webp", "masks", "No file matches the pattern"),
+        ("a.png a_semantic.png", "", "a_semantic.png would overwrite an image"),
+        ("b.png", "", "b_panoptic.png cannot be written, as it is a folder"),
+    ],
+)
+def test_inputs_and_outputs_are_checked_before_the_model_is_built(
+    given: str, output: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "b_panoptic.png").mkdir()
+    for name in ("a.png", "a_semantic.png", "b.png"):
+        Image.new("RGB", (8, 8)).save(tmp_path / name)
+    inputs = [str(tmp_path / name) for name in given.split()]
+    arguments = ["--vocabulary", "cat", "--weights", "gone.pth", "--output", str(tmp_path / output)]
+    assert main(["--input", *inputs, *arguments]) == 2
+    assert message in capsys.readouterr().err

@@ -59,10 +59,9 @@ def decode_slowly(counts: Any, pixels: int) -> list[int] | None:
     if any(n < 0 or n != n // 1 for n in lengths):
         return None
     missing = pixels - sum(lengths)
-    if missing < 0:
+    if missing < 0 or (missing > 0 and len(lengths) % 2):  # only a missing last run of zeros can be completed
         return None
-    rest = [0, int(missing)] if len(lengths) % 2 else [int(missing)]  # the rest of the mask is zeros
-    return [int(n) for n in lengths] + rest * (missing > 0)
+    return [int(n) for n in lengths] + [int(missing)] * (missing > 0)
 
 
 def _decompress(text: str) -> list[int] | None:

@@ -41,7 +41,6 @@ def test_counts_of_any_size_are_written_and_read(lengths):
     [
         (RUNS, RUNS, False),
         (RUNS[:-1], RUNS, True),  # the last run of zeros is missing
-        ([5, 2, 2, 2, 2, 2, 3], RUNS, True),  # the last run of zeros is short
         ([], [20], True),
         ([20], [20], False),
         ([0, 20], [0, 20], False),
@@ -60,6 +59,12 @@ def test_unambiguous_runs_are_normalised(counts, expected, completed, as_text):
 @pytest.mark.parametrize("counts", [[5.0, 2, 15, -2], [5, 2, -2, 15], [21], [19, 2], [2**32, 1], [2**64]])
 def test_runs_outside_the_image_are_refused(counts):
     with pytest.raises(ValueError, match=r"expected (a number of pixels|4×5 = 20, those of the image)"):
+        read_rle(rle(counts), SIZE)
+
+
+@pytest.mark.parametrize("counts", [[5, 2, 2, 2, 2, 2, 3], [5], [0], write_counts([19])])
+def test_a_short_last_run_is_refused(counts):
+    with pytest.raises(ValueError, match=r"end with a run of background, expected 4×5 = 20 pixels; a last run is only"):
         read_rle(rle(counts), SIZE)
 
 

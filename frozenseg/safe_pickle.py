@@ -32,7 +32,7 @@ UNREADABLE_PICKLE = (  # errors of the reader of a damaged or refused pickle
     AssertionError,
     struct.error,
 )
-EXPANSION = 4  # largest ratio of an archive's content to its size: torch stores tensors uncompressed
+ARCHIVE_EXPANSION = 4  # largest ratio of an archive's content to its size: torch stores tensors uncompressed
 
 
 class ForeignClassError(pickle.UnpicklingError):
@@ -243,5 +243,5 @@ def refuse_expanding(file: BinaryIO) -> None:
             content = sum(entry.file_size for entry in archive.infolist())
     except (zipfile.BadZipFile, NotImplementedError) as error:
         raise pickle.UnpicklingError(str(error)) from error
-    if content > EXPANSION * size:
+    if content > ARCHIVE_EXPANSION * size:
         raise ExpandingArchiveError(f"its {size:,} bytes would unpack to {content:,}, which weights never do")

@@ -18,7 +18,9 @@ from frozenseg.errors import DataError
 ImageLike = str | Path | bytes | bytearray | memoryview | BinaryIO | Image.Image | np.ndarray | Tensor
 CHANNELS = (1, 3, 4)  # grey, RGB, RGB with alpha
 REPLACE = "replace it"
-SUPPORTED = "a path, an encoded file (bytes or a binary file), a PIL image, an array (H, W, 3) or a tensor (3, H, W)"
+SUPPORTED_IMAGES = (
+    "a path, an encoded file (bytes or a binary file), a PIL image, an array (H, W, 3) or a tensor (3, H, W)"
+)
 ADDRESSES = ("http:", "https:", "ftp:", "s3:", "gs:", "data:")  # beginnings of texts that are no paths
 _decoding = threading.Lock()  # PIL images decode at the first access, which two threads must not do at once
 
@@ -47,7 +49,7 @@ def load_image(image: ImageLike) -> Image.Image:
         return _of_array(np.asarray(image), "array")
     if hasattr(image, "read"):
         return _of_file(image)
-    raise DataError(f"An image is of type {type(image).__name__}, expected {SUPPORTED}.{_hint(image)}")
+    raise DataError(f"An image is of type {type(image).__name__}, expected {SUPPORTED_IMAGES}.{_hint(image)}")
 
 
 def _hint(image: object) -> str:

@@ -11,7 +11,7 @@ from frozenseg.vocabulary.name_checks import warn_of_names
 ClassNames = str | Sequence[str]  # "cat,kitten" or ["cat", "kitten"]
 VocabularyLike = str | Path | Vocabulary | Sequence[ClassNames] | Mapping[str, ClassNames | None]
 StuffLike = str | Iterable[str]
-SUPPORTED = "'cat,kitten; dog', ['cat,kitten', 'dog'], {'cat': ['kitten'], 'dog': []}, or a Vocabulary"
+SUPPORTED_VOCABULARIES = "'cat,kitten; dog', ['cat,kitten', 'dog'], {'cat': ['kitten'], 'dog': []}, or a Vocabulary"
 
 
 def make_vocabulary(vocabulary: VocabularyLike, stuff: StuffLike = ()) -> Vocabulary:
@@ -73,9 +73,11 @@ def _classes(vocabulary: VocabularyLike) -> tuple[list[tuple[str, ...]], list[st
         classes = [_of_element(index, element) for index, element in enumerate(vocabulary)]
     else:
         hint = ": its classes have no order, pass a list" if isinstance(vocabulary, (set, frozenset)) else ""
-        raise DataError(f"The vocabulary is {_shown(vocabulary)}, expected {SUPPORTED}{hint}.")
+        raise DataError(f"The vocabulary is {_shown(vocabulary)}, expected {SUPPORTED_VOCABULARIES}{hint}.")
     if not classes:
-        raise DataError(f"The vocabulary is empty ({vocabulary!r}): pass at least one class, such as {SUPPORTED}.")
+        raise DataError(
+            f"The vocabulary is empty ({vocabulary!r}): pass at least one class, such as {SUPPORTED_VOCABULARIES}."
+        )
     return classes, []
 
 

@@ -220,7 +220,7 @@ def load_torch(path: Path) -> Any:
     """
     with path.open("rb") as file:
         refuse_expanding(file)
-    stand_ins = [(stand_in, name) for name, stand_in in NUMPY.items()]
+    stand_ins: list[Any] = [(stand_in, name) for name, stand_in in NUMPY.items()]
     with torch.serialization.safe_globals(stand_ins), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Detected pickle protocol")  # of a damaged or a rewritten file
         return torch.load(path, map_location="cpu", weights_only=True)

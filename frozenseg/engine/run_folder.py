@@ -33,8 +33,10 @@ A run writes only the files that apply to it. Weights and configs are read witho
 """
 
 SUBFOLDERS = ("tensorboard", "pictures", "data", "inference", "bad_steps", "wandb")
-FILES = ("config.yaml", "environment.txt", "README.md", "log.txt", "metrics.json", "metrics.previous.json")
-FILES += ("checkpoints.json", "last_checkpoint", "model_final.pth", "inference/report.html", "inference/results.json")
+FILES = (
+    "config.yaml", "environment.txt", "README.md", "log.txt", "metrics.json", "metrics.previous.json",
+    "checkpoints.json", "last_checkpoint", "model_final.pth", "inference/report.html", "inference/results.json",
+)  # fmt: skip
 
 
 def describe_run(folder: Path) -> None:

@@ -6,14 +6,14 @@ pixels, as in Pillow.
 
 import math
 
-PixelSize = tuple[int, int]  # width, height
+DrawingSize = tuple[int, int]  # width, height
 MIN_SIDE = 320  # images with a shorter side are enlarged, so that lines stay thin beside the letters
 MAX_ENLARGED = 2000  # longest side of an enlarged image
 MAX_SIDE, MAX_PIXELS = 20_000, 24_000_000  # of a drawing, without its legend; a photo of 6000×4000 is not reduced
 MAX_ASPECT = 8  # of an image's sides; in longer ones the shorter side sets the width of lines and the size of letters
 
 
-def drawing_size(size: PixelSize) -> PixelSize:
+def drawing_size(size: DrawingSize) -> DrawingSize:
     """Return the size at which an image is drawn: a whole multiple of a small one, less than that of a huge one."""
     width, height = size
     factor = enlargement(size, min(size))
@@ -23,7 +23,7 @@ def drawing_size(size: PixelSize) -> PixelSize:
     return max(1, int(width * scale)), max(1, int(height * scale))
 
 
-def enlargement(size: PixelSize, side: int, target: int = MIN_SIDE) -> int:
+def enlargement(size: DrawingSize, side: int, target: int = MIN_SIDE) -> int:
     """Return the whole factor that brings a side of an image to a length, if the image stays below ``MAX_ENLARGED``.
 
     Args:
@@ -34,7 +34,7 @@ def enlargement(size: PixelSize, side: int, target: int = MIN_SIDE) -> int:
     return max(1, min(-(-target // side), MAX_ENLARGED // max(size)))
 
 
-def size_in_column(size: PixelSize, width: int) -> PixelSize:
+def size_in_column(size: DrawingSize, width: int) -> DrawingSize:
     """Return the size of an image in a column of a sheet: of its width, unless that makes a high image much larger."""
     scale = width / size[0]
     if scale > 1:
@@ -42,6 +42,6 @@ def size_in_column(size: PixelSize, width: int) -> PixelSize:
     return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
 
 
-def detail_size(size: PixelSize) -> int:
+def detail_size(size: DrawingSize) -> int:
     """Return the length by which lines and letters of a drawing scale: its longer side, except in long, thin ones."""
     return min(max(size), MAX_ASPECT * min(size))

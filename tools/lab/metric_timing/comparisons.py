@@ -168,7 +168,7 @@ def score_file(
     """Add a pair of PNG files to an evaluator, as ``tools/evaluate_predictions.py`` does."""
     ground_truth = PanopticFile(Path(record["pan_seg_file_name"]), record["segments_info"])
     predicted = PanopticFile(prediction, segments)
-    evaluator.add(match_panoptic_files(record["image_id"], ground_truth, predicted, len(evaluator.table)))
+    evaluator.add(match_panoptic_files(record["image_id"], ground_truth, predicted, len(evaluator.table)).counts)
 
 
 def decode_both(*paths: str | Path) -> None:

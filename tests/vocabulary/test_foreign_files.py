@@ -182,7 +182,7 @@ def test_encodings(encoding: str, newline: str, tmp_path: Path) -> None:
         ("cat\n__ignore__\n_background_\n", "_background_ must be the first class of a list of labelme"),
         ("cat 1 2 300\ndog 1 2 3\n", "'1 2 300' is no colour"),
         (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "cannot be read as text"),
-        (b"caf\xe9\n", "cannot be read as text .*UTF-8"),
+        (b"z\xe9bre\n", "cannot be read as text .*UTF-8"),
         (b"PK\3\4\x14\0", "cannot be read as text|zip"),
     ],
 )

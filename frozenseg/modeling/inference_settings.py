@@ -22,7 +22,11 @@ class EnsembleSettings(NamedTuple):
     def from_config(cls, cfg: CfgNode) -> "EnsembleSettings":
         """Build from the CLIP section and the keys of TEST about SAM proposals."""
         section = cfg.MODEL.CLIP
-        weights = EnsembleWeights(section.GEOMETRIC_ENSEMBLE_ALPHA, section.GEOMETRIC_ENSEMBLE_BETA)
+        weights = EnsembleWeights(
+            section.GEOMETRIC_ENSEMBLE_ALPHA,
+            section.GEOMETRIC_ENSEMBLE_BETA,
+            section.GEOMETRIC_ENSEMBLE_VOID_DISCOUNT,
+        )
         return cls(weights, section.ENSEMBLE_ON_VALID_MASK, ProposalEnsemble.from_config(cfg))
 
 

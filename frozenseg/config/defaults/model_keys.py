@@ -106,6 +106,14 @@ MODEL_KEYS: tuple[Key, ...] = (
         "weight of CLIP's mask-pooled scores of unseen classes, 0-1",
     ),
     Key(
+        "MODEL.CLIP.GEOMETRIC_ENSEMBLE_VOID_DISCOUNT",
+        0.0,
+        "result",
+        between(0, 1),
+        "objectness from CLIP: share by which CLIP's certainty of a class reduces the void probability in panoptic and "
+        "instance segmentation, 0-1; OVRCOAT uses 0.5",
+    ),
+    Key(
         "MODEL.CLIP.ENSEMBLE_ON_VALID_MASK",
         False,
         "result",

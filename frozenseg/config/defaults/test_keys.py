@@ -1,6 +1,6 @@
 """Keys of TEST: evaluation, test-time augmentation and SAM proposals."""
 
-from frozenseg.config.bounds import MAX_SIDE, PATH, PERIOD, ROWS, SWITCH, between, list_of, whole
+from frozenseg.config.bounds import MAX_SIDE, PATH, PERIOD, ROWS, SWITCH, between, list_of, one_of, whole
 from frozenseg.config.defaults.key import Key
 
 TEST_KEYS: tuple[Key, ...] = (
@@ -39,6 +39,14 @@ TEST_KEYS: tuple[Key, ...] = (
         "result",
         between(0, 1),
         "probability of the best unseen class above which a proposal votes, 0-1",
+    ),
+    Key(
+        "TEST.SAM_MASK_POOLING",
+        "aligned",
+        "result",
+        one_of("aligned", "released"),
+        "pooling of CLIP's features under the proposals: aligned, or released: shrunk toward the upper left corner, as "
+        "published results were made",
     ),
     Key(
         "TEST.SAM_MASKS_IN_PANOPTIC",

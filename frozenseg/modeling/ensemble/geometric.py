@@ -1,5 +1,8 @@
 """Geometric ensemble of the decoder's and CLIP's class scores (FC-CLIP, Yu et al. 2023, sec. 3.3).
 
+With objectness from CLIP (OVRCOAT, Kormushev et al. 2026), the void probability of a query is reduced where CLIP is
+sure of a class, so that objects that training has not shown are kept.
+
 Letters: B images, Q queries, C classes.
 """
 
@@ -18,6 +21,14 @@ class EnsembleWeights(NamedTuple):
 
     seen: float  # α, for classes seen in training
     unseen: float  # β, for all others
+    void_discount: float = 0.0  # γ, of the void probability where CLIP is sure of a class
+
+
+class EnsembleLogits(NamedTuple):
+    """Class scores of the queries, (B, Q, C + 1) logarithms of probabilities, void last."""
+
+    semantic: Tensor  # for semantic segmentation
+    objects: Tensor  # for panoptic and instance segmentation, with the void discount; the same tensor without one
 
 
 def geometric_ensemble(
@@ -26,18 +37,18 @@ def geometric_ensemble(
     seen: Tensor,
     weights: EnsembleWeights,
     valid: Tensor | None = None,
-) -> Tensor:
+) -> EnsembleLogits:
     """Combine two sets of class scores: p_in^(1-w) · p_out^w, with w = α for seen and β for unseen classes.
+
+    The void probability is that of the decoder. Panoptic and instance segmentation multiply it by 1 - γ · max p_out,
+    where the maximum is over the classes; semantic segmentation does not, as it gets slightly worse by it.
 
     Args:
         in_vocabulary: (B, Q, C + 1) logits of the decoder, void last.
         out_of_vocabulary: (B, Q, C + 1) logits of CLIP under each mask; its void is dropped.
         seen: (C,) bool, True for classes seen in training.
-        weights: α and β.
+        weights: α, β and γ.
         valid: (B, Q) bool; CLIP's scores are not used (w = 0) where it is False. None: valid everywhere.
-
-    Returns:
-        (B, Q, C + 1) logarithms of class probabilities, void last.
 
     Raises:
         ShapeError: a tensor of another shape.
@@ -52,5 +63,16 @@ def geometric_ensemble(
         weight = weight * valid[..., None]  # (B, Q, C)
     log_in = in_vocabulary[..., :-1].log_softmax(dim=-1)
     log_out = out_of_vocabulary[..., :-1].log_softmax(dim=-1)
-    combined = ((1 - weight) * log_in + weight * log_out).softmax(dim=-1) * (1 - void)
-    return (torch.cat([combined, void], dim=-1) + LOG_EPSILON).log()
+    combined = ((1 - weight) * log_in + weight * log_out).softmax(dim=-1)  # (B, Q, C)
+    semantic = _with_void(combined, void)
+    if weights.void_discount == 0:
+        return EnsembleLogits(semantic, semantic)
+    certainty = log_out.exp().amax(dim=-1, keepdim=True)  # (B, Q, 1)
+    if valid is not None:
+        certainty = certainty * valid[..., None]  # CLIP has seen nothing under an empty mask
+    return EnsembleLogits(semantic, _with_void(combined, void * (1 - weights.void_discount * certainty)))
+
+
+def _with_void(classes: Tensor, void: Tensor) -> Tensor:
+    """Return log-probabilities (B, Q, C + 1) from those of the classes, which sum to 1, and of void (B, Q, 1)."""
+    return (torch.cat([classes * (1 - void), void], dim=-1) + LOG_EPSILON).log()

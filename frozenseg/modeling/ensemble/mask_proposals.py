@@ -4,7 +4,7 @@ Letters: C classes, U unseen classes, M proposals, K selected proposals, h×w th
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -16,6 +16,7 @@ from frozenseg.modeling.sam.automatic_masks.proposal_settings import ProposalSet
 from frozenseg.structures.shapes import check_shape
 
 VOTE_THRESHOLD = 0.5
+MaskPooling = Literal["aligned", "released"]
 
 
 class ProposalEnsemble(NamedTuple):
@@ -23,6 +24,7 @@ class ProposalEnsemble(NamedTuple):
 
     alpha: float = 0.2  # weight of the proposals in the scores of unseen classes, 0-1
     vote_threshold: float = VOTE_THRESHOLD  # a proposal votes if the probability of its best unseen class is above
+    pooling: MaskPooling = "aligned"  # of CLIP's features under the proposals, see released_pooling.py
     masks: ProposalSettings = ProposalSettings()
 
     @classmethod
@@ -34,7 +36,7 @@ class ProposalEnsemble(NamedTuple):
         masks = ProposalSettings(
             points_per_side=keys.SAM_MASK_POINTS, swap_red_and_blue=keys.SAM_MASK_BGR, bf16=keys.SAM_MASK_BF16
         )
-        return cls(keys.SAM_MASK_PRED_ALPHA, keys.SAM_MASK_THRESHOLD, masks)
+        return cls(keys.SAM_MASK_PRED_ALPHA, keys.SAM_MASK_THRESHOLD, keys.SAM_MASK_POOLING, masks)
 
 
 @dataclass(frozen=True, eq=False)

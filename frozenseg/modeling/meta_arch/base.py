@@ -20,7 +20,7 @@ from frozenseg.modeling.clip.base import FrozenCLIP
 from frozenseg.modeling.clip.build import build_clip
 from frozenseg.modeling.clip.text_classifier import TextClassifier
 from frozenseg.modeling.criterion.set_criterion import SetCriterion
-from frozenseg.modeling.ensemble.geometric import geometric_ensemble
+from frozenseg.modeling.ensemble.geometric import EnsembleLogits, geometric_ensemble
 from frozenseg.modeling.ensemble.mask_proposals import ProposalVotes
 from frozenseg.modeling.frozen import Frozen
 from frozenseg.modeling.inference_settings import EnsembleSettings, InferenceSettings
@@ -145,7 +145,7 @@ class MaskClassifier(SegmentationModel):
 
     def ensemble(
         self, prediction: Prediction, clip: ClipFeatures, text: TextEmbeddings, settings: InferenceSettings
-    ) -> Tensor:
+    ) -> EnsembleLogits:
         """Combine the decoder's class scores with CLIP's class scores under each predicted mask.
 
         Args:
@@ -153,9 +153,6 @@ class MaskClassifier(SegmentationModel):
             clip: CLIP's features.
             text: text embeddings of C classes.
             settings: the ensemble, and the seen classes.
-
-        Returns:
-            (B, Q, C + 1) logarithms of class probabilities, void last.
         """
         mask_embeddings = self.backbone.project(clip.dense, prediction.masks)  # (B, Q, E)
         clip_logits = class_logits(mask_embeddings, text, self.backbone.logit_scale)  # (B, Q, C + 1)
@@ -167,7 +164,7 @@ class MaskClassifier(SegmentationModel):
 
     def postprocess(
         self,
-        logits: Tensor,
+        logits: EnsembleLogits,
         masks: Tensor,
         images: ImageList,
         batch: list[dict[str, Any]],
@@ -177,7 +174,7 @@ class MaskClassifier(SegmentationModel):
         """Return the outputs of each image.
 
         Args:
-            logits: (B, Q, C + 1) class scores as logits, void last.
+            logits: (B, Q, C + 1) class scores, void last.
             masks: (B, Q, H/4, W/4) mask logits.
             images: the padded input.
             batch: each with ``height`` and ``width`` of the outputs; without them the size before padding.
@@ -195,11 +192,12 @@ class MaskClassifier(SegmentationModel):
             full = resize(masks[index][None], images.padded_size)[0]  # (Q, H, W)
             outputs.append(
                 settings.postprocessor(
-                    logits[index],
+                    logits.semantic[index],
                     full,
                     settings.vocabulary.isthing,
                     true_size=true_size,
                     target_size=size,
+                    object_logits=logits.objects[index],
                     proposal_votes=proposal_votes[index] if proposal_votes else None,
                 )
             )

@@ -17,6 +17,7 @@ from frozenseg.config import CfgNode
 from frozenseg.errors import ConfigError
 from frozenseg.modeling.classification import class_logits
 from frozenseg.modeling.ensemble.mask_proposals import ProposalEnsemble, ProposalVotes
+from frozenseg.modeling.ensemble.released_pooling import released_pooling_masks
 from frozenseg.modeling.inference_settings import InferenceSettings
 from frozenseg.modeling.meta_arch.base import MaskClassifier, MaskClassifierParts, common_parts, target_size
 from frozenseg.modeling.sam.automatic_masks.proposal_cache import ProposalCache
@@ -92,7 +93,9 @@ class FrozenSeg(MaskClassifier):
         if self.training:
             losses: dict[str, Tensor] = self.criterion(predictions, self.targets(batch, images), masks_of_step)
             return losses
-        logits = self.ensemble(predictions.final, clip, text, settings)  # (B, Q, C + 1)
+        logits = self.ensemble(
+            predictions.final, clip, text, settings
+        )  # two of (B, Q, C + 1)
         votes = self.proposal_votes(batch, images, clip, text, settings)  # one an image, if SAM proposals vote
         return self.postprocess(logits, predictions.final.masks, images, batch, settings, votes)
 
@@ -128,10 +131,14 @@ class FrozenSeg(MaskClassifier):
                 votes.append(None)
                 continue
             true_size = images.sizes[index]
-            masks = self._as_query_masks(proposals, true_size, images.padded_size)  # (M, H/4, W/4)
-            embeddings = self.backbone.project(clip.dense[index : index + 1], masks[None])  # (1, M, E)
-            logits = class_logits(embeddings, text, self.backbone.logit_scale)[0]  # (M, C + 1)
             placement = replace(proposals.placement, size=tuple(target_size(element, true_size)))
+            dense = clip.dense[index : index + 1]  # (1, c5, H/32, W/32)
+            if ensemble.pooling == "released":
+                masks = released_pooling_masks(proposals.logits, placement, dense.shape[-2:])  # (M, H/32, W/32)
+            else:
+                masks = self._as_query_masks(proposals, true_size, images.padded_size)  # (M, H/4, W/4)
+            embeddings = self.backbone.project(dense, masks[None])  # (1, M, E)
+            logits = class_logits(embeddings, text, self.backbone.logit_scale)[0]  # (M, C + 1)
             votes.append(ProposalVotes(logits, proposals.logits, placement, seen, ensemble))
         return votes
 

@@ -101,6 +101,7 @@ class Postprocessor:
         *,
         true_size: ImageSize,
         target_size: ImageSize,
+        object_logits: Tensor | None = None,
         proposal_votes: ProposalVotes | None = None,
     ) -> ModelOutput:
         """Compute the requested outputs.
@@ -111,6 +112,7 @@ class Postprocessor:
             isthing: C flags, True for thing classes.
             true_size: height and width of the image inside the padded input.
             target_size: height and width of the outputs.
+            object_logits: (Q, C + 1) class logits of panoptic and instance output; None: ``logits``.
             proposal_votes: the SAM proposals; None for none.
 
         Returns:
@@ -129,7 +131,7 @@ class Postprocessor:
             output[OUTPUT_FIELDS["semantic"]] = self._semantic(
                 logits, masks, restored, true_size, target_size, proposal_votes
             )
-        queries = MaskCandidates(logits, restored)
+        queries = MaskCandidates(logits if object_logits is None else object_logits, restored)
         proposals = proposal_votes.voting_proposals() if proposal_votes is not None else None
         all_candidates = replace(queries, proposals=proposals)
         if self.panoptic:

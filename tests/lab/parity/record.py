@@ -135,7 +135,7 @@ def _segment(golden: Golden, model: MaskClassifier, metadata: dict[str, Any], ar
     arrays |= {"text_classifier": text_embeddings.embeddings.numpy(), "out_vocab_logits": own.numpy()}
     arrays["pred_masks_q5"] = final.masks[:, ::MASK_STEP].numpy()
     for index, (logits, output) in enumerate(
-        zip(model.ensemble(final, kept.clip, text_embeddings, model.inference_settings), outputs, strict=True)
+        zip(model.ensemble(final, kept.clip, text_embeddings, model.inference_settings).semantic, outputs, strict=True)
     ):
         scores, (ids, segments), instances = output["sem_seg"], output["panoptic_seg"], output["instances"]
         metadata["images"][index] |= {

@@ -168,7 +168,7 @@ def test_segmenting(case: Case) -> None:
                 seen.outputs["backbone"],
                 case.model.text_embeddings(),
                 case.model.inference_settings,
-            ),
+            ).semantic,
             logits,
         )
     keys = case.cfg.MODEL.MASK_FORMER.TEST

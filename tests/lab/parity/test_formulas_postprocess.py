@@ -45,7 +45,7 @@ def test_geometric_ensemble(alpha: float, beta: float, on_valid_mask: bool, seed
     with float64():
         inputs = tensors((inside, outside, seen))
         actual = geometric_ensemble(*inputs, EnsembleWeights(alpha, beta), None if valid is None else tensor(valid))
-    agree(actual, postprocessor.geometric_ensemble(inside, outside, seen, alpha, beta, valid))
+    agree(actual.semantic, postprocessor.geometric_ensemble(inside, outside, seen, alpha, beta, valid))
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -11,13 +11,18 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from frozenseg.modeling.classification import class_logits
-from frozenseg.modeling.ensemble.mask_proposals import mask_proposal_ensemble
+from frozenseg.modeling.ensemble.mask_proposals import ProposalEnsemble, ProposalVotes
+from frozenseg.modeling.inference_settings import InferenceSettings
 from frozenseg.modeling.layers.resize import resize
 from frozenseg.modeling.meta_arch.base import MaskClassifier
+from frozenseg.modeling.meta_arch.frozenseg import FrozenSeg
 from frozenseg.modeling.postprocess.restore_size import restore_size
+from frozenseg.modeling.sam.automatic_masks.placement import Placement
+from frozenseg.modeling.sam.automatic_masks.proposals import Proposals
 from frozenseg.modeling.types import Prediction, TextEmbeddings
 from frozenseg.structures.image_list import ImageSize
 from lab.parity.compare import SUSPICIOUS, Comparer, Row, sum_tolerance, tolerance
@@ -30,6 +35,7 @@ from lab.parity.recorder import Recorder
 from lab.parity.ties import differing_queries, flip_pooling_ties
 
 MASK_STEP = 5  # goldens have the masks of every fifth query
+PROPOSAL_LOGITS = "sam_out_vocab_logits"
 
 
 class Segmentation:
@@ -41,16 +47,22 @@ class Segmentation:
     """
 
     def __init__(self, golden: Golden, model: MaskClassifier) -> None:
-        self.golden, self.model = golden, model
+        self.golden, self.model, self.settings = golden, model, model.inference_settings
         self.compare = Comparer(golden.name)
         self.batch = [_element(golden, index) for index in range(len(golden.metadata["images"]))]
+        if PROPOSAL_LOGITS in golden.arrays:
+            self.settings = _with_proposals(self.settings, golden.metadata["config"]["TEST"])
+            for element, image, logits in zip(
+                self.batch, golden.metadata["images"], golden.arrays[PROPOSAL_LOGITS], strict=True
+            ):
+                element["proposals"] = _proposals(image, len(logits))
 
     @torch.no_grad()
     def run(self) -> Iterator[Row]:
         """Yield a row for every stage, in the order of the computation."""
         golden, compare = self.golden, self.compare
         with Recorder(self.model) as record:
-            outputs = self.model(self.batch)
+            outputs = self.model(self.batch, settings=self.settings)
         text_embeddings = self.model.text_embeddings()
         yield from compare.kept(
             golden, "text_classifier", text_embeddings.embeddings, floor=golden.floor("text_classifier", "max")
@@ -63,16 +75,18 @@ class Segmentation:
         out_of_vocabulary, dense_masks, ties = self._out_of_vocabulary(record, last, text_embeddings)
         floor = golden.floor("out_vocab_logits", "max")
         yield from compare.kept(golden, "out_vocab_logits", out_of_vocabulary, floor=floor, ties=ties)
-        logits = self.model.ensemble(
-            Prediction(last.logits, dense_masks), record.clip, text_embeddings, self.model.inference_settings
-        )
+        logits = self.model.ensemble(Prediction(last.logits, dense_masks), record.clip, text_embeddings, self.settings)
+        images = self.model.preprocess(self.batch, self.model.pixel_mean, self.model.pixel_std)
+        votes: list[ProposalVotes | None] = []
+        if isinstance(self.model, FrozenSeg):
+            votes = self.model.proposal_votes(self.batch, images, record.clip, text_embeddings, self.settings)
         if ties + sum(decoded.ties):
-            images = self.model.preprocess(self.batch, self.model.pixel_mean, self.model.pixel_std)
-            outputs = self.model.postprocess(logits, last.masks, images, self.batch, self.model.inference_settings)
+            outputs = self.model.postprocess(logits, last.masks, images, self.batch, self.settings, votes)
         for index, output in enumerate(outputs):
-            if "sam_out_vocab_logits" in golden.arrays:
-                yield from self._add_proposals(index, output, record, text_embeddings)
-            yield from self._outputs(index, output, logits[index], self._full_size(index, last.masks))
+            if votes:
+                stage, golden_logits = f"{PROPOSAL_LOGITS}{index}", golden.arrays[PROPOSAL_LOGITS][index]
+                yield compare.close(stage, _logits(votes[index]), golden_logits)
+            yield from self._outputs(index, output, logits.semantic[index], self._full_size(index, last.masks))
 
     def _out_of_vocabulary(
         self, record: Recorder, last: Prediction, text_embeddings: TextEmbeddings
@@ -107,21 +121,6 @@ class Segmentation:
     def _classify(self, dense: Tensor, masks: Tensor, text_embeddings: TextEmbeddings) -> Tensor:
         backbone = self.model.backbone
         return class_logits(backbone.project(dense, masks), text_embeddings, backbone.logit_scale)
-
-    def _add_proposals(
-        self, index: int, output: dict[str, Any], record: Recorder, text_embeddings: TextEmbeddings
-    ) -> Iterator[Row]:
-        """Compare the class logits of SAM proposals, and apply the proposal votes to the semantic output.
-
-        The votes use the class logits of the reference, so that both are compared independently.
-        """
-        golden = self.golden.arrays["sam_out_vocab_logits"][index]
-        masks = _proposals(self.golden.metadata["images"][index], len(golden))
-        logits = self._classify(record.clip.dense[index : index + 1], masks[None], text_embeddings)[0]
-        yield self.compare.close(f"sam_out_vocab_logits{index}", logits, golden)
-        seen = torch.tensor(self.model.seen)
-        alpha = self.golden.metadata["config"]["TEST"]["SAM_MASK_PRED_ALPHA"]
-        output["sem_seg"] = mask_proposal_ensemble(output["sem_seg"], torch.from_numpy(golden), masks, seen, alpha)
 
     def _full_size(self, index: int, masks: Tensor) -> Tensor:
         """Return the masks of an image at the size of its outputs, (Q, height, width)."""
@@ -188,9 +187,29 @@ def _element(golden: Golden, index: int) -> dict[str, Any]:
     return {"image": image, "height": metadata["height"], "width": metadata["width"]}
 
 
-def _proposals(metadata: dict[str, Any], count: int) -> Tensor:
-    """Return the synthetic SAM proposals of a golden, (M, height, width) logits."""
+def _with_proposals(settings: InferenceSettings, values: dict[str, Any]) -> InferenceSettings:
+    """Return settings in which proposals vote as in the released model."""
+    ensemble = ProposalEnsemble(alpha=values["SAM_MASK_PRED_ALPHA"], pooling="released")
+    return replace(settings, ensemble=settings.ensemble._replace(proposals=ensemble))
+
+
+def _proposals(metadata: dict[str, Any], count: int) -> Proposals:
+    """Return the synthetic SAM proposals of a golden, whose logits have the size of the image."""
     seed = int(find(r"make_image\((\d+)", metadata["recipe"])[1])
-    size = (count, metadata["height"], metadata["width"])
-    blobs = make_blob_masks(seed + 5000, *size, cell=16)
-    return torch.where(blobs, 4.0, -4.0) + 0.5 * randn(seed + 6000, *size)
+    height, width = metadata["height"], metadata["width"]
+    blobs = make_blob_masks(seed + 5000, count, height, width, cell=16)
+    logits = torch.where(blobs, 4.0, -4.0) + 0.5 * randn(seed + 6000, count, height, width)
+    side = max(height, width)  # a square like SAM's input, with the image in its upper left corner at full resolution
+    return Proposals(
+        logits=F.pad(logits, (0, side - width, 0, side - height)),
+        predicted_ious=torch.ones(count),
+        stability=torch.ones(count),
+        areas=(logits > 0).flatten(1).sum(dim=1),
+        placement=Placement((height, width), (height, width), side),
+        min_region_area=0,
+    )
+
+
+def _logits(votes: ProposalVotes | None) -> Tensor:
+    """Return CLIP's class logits under the proposals, empty for an image without proposals."""
+    return torch.empty(0) if votes is None else votes.logits

@@ -54,15 +54,18 @@ class Placement:
         in_input: np.ndarray = ResizeLongestSide(self.side).apply_coords(in_pixels, self.size)
         return in_input
 
-    def at_image_size(self, logits: Tensor, rows: slice = slice(None)) -> Tensor:
-        """Resize mask logits to the image, or to some of its rows.
+    def at_image_size(
+        self, logits: Tensor, rows: slice | Tensor = slice(None), columns: slice | Tensor = slice(None)
+    ) -> Tensor:
+        """Resize mask logits to the image, or to some of its rows and columns.
 
         Args:
             logits: (M, h, w) float32 of the padded input.
-            rows: of the image.
+            rows: of the image, a slice or int64 indices.
+            columns: of the image, likewise.
 
         Returns:
-            (M, rows, W) float32.
+            (M, rows, columns) float32.
 
         Raises:
             ShapeError: the logits are not (M, h, w).
@@ -72,7 +75,7 @@ class Placement:
             weights_along(logits.shape[1 + axis], self.side, self.inside[axis], self.size[axis]).to(logits.device)
             for axis in (0, 1)
         )
-        return down[rows] @ logits @ across.T
+        return down[rows] @ logits @ across[columns].T
 
 
 @lru_cache(maxsize=16)

@@ -184,11 +184,12 @@ class MaskClassifier(SegmentationModel):
         Raises:
             DataError: the outputs of an image do not fit into memory.
         """
+        queries, classes = masks.shape[1], len(settings.vocabulary)
         outputs = []
         for index, element in enumerate(batch):
             true_size = images.sizes[index]
-            size, classes = target_size(element, true_size), logits.shape[2] - 1
-            check_output_memory(settings.postprocessor, logits.shape[1], classes, size, logits.device)
+            size = target_size(element, true_size)
+            check_output_memory(settings.postprocessor, queries, classes, size, masks.device)
             full = resize(masks[index][None], images.padded_size)[0]  # (Q, H, W)
             outputs.append(
                 settings.postprocessor(

@@ -46,7 +46,5 @@ class FCCLIP(MaskClassifier):
         if self.training:
             losses: dict[str, Tensor] = self.criterion(predictions, self.targets(batch, images), masks_of_step)
             return losses
-        logits = self.ensemble(
-            predictions.final, clip, text, settings
-        )  # two of (B, Q, C + 1)
+        logits = self.ensemble(predictions.final, clip, text, settings)  # two of (B, Q, C + 1)
         return self.postprocess(logits, predictions.final.masks, images, batch, settings)

@@ -93,9 +93,7 @@ class FrozenSeg(MaskClassifier):
         if self.training:
             losses: dict[str, Tensor] = self.criterion(predictions, self.targets(batch, images), masks_of_step)
             return losses
-        logits = self.ensemble(
-            predictions.final, clip, text, settings
-        )  # two of (B, Q, C + 1)
+        logits = self.ensemble(predictions.final, clip, text, settings)  # two of (B, Q, C + 1)
         votes = self.proposal_votes(batch, images, clip, text, settings)  # one an image, if SAM proposals vote
         return self.postprocess(logits, predictions.final.masks, images, batch, settings, votes)
 

@@ -5,9 +5,9 @@ Examples:
     python tools/convert_checkpoint.py --config-file configs/toyworld/frozenseg_tiny.yaml \
         --input output/toyworld/frozenseg_tiny/model_final.pth --output output/slim.safetensors
 
-  from a released file, which also contains CLIP and SAM and was trained with 3 levels in the SAM branch:
+  from a released file, which also contains CLIP and SAM; they are written only if they differ from the config's:
     python tools/convert_checkpoint.py --input frozenseg.pth --output frozenseg.safetensors \
-        --config-file configs/frozenseg/convnext_large.yaml MODEL.SEM_SEG_HEAD.SAM_ENCODER_LEVELS 3
+        --config-file configs/frozenseg/convnext_large.yaml
 
   to the format of the releases, {"model": all weights in fp32}, with CLIP and SAM from the config:
     python tools/convert_checkpoint.py --config-file configs/toyworld/frozenseg_tiny.yaml --to released \
@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from command_line import docstring_parser, run_script
-from frozenseg.errors import CheckpointError, ConfigError
+from frozenseg.errors import ConfigError
 from frozenseg.output_paths import require_file
 
 FORMS = {
@@ -89,6 +89,7 @@ def convert(arguments: argparse.Namespace) -> dict[str, Any]:
     from frozenseg.modeling.build import build_model
     from frozenseg.modeling.checkpoint_file import read_checkpoint, trained_vocabulary
     from frozenseg.modeling.load_weights import checkpoint_content, load_checkpoint
+    from frozenseg.modeling.weights_layout import adopt_layout
 
     setup_logging()
     cfg = load_config(arguments.config_file, arguments.options)
@@ -98,20 +99,12 @@ def convert(arguments: argparse.Namespace) -> dict[str, Any]:
         raise ConfigError(
             f"{arguments.input} contains no training vocabulary: name the training data set with DATASETS.TRAIN."
         )
+    cfg = adopt_layout(cfg, checkpoint["model"], arguments.input)
     model = build_model(cfg, vocabulary or build_vocabulary(cfg, cfg.DATASETS.TRAIN[0]))
-    configured = model.frozen_hashes()
     load_checkpoint(model, checkpoint, arguments.input, allow_partial=arguments.allow_partial)
     if arguments.to == "released":
         return {"model": in_fp32(model.state_dict())}
-    frozen = model.frozen_hashes()
-    for part, digest in frozen.items():
-        if digest != configured[part]:
-            raise CheckpointError(
-                f"The frozen {part!r} in {arguments.input} (hash {digest}) differs from the one that the config builds "
-                f"(hash {configured[part]}), and {arguments.output} would contain only its hash: set the pretrained "
-                "weights of the config to those that the input was trained with."
-            )
-    return checkpoint_content(model, frozen, cfg.dump())
+    return checkpoint_content(model, model.frozen_hashes(), cfg.dump())
 
 
 def in_fp32(state: dict[str, Any]) -> dict[str, Any]:

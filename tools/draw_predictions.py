@@ -72,6 +72,7 @@ def draw_predictions(arguments: argparse.Namespace) -> list[Path]:
     from frozenseg.modeling.build import build_model
     from frozenseg.modeling.checkpoint_file import read_checkpoint, trained_vocabulary
     from frozenseg.modeling.load_weights import load_checkpoint
+    from frozenseg.modeling.weights_layout import adopt_layout
 
     setup_logging()
     cfg = load_config(arguments.config_file, arguments.options)
@@ -83,6 +84,7 @@ def draw_predictions(arguments: argparse.Namespace) -> list[Path]:
     check_samples((dataset.opened for dataset in opened), cfg.DATASETS.SKIP_BAD)
     checkpoint = read_checkpoint(cfg.MODEL.WEIGHTS)
     training = training_classes(cfg, trained_vocabulary(checkpoint), checkpoint.get("config", ""), cfg.MODEL.WEIGHTS)
+    cfg = adopt_layout(cfg, checkpoint["model"], cfg.MODEL.WEIGHTS)
     model = build_model(cfg, training.vocabulary).eval()
     load_checkpoint(model, checkpoint, cfg.MODEL.WEIGHTS, allow_partial=cfg.MODEL.ALLOW_PARTIAL_WEIGHTS)
     model.to(pick_device(cfg.MODEL.DEVICE))

@@ -41,9 +41,10 @@ from frozenseg.engine.training.precision import Precision
 from frozenseg.engine.training.writers import JsonLines, summed_by_kind
 from frozenseg.log import get_logger
 from frozenseg.modeling.build import build_model
-from frozenseg.modeling.checkpoint_file import trained_vocabulary
-from frozenseg.modeling.load_weights import load_trained
+from frozenseg.modeling.checkpoint_file import read_checkpoint, trained_vocabulary
+from frozenseg.modeling.load_weights import load_checkpoint
 from frozenseg.modeling.meta_arch.base import MaskClassifier
+from frozenseg.modeling.weights_layout import adopt_layout
 
 logger = get_logger("frozenseg.plain")  # a child of the package's logger, so that it writes to the same log
 Batch = list[dict[str, Any]]
@@ -69,10 +70,13 @@ def train(cfg: CfgNode, resume: bool) -> int:
 
     # frozen CLIP and SAM, and the trained decoders
     seed_everything(cfg.SEED)  # all processes start with the same weights
+    source = path or cfg.MODEL.WEIGHTS
+    weights = checkpoint or (read_checkpoint(source) if source else {})
+    cfg = adopt_layout(cfg, weights.get("model", {}), source)
     model = build_model(cfg, training[0].vocabulary)
     model.return_labels()
-    if path or cfg.MODEL.WEIGHTS:
-        load_trained(model, path or cfg.MODEL.WEIGHTS, allow_partial=not path and cfg.MODEL.ALLOW_PARTIAL_WEIGHTS)
+    if source:
+        load_checkpoint(model, weights, source, allow_partial=not path and cfg.MODEL.ALLOW_PARTIAL_WEIGHTS)
     model.to(pick_device(cfg.MODEL.DEVICE)).train()
 
     # optimiser, mixed precision, checkpoints

@@ -15,6 +15,7 @@ from frozenseg.evaluation.expected import check_results, read_expected
 from frozenseg.evaluation.types import TaskResults
 from frozenseg.log import get_logger
 from frozenseg.modeling.checkpoint_file import read_checkpoint, trained_vocabulary
+from frozenseg.modeling.weights_layout import adopt_layout
 
 logger = get_logger(__name__)
 
@@ -78,10 +79,10 @@ def run_evaluation(
     Raises:
         FrozenSegError: a mistake that the user can correct, or results other than TEST.EXPECTED_RESULTS.
     """
-    cfg = with_seed(cfg, None)
-    write_config(cfg, folder)
     weights = str(checkpoint or cfg.MODEL.WEIGHTS)
     content = read_checkpoint(weights) if weights else {}
+    cfg = adopt_layout(with_seed(cfg, None), content.get("model", {}), weights)
+    write_config(cfg, folder)
     training = training_classes(cfg, trained_vocabulary(content), content.get("config", ""), weights)
     benchmarks = build_benchmarks(cfg, training)
     write_contact_sheets([benchmark.dataset.opened for benchmark in benchmarks], folder / "data")

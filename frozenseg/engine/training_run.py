@@ -44,6 +44,7 @@ from frozenseg.modeling.build import build_model
 from frozenseg.modeling.checkpoint_file import read_checkpoint, trained_vocabulary
 from frozenseg.modeling.load_weights import load_checkpoint
 from frozenseg.modeling.meta_arch.base import MaskClassifier
+from frozenseg.modeling.weights_layout import adopt_layout
 from frozenseg.vocabulary import Vocabulary
 
 logger = get_logger(__name__)
@@ -115,7 +116,9 @@ class TrainingRun:
         write_contact_sheets(opened, folder / "data")
         loader = train_dataset.batches(start_iteration)
 
-        model = build_initial_model(cfg, datasets[0].vocabulary, checkpoint_path, checkpoint)
+        initial = read_checkpoint(cfg.MODEL.WEIGHTS) if checkpoint is None and cfg.MODEL.WEIGHTS else checkpoint or {}
+        cfg = adopt_layout(cfg, initial.get("model", {}), checkpoint_path or cfg.MODEL.WEIGHTS)
+        model = build_initial_model(cfg, datasets[0].vocabulary, checkpoint_path, initial)
         optimizer = build_optimizer(cfg, model)
         precision = Precision.from_config(cfg, model.device)
         policy = KeepPolicy.from_config(cfg)
@@ -143,7 +146,7 @@ class TrainingRun:
 
 
 def build_initial_model(
-    cfg: CfgNode, vocabulary: Vocabulary, checkpoint_path: Path | None, checkpoint: Mapping[str, Any] | None = None
+    cfg: CfgNode, vocabulary: Vocabulary, checkpoint_path: Path | None, checkpoint: Mapping[str, Any]
 ) -> MaskClassifier:
     """Build the model on its device, with the weights that a run starts from.
 
@@ -151,7 +154,7 @@ def build_initial_model(
         cfg: the whole config; MODEL.WEIGHTS are the weights of a fresh run.
         vocabulary: training vocabulary.
         checkpoint_path: checkpoint to resume from; None for a fresh run.
-        checkpoint: content of the file with the weights, if it was read already.
+        checkpoint: content of the file with the weights; empty for none.
 
     Raises:
         FrozenSegError: a mistake in the config, or weights that do not fit.
@@ -162,7 +165,7 @@ def build_initial_model(
     path = checkpoint_path or cfg.MODEL.WEIGHTS
     if path:
         allow_partial = checkpoint_path is None and cfg.MODEL.ALLOW_PARTIAL_WEIGHTS
-        load_checkpoint(model, checkpoint or read_checkpoint(path), path, allow_partial=allow_partial)
+        load_checkpoint(model, checkpoint, path, allow_partial=allow_partial)
     return model.to(pick_device(cfg.MODEL.DEVICE))
 
 

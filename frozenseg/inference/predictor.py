@@ -24,6 +24,7 @@ from frozenseg.modeling.inference_settings import InferenceSettings
 from frozenseg.modeling.load_weights import load_checkpoint
 from frozenseg.modeling.pretrained import pretrained_model
 from frozenseg.modeling.segmentation_model import SegmentationModel
+from frozenseg.modeling.weights_layout import adopt_layout
 from frozenseg.structures.output_kinds import OUTPUT_KINDS, switch_of
 from frozenseg.vocabulary import Vocabulary
 
@@ -110,6 +111,7 @@ class Segmenter:
         if not weights and cfg.MODEL.WEIGHTS:
             weights = cfg.MODEL.WEIGHTS
             checkpoint = read_checkpoint(cfg.MODEL.WEIGHTS)
+        cfg = adopt_layout(cfg, checkpoint.get("model", {}), weights)
         model = build_model(cfg, _training_vocabulary(cfg, checkpoint, str(weights or "")))
         if weights:
             load_checkpoint(model, checkpoint, weights, allow_partial=cfg.MODEL.ALLOW_PARTIAL_WEIGHTS)

@@ -21,10 +21,13 @@ class Frozen(nn.Module, ABC):
     Attributes:
         precision: dtype of the image trunk. Its weights are cast once, at the first call: load them, and choose the
             dtype, before. Inputs are cast to it and outputs back to float32.
+        replaced: True if the weights are those of a file of trained weights, not the pretrained ones of the config.
     """
 
     precision: torch.dtype = torch.float32
+    replaced: bool = False
     _hash_before: str | None = None  # hash of the weights before they were cast
+    _before_cast: Mapping[str, Tensor] | None = None  # weights of a replaced encoder before they were cast, on the CPU
 
     @abstractmethod
     def image_trunk(self) -> Iterable[nn.Module]:
@@ -43,6 +46,8 @@ class Frozen(nn.Module, ABC):
         with _cast_once:
             if self._hash_before is None:
                 before = hash_of(self.state_dict())
+                if self.replaced:
+                    self._before_cast = {name: value.cpu().clone() for name, value in self.state_dict().items()}
                 for part in self.image_trunk():
                     part.to(self.precision)
                 self._hash_before = before
@@ -60,6 +65,10 @@ class Frozen(nn.Module, ABC):
     def weights_hash(self) -> str:
         """Return the hash of all weights as they were loaded, see :func:`hash_of`."""
         return self._hash_before or hash_of(self.state_dict())
+
+    def loaded_weights(self) -> Mapping[str, Tensor]:
+        """Return all weights by name as they were loaded; after a cast only those of a replaced encoder are kept."""
+        return self._before_cast or self.state_dict()
 
     def identity(self) -> str:
         """Return a cache key of everything that affects the outputs: the weights' hash, and a lower precision."""

@@ -32,8 +32,9 @@ class Count(NamedTuple):
     offset: int = 0  # of the key's value to the number of layers
 
 
+LEVELS_OF_SAM_BRANCH = Size(f"{SAM_BRANCH}level_embed", 0, "MODEL.SEM_SEG_HEAD.SAM_ENCODER_LEVELS")
 SIZES = (
-    Size(f"{SAM_BRANCH}level_embed", 0, "MODEL.SEM_SEG_HEAD.SAM_ENCODER_LEVELS"),
+    LEVELS_OF_SAM_BRANCH,
     Size("sem_seg_head.predictor.query_feat.weight", 0, "MODEL.MASK_FORMER.NUM_OBJECT_QUERIES"),
     Size("sem_seg_head.predictor.query_feat.weight", 1, "MODEL.MASK_FORMER.HIDDEN_DIM"),
     Size("sem_seg_head.predictor.transformer_ffn_layers.0.linear1.weight", 0, "MODEL.MASK_FORMER.DIM_FEEDFORWARD"),

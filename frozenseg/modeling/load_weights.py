@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor, nn
 
 from frozenseg.errors import CheckpointError
@@ -13,6 +14,7 @@ from frozenseg.log import get_logger
 from frozenseg.modeling.checkpoint_file import read_checkpoint
 from frozenseg.modeling.frozen import Frozen
 from frozenseg.modeling.key_diagnosis import advice
+from frozenseg.modeling.pretrained import ARCHITECTURE_KEYS, CLIP_WEIGHTS, SAM_WEIGHTS
 from frozenseg.modeling.segmentation_model import SegmentationModel
 from frozenseg.modeling.weight_checks import refuse_non_finite
 
@@ -23,6 +25,14 @@ SHOWN = 3  # differences in an error
 DERIVED = {
     *("empty_weight", "pixel_mean", "pixel_std", "sam_mean", "sam_std", "num_batches_tracked", "attn_mask"),
     "n_averaged",  # of torch.optim.swa_utils.AveragedModel
+}
+# beginnings of the names of weights that a model does not need, and the reason
+LEFT_OUT = {
+    "frozen_backbone.": "a copy of the original CLIP that only OVRCOAT's training uses",
+}
+# frozen encoders: the config keys of their architecture and weights
+_ENCODER_KEYS = {
+    part: f"{ARCHITECTURE_KEYS[key]} and {key}" for part, key in {"backbone": CLIP_WEIGHTS, "sam": SAM_WEIGHTS}.items()
 }
 
 
@@ -45,6 +55,7 @@ class LoadReport:
         unexpected: weights that the model does not have.
         reshaped: weights of another shape.
         ignored: tensors that follow from the config or the vocabulary.
+        left_out: weights that the model does not need, see ``LEFT_OUT``.
     """
 
     loaded: tuple[str, ...]
@@ -52,6 +63,7 @@ class LoadReport:
     unexpected: tuple[str, ...]
     reshaped: tuple[Reshaped, ...]
     ignored: tuple[str, ...]
+    left_out: tuple[str, ...] = ()
 
     @property
     def complete(self) -> bool:
@@ -69,10 +81,10 @@ class LoadReport:
     def by_part(self) -> dict[str, Counter[str]]:
         """Return the numbers of loaded, missing, … weights of each part, such as ``sem_seg_head.predictor``."""
         parts: dict[str, Counter[str]] = {}
-        for kind in ("loaded", "missing", "unexpected", "reshaped", "ignored"):
+        for kind in ("loaded", "missing", "unexpected", "reshaped", "ignored", "left_out"):
             for entry in getattr(self, kind):
                 name = entry.name if isinstance(entry, Reshaped) else entry
-                parts.setdefault(_part(name), Counter())[kind] += 1
+                parts.setdefault(_part(name), Counter())[kind.replace("_", " ")] += 1
         return parts
 
     def __str__(self) -> str:
@@ -89,7 +101,10 @@ def trained_tensors(model: nn.Module) -> dict[str, Tensor]:
 
 
 def checkpoint_content(model: SegmentationModel, frozen: Mapping[str, str], config: str) -> dict[str, Any]:
-    """Return a checkpoint: the trained weights, the training vocabulary, the config and the frozen parts.
+    """Return a checkpoint: the trained weights, the training vocabulary, the config and the hashes of the frozen parts.
+
+    A frozen encoder whose weights came from a file of trained weights, such as OVRCOAT's fine-tuned CLIP, is in the
+    checkpoint with all its weights: the config does not lead to them.
 
     Args:
         model: not wrapped for data-parallel training.
@@ -98,7 +113,7 @@ def checkpoint_content(model: SegmentationModel, frozen: Mapping[str, str], conf
     """
     vocabulary = model.training_vocabulary
     return {
-        "model": trained_tensors(model),
+        "model": {**_replaced_tensors(model), **trained_tensors(model)},
         "frozen": dict(frozen),
         "vocabulary": [",".join(synonyms) for synonyms in vocabulary.classes],
         "isthing": list(vocabulary.isthing),
@@ -135,7 +150,7 @@ def load_checkpoint(
     problems = [] if report.complete else [_mismatch(model, checkpoint, report, path)]
     problems += [f"{path} {problem}" for problem in _other_frozen(model, checkpoint, report)]
     if problems and (not allow_partial or not report.loaded):
-        hint = "" if report.complete else f" To load the weights that fit, set {ALLOW_PARTIAL} to True."
+        hint = "" if report.complete else f" To load the weights that fit, set {ALLOW_PARTIAL} to True (--allow-partial)."
         raise CheckpointError(problems[0] + hint)
     for problem in problems:
         logger.warning("Loaded partially: %s", problem)
@@ -143,8 +158,13 @@ def load_checkpoint(
     _refuse_other_numbers(weights, expected, path)
     if "bad_step" not in checkpoint:  # a dump is there to find the weights that are not finite
         refuse_non_finite(weights, str(path), expected)
+    replaced = _replaced_parts(model, weights)
     model.load_state_dict(weights, strict=False)
-    logger.info("Weights of %s:\n%s", path, report)
+    for part in replaced:
+        _frozen_parts(model)[part].replaced = True
+    if replaced:
+        model.forget_frozen_outputs()
+    _log_report(path, report, replaced)
     return report
 
 
@@ -164,13 +184,15 @@ def compare(model: nn.Module, state: Mapping[str, Tensor]) -> LoadReport:
     needed = trained + [name for name in frozen if _part(name) in parts and not _is_derived(name)]
     known = {*frozen, *(name for name in expected if not _is_derived(name))}
     shapes = {name: (tuple(value.shape), tuple(expected[name].shape)) for name, value in state.items() if name in known}
-    foreign = [name for name in state if name not in known]
+    left_out = [name for name in state if name not in known and name.startswith(tuple(LEFT_OUT))]
+    foreign = [name for name in state if name not in known and not name.startswith(tuple(LEFT_OUT))]
     return LoadReport(
         loaded=tuple(name for name, (in_file, in_model) in shapes.items() if in_file == in_model),
         missing=tuple(name for name in needed if name not in state),
         unexpected=tuple(name for name in foreign if not _is_derived(name)),
         reshaped=tuple(Reshaped(name, *pair) for name, pair in shapes.items() if pair[0] != pair[1]),
         ignored=tuple(name for name in foreign if _is_derived(name)),
+        left_out=tuple(left_out),
     )
 
 
@@ -183,8 +205,37 @@ def _is_derived(name: str) -> bool:
     return name.rsplit(".", 1)[-1] in DERIVED
 
 
-def _frozen_parts(model: nn.Module) -> set[str]:
-    return {name for name, module in model.named_children() if isinstance(module, Frozen)}
+def _frozen_parts(model: nn.Module) -> dict[str, Frozen]:
+    return {name: module for name, module in model.named_children() if isinstance(module, Frozen)}
+
+
+def _replaced_tensors(model: nn.Module) -> dict[str, Tensor]:
+    """Return the weights of the frozen encoders that a file of trained weights has replaced, on the CPU."""
+    return {
+        f"{part}.{name}": value.detach().cpu()
+        for part, encoder in _frozen_parts(model).items()
+        if encoder.replaced
+        for name, value in encoder.loaded_weights().items()
+    }
+
+
+def _replaced_parts(model: nn.Module, weights: Mapping[str, Tensor]) -> list[str]:
+    """Return the names of the frozen encoders whose values differ from those of a file, before these are loaded."""
+    replaced = []
+    for part, encoder in _frozen_parts(model).items():
+        pairs = ((value, weights.get(f"{part}.{name}")) for name, value in encoder.state_dict().items())
+        if any(new is not None and not torch.equal(value.cpu(), new.to("cpu", value.dtype)) for value, new in pairs):
+            replaced.append(part)
+    return replaced
+
+
+def _log_report(path: str | Path, report: LoadReport, replaced: list[str]) -> None:
+    logger.info("Weights of %s:\n%s", path, report)
+    for prefix, reason in LEFT_OUT.items():
+        if count := sum(name.startswith(prefix) for name in report.left_out):
+            logger.info("%s: %d weights of %r are left out: %s.", path, count, prefix.rstrip("."), reason)
+    for part in replaced:
+        logger.info("%s: the frozen %r in the file differs from that of the config and replaces it.", path, part)
 
 
 def _mismatch(model: nn.Module, checkpoint: Mapping[str, Any], report: LoadReport, path: str | Path) -> str:
@@ -226,8 +277,8 @@ def _other_frozen(model: SegmentationModel, checkpoint: Mapping[str, Any], repor
         return []
     replaced = {_part(name) for name in report.loaded}
     return [
-        f"was trained with another frozen {part!r} (hash {trained_with.get(part)}, here {digest}): use the config and "
-        "the pretrained weights that it was trained with."
+        f"was trained with another frozen {part!r} (hash {trained_with.get(part)}, here {digest}), which it does not "
+        f"contain: set {_ENCODER_KEYS.get(part, 'the config')} to those that it was trained with."
         for part, digest in model.frozen_hashes().items()
         if part not in replaced and trained_with.get(part) != digest
     ]

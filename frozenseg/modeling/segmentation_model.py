@@ -57,6 +57,9 @@ class SegmentationModel(nn.Module, ABC):
     def frozen_hashes(self) -> dict[str, str]:
         """Return the hash of each frozen encoder's weights, by attribute name."""
 
+    def forget_frozen_outputs(self) -> None:  # noqa: B027 (nothing to forget by default)
+        """Forget values that were computed from the frozen encoders, after their weights have been replaced."""
+
     @property
     def vocabulary(self) -> Vocabulary:
         """Default vocabulary at inference."""

@@ -11,8 +11,10 @@ from frozenseg.device import pick_device
 from frozenseg.engine.processes.launch import Processes
 from frozenseg.engine.run import check
 from frozenseg.errors import ConfigError
+from frozenseg.modeling.checkpoint_file import read_checkpoint
+from frozenseg.modeling.weights_layout import adopt_layout
 from frozenseg.output_paths import require_folder
-from frozenseg.plugins.detectron2_config import check_images_at_once, read_config
+from frozenseg.plugins.detectron2_config import check_images_at_once, copy_frozenseg_keys, read_config
 from frozenseg.registry import META_ARCH
 
 
@@ -32,6 +34,9 @@ def checked_config(cfg: CfgNode, arguments: argparse.Namespace, opts: Sequence[s
     """
     our_cfg = read_config(cfg, arguments.config_file, opts)
     check(our_cfg, arguments.eval_only)
+    if our_cfg.MODEL.WEIGHTS:
+        our_cfg = adopt_layout(our_cfg, read_checkpoint(our_cfg.MODEL.WEIGHTS)["model"], our_cfg.MODEL.WEIGHTS)
+        copy_frozenseg_keys(cfg, our_cfg)
     META_ARCH.look_up(our_cfg.MODEL.META_ARCHITECTURE)
     if not arguments.eval_only:
         check_images_at_once(our_cfg)

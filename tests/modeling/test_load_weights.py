@@ -157,7 +157,11 @@ def test_a_part_of_a_frozen_encoder_is_refused() -> None:
 
 def test_other_frozen_weights_are_refused(tmp_path: Path) -> None:
     path = save(model("FCCLIP"), tmp_path / "model.pth")
-    with pytest.raises(CheckpointError, match="trained with another frozen 'backbone'"):
+    message = (
+        r"trained with another frozen 'backbone' \(hash \w+, here \w+\), which it does not contain: set "
+        r"CLIP_MODEL_NAME and CLIP_PRETRAINED_WEIGHTS to those that it was trained with\."
+    )
+    with pytest.raises(CheckpointError, match=message):
         load_trained(model("FCCLIP", 0, *OTHER_CLIP), path)
 
 
@@ -175,3 +179,60 @@ def test_what_fits_is_loaded_where_that_is_allowed(caplog: pytest.LogCaptureFixt
         assert torch.equal(value, content["model"].get(name, before[name])), name
     with pytest.raises(CheckpointError, match="another architecture"):
         load_checkpoint(fresh, {"model": {"conv1.weight": torch.ones(1)}}, "resnet.pkl", allow_partial=True)
+
+
+def ovrcoat(seed: int = 0) -> tuple[MaskClassifier, dict[str, Any]]:
+    """Return a tiny model with another CLIP than its config's, and its file in OVRCOAT's form."""
+    tuned = model("FCCLIP", seed, *OTHER_CLIP)
+    original = model("FCCLIP").backbone.state_dict()
+    copy = {f"frozen_backbone.{name}": value for name, value in original.items()}
+    return tuned, {"model": {**tuned.state_dict(), **copy}}
+
+
+def test_ovrcoats_form_is_loaded_without_its_copy_of_clip(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, logger="frozenseg")
+    (tuned, content), fresh = ovrcoat(), model("FCCLIP", 1)
+    count = len(tuned.backbone.state_dict())
+    report = load_checkpoint(fresh, content, "ovrcoat.pth")
+    assert report.complete
+    assert len(report.left_out) == count
+    assert f"  frozen_backbone: {count} left out" in str(report)
+    assert equal(dict(fresh.state_dict()), dict(tuned.state_dict()))
+    assert fresh.frozen_hashes() == tuned.frozen_hashes()
+    assert (
+        f"ovrcoat.pth: {count} weights of 'frozen_backbone' are left out: a copy of the original CLIP that only "
+        "OVRCOAT's training uses."
+    ) in caplog.text
+    assert "ovrcoat.pth: the frozen 'backbone' in the file differs from that of the config and repl" in caplog.text
+
+
+def test_text_embeddings_follow_the_clip_of_the_file(tmp_path: Path) -> None:
+    cached = ("MODEL.TEXT_CACHE_DIR", str(tmp_path))
+    (tuned, content), fresh = ovrcoat(), model("FCCLIP", 1, *cached)
+    before = fresh.eval().text_embeddings().embeddings
+    load_checkpoint(fresh, content, "ovrcoat.pth")
+    expected = tuned.eval().text_embeddings().embeddings
+    assert torch.equal(fresh.text_embeddings().embeddings, expected)
+    assert not torch.equal(before, expected)
+    again = model("FCCLIP", 2, *cached, *OTHER_CLIP)
+    load_checkpoint(again, content, "ovrcoat.pth")
+    assert torch.equal(again.eval().text_embeddings().embeddings, expected)  # from the cache of its weights
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_checkpoint_keeps_the_clip_that_replaced_that_of_the_config(tmp_path: Path, precision: str) -> None:
+    (tuned, content), fresh = ovrcoat(), model("FCCLIP", 1, "MODEL.FROZEN_DTYPE", precision)
+    load_checkpoint(fresh, content, "ovrcoat.pth")
+    fresh.backbone(torch.zeros(1, 3, 64, 64))
+    path = save(fresh, tmp_path / "model.pth")  # after a step of training
+    resumed = model("FCCLIP", 2)
+    assert load_trained(resumed, path).complete
+    assert resumed.frozen_hashes() == tuned.frozen_hashes() == read_checkpoint(path)["frozen"]
+    assert read_checkpoint(save(resumed, tmp_path / "next.pth"))["frozen"] == tuned.frozen_hashes()
+    assert "backbone.clip_model.text_projection" in read_checkpoint(tmp_path / "next.pth")["model"]
+
+
+def test_the_clip_of_the_config_is_not_kept(tmp_path: Path) -> None:
+    fresh = model("FCCLIP", 1)
+    load_checkpoint(fresh, released(model("FCCLIP", 0)), "fcclip.pth")
+    assert not [name for name in read_checkpoint(save(fresh, tmp_path / "a.pth"))["model"] if "backbone" in name]

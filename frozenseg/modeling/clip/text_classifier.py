@@ -65,6 +65,12 @@ class TextClassifier:
         embeddings = torch.cat([encoded.embeddings, F.normalize(void, dim=-1)])
         return TextEmbeddings(embeddings, encoded.class_index, len(vocabulary) + 1)
 
+    def forget(self) -> None:
+        """Forget all embeddings and the hash of CLIP's weights, after these have been replaced."""
+        with _remembering:
+            self._remembered.clear()
+            self._weights_hash = None
+
     def embed(self, names: tuple[str, ...]) -> Tensor:
         """Return (N, E) float32: each name is encoded in every template, normalised, averaged and normalised again."""
         if self._cache is None:

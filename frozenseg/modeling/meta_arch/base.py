@@ -213,6 +213,10 @@ class MaskClassifier(SegmentationModel):
         for part in self.frozen_parts().values():
             part.precision = precision
 
+    def forget_frozen_outputs(self) -> None:
+        """Forget the text embeddings."""
+        self.text_classifier.forget()
+
     def frozen_hashes(self) -> dict[str, str]:
         """Return the hash of each frozen encoder's weights, by attribute name."""
         return {name: part.weights_hash() for name, part in self.frozen_parts().items()}

@@ -162,6 +162,11 @@ class FrozenSeg(MaskClassifier):
             self.proposal_cache.save(proposals, image, self._sam_identity, settings)
         return proposals.to(image.device)
 
+    def forget_frozen_outputs(self) -> None:
+        """Forget the text embeddings and the identity of SAM."""
+        super().forget_frozen_outputs()
+        self._sam_identity = ""
+
     @staticmethod
     def _as_query_masks(proposals: Proposals, true_size: ImageSize, padded: ImageSize) -> Tensor:
         """Resize masks (M, h, w) to (M, H/4, W/4) like the predicted masks; the padding is outside of all."""

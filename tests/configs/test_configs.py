@@ -11,7 +11,11 @@ from frozenseg.config import CfgNode, load_config
 from frozenseg.modeling.build import build_model
 from tests.tiny import ROOT, TRAINING
 
-CONFIGS = sorted(path for path in (ROOT / "configs").rglob("*.yaml") if path.parent.name not in ("_base_", "eval"))
+CONFIGS = sorted(
+    path
+    for path in (ROOT / "configs").rglob("*.yaml")
+    if path.parent.name not in ("_base_", "eval") and "published" not in path.parts  # test_published_rows.py
+)
 PUBLISHED = ROOT / "configs/coco"
 with (Path(__file__).parents[1] / "data/published_configs.tsv").open(encoding="utf-8", newline="") as file:
     ROWS = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))

@@ -11,6 +11,7 @@ from frozenseg.data import MetadataCatalog, resolve, vocabulary_of
 from frozenseg.data.checks.inspect import inspect_dataset
 from frozenseg.data.prepare.converter import converters, get_converter
 from frozenseg.data.prepare.runner import prepare
+from frozenseg.engine.evaluation.published_scores import published_results
 from frozenseg.engine.evaluation.runner import build_benchmarks, evaluate
 from frozenseg.modeling.build import build_model
 from frozenseg.vocabulary import templates
@@ -50,6 +51,8 @@ def test_from_the_download_to_the_results(converter, tmp_path: Path, monkeypatch
         assert set(results) == tasks
         for task in tasks:
             assert 0 <= results[task][FIRST[task]] <= 100 or math.isnan(results[task][FIRST[task]])
+        published = [row for row in published_results() if row.benchmark == name]
+        assert [row for row in published if row.metric not in results[row.task]] == []
         assert ("iIoU_sup" in results.get("sem_seg", {})) == (name in CITYSCAPES)
 
 

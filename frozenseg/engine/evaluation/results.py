@@ -13,13 +13,14 @@ from frozenseg.config import CfgNode
 from frozenseg.data.images import read_image
 from frozenseg.data.metadata import Metadata
 from frozenseg.engine.environment import NOT_INSTALLED, package_versions
+from frozenseg.engine.evaluation.published_scores import published_results
 from frozenseg.evaluation.class_table import ClassTable
 from frozenseg.evaluation.comparison import DRAWING_WIDTH, compare_images
 from frozenseg.evaluation.diagnosis import warn_about_zero_scores
 from frozenseg.evaluation.evaluator import DatasetEvaluators
 from frozenseg.evaluation.gallery import GalleryImage
 from frozenseg.evaluation.html_report import BenchmarkReport, write_report
-from frozenseg.evaluation.published import PublishedScore, published_results
+from frozenseg.evaluation.published import PublishedScore
 from frozenseg.evaluation.render import render_comparison
 from frozenseg.evaluation.report import results_table, write_per_class, write_results
 from frozenseg.log import get_logger

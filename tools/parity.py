@@ -16,6 +16,13 @@ Examples:
   only stages that differ, and the summary:
     python tools/parity.py --goldens GOLDENS --quiet
 
+  the same cases computed by this checkout, as goldens that a later version can be compared with:
+    python tools/parity.py --goldens GOLDENS --record MINE
+
+  the error of each stage on a GPU, in bfloat16 or compiled, relative to its standard deviation:
+    python tools/parity.py --goldens MINE --device cuda --precision bfloat16
+    python tools/parity.py --goldens MINE --device cuda --compile
+
 The large cases need up to 12 GiB of memory, and one or two minutes each on two cores.
 """
 
@@ -30,13 +37,17 @@ from tabulate import tabulate
 
 from command_line import docstring_parser, number_in, run_script
 from frozenseg.config.bounds import whole
+from frozenseg.device import pick_device
 from frozenseg.errors import FrozenSegError
-from lab.parity.compare import Row, first_difference, table
-from lab.parity.goldens import find_goldens, read_golden
+from frozenseg.output_paths import require_folder
+from lab.parity.compare import Row, error_table, first_difference, relative_error, table
+from lab.parity.goldens import COMPONENTS, find_goldens, read_golden
 from lab.parity.models import Models
+from lab.parity.record import Setup, errors_by_stage, record, write_golden
 from lab.parity.run import run_golden
 
 DIFFERENT = 1
+PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 # raised by an incomplete or malformed golden; the other cases are still run
 BROKEN = (FrozenSegError, KeyError, IndexError, TypeError, ValueError, AttributeError, RuntimeError)
 HEADERS = ("case", "stages", "differ", "ties", "largest share of a tolerance", "seconds", "verdict")
@@ -48,6 +59,17 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--goldens", type=Path, required=True, metavar="DIR", help="folder with the goldens")
     parser.add_argument("--case", nargs="+", default=[], metavar="NAME", help="cases to run (default: all)")
     parser.add_argument("--quiet", action="store_true", help="print only the stages that differ")
+    parser.add_argument(
+        "--record", type=Path, metavar="DIR", help="write the values of this checkout to DIR instead of comparing them"
+    )
+    parser.add_argument("--device", default="cpu", help="device that runs the cases (default: cpu)")
+    parser.add_argument(
+        "--precision",
+        choices=PRECISIONS,
+        default="float32",
+        help="of the frozen encoders, and of the decoders under autocast (default: float32)",
+    )
+    parser.add_argument("--compile", action="store_true", help="compile the encoders and decoders with torch.compile")
     parser.add_argument(
         "--threads",
         type=number_in(whole(1, 1_024, "threads")),
@@ -102,12 +124,36 @@ def verdict_of(rows: Sequence[Row]) -> str:
     return "agrees" if all(row.passed for row in rows) else "DIFFERS"
 
 
+def run_recorded(arguments: argparse.Namespace) -> int:
+    """Record the cases, or print their errors by stage on another device or in another precision."""
+    setup = Setup(pick_device(arguments.device).type, PRECISIONS[arguments.precision], arguments.compile)
+    if arguments.record:
+        require_folder(arguments.record, "--record")
+    for path in find_goldens(arguments.goldens.expanduser(), arguments.case):
+        golden = read_golden(path)
+        if golden.kind == COMPONENTS:
+            print(f"{path.stem}: left out, as components have no model.")
+            continue
+        recorded = record(golden, Models(), setup)
+        if arguments.record:
+            write_golden(arguments.record / path.name, recorded)
+            print(f"{path.stem}: {len(recorded.arrays)} arrays in {arguments.record / path.name}.", flush=True)
+        else:
+            rows = list(errors_by_stage(golden, recorded))
+            print(error_table(rows), flush=True)
+            worst = max(rows, key=relative_error)
+            print(f"{path.stem}: largest relative error {relative_error(worst):.1e}, of {worst.stage}.\n", flush=True)
+    return 0
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the script and return the exit code."""
     arguments = parse_arguments(argv)
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
-    return run_script(lambda: compare_all(arguments))
+    default = (arguments.device, arguments.precision, arguments.compile) == ("cpu", "float32", False)
+    run = compare_all if default and not arguments.record else run_recorded
+    return run_script(lambda: run(arguments))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import torch
 from frozenseg.errors import DataError, ShapeError
 from lab.parity.compare import Comparer, Row, first_difference, sum_tolerance, table, tolerance
 from lab.parity.goldens import Arrays, Golden, find_goldens, read_golden, statistics
-from tests.lab.parity.record import thinned, write_golden
+from lab.parity.record import thinned, write_golden
 
 COMPARE = Comparer("case")
 

@@ -184,6 +184,20 @@ def table(rows: Sequence[Row]) -> str:
     return tabulate(lines, headers=headers, disable_numparse=True, colalign=("left", "left", *["right"] * 4, "left"))
 
 
+def error_table(rows: Sequence[Row]) -> str:
+    """Return the errors of rows, absolute and relative to their tolerance, as a text table."""
+    lines = [
+        [row.case, row.stage, _digits(row.maximum), _digits(row.mean), _digits(relative_error(row))] for row in rows
+    ]
+    headers = ["case", "stage", "max error", "mean error", "max / deviation"]
+    return tabulate(lines, headers=headers, disable_numparse=True, colalign=("left", "left", *["right"] * 3))
+
+
+def relative_error(row: Row) -> float:
+    """Return the largest difference as a share of the tolerance; 0 for equal values."""
+    return row.maximum / row.tolerance if row.maximum and row.tolerance else row.maximum
+
+
 def verdict(row: Row) -> str:
     """Return ``equal``, ``agrees`` or ``DIFFERS``."""
     if not row.passed:

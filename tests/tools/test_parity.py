@@ -70,6 +70,26 @@ def test_no_goldens(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     assert "There are no goldens in" in capsys.readouterr().err
 
 
+def test_recorded_goldens_agree_with_the_checkout_that_wrote_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    folder = ["--goldens", str(FOLDER), "--case", "tiny_fcclip_resnet", "tiny_training"]
+    assert main([*folder, "--record", str(tmp_path)]) == 0
+    assert {path.name for path in tmp_path.glob("*.npz")} == {"tiny_fcclip_resnet.npz", "tiny_training.npz"}
+    assert main(["--goldens", str(tmp_path), "--quiet"]) == 0
+    assert "Every stage of every case agrees." in capsys.readouterr().out
+
+
+def test_errors_of_a_lower_precision_are_printed_by_stage(capsys: pytest.CaptureFixture) -> None:
+    assert main(["--goldens", str(FOLDER), "--case", "tiny_fcclip_resnet", "--precision", "bfloat16"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    relative = {line.split()[1]: float(line.split()[-1]) for line in lines if line.startswith("tiny_fcclip_resnet  ")}
+    assert next(iter(relative)) == "trace/clip/stem"  # in the order of the computation
+    assert 1e-3 < relative["trace/clip/res5"] < 0.2  # bfloat16 has 8 bits
+    assert relative["text_classifier"] < 1e-4  # encoded in float32
+    assert "largest relative error" in lines[-2]
+
+
 @pytest.mark.skipif(not REFERENCE.is_dir(), reason="the goldens in ../shared/parity are not here")
 @pytest.mark.parametrize("name", QUICK)
 def test_quick_parts_agree_with_the_reference(name: str) -> None:

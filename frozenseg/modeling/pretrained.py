@@ -20,6 +20,7 @@ TOYWORLD_CLIP, TOYWORLD_SAM = "toyworld_convnext", "vit_toy"  # architectures
 MODEL_WEIGHTS, CLIP_WEIGHTS, SAM_WEIGHTS = "MODEL.WEIGHTS", "CLIP_PRETRAINED_WEIGHTS", "MODEL.SAM_WEIGHTS"
 ARCHITECTURE_KEYS = {CLIP_WEIGHTS: "CLIP_MODEL_NAME", SAM_WEIGHTS: "MODEL.SAM_NAME"}
 SAM_RELEASE = "https://dl.fbaipublicfiles.com/segment_anything"
+MOBILE_SAM = "https://raw.githubusercontent.com/ChaoningZhang/MobileSAM/master/weights/mobile_sam.pt"
 
 
 class Pretrained(NamedTuple):
@@ -28,16 +29,18 @@ class Pretrained(NamedTuple):
     key: str  # config key
     name: str  # value of that key
     architecture: str
-    location: str  # URL with the first digits of the SHA-256 at the end of the file name; or path in the package
+    location: str  # URL, or path in the package
+    sha256: str = ""  # first digits, of a file that is downloaded
 
 
 TABLE = (
     Pretrained(MODEL_WEIGHTS, TOYWORLD, "FrozenSeg-tiny", "toyworld/weights/frozenseg_tiny.safetensors"),
     Pretrained(CLIP_WEIGHTS, TOYWORLD, TOYWORLD_CLIP, "toyworld/weights/clip.safetensors"),
     Pretrained(SAM_WEIGHTS, TOYWORLD, TOYWORLD_SAM, "toyworld/weights/sam.safetensors"),
-    Pretrained(SAM_WEIGHTS, RELEASED, "vit_b", f"{SAM_RELEASE}/sam_vit_b_01ec64.pth"),
-    Pretrained(SAM_WEIGHTS, RELEASED, "vit_l", f"{SAM_RELEASE}/sam_vit_l_0b3195.pth"),
-    Pretrained(SAM_WEIGHTS, RELEASED, "vit_h", f"{SAM_RELEASE}/sam_vit_h_4b8939.pth"),
+    Pretrained(SAM_WEIGHTS, RELEASED, "vit_b", f"{SAM_RELEASE}/sam_vit_b_01ec64.pth", "01ec64"),
+    Pretrained(SAM_WEIGHTS, RELEASED, "vit_l", f"{SAM_RELEASE}/sam_vit_l_0b3195.pth", "0b3195"),
+    Pretrained(SAM_WEIGHTS, RELEASED, "vit_h", f"{SAM_RELEASE}/sam_vit_h_4b8939.pth", "4b8939"),
+    Pretrained(SAM_WEIGHTS, RELEASED, "vit_t", MOBILE_SAM, "6dbb9052"),
 )
 
 
@@ -111,25 +114,26 @@ def random_seed(weights: str) -> int | None:
 
 
 def _local_file(entry: Pretrained) -> Path:
-    if not entry.location.startswith("https:"):
+    if not entry.sha256:
         return PACKAGE / entry.location
     import torch  # slow import, not needed by command lines that only list the names
 
     file = Path(torch.hub.get_dir()) / "checkpoints" / entry.location.rsplit("/", 1)[-1]
     if not file.is_file():
-        _download(entry.location, file, entry.key)
+        _download(entry, file)
     return file
 
 
-def _download(url: str, file: Path, key: str) -> None:
+def _download(entry: Pretrained, file: Path) -> None:
     import torch
 
+    url = entry.location
     logger.info("Downloading %s to %s.", url, file)
     file.parent.mkdir(parents=True, exist_ok=True)
     try:
-        torch.hub.download_url_to_file(url, str(file), hash_prefix=file.stem.rsplit("_", 1)[-1])
+        torch.hub.download_url_to_file(url, str(file), hash_prefix=entry.sha256)
     except (OSError, RuntimeError) as error:
         raise CheckpointError(
-            f"The weights {url} cannot be downloaded ({error}): download the file on another machine and set {key} to "
-            "its path, or to 'random' for an untrained encoder."
+            f"The weights {url} cannot be downloaded ({error}): download the file on another machine and set "
+            f"{entry.key} to its path, or to 'random' for an untrained encoder."
         ) from error

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from frozenseg.config import CfgNode, load_config
+from frozenseg.config.yaml_files import flatten
 from frozenseg.modeling.build import build_model
 from tests.tiny import ROOT, TRAINING
 
@@ -56,6 +57,13 @@ def value_of(cfg: CfgNode, column: str) -> object:
 
 def test_all_published_names_are_there() -> None:
     assert {row["yaml"] for row in ROWS} == {str(path.relative_to(PUBLISHED)) for path in PUBLISHED.rglob("*.yaml")}
+
+
+def test_ovrcoat_is_fcclip_with_objectness_from_clip() -> None:
+    configs = [load_config(ROOT / f"configs/fcclip/{name}.yaml") for name in ("convnext_large", "ovrcoat_convnext_large")]
+    before, after = (dict(flatten(cfg, "config")) for cfg in configs)
+    differences = {name: value for name, value in after.items() if value != before[name]}
+    assert differences == {"MODEL.CLIP.GEOMETRIC_ENSEMBLE_VOID_DISCOUNT": 0.5}
 
 
 @pytest.mark.parametrize("name", ["frozenseg_tiny", "fcclip_tiny"])

@@ -1,5 +1,6 @@
 """Pretrained weights by name: those in the package are small, documented, and fit one architecture only."""
 
+import hashlib
 from pathlib import Path
 
 import pytest
@@ -74,10 +75,33 @@ def test_released_files_are_downloaded_once_and_checked_by_their_hash(tmp_path, 
 
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
     monkeypatch.setattr(torch.hub, "download_url_to_file", download)
-    files = [pretrained_encoder(pretrained.SAM_WEIGHTS, "", "vit_b") for _ in range(2)]
-    assert downloads == [("sam_vit_b_01ec64.pth", "01ec64")]
-    assert files == [tmp_path / "checkpoints/sam_vit_b_01ec64.pth"] * 2
-    assert pretrained_encoder(pretrained.SAM_WEIGHTS, "", "vit_t") is None
+    files = [pretrained_encoder(pretrained.SAM_WEIGHTS, "", name) for name in ("vit_b", "vit_b", "vit_t")]
+    assert downloads == [("sam_vit_b_01ec64.pth", "01ec64"), ("mobile_sam.pt", "6dbb9052")]
+    assert files[:2] == [tmp_path / "checkpoints/sam_vit_b_01ec64.pth"] * 2
+    assert files[2] == tmp_path / "checkpoints/mobile_sam.pt"
+
+
+def entry_for(file, digits):
+    location = file.as_uri()
+    return pretrained.Pretrained(pretrained.SAM_WEIGHTS, pretrained.RELEASED, "vit_t", location, digits)
+
+
+def test_a_file_is_downloaded_if_it_has_its_hash(tmp_path, monkeypatch):
+    remote = tmp_path / "remote/mobile_sam.pt"
+    remote.parent.mkdir()
+    remote.write_bytes(b"weights")
+    digits = hashlib.sha256(b"weights").hexdigest()[:8]
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))
+    monkeypatch.setattr(pretrained, "TABLE", (entry_for(remote, "6dbb9052"),))
+    with pytest.raises(
+        CheckpointError, match=rf"mobile_sam\.pt cannot be downloaded \(invalid hash .*6dbb9052.*{digits}"
+    ):
+        pretrained_encoder(pretrained.SAM_WEIGHTS, "", "vit_t")
+    assert not (tmp_path / "hub/checkpoints/mobile_sam.pt").exists()
+    monkeypatch.setattr(pretrained, "TABLE", (entry_for(remote, digits),))
+    file = pretrained_encoder(pretrained.SAM_WEIGHTS, "", "vit_t")
+    assert file == tmp_path / "hub/checkpoints/mobile_sam.pt"
+    assert file.read_bytes() == b"weights"
 
 
 def test_a_failed_download_is_one_sentence(tmp_path, monkeypatch):

@@ -11,8 +11,6 @@ from frozenseg.modeling.sam.base import FrozenSAM
 from frozenseg.modeling.sam.weights import load_sam_weights
 from frozenseg.registry import SAM
 
-DOWNLOAD_BY_HAND = {"vit_t": "weights/mobile_sam.pt of https://github.com/ChaoningZhang/MobileSAM"}
-
 
 def build_sam(name: str, weights: str) -> FrozenSAM:
     """Build a frozen SAM.
@@ -20,7 +18,7 @@ def build_sam(name: str, weights: str) -> FrozenSAM:
     Args:
         name: registered name, such as ``vit_b``.
         weights: a file, ``random[:SEED]``, ``toyworld`` for those that come with the package, or empty for the released
-            file (downloaded once into torch's hub folder; not for ``vit_t``).
+            file (downloaded once into torch's hub folder).
 
     Raises:
         ConfigError: unknown name.
@@ -42,11 +40,9 @@ def _weights_file(name: str, weights: str) -> Path:
     if file is not None:
         return file
     if weights == pretrained.RELEASED:
-        source = DOWNLOAD_BY_HAND.get(name)
-        copy = f"a copy of {source}" if source else "a file"
         toyworld = f"{pretrained.TOYWORLD!r} or " if name == pretrained.TOYWORLD_SAM else ""
         raise ConfigError(
-            f"There are no released weights to download for SAM {name!r}: set MODEL.SAM_WEIGHTS to {copy}, or to "
+            f"There are no released weights to download for SAM {name!r}: set MODEL.SAM_WEIGHTS to a file, or to "
             f"{toyworld}'random'."
         )
     if not Path(weights).is_file():

@@ -1,4 +1,7 @@
-"""Class names of a run: from the data set, or from a file that replaces them (DATASETS.VOCABULARIES)."""
+"""Class names of a run: from the data set, or from a file that replaces them.
+
+The file is that of DATASETS.VOCABULARIES, else the published one in DATASETS.VOCABULARY_FOLDER.
+"""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -8,6 +11,7 @@ from frozenseg.config import CfgNode
 from frozenseg.data.catalog import resolve
 from frozenseg.data.custom_dataset import is_custom
 from frozenseg.data.dataset import ResolvedDataset
+from frozenseg.data.published_vocabularies import check_count, published_file
 from frozenseg.errors import ConfigError, did_you_mean
 from frozenseg.log import get_logger, warn_once
 from frozenseg.vocabulary import Vocabulary
@@ -30,10 +34,14 @@ def resolve_for_run(cfg: CfgNode, name: str) -> ResolvedDataset:
 
     Raises:
         ConfigError: an entry of DATASETS.VOCABULARIES cannot be assigned to a data set.
-        DataError: the data set is unknown, or a file cannot be read or does not fit it.
+        DataError: the data set is unknown, or a file is missing, cannot be read or does not fit it.
     """
     dataset = resolve(name)
-    path = vocabulary_files(cfg.DATASETS.VOCABULARIES, cfg.DATASETS.TRAIN, cfg.DATASETS.TEST).get(name)
+    files = vocabulary_files(cfg.DATASETS.VOCABULARIES, cfg.DATASETS.TRAIN, cfg.DATASETS.TEST)
+    path: str | Path | None = files.get(name)
+    folder = cfg.DATASETS.VOCABULARY_FOLDER if path is None else ""
+    if folder:
+        path = published_file(folder, dataset.metadata.published_seen, name)
     if path is None:
         return _normalized(cfg, dataset)
     classes = match_to_dataset(read_vocabulary_lines(path), list(dataset.metadata.category_ids), path, name)
@@ -46,6 +54,8 @@ def resolve_for_run(cfg: CfgNode, name: str) -> ResolvedDataset:
         len(vocabulary),
         len(vocabulary.synonyms),
     )
+    if folder:
+        check_count(dataset.metadata.published_seen, len(vocabulary.synonyms), path, name)
     return _normalized(cfg, replace(dataset, vocabulary=vocabulary))
 
 

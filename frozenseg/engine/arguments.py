@@ -10,6 +10,7 @@ KEY_OF_FLAG = {  # flags that set a config key, by their attribute of the parsed
     "skip_bad": "DATASETS.SKIP_BAD",
     "strict": "DATASETS.STRICT",
     "vocabulary": "DATASETS.VOCABULARIES",
+    "vocabulary_folder": "DATASETS.VOCABULARY_FOLDER",
     "compare": "TEST.COMPARE",
     "save_predictions": "TEST.SAVE_PREDICTIONS",
 }
@@ -40,6 +41,9 @@ examples:
 
   a benchmark with custom class names:
     python tools/train_net.py --config-file CONFIG --eval-only --weights FILE --vocabulary classes.txt
+
+  benchmarks with the class names of published results, files such as ade20k_150_with_prompt_eng.txt:
+    python tools/train_net.py --config-file CONFIG --eval-only --weights FILE --vocabulary-folder DIR
 
   on four GPUs of this machine (without GPUs: four CPU processes):
     python tools/train_net.py --config-file CONFIG --num-gpus 4
@@ -85,14 +89,7 @@ def argument_parser() -> argparse.ArgumentParser:
         help="load the tensors of the checkpoint that fit, and list the others; sets MODEL.ALLOW_PARTIAL_WEIGHTS",
     )
     _add_damaged_data(parser)
-    parser.add_argument(
-        "--vocabulary",
-        action="append",
-        default=[],
-        metavar="[NAME=]FILE",
-        help="file of class names that replace those of a data set (NAME= is required if there are several test data "
-        "sets); may be repeated; sets DATASETS.VOCABULARIES",
-    )
+    _add_class_names(parser)
     parser.add_argument("--compare", action="store_true", help="show published results beside ours; sets TEST.COMPARE")
     parser.add_argument(
         "--save-predictions",
@@ -120,6 +117,23 @@ def _add_damaged_data(parser: argparse.ArgumentParser) -> None:
         "--strict",
         action="store_true",
         help="refuse objects without a mask instead of leaving them out; sets DATASETS.STRICT",
+    )
+
+
+def _add_class_names(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--vocabulary",
+        action="append",
+        default=[],
+        metavar="[NAME=]FILE",
+        help="file of class names that replace those of a data set (NAME= is required if there are several test data "
+        "sets); may be repeated; sets DATASETS.VOCABULARIES",
+    )
+    parser.add_argument(
+        "--vocabulary-folder",
+        metavar="DIR",
+        help="folder with the published files of class names, such as ade20k_150_with_prompt_eng.txt, for training and "
+        "evaluation; sets DATASETS.VOCABULARY_FOLDER",
     )
 
 

@@ -150,10 +150,8 @@ def load_checkpoint(
     problems = [] if report.complete else [_mismatch(model, checkpoint, report, path)]
     problems += [f"{path} {problem}" for problem in _other_frozen(model, checkpoint, report)]
     if problems and (not allow_partial or not report.loaded):
-        hint = (
-            "" if report.complete else f" To load the weights that fit, set {ALLOW_PARTIAL} to True (--allow-partial)."
-        )
-        raise CheckpointError(problems[0] + hint)
+        hint = f" To load the weights that fit, set {ALLOW_PARTIAL} to True (--allow-partial)."
+        raise CheckpointError(problems[0] + ("" if report.complete else hint))
     for problem in problems:
         logger.warning("Loaded partially: %s", problem)
     weights, expected = {name: state[name] for name in report.loaded}, model.state_dict()

@@ -233,7 +233,7 @@ def test_a_class_that_would_never_count_is_refused(farm: Path) -> None:
 
 
 def run_config(normalize: bool = True, train: str = "") -> Any:
-    datasets = {"TRAIN": [train], "TEST": [], "VOCABULARIES": [], "NORMALIZE_NAMES": normalize}
+    datasets = {"TRAIN": [train], "TEST": [], "VOCABULARIES": [], "VOCABULARY_FOLDER": "", "NORMALIZE_NAMES": normalize}
     return SimpleNamespace(DATASETS=SimpleNamespace(**datasets))
 
 

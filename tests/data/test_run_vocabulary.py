@@ -14,8 +14,9 @@ CITY, VOC = "openvocab_cityscapes_fine_panoptic_val", "openvocab_pascal21_sem_se
 CUSTOM = "folder:a?labels=b&classes=c"
 
 
-def config(train: list[str], test: list[str], *entries: str) -> SimpleNamespace:
-    return SimpleNamespace(DATASETS=SimpleNamespace(TRAIN=train, TEST=test, VOCABULARIES=list(entries)))
+def config(train: list[str], test: list[str], *entries: str, folder: str = "") -> SimpleNamespace:
+    datasets = {"TRAIN": train, "TEST": test, "VOCABULARIES": list(entries), "VOCABULARY_FOLDER": folder}
+    return SimpleNamespace(DATASETS=SimpleNamespace(**datasets))
 
 
 def names_file(folder: Path, count: int) -> Path:

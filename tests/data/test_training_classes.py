@@ -16,7 +16,7 @@ ADE = "openvocab_ade20k_panoptic_val"
 
 
 def config(*train: str) -> SimpleNamespace:
-    datasets = SimpleNamespace(TRAIN=list(train), TEST=[], VOCABULARIES=[], NORMALIZE_NAMES=True)
+    datasets = SimpleNamespace(TRAIN=list(train), TEST=[], VOCABULARIES=[], VOCABULARY_FOLDER="", NORMALIZE_NAMES=True)
     return SimpleNamespace(DATASETS=datasets)
 
 

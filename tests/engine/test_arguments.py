@@ -34,6 +34,7 @@ def test_detectron2_flags() -> None:
         "skip_bad": False,
         "strict": False,
         "vocabulary": [],
+        "vocabulary_folder": None,
         "compare": False,
         "save_predictions": False,
         "print_config": False,
@@ -60,6 +61,8 @@ def test_flags_that_are_short_for_a_key() -> None:
 
 
 def test_files_of_words_add_up_to_one_key() -> None:
+    folder = parse_arguments(["--config-file", "a.yaml", "--vocabulary-folder", "a b"])
+    assert overrides(folder) == ["DATASETS.VOCABULARY_FOLDER", "a b"]
     arguments = parse_arguments(["--config-file", "a.yaml", "--vocabulary", "pets=a b.txt", "--vocabulary", "c'.txt"])
     assert overrides(arguments) == ["DATASETS.VOCABULARIES", """['pets=a b.txt', "c'.txt"]"""]
 

@@ -31,6 +31,14 @@ DATA_KEYS: tuple[Key, ...] = (
         "files of class names that replace those of data sets: NAME=FILE, or FILE if there is one test data set",
     ),
     Key(
+        "DATASETS.VOCABULARY_FOLDER",
+        "",
+        "result",
+        PATH,
+        "folder with the published files of class names, such as ade20k_150_with_prompt_eng.txt, for all data sets of "
+        "the run without an entry in VOCABULARIES; empty: the names of the package",
+    ),
+    Key(
         "DATASETS.SEEN_RULE",
         "synonyms",
         "result",

@@ -66,8 +66,7 @@ MODEL_KEYS: tuple[Key, ...] = (
         "",
         "result",
         PATH,
-        "SAM checkpoint file; empty: downloaded (not for vit_t); random[:SEED]: untrained; toyworld: the weights in "
-        "the package",
+        "SAM checkpoint file; empty: downloaded; random[:SEED]: untrained; toyworld: the weights in the package",
     ),
     Key(
         "MODEL.TEXT_CACHE_DIR", "", "cost", PATH, "folder that caches text embeddings of vocabularies; empty: no cache"

@@ -86,7 +86,14 @@ def check_count(published_key: str, count: int, path: Path, name: str) -> None:
     """
     expected = PUBLISHED_VOCABULARIES[published_key].names
     if not expected:
-        logger.info("%s: %d names; published results were made with the names of the data set.", name, count)
+        warn_once(
+            logger,
+            "%s: %d names in %s, but published results were made with the names of the data set: remove the file from "
+            "the folder to reproduce these.",
+            name,
+            count,
+            path,
+        )
     elif count == expected:
         logger.info("%s: %d names, as published.", name, count)
     else:

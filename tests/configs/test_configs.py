@@ -60,7 +60,9 @@ def test_all_published_names_are_there() -> None:
 
 
 def test_ovrcoat_is_fcclip_with_objectness_from_clip() -> None:
-    configs = [load_config(ROOT / f"configs/fcclip/{name}.yaml") for name in ("convnext_large", "ovrcoat_convnext_large")]
+    configs = [
+        load_config(ROOT / f"configs/fcclip/{name}.yaml") for name in ("convnext_large", "ovrcoat_convnext_large")
+    ]
     before, after = (dict(flatten(cfg, "config")) for cfg in configs)
     differences = {name: value for name, value in after.items() if value != before[name]}
     assert differences == {"MODEL.CLIP.GEOMETRIC_ENSEMBLE_VOID_DISCOUNT": 0.5}

@@ -102,7 +102,8 @@ def test_a_file_for_lvis_is_used_but_was_not_published_for_evaluation(
     name = "openvocab_lvis_v1_val"
     write(tmp_path, "lvis_1203", range(1, 1204), [], 1300, 1)
     assert build_vocabulary(config(name, tmp_path), name).names[1202] == "lvis_1203 1203 0"
-    assert f"{name}: 1300 names; published results were made with the names of the data set." in caplog.text
+    path = tmp_path / "lvis_1203_with_prompt_eng.txt"
+    assert f"{name}: 1300 names in {path}, but published results were made with the names of the data" in caplog.text
 
 
 def test_a_missing_file_or_folder_is_one_sentence(tmp_path: Path) -> None:

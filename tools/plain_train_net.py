@@ -39,10 +39,9 @@ from frozenseg.engine.training.lr_schedule import build_lr_schedule
 from frozenseg.engine.training.optimizer import build_gradient_clip, build_optimizer
 from frozenseg.engine.training.precision import Precision
 from frozenseg.engine.training.writers import JsonLines, summed_by_kind
+from frozenseg.engine.training_run import build_initial_model
 from frozenseg.log import get_logger
-from frozenseg.modeling.build import build_model
 from frozenseg.modeling.checkpoint_file import read_checkpoint, trained_vocabulary
-from frozenseg.modeling.load_weights import load_checkpoint
 from frozenseg.modeling.meta_arch.base import MaskClassifier
 from frozenseg.modeling.weights_layout import adopt_layout
 
@@ -68,16 +67,11 @@ def train(cfg: CfgNode, resume: bool) -> int:
     loader = train_set.batches(start_iteration=done)
     del train_set  # the loader keeps a packed copy of the records
 
-    # frozen CLIP and SAM, and the trained decoders
-    seed_everything(cfg.SEED)  # all processes start with the same weights
-    source = path or cfg.MODEL.WEIGHTS
-    weights = checkpoint or (read_checkpoint(source) if source else {})
-    cfg = adopt_layout(cfg, weights.get("model", {}), source)
-    model = build_model(cfg, training[0].vocabulary)
-    model.return_labels()
-    if source:
-        load_checkpoint(model, weights, source, allow_partial=not path and cfg.MODEL.ALLOW_PARTIAL_WEIGHTS)
-    model.to(pick_device(cfg.MODEL.DEVICE)).train()
+    # frozen CLIP and SAM, and the trained decoders; all processes start with the same weights
+    weights = checkpoint or (read_checkpoint(cfg.MODEL.WEIGHTS) if cfg.MODEL.WEIGHTS else {})
+    cfg = adopt_layout(cfg, weights.get("model", {}), path or cfg.MODEL.WEIGHTS)
+    model = build_initial_model(cfg, training[0].vocabulary, path, weights)
+    model.train()
 
     # optimiser, mixed precision, checkpoints
     optimizer, keep = build_optimizer(cfg, model), KeepPolicy.from_config(cfg)

@@ -12,12 +12,12 @@ import torch
 from frozenseg.config import load_config
 from frozenseg.modeling.build import build_model
 from frozenseg.modeling.load_weights import compare
+from frozenseg.modeling.weights_layout import adopt_layout
 from frozenseg.vocabulary import Vocabulary
 from tests.tiny import ROOT, WithoutInitialisation
 
 KEYS = Path(__file__).parents[1] / "data/keys"
 CONFIGS = ROOT / "configs/coco/panoptic-segmentation"
-AS_RELEASED = ["MODEL.SEM_SEG_HEAD.SAM_ENCODER_LEVELS", 3, "MODEL.SAM_WEIGHTS", "random"]
 COCO = Vocabulary.from_strings([f"class {index}" for index in range(133)])
 
 
@@ -37,16 +37,17 @@ def released(name: str) -> dict[str, tuple[tuple[int, ...], str]]:
     ],
 )
 def test_keys_shapes_and_what_trains(name: str, config: str, section: str, trainable: int) -> None:
-    cfg = load_config(CONFIGS / config, [f"MODEL.{section}.CLIP_PRETRAINED_WEIGHTS", "random", *AS_RELEASED])
-    with WithoutInitialisation():
-        model = build_model(cfg, COCO)
+    untrained = [f"MODEL.{section}.CLIP_PRETRAINED_WEIGHTS", "random", "MODEL.SAM_WEIGHTS", "random"]
     expected = released(name)
+    weights = {key: torch.empty(()).expand(shape) for key, (shape, _) in expected.items()}
+    with WithoutInitialisation():
+        model = build_model(adopt_layout(load_config(CONFIGS / config, untrained), weights, name), COCO)
     state = model.state_dict()
     assert {key: tuple(value.shape) for key, value in state.items()} == {key: row[0] for key, row in expected.items()}
     trained = {key for key, value in model.named_parameters() if value.requires_grad}
     assert trained == {key for key, row in expected.items() if row[1] == "trainable"}
     assert sum(value.numel() for key, value in model.named_parameters() if key in trained) == trainable
-    report = compare(model, {key: torch.empty(()).expand(shape) for key, (shape, _) in expected.items()})
+    report = compare(model, weights)
     assert report.complete
     assert len(report.loaded) == len(expected) - 1
     assert report.ignored == ("criterion.empty_weight",)

@@ -9,6 +9,7 @@ import pytest
 import torch
 import yaml
 
+from frozenseg.config.yaml_files import flatten
 from frozenseg.log import ROOT_LOGGER, get_logger
 from frozenseg.modeling.build import build_model
 from frozenseg.modeling.checkpoint_file import read_checkpoint
@@ -16,6 +17,7 @@ from frozenseg.toyworld.export import Recipe, export_split
 from tests.tiny import NARROW, ROOT, TRAINING, tiny_config
 from tools.train_net import main
 
+PRINTED = "python tools/train_net.py --eval-only --config-file configs/coco/panoptic-segmentation/frozenseg/"
 LEVELS = "MODEL.SEM_SEG_HEAD.SAM_ENCODER_LEVELS"
 CONFIG = str(ROOT / "configs/toyworld/frozenseg_tiny.yaml")
 SMALL = [
@@ -54,8 +56,14 @@ def levels(config: str) -> int:
     return int(yaml.safe_load(config)["MODEL"]["SEM_SEG_HEAD"]["SAM_ENCODER_LEVELS"])
 
 
-def test_released_weights_are_evaluated_without_a_key(released: Path, tmp_path: Path) -> None:
-    assert train_net("--eval-only", "--weights", released, "OUTPUT_DIR", tmp_path / "out") == 0
+def test_released_weights_are_evaluated_by_the_printed_command(released: Path, tmp_path: Path) -> None:
+    page = (ROOT / "GETTING_STARTED.md").read_text(encoding="utf-8")
+    line = next(line for line in page.splitlines() if line.startswith(PRINTED))
+    command = [str(released) if word == "FILE" else word for word in line.split()[2:]]
+    sizes = [str(item) for pair in flatten(tiny_config("FrozenSeg").MODEL, "MODEL", "MODEL.") for item in pair]
+    sizes = [item for pair in zip(sizes[::2], sizes[1::2], strict=True) if pair[0] != LEVELS for item in pair]
+    data = ["DATASETS.TRAIN", "['toyworld_train']", "OUTPUT_DIR", str(tmp_path / "out")]
+    assert main([*command, *sizes, *SMALL, *data]) == 0
     log = (tmp_path / "out/log.txt").read_text(encoding="utf-8")
     assert log.count(f"{LEVELS} is 3, from the shapes of the weights in {released} (default 1).") == 1
     assert levels((tmp_path / "out/config.yaml").read_text(encoding="utf-8")) == 3

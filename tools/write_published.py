@@ -9,7 +9,6 @@ Examples:
 """
 
 import argparse
-import re
 from collections.abc import Iterator, Sequence
 from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
@@ -33,7 +32,7 @@ COLUMNS = {
     "coco": ("PQ", "AP", "mIoU"),
 }
 DAGGER = "†"  # marks scores with the mask-proposal ensemble
-MARKED = re.compile(r"(<!-- models: begin -->\n).*?(<!-- models: end -->)", flags=re.DOTALL)
+BEGIN, END = "<!-- models: begin -->\n", "<!-- models: end -->"  # around the table of a page
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -69,8 +68,8 @@ def expected_files(root: Path) -> dict[str, str]:
     """Return the text of every file by its path in the clone; of the pages only the marked part is replaced."""
     files = {f"{FOLDER}/{name}.yaml": text for model in zoo_models() for name, text in published_configs(model)}
     for name, table in (("README.md", score_table()), ("docs/reproduce.md", config_table())):
-        page = (root / name).read_text(encoding="utf-8")
-        files[name] = MARKED.sub(lambda match, table=table: f"{match[1]}{table}\n{match[2]}", page)
+        before, begin, rest = (root / name).read_text(encoding="utf-8").partition(BEGIN)
+        files[name] = f"{before}{begin}{table}\n{END}{rest.partition(END)[2]}"
     return files
 
 

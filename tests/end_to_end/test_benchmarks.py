@@ -33,7 +33,7 @@ def config_of(name: str, output: Path) -> CfgNode:
 @pytest.mark.parametrize("converter", converters().values(), ids=converters())
 def test_from_the_download_to_the_results(converter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DETECTRON2_DATASETS", str(tmp_path))
-    monkeypatch.setattr("frozenseg.vocabulary.vocabulary.TEMPLATES", templates.TEMPLATES[:1])  # fewer prompts
+    monkeypatch.setattr("frozenseg.modeling.clip.text_classifier.TEMPLATES", templates.TEMPLATES[:1])  # fewer prompts
     importlib.import_module(f"tests.miniatures.{converter.name}").make(tmp_path)
     prepare(converter, tmp_path)
     for name in converter.datasets:
@@ -68,7 +68,7 @@ def test_several_benchmarks_in_one_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("DETECTRON2_DATASETS", str(tmp_path))
-    monkeypatch.setattr("frozenseg.vocabulary.vocabulary.TEMPLATES", templates.TEMPLATES[:1])
+    monkeypatch.setattr("frozenseg.modeling.clip.text_classifier.TEMPLATES", templates.TEMPLATES[:1])
     names = ["bdd10k_40_panoptic_val", "openvocab_pascal21_sem_seg_val", "bdd10k_val_sem_seg"]
     for name in ("bdd100k", "pascal_voc"):
         importlib.import_module(f"tests.miniatures.{name}").make(tmp_path)

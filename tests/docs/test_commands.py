@@ -16,7 +16,14 @@ import pytest
 
 from tests.tiny import ROOT
 
-PAGES = ("README.md", "GETTING_STARTED.md", "INSTALL.md", "datasets/README.md", "docs/annotation_tools.md")
+PAGES = (
+    "README.md",
+    "GETTING_STARTED.md",
+    "INSTALL.md",
+    "datasets/README.md",
+    "docs/annotation_tools.md",
+    "docs/reproduce.md",
+)
 SHORT = ["SOLVER.MAX_ITER", "2", "SOLVER.IMS_PER_BATCH", "2", "MODEL.MASK_FORMER.NUM_OBJECT_QUERIES", "6"]
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from command_line import docstring_parser, run_script
 from frozenseg.atomic import write_text
 from frozenseg.errors import FrozenSegError
-from frozenseg.modeling.model_zoo.entries import ZooModel, ZooScore, zoo_benchmarks, zoo_models
+from frozenseg.modeling.model_zoo.weights import ZooModel, ZooScore, zoo_benchmarks, zoo_models
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = "configs/published"

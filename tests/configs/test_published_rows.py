@@ -11,7 +11,7 @@ from frozenseg.evaluation.expected import read_expected
 from frozenseg.modeling.build import build_model
 from frozenseg.modeling.meta_arch.base import MaskClassifier
 from frozenseg.modeling.meta_device import on_meta_device
-from frozenseg.modeling.model_zoo.entries import zoo_benchmarks, zoo_models
+from frozenseg.modeling.model_zoo.weights import zoo_benchmarks, zoo_models
 
 NAMES = [name for name in config_names() if name.startswith("published/")]
 ON = {"panoptic_seg": "PANOPTIC_ON", "segm": "INSTANCE_ON", "sem_seg": "SEMANTIC_ON"}

@@ -1,7 +1,7 @@
 """Published scores of the model zoo in the form of our reports."""
 
 from frozenseg.evaluation.published import PublishedScore
-from frozenseg.modeling.model_zoo.entries import ZooScore, zoo_benchmarks, zoo_models
+from frozenseg.modeling.model_zoo.weights import ZooScore, zoo_benchmarks, zoo_models
 
 
 def published_results() -> tuple[PublishedScore, ...]:

@@ -1,4 +1,4 @@
-"""Entries of the model zoo: ``models.yaml`` as typed values."""
+"""Released weights of the model zoo: ``models.yaml`` as typed values."""
 
 from collections.abc import Iterator
 from functools import cache

@@ -75,7 +75,7 @@ def published_file(folder: str, published_key: str, name: str) -> Path | None:
     )
 
 
-def check_count(published_key: str, count: int, path: Path, name: str) -> None:
+def check_count(published_key: str, count: int, path: str | Path, name: str) -> None:
     """Log the number of class names of a published file; warn if it is another one than that of published results.
 
     Args:

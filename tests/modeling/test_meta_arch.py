@@ -115,7 +115,7 @@ def test_swapping_words_swaps_their_scores(model: MaskClassifier) -> None:
     [
         (("MODEL.META_ARCHITECTURE", "FrozenSegg"), "Unknown meta-architecture 'FrozenSegg'. Did you mean 'FrozenSeg'"),
         (("MODEL.FROZEN_SEG.EMBED_DIM", 768), "EMBED_DIM is 768, but the joint space of toy_convnext has 64"),
-        (("INPUT.FORMAT", "BGR"), "the model reads RGB only"),
+        (("INPUT.FORMAT", "BGR"), "INPUT.FORMAT is 'BGR', expected 'RGB'"),
     ],
 )
 def test_contradictions_are_refused(options: tuple[str, object], message: str) -> None:

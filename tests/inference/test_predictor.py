@@ -17,6 +17,7 @@ from frozenseg.inference.image_inputs import load_image
 from frozenseg.inference.predictor import Segmenter
 from frozenseg.inference.result import KINDS
 from frozenseg.modeling.build import build_model
+from frozenseg.modeling.clip.text_classifier import REMEMBERED
 from frozenseg.modeling.load_weights import trained_tensors
 from frozenseg.modeling.meta_arch import frozenseg
 from frozenseg.modeling.sam.automatic_masks.placement import Placement
@@ -81,17 +82,20 @@ def test_a_call_leaves_the_model_as_it_was(segmenter: Segmenter, picture: Image.
 
 
 def test_threads_share_a_model_each_with_its_own_vocabulary(segmenter: Segmenter, picture: Image.Image) -> None:
-    vocabularies = [WORDS, "dog; sky", "tree; cat; car; road; sea", "house"]
-    alone = [segmenter(picture, vocabulary) for vocabulary in vocabularies]
+    vocabularies = [f"{WORDS}; thing {index}" + "; sky" * (index % 2) for index in range(REMEMBERED + 2)]
+    images = [picture.crop((0, 0, 60 + 6 * index, 40 + 4 * index)) for index in range(5)]
+    jobs = [(images[index % 5], vocabularies[index % len(vocabularies)]) for index in range(2 * len(vocabularies))]
+    alone = [segmenter(*job) for job in jobs[: len(vocabularies)]] * 2
     before = segmenter.model.inference_settings
-    calls = [index for _ in range(3) for index in range(len(vocabularies))]
     with ThreadPoolExecutor(max_workers=4) as pool:
-        together = list(pool.map(lambda index: segmenter(picture, vocabularies[index]), calls))
-    for index, result in zip(calls, together, strict=True):
-        assert result.vocabulary == alone[index].vocabulary
-        assert torch.equal(result.semantic, alone[index].semantic)
-        assert torch.equal(result.panoptic[0], alone[index].panoptic[0])
-        assert torch.equal(result.instances.scores, alone[index].instances.scores)
+        together = list(pool.map(lambda job: segmenter(*job), jobs))
+    for expected, result in zip(alone, together, strict=True):
+        assert result.vocabulary == expected.vocabulary
+        assert torch.equal(result.semantic, expected.semantic)
+        assert torch.equal(result.panoptic[0], expected.panoptic[0])
+        assert result.panoptic[1] == expected.panoptic[1]
+        assert torch.equal(result.instances.scores, expected.instances.scores)
+        assert torch.equal(result.instances.pred_masks, expected.instances.pred_masks)
     assert segmenter.model.inference_settings is before
 
 

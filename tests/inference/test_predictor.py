@@ -104,6 +104,8 @@ def test_pretrained_models_are_built_by_name(picture: Image.Image) -> None:
     assert "red circle" in segmenter.model.training_vocabulary.names
     with pytest.raises(ConfigError, match="Unknown pretrained model 'toy_world'. Did you mean 'toyworld'"):
         Segmenter.from_pretrained("toy_world")
+    with pytest.raises(ConfigError, match="Unknown pretrained model None. Available: toyworld"):
+        Segmenter.from_pretrained(None)  # type: ignore[arg-type]
 
 
 def test_outputs_are_the_segmenters_to_choose(weights: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -166,6 +168,8 @@ def test_bad_input_is_named(segmenter: Segmenter, picture: Image.Image, weights:
         segmenter([picture, None], WORDS)  # type: ignore[list-item]
     with pytest.raises(DataError, match="vocabulary is empty"):
         segmenter(picture, "")
+    with pytest.raises(DataError, match="sam_masks is 'no', expected True or False"):
+        segmenter(picture, WORDS, sam_masks="no")  # type: ignore[call-overload]
     with pytest.raises(ConfigError, match="Cannot draw 'panoptics'. Did you mean 'panoptic'"):
         segmenter(picture, WORDS).draw("panoptics")
     with pytest.raises(CheckpointError, match=r"no checkpoint .*gone\.pth"):
@@ -187,7 +191,10 @@ def test_a_device_that_is_not_there_is_refused_before_the_model_is_built(weights
         ({"options": ["SEED"]}, "options has no value for its last key 'SEED'"),
         ({"options": "SEED 1"}, "options is 'SEED 1', expected"),
         ({"options": [1, "SEED"]}, "options has 1 where a key is expected"),
-        ({"options": {"SEEDS": 1}}, "unknown key 'SEEDS'. Did you mean 'SEED'"),
+        ({"options": {"SEEDS": 1}}, "^options: unknown key 'SEEDS'. Did you mean 'SEED'"),
+        ({"options": {3: 4}}, "^options: unknown key '3'. All keys are listed in frozenseg/config/defaults"),
+        ({"options": {"MODEL.PIXEL_STD": [0, 0, 0]}}, "^options: MODEL.PIXEL_STD is .*from 0.001 to 255 grey levels"),
+        ({"options": ["MODEL.MASK_FORMER.NHEADS", 7]}, r"NHEADS is 7 \(options\), expected a multiple"),
         ({"options": None}, "options is None"),
         ({"weights": {}}, "weights is of type dict, expected a path or a name"),
         ({"config": 3}, "config is of type int, expected a path or a name"),

@@ -72,11 +72,14 @@ def test_wrong_files(text: str, message: str, tmp_path: Path) -> None:
 
 
 def test_missing_and_binary_files(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"none\.txt cannot be read as text"):
+    with pytest.raises(DataError, match=r"none\.txt does not exist"):
         read_vocabulary_lines(tmp_path / "none.txt")
     (tmp_path / "binary.txt").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(DataError, match=r"binary\.txt cannot be read as text"):
         read_vocabulary_lines(tmp_path / "binary.txt")
+    (tmp_path / "zero.txt").write_bytes(b"cat\0\ndog")  # not UTF-16
+    with pytest.raises(DataError, match=r"zero\.txt cannot be read as text .*the character 0"):
+        read_vocabulary_lines(tmp_path / "zero.txt")
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,7 @@ def test_spellings_of_seen_names() -> None:
         ("cat; dog; Cat", [r"1 class has the name of another class, 1 and 3 \('cat', 'Cat'\)"]),
         ("a b; a_b; A  B", [r"2 classes have .*, 1 and 2 .*, 1 and 3", "1 name with underscores"]),
         ("cat\u200b; dog", [r"1 name with characters that cannot be seen, such as 'cat\\u200b'"]),
-        ("cat\ndog; x", [r"1 name with characters that cannot be seen, such as 'cat\\ndog'"]),
+        ("cat\tdog; x", [r"1 name with characters that cannot be seen, such as 'cat\\tdog'"]),
         ("!!; ...; cat", [r"2 names without a letter or digit, such as '!!', '\.\.\.'"]),
         ("; ".join(f"class {i}" for i in range(5000)), ["1024×1024 pixels need 21 GB of memory"]),
     ],

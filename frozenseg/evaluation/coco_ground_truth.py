@@ -13,7 +13,7 @@ from frozenseg.structures.coco_file import PixelSize, categories_by_id, entries_
 from frozenseg.structures.coco_objects import CocoObject, read_objects
 from frozenseg.structures.coco_values import JsonObject, refused
 from frozenseg.structures.findings import Oddity
-from frozenseg.structures.json_files import read_json
+from frozenseg.structures.json_files import garbage_collection_paused, read_json
 from frozenseg.structures.record import ImageId
 from frozenseg.structures.rle import read_rle
 
@@ -46,6 +46,7 @@ class CocoGroundTruth(NamedTuple):
             warn_once(logger, "%s", note)
 
 
+@garbage_collection_paused()
 def read_coco_ground_truth(json_file: str | Path, strict: bool = False) -> CocoGroundTruth:
     """Read instance annotations for scoring.
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from frozenseg.errors import shown
-from frozenseg.structures.polygons import MIN_NUMBERS, Polygon, check_polygon, has_no_area, is_outside, polygons_rle
+from frozenseg.structures.polygons import MIN_NUMBERS, Polygon, has_no_area, is_outside, polygons_rle, read_bounds
 from frozenseg.structures.rle import RunLengths, read_rle
 
 
@@ -72,17 +72,7 @@ def read_segmentation(value: Any, size: tuple[int, int] | None = None) -> Segmen
         return _read_rle(value, size)
     if not isinstance(value, list):
         raise ValueError(f"its segmentation is {shown(value)}, expected polygons or run lengths (size and counts)")
-    polygons, repair = _nested(value)
-    for polygon in filter(None, polygons):
-        check_polygon(polygon)
-    kept = [polygon for polygon in polygons if len(polygon) >= MIN_NUMBERS]
-    if all(map(has_no_area, kept)):
-        return Segmentation(None, NoMask.NO_AREA)
-    if size is not None and is_outside(kept, size):
-        return Segmentation(None, NoMask.OUTSIDE)
-    repairs = [repair] if repair else []
-    repairs += [Repair.FEW_CORNERS] * (len(kept) < len(polygons))
-    return Segmentation(kept, None, tuple(repairs))
+    return _read_polygons(value, size)
 
 
 def decode_segmentation(segmentation: Any, height: int, width: int) -> np.ndarray:
@@ -113,8 +103,30 @@ def _read_rle(value: dict[str, Any], size: tuple[int, int] | None) -> Segmentati
     return Segmentation(runs.compressed(), None, (Repair.COMPLETED,) if runs.completed else ())
 
 
+def _read_polygons(value: list[Any], size: tuple[int, int] | None) -> Segmentation:
+    polygons, repair = _nested(value)
+    repairs = () if repair is None else (repair,)
+    has_area = is_inside = False
+    for polygon in polygons:
+        if len(polygon) >= MIN_NUMBERS:
+            bounds = read_bounds(polygon)
+            if not has_no_area(polygon, bounds):
+                has_area = True
+                is_inside = is_inside or size is None or not is_outside(bounds, size)
+        elif polygon:
+            read_bounds(polygon)
+    if not is_inside:
+        return Segmentation(None, NoMask.OUTSIDE if has_area else NoMask.NO_AREA)
+    kept = [polygon for polygon in polygons if len(polygon) >= MIN_NUMBERS]
+    if len(kept) < len(polygons):
+        return Segmentation(kept, None, (*repairs, Repair.FEW_CORNERS))
+    return Segmentation(polygons, None, repairs)
+
+
 def _nested(value: list[Any]) -> tuple[list[Any], Repair | None]:
     """Return polygons as lists of numbers, and the deviation from COCO's format."""
+    if len(value) == 1 and isinstance(value[0], list) and not (value[0] and isinstance(value[0][0], list)):
+        return value, None
     if not isinstance(value[0], list):
         return [value], Repair.FLAT
     if wrong := [part for part in value if not isinstance(part, list)]:

@@ -50,6 +50,7 @@ def test_the_square_is_read_from_each_form(value, repairs):
         ([[5, 5] * 30], NoMask.NO_AREA),
         ([[50, 8, 60, 8, 60, 18]], NoMask.OUTSIDE),
         ([[-9, -9, -1, -9, -1, -1]], NoMask.OUTSIDE),
+        ([[50, 8, 60, 8, 60, 18], [5, 8, 9, 8, 15, 8]], NoMask.OUTSIDE),  # the part inside is a line
         ({"size": [30, 40], "counts": []}, NoMask.NO_PIXEL),
         ({"size": [30, 40], "counts": [1200]}, NoMask.NO_PIXEL),
     ],

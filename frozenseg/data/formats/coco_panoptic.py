@@ -13,6 +13,7 @@ from frozenseg.log import get_logger, warn_once
 from frozenseg.structures.coco_file import entries_of, read_images
 from frozenseg.structures.coco_values import JsonObject, existing_key, number_in, read_flag, refused
 from frozenseg.structures.findings import Findings
+from frozenseg.structures.json_files import garbage_collection_paused
 from frozenseg.structures.panoptic import check_segment_ids
 from frozenseg.structures.record import ImageId, Record
 from frozenseg.structures.rle import whole_number
@@ -20,6 +21,7 @@ from frozenseg.structures.rle import whole_number
 logger = get_logger(__name__)
 
 
+@garbage_collection_paused()
 def load_coco_panoptic(metadata: Metadata) -> list[Record]:
     """Read a data set in COCO panoptic format.
 

@@ -95,7 +95,8 @@ def _annotation(number: int, item: CocoObject, sizes: Mapping[ImageId, PixelSize
     size = sizes[item.image_id]
     if size is None:
         raise refused(
-            path, f"image {item.image_id} has no height and width, expected those of the image of {item.name}"
+            path,
+            f"image {item.image_id} has no height and width, expected its size, which the mask of {item.name} needs",
         )
     area: Any = item.segmentation.runs(size).area() if item.area is None else item.area
     return {

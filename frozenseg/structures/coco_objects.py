@@ -85,7 +85,7 @@ def _name(entry: JsonObject, number: int, ids: set[int | str], findings: Finding
     """Return the name of an object; counts ids that are missing or repeated."""
     identity = entry["id"] if isinstance(entry.get("id"), str) else whole_number(entry.get("id"))
     if identity is None:
-        name = f"object number {number} without an id"
+        name = f"object number {number} in the file"
         findings.add(Oddity.ID_MISSING, name)
         return name
     name = f"object {shown(identity)}"

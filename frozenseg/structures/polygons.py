@@ -69,6 +69,12 @@ def is_outside(bounds: Bounds, size: tuple[int, int]) -> bool:
     return right <= 0 or left >= size[1] or bottom <= 0 or top >= size[0]
 
 
+def is_narrow(bounds: Bounds) -> bool:
+    """Return True if the polygon is less than a pixel wide or high, so that it may cover no pixel."""
+    left, right, top, bottom = bounds
+    return right - left < 1 or bottom - top < 1
+
+
 def has_no_area(polygon: Polygon, bounds: Bounds) -> bool:
     """Return True if all corners are on one line: any line for few corners, a line along an axis for many."""
     left, right, top, bottom = bounds

@@ -26,7 +26,16 @@ def read(*entries, sizes=None):
         ({"iscrowd": False}, None),
         ({"iscrowd": None}, None),
         ({"iscrowd": 0.0}, None),
-        ({"id": None}, "1 of 1 objects of a.json have no id (first: object number 1 without an id): objects are"),
+        (
+            {"id": None},
+            "1 of 1 objects of a.json have no valid id, a whole number or text (first: object number 1 in the file): "
+            "objects are numbered",
+        ),
+        ({"id": 1.5}, "1 of 1 objects of a.json have no valid id"),
+        (
+            {"segmentation": [[0.1, 0.1, 0.4, 0.1, 0.4, 0.4]]},
+            "1 of 1 objects of a.json have polygons that cover no pixel (first: object 1): they count as missed",
+        ),
         ({"image_id": "1"}, "1 of 1 objects of a.json name their image by text or number where"),
         ({"category_id": " 2 "}, "1 of 1 objects of a.json name their category by text (first: object 1): read as"),
         ({"iscrowd": "false"}, "1 of 1 objects of a.json have an iscrowd that is text (first: object 1): read as 0"),
@@ -95,7 +104,7 @@ def test_brush_masks_are_objects_only_where_every_object_is_a_crowd():
         ({"iscrowd": 2}, "its iscrowd is 2"),
         ({"iscrowd": [0]}, r"its iscrowd is \[0\]"),
         ({"id": "x", "segmentation": [[1, 2, 3]]}, "object 'x' cannot be read: its polygon has 3 coordinates"),
-        ({"id": None, "segmentation": 5}, "object number 1 without an id cannot be read: its segmentation is 5"),
+        ({"id": None, "segmentation": 5}, "object number 1 in the file cannot be read: its segmentation is 5"),
         ({"segmentation": {**RUNS, "size": [40, 30]}}, r"size is \[40, 30\], expected \[30, 40\]"),
         ({"segments_info": []}, r"it is in COCO panoptic format \(segments_info\)"),
     ],

@@ -66,6 +66,8 @@ def test_other_forms_have_no_mask(value, reason):
     [
         (5, "segmentation is 5, expected polygons or run lengths"),
         ("abc", "segmentation is 'abc'"),
+        ([{"x": 1, "y": 2}], r"has the part \{'x': 1, 'y': 2\}, expected polygons"),
+        (["1", "2"], "has the part '1', expected polygons"),
         ([SQUARE, 3], r"has the part 3, expected polygons \[x0, y0"),
         ([SQUARE[:7]], "has 7 coordinates, expected an even number"),
         ([[*SQUARE[:7], "18"]], "has the coordinate '18', expected a number"),

@@ -31,7 +31,7 @@ def validate_records(
         DataError: there are no records, or a file is missing; the message has its path and an advice.
     """
     if not records:
-        raise DataError(f"{metadata.name} has no images; {metadata.prepare_command}.")
+        raise DataError(f"{metadata.name} has no images; {metadata.repair_advice}.")
     step = max(1, -(-len(records) // sample))
     for record in [*records[::step], records[-1]]:
         for field in fields:

@@ -43,7 +43,9 @@ def score_instance_files(annotation_json: str | Path, json_file: str | Path, str
     ground_truth = read_coco_ground_truth(annotation_json, strict)
     if not ground_truth.annotations:
         reason = " ".join(ground_truth.notes) or "Its list of annotations is empty."
-        raise DataError(f"{annotation_json} has no object with a mask: nothing can be scored. {reason}")
+        raise DataError(
+            f"{annotation_json} has no object with a mask, expected polygons or run lengths to score against. {reason}"
+        )
     sizes, categories = ground_truth.sizes, sorted(ground_truth.categories)
     predictions = read_result_lines(read_json(json_file, "predictions"), json_file, sizes, categories)
     scores = score_masks(ground_truth, predictions.lines, list(sizes), categories)

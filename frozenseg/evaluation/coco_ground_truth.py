@@ -59,7 +59,7 @@ def read_coco_ground_truth(json_file: str | Path, strict: bool = False) -> CocoG
     """
     path = str(json_file)
     if not Path(json_file).exists():
-        raise MissingDataError(f"The instance annotations {path} do not exist: prepare the data set again.")
+        raise MissingDataError(f"The instance annotations {path} do not exist: correct the path, or prepare the data.")
     content = read_json(json_file, "instance annotations")
     images, image_findings = read_images(content, path)
     categories, entries = categories_by_id(content, path), entries_of(content, "annotations", path)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from frozenseg.errors import shown
 from frozenseg.structures.coco_file import PixelSize
-from frozenseg.structures.coco_values import JsonObject, existing_key, read_flag, refused
+from frozenseg.structures.coco_values import JsonObject, existing_key, field_text, read_flag, refused
 from frozenseg.structures.findings import Findings, Oddity
 from frozenseg.structures.record import ImageId
 from frozenseg.structures.rle import MAX_PIXELS, whole_number
@@ -69,11 +69,11 @@ def read_objects(
             raise refused(path, "it is in COCO panoptic format (segments_info), expected objects with a segmentation")
         image = existing_key(entry.get("image_id"), sizes)
         if image is None:
-            raise refused(path, f"{name} has the image_id {_field(entry, 'image_id')}, expected one of its images")
+            raise refused(path, f"{name} {field_text(entry, 'image_id')}, expected one of its images")
         category = existing_key(entry.get("category_id"), categories)
         if category is None:
-            value = _field(entry, "category_id")
-            raise refused(path, f"{name} has the category_id {value}, expected one of {expected_categories}")
+            problem = f"{name} {field_text(entry, 'category_id')}, expected one of {expected_categories}"
+            raise refused(path, problem)
         _count_changes(entry, image, category, name, findings)
         checked = _read_object(entry, (name, image, category), sizes[image], findings)
         if checked is not None:
@@ -93,10 +93,6 @@ def _name(entry: JsonObject, number: int, ids: set[int | str], findings: Finding
         findings.add(Oddity.ID_REPEATED, name)
     ids.add(identity)
     return name
-
-
-def _field(entry: JsonObject, field: str) -> str:
-    return shown(entry[field]) if field in entry else "(missing)"
 
 
 def _count_changes(entry: JsonObject, image: ImageId, category: int, name: str, findings: Findings) -> None:

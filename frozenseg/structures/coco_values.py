@@ -60,6 +60,11 @@ def read_flag(value: Any, name: str) -> bool:
     return flag
 
 
+def field_text(entry: JsonObject, field: str) -> str:
+    """Return a field with its value for a message, such as ``has the id 5``, or ``has no id``."""
+    return f"has the {field} {shown(entry[field])}" if field in entry else f"has no {field}"
+
+
 def refused(path: str, problem: str) -> DataError:
     """Return the error for an invalid entry of a file; the problem names the entry, its value and the expected one."""
     return DataError(f"{path}: {problem}; {ADVICE}.")

@@ -143,7 +143,7 @@ def test_images_with_one_meaning():
 @pytest.mark.parametrize(
     ("entries", "message"),
     [
-        ([{}], r"image number 1 has the id \(missing\), expected a whole number or text"),
+        ([{}], r"image number 1 has no id, expected a whole number or text"),
         ([{"id": [1]}], r"image number 1 has the id \[1\]"),
         ([{"id": True}], "image number 1 has the id True"),
         ([3], "entry 1 of images is 3, expected a JSON object"),

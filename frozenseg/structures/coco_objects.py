@@ -15,6 +15,8 @@ from frozenseg.structures.record import ImageId
 from frozenseg.structures.rle import MAX_PIXELS, whole_number
 from frozenseg.structures.segmentation import Segmentation, read_segmentation
 
+MAX_CROWDS = 0.1  # of the objects, without a warning; COCO has 0.01
+
 
 class CocoObject(NamedTuple):
     """Checked object of an annotation file.
@@ -132,10 +134,13 @@ def _area(value: Any, size: PixelSize | None) -> float | None:
 
 def _without_brush_crowds(objects: list[CocoObject], findings: Findings) -> list[CocoObject]:
     """Return ordinary objects if every object is a crowd with uncompressed run lengths: CVAT's brush masks."""
-    if not objects or not all(item.iscrowd and _is_uncompressed(item.entry["segmentation"]) for item in objects):
+    crowds = [item for item in objects if item.iscrowd and _is_uncompressed(item.entry["segmentation"])]
+    all_crowds = bool(crowds) and len(crowds) == len(objects)
+    if all_crowds or len(crowds) > MAX_CROWDS * len(objects):
+        for item in crowds:
+            findings.add(Oddity.BRUSH if all_crowds else Oddity.CROWD, item.name)
+    if not all_crowds:
         return objects
-    for item in objects:
-        findings.add(Oddity.BRUSH, item.name)
     return [item._replace(iscrowd=False) for item in objects]
 
 

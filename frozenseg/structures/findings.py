@@ -17,6 +17,9 @@ class Oddity(Enum):
     CATEGORY_ID = "name their category by text: read as the number"
     CROWD_FLAG = "have an iscrowd that is text: read as 0 or 1"
     AREA = "have no valid area: the number of pixels of the mask is used"
+    CROWD = (
+        "are crowds, which are not trained on and not scored: if they are brush masks of CVAT, set their iscrowd to 0"
+    )
     BRUSH = "are crowds with uncompressed run lengths, as CVAT writes brush masks: read as ordinary objects"
 
 

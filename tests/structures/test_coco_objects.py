@@ -86,7 +86,10 @@ def test_brush_masks_are_objects_only_where_every_object_is_a_crowd():
     objects, findings = read(brush, {**brush, "id": 2}, {**OBJECT, "id": 3, "segmentation": []})
     assert [item.iscrowd for item in objects] == [False, False]
     assert "2 of 3 objects of a.json are crowds with uncompressed run lengths" in findings.sentences()[1]
-    assert [item.iscrowd for item in read(brush, OBJECT)[0]] == [True, False]
+    objects, findings = read(brush, OBJECT)
+    assert [item.iscrowd for item in objects] == [True, False]
+    assert "1 of 2 objects of a.json are crowds, which are not trained on" in findings.sentences()[1]
+    assert len(read(brush, *[OBJECT] * 9)[1].sentences()) == 1  # one in ten, as in COCO; repeated ids only
     compressed = objects[0].segmentation.value
     assert [item.iscrowd for item in read({**brush, "segmentation": compressed})[0]] == [True]
 

@@ -40,13 +40,18 @@ def shown_name(name: str) -> str:
     return repr(name if len(name) <= LONGEST_SHOWN else f"{name[:LONGEST_SHOWN]}…")
 
 
+def shown_examples(names: Sequence[str]) -> str:
+    """Return the first names in quotes, with an ellipsis if there are more."""
+    return ", ".join(map(shown_name, names[:_SHOWN])) + (" …" if len(names) > _SHOWN else "")
+
+
 def _single(classes: Sequence[Synonyms]) -> str:
     """Note for ``cat,dog,tree``, which is one class with three names."""
     if len(classes) != 1 or len(classes[0]) < 2:
         return ""
     names = classes[0]
     return (
-        f"{_examples(names)} are names of this one class; "
+        f"{shown_examples(names)} are names of this one class; "
         f"separate classes by ';' or by lines if {len(names)} classes were meant"
     )
 
@@ -78,7 +83,7 @@ def _shared(classes: Sequence[Synonyms]) -> str:
     shared = list(dict.fromkeys(name for name in synonyms if users[normal_name(name)] > 1))
     if not shared:
         return ""
-    return f"{_names(len(shared))} of several classes, such as {_examples(shared)}; keep each in one class"
+    return f"{_names(len(shared))} of several classes, such as {shown_examples(shared)}; keep each in one class"
 
 
 def _unreadable(classes: Sequence[Synonyms]) -> list[str]:
@@ -89,15 +94,11 @@ def _unreadable(classes: Sequence[Synonyms]) -> list[str]:
         "without a letter or digit": [name for name in names if not any(map(str.isalnum, name))],
         "with underscores, which CLIP reads as such (write spaces)": [name for name in names if "_" in name],
     }
-    return [f"{_names(len(odd))} {kind}, such as {_examples(odd)}" for kind, odd in kinds.items() if odd]
+    return [f"{_names(len(odd))} {kind}, such as {shown_examples(odd)}" for kind, odd in kinds.items() if odd]
 
 
 def _names(count: int) -> str:
     return "1 name" if count == 1 else f"{count} names"
-
-
-def _examples(names: Sequence[str]) -> str:
-    return ", ".join(map(shown_name, names[:_SHOWN])) + (" …" if len(names) > _SHOWN else "")
 
 
 def _many(classes: Sequence[Synonyms]) -> str:

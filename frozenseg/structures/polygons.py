@@ -15,14 +15,14 @@ from frozenseg.errors import shown
 from frozenseg.structures.rle import RunLengths, read_rle
 
 Polygon = list[float]  # x0, y0, x1, y1, …, pixels
-Bounds = tuple[float, float, float, float]  # of the corners of a polygon: left, right, top, bottom, pixels
+CornerRange = tuple[float, float, float, float]  # of the corners of a polygon: left, right, top, bottom, pixels
 MIN_NUMBERS = 6  # of a polygon: three corners
 MAX_TESTED_CORNERS = 5  # of polygons that are tested for an area: lines have few corners
 MAX_COORDINATE = 10**7  # pixels from the origin
 MAX_OUTLINE = 4 * 10**6  # pixels; 20 steps of pycocotools' walk a pixel of it take some 100 bytes
 
 
-def read_bounds(numbers: Sequence[Any]) -> Bounds:
+def read_bounds(numbers: Sequence[Any]) -> CornerRange:
     """Check the coordinates of a polygon and return its bounds.
 
     Args:
@@ -63,19 +63,19 @@ def polygons_rle(polygons: Sequence[Polygon], size: tuple[int, int]) -> RunLengt
     return read_rle(coco_mask.merge(coco_mask.frPyObjects(corners, *size)), size)
 
 
-def is_outside(bounds: Bounds, size: tuple[int, int]) -> bool:
+def is_outside(bounds: CornerRange, size: tuple[int, int]) -> bool:
     """Return True if a polygon of these bounds shares no area with an image of this height and width."""
     left, right, top, bottom = bounds
     return right <= 0 or left >= size[1] or bottom <= 0 or top >= size[0]
 
 
-def is_narrow(bounds: Bounds) -> bool:
+def is_narrow(bounds: CornerRange) -> bool:
     """Return True if the polygon is less than a pixel wide or high, so that it may cover no pixel."""
     left, right, top, bottom = bounds
     return right - left < 1 or bottom - top < 1
 
 
-def has_no_area(polygon: Polygon, bounds: Bounds) -> bool:
+def has_no_area(polygon: Polygon, bounds: CornerRange) -> bool:
     """Return True if all corners are on one line: any line for few corners, a line along an axis for many."""
     left, right, top, bottom = bounds
     if left == right or top == bottom:

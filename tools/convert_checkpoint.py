@@ -100,7 +100,13 @@ def convert(arguments: argparse.Namespace) -> dict[str, Any]:
         )
     model = build_model(cfg, vocabulary or build_vocabulary(cfg, cfg.DATASETS.TRAIN[0]))
     configured = model.frozen_hashes()
-    load_checkpoint(model, checkpoint, arguments.input, allow_partial=arguments.allow_partial)
+    load_checkpoint(
+        model,
+        checkpoint,
+        arguments.input,
+        allow_partial=arguments.allow_partial,
+        how_to_allow="pass --allow-partial",
+    )
     if arguments.to == "released":
         return {"model": in_fp32(model.state_dict())}
     frozen = model.frozen_hashes()

@@ -9,6 +9,7 @@ import reprlib
 from collections.abc import Iterable
 from typing import Any
 
+LARGEST_SHORT = 10**9  # numbers that are shown without a check of their length: ids of many objects
 _SHORT = reprlib.Repr()
 _SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 60  # characters of a value in a message
 
@@ -56,6 +57,8 @@ def did_you_mean(name: str, valid: Iterable[str], limit: int = 3) -> str:
 
 def shown(value: Any) -> str:
     """Return a received value for a message: its ``repr``, abbreviated, whatever its depth and length."""
+    if type(value) is int and -LARGEST_SHORT < value < LARGEST_SHORT:
+        return str(value)
     try:
         return _SHORT.repr(value)
     except ValueError:  # an integer of more than 4300 digits

@@ -101,7 +101,13 @@ def convert(arguments: argparse.Namespace) -> dict[str, Any]:
         )
     cfg = adopt_layout(cfg, checkpoint["model"], arguments.input)
     model = build_model(cfg, vocabulary or build_vocabulary(cfg, cfg.DATASETS.TRAIN[0]))
-    load_checkpoint(model, checkpoint, arguments.input, allow_partial=arguments.allow_partial)
+    load_checkpoint(
+        model,
+        checkpoint,
+        arguments.input,
+        allow_partial=arguments.allow_partial,
+        how_to_allow="pass --allow-partial",
+    )
     if arguments.to == "released":
         return {"model": in_fp32(model.state_dict())}
     return checkpoint_content(model, model.frozen_hashes(), cfg.dump())

@@ -102,10 +102,13 @@ def segment(arguments: argparse.Namespace) -> None:
     """Segment and draw all images. Vocabulary, images and output folder are checked before the model is built."""
     setup_logging()
     vocabulary = vocabulary_of(arguments)
+    from frozenseg.device import pick_device
     from frozenseg.inference.image_files import distinct_names
     from frozenseg.inference.predictor import Segmenter
 
     logger = get_logger(__name__)
+    if arguments.device is not None:
+        pick_device(arguments.device, "--device")
     images = readable(arguments.input, arguments.skip_bad) if arguments.input else []
     if images and arguments.weights == TOYWORLD:
         logger.warning("The model is trained on ToyWorld only; choose another one with --weights.")

@@ -10,7 +10,7 @@ from frozenseg.config.loading import (
     values_from_text,
     with_protocol,
 )
-from frozenseg.config.yaml_files import file_settings
+from frozenseg.config.yaml_files import OPTIONS, file_settings
 
-__all__ = ["CfgNode", "config_from_text", "config_names", "configs_folder", "file_settings", "find_config", "get_cfg"]
-__all__ += ["load_config", "load_shared_config", "protocol_differences", "values_from_text", "with_protocol"]
+__all__ = ["OPTIONS", "CfgNode", "config_from_text", "config_names", "configs_folder", "file_settings", "find_config"]
+__all__ += ["get_cfg", "load_config", "load_shared_config", "protocol_differences", "values_from_text", "with_protocol"]

@@ -68,7 +68,7 @@ class CfgNode(FvcoreCfgNode):
         Raises:
             ConfigError: a key without a value; an unknown key; a value of the wrong type or out of bounds.
         """
-        self.merge_settings(command_line_settings(cfg_list))
+        self.merge_settings(settings_of_pairs(cfg_list))
 
     def merge_from_other_cfg(self, cfg_other: Mapping[str, Any]) -> None:
         """Set the values of another config.
@@ -222,17 +222,21 @@ def get_cfg() -> CfgNode:
     return root
 
 
-def command_line_settings(opts: Sequence[Any]) -> dict[str, Setting]:
+def settings_of_pairs(opts: Sequence[Any], origin: str = COMMAND_LINE) -> dict[str, Setting]:
     """Return the settings of ``[KEY, VALUE, KEY, VALUE, …]`` in ascending precedence.
+
+    Args:
+        opts: the pairs.
+        origin: of the pairs, for messages.
 
     Raises:
         ConfigError: the last key has no value.
     """
     if len(opts) % 2:
-        raise ConfigError(f"{COMMAND_LINE}: {opts[-1]!r} has no value; expected KEY VALUE pairs such as SEED 1.")
+        raise ConfigError(f"{origin}: {opts[-1]!r} has no value; expected KEY VALUE pairs such as SEED 1.")
     settings: dict[str, Setting] = {}
     for name, value in zip(opts[::2], opts[1::2], strict=True):
-        settings = override(settings, {str(name): Setting(value, COMMAND_LINE)})
+        settings = override(settings, {str(name): Setting(value, origin)})
     return settings
 
 
@@ -256,7 +260,7 @@ def _unknown_key(name: str, setting: Setting, leaves: Mapping[str, Any]) -> str:
     tail = name.upper().rpartition(".")[2]
     same_tail = [leaf for leaf in valid if leaf.rpartition(".")[2] == tail]
     hint = did_you_mean(name.upper(), same_tail or valid) or did_you_mean(tail, valid)
-    return f"{setting.origin}: unknown key {name!r}.{hint or ' --print-config shows all keys.'}"
+    return f"{setting.origin}: unknown key {name!r}.{hint or ' All keys are listed in frozenseg/config/defaults.'}"
 
 
 def _published_spellings(leaves: Mapping[str, Any]) -> list[str]:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from frozenseg.config.values import coerce
-from frozenseg.config.yaml_files import COMMAND_LINE, Setting
+from frozenseg.config.yaml_files import COMMAND_LINE, OPTIONS, Setting
 from frozenseg.errors import ConfigError
 from frozenseg.log import get_logger
 
@@ -59,7 +59,7 @@ def merge_spellings(
         if key not in defaults:
             key = name
         other = spellings.get(key)
-        if other is not None and settings[other].origin == setting.origin != COMMAND_LINE:
+        if other is not None and settings[other].origin == setting.origin not in (COMMAND_LINE, OPTIONS):
             spellings[key] = _same_origin(settings, (other, name), expected, defaults[key])
         else:
             spellings[key] = name

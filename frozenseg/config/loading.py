@@ -4,22 +4,23 @@ from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from frozenseg.config.cfg_node import CfgNode, command_line_settings, get_cfg
+from frozenseg.config.cfg_node import CfgNode, get_cfg, settings_of_pairs
 from frozenseg.config.clip_section import canonical_name, without_other_spellings
-from frozenseg.config.yaml_files import COMMAND_LINE, Setting, flatten, override, read_settings, settings_in
+from frozenseg.config.yaml_files import COMMAND_LINE, OPTIONS, Setting, flatten, override, read_settings, settings_in
 
 
-def load_config(path: str | Path, opts: Sequence[Any] = ()) -> CfgNode:
+def load_config(path: str | Path, opts: Sequence[Any] = (), opts_origin: str = COMMAND_LINE) -> CfgNode:
     """Return the defaults, changed by a YAML file, then by ``KEY VALUE`` pairs; frozen.
 
     Args:
         path: path or name of the file, see :func:`find_config`.
-        opts: ``[KEY, VALUE, KEY, VALUE, …]`` of a command line.
+        opts: ``[KEY, VALUE, KEY, VALUE, …]`` of a command line or of a call.
+        opts_origin: of the pairs, for messages: ``COMMAND_LINE`` or ``OPTIONS``.
 
     Raises:
         ConfigError: a file is missing or not plain YAML, a key is unknown, a value is of the wrong type.
     """
-    return _resolved(override(read_settings(path), command_line_settings(opts)))
+    return _resolved(override(read_settings(path), settings_of_pairs(opts, opts_origin)))
 
 
 def load_shared_config(path: str | Path, opts: Sequence[Any], others: Container[str]) -> tuple[CfgNode, list[Any]]:
@@ -36,23 +37,25 @@ def load_shared_config(path: str | Path, opts: Sequence[Any], others: Container[
     Raises:
         ConfigError: see :func:`load_config`.
     """
-    settings = override(read_settings(path), command_line_settings(opts))
+    settings = override(read_settings(path), settings_of_pairs(opts))
     cfg = _resolved({name: setting for name, setting in settings.items() if name not in others})
     return cfg, [item for name, (value, _) in settings.items() if name in others for item in (name, value)]
 
 
-def config_from_text(text: str, origin: str, opts: Sequence[Any] = ()) -> CfgNode:
+def config_from_text(text: str, origin: str, opts: Sequence[Any] = (), opts_origin: str = COMMAND_LINE) -> CfgNode:
     """Return a resolved config from its text, such as in a checkpoint, changed by ``KEY VALUE`` pairs; frozen.
 
     Args:
         text: YAML.
         origin: source of the text, for error messages.
-        opts: ``[KEY, VALUE, KEY, VALUE, …]`` of a command line.
+        opts: see :func:`load_config`.
+        opts_origin: see :func:`load_config`.
 
     Raises:
         ConfigError: see :func:`load_config`.
     """
-    return _resolved(override(without_other_spellings(settings_in(text, origin)), command_line_settings(opts)))
+    settings = without_other_spellings(settings_in(text, origin))
+    return _resolved(override(settings, settings_of_pairs(opts, opts_origin)))
 
 
 def values_from_text(text: str, origin: str) -> dict[str, Any]:
@@ -72,7 +75,7 @@ def values_from_text(text: str, origin: str) -> dict[str, Any]:
 def with_protocol(cfg: CfgNode, path: str | Path) -> CfgNode:
     """Return a config with the settings of a benchmark protocol; frozen.
 
-    Keys that were set on the command line keep their values, even if the protocol sets them, too.
+    Keys that were set on the command line or as options keep their values, even if the protocol sets them, too.
 
     Args:
         cfg: config of the model; it is not changed.
@@ -81,7 +84,7 @@ def with_protocol(cfg: CfgNode, path: str | Path) -> CfgNode:
     Raises:
         ConfigError: see :func:`load_config`.
     """
-    fixed = {name for name, origin in cfg.origins().items() if origin == COMMAND_LINE}
+    fixed = {name for name, origin in cfg.origins().items() if origin in (COMMAND_LINE, OPTIONS)}
     protocol = _protocol_settings(path)
     return _changed(cfg, {name: setting for name, setting in protocol.items() if canonical_name(name) not in fixed})
 

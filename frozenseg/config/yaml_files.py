@@ -14,7 +14,7 @@ from frozenseg.errors import ConfigError
 BASE_KEY = "_BASE_"
 MAX_REPR = 200  # characters of a value in a message
 MAX_YAML_VALUES, MAX_NESTING = 100_000, 50  # of a YAML file
-COMMAND_LINE = "command line"  # origin of settings from KEY VALUE pairs
+COMMAND_LINE, OPTIONS = "command line", "options"  # origins of settings from KEY VALUE pairs: of a tool, in Python
 
 
 class Setting(NamedTuple):

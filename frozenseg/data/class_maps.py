@@ -78,7 +78,8 @@ def read_label_classes(record: Record, rules: AnnotationRules, size: tuple[int, 
     if wrong.size:
         raise DataError(
             f"{path} holds the value {wrong[0]}: expected {first} to {last}, or {rules.ignore_label} for unlabelled "
-            "pixels."
+            f"pixels; export or prepare it again. In a custom data set, add the value to the class list, or write "
+            f"&ignore={wrong[0]} if it means unlabelled."
         )
     return np.where(labelled, labels - first, NO_CLASS)
 

@@ -3,7 +3,8 @@
 Rule for the EXIF orientation (and that of XMP): an image is turned upright, because annotation tools show it upright.
 Some tools annotate the pixels as they are stored. If the annotation has the stored size and not the upright one, the
 image is used as stored, and a warning says so. Sizes cannot tell for square images, for 180° and for mirrored images:
-those are turned upright. Colour profiles are not applied; transparency is dropped.
+those are turned upright, with a warning if they are annotated. Colour profiles are not applied; transparency is
+dropped.
 """
 
 from pathlib import Path
@@ -63,15 +64,10 @@ def decode_image(
         DataError: the file is missing or cannot be decoded.
     """
     with opened_image(source, name, advice) as image:
-        folder = str(Path(name).parent)
         if has_several_frames(image):
             message = "%s has several frames, of which the first is used, as of all such images in this folder."
-            warn_once(logger, message, name, key=f"frames {folder}")
-        upright = _upright(image)
-        if annotated_size is not None and _height_width(upright) != annotated_size == _height_width(image):
-            message = "%s is annotated as stored (%d×%d), not upright (%d×%d): such images are used as stored."
-            warn_once(logger, message, name, *image.size, *upright.size, key=f"orientation {folder}")
-            upright = image
+            warn_once(logger, message, name, key=f"frames {Path(name).parent}")
+        upright = _as_annotated(image, _upright(image, name), name, annotated_size)
         try:
             return _to_rgb(upright, name)
         except (OSError, ValueError) as error:
@@ -85,7 +81,8 @@ def as_rgb(image: Image.Image) -> Image.Image:
         ValueError: the pixels are not integers from 0 to 65535.
     """
     image.load()
-    return _to_rgb(_upright(image), getattr(image, "filename", "") or "The image")
+    name = getattr(image, "filename", "") or "The image"
+    return _to_rgb(_upright(image, name), name)
 
 
 def check_size(path: str, image: Image.Image, expected: HeightWidth) -> None:
@@ -113,21 +110,41 @@ def orientation_swaps_sides(path: str) -> bool:
     """
     try:
         with Image.open(path) as image:
-            return _orientation(image) in QUARTER_TURNS
+            return _orientation(image, path) in QUARTER_TURNS
     except Exception:  # noqa: BLE001 (decoders raise errors of any kind; reading the image names the file)
         return False
 
 
-def _orientation(image: Image.Image) -> Transpose | None:
+def _orientation(image: Image.Image, name: str) -> Transpose | None:
     try:
         return ORIENTATIONS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
-    except Exception:  # noqa: BLE001 (damaged metadata; the pixels can be used)
+    except Exception:  # noqa: BLE001 (readers of metadata raise errors of any kind)
+        message = "%s has damaged metadata, so that its orientation is unknown: such images are used as stored."
+        warn_once(logger, message, name, key=f"metadata {Path(name).parent}")
         return None
 
 
-def _upright(image: Image.Image) -> Image.Image:
-    method = _orientation(image)
+def _upright(image: Image.Image, name: str) -> Image.Image:
+    method = _orientation(image, name)
     return image if method is None else image.transpose(method)
+
+
+def _as_annotated(image: Image.Image, upright: Image.Image, name: str, size: HeightWidth | None) -> Image.Image:
+    """Return an image upright, or as stored if its annotation has that size only; warn if the size cannot tell."""
+    if upright is image or size is None:
+        return upright
+    folder = Path(name).parent
+    if _height_width(upright) != size == _height_width(image):
+        message = "%s is annotated as stored (%d×%d), not upright (%d×%d): such images are used as stored."
+        warn_once(logger, message, name, *image.size, *upright.size, key=f"orientation {folder}")
+        return image
+    if _height_width(upright) == size == _height_width(image):
+        message = (
+            "%s is turned or mirrored by its EXIF orientation, and the size of its annotation fits the stored image, "
+            "too: such images are used upright; if they are annotated as stored, remove the orientation."
+        )
+        warn_once(logger, message, name, key=f"unclear orientation {folder}")
+    return upright
 
 
 def _height_width(image: Image.Image) -> HeightWidth:

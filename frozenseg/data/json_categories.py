@@ -66,6 +66,9 @@ def _category(entry: JsonObject, path: Path) -> JsonCategory:
         isthing = True if flag is None else parse_flag(flag)
     except ValueError as error:
         raise DataError(f"{path}, category {number}: isthing {error}.") from error
+    if "," in name:
+        message = "%s: the comma in %r, and others in names, are read as spaces; &classes=FILE can list synonyms."
+        warn_once(logger, message, path, name[:60], key=f"{path} comma")
     return JsonCategory(number, " ".join(name.replace(",", " ").split()), isthing, _colour(entry.get("color"), path))
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from frozenseg.config import CfgNode, find_config, load_config, with_protocol
+from frozenseg.config import OPTIONS, CfgNode, find_config, load_config, with_protocol
 from frozenseg.data.catalog import MetadataCatalog
 from frozenseg.data.checks.before_run import write_contact_sheets
 from frozenseg.data.training_classes import training_classes
@@ -53,7 +53,7 @@ def evaluate_dataset(
         CheckpointError: the weights are missing, damaged or of another model.
     """
     requested = ["DATASETS.TEST", [name], "OUTPUT_DIR", str(output_dir), *options]
-    cfg = load_config(config, [*requested, *(["MODEL.WEIGHTS", str(weights)] if weights else [])])
+    cfg = load_config(config, [*requested, *(["MODEL.WEIGHTS", str(weights)] if weights else [])], OPTIONS)
     if protocol := MetadataCatalog.get(name).get("protocol"):
         cfg = with_protocol(cfg, find_config(f"eval/{protocol}"))
     folder = prepare_folder(cfg)

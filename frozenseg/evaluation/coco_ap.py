@@ -64,7 +64,8 @@ def coco_ap(
     ground_truth.warn()
     if unknown := set(images) - ground_truth.images.keys():
         raise DataError(f"Image {min(map(str, unknown))} is not among the images of {json_file}.")
-    return score_masks(ground_truth, predictions, images, categories, package)
+    checked = checked_lines(predictions, ground_truth.sizes)
+    return score_masks(ground_truth, checked, images, categories, package)
 
 
 def score_masks(
@@ -74,15 +75,22 @@ def score_masks(
     categories: Sequence[int],
     package: str = "",
 ) -> AveragePrecision:
-    """Score masks against annotations that are read already; see :func:`coco_ap`."""
+    """Score masks against annotations that are read already; see :func:`coco_ap`.
+
+    Args:
+        ground_truth: the annotations.
+        predictions: of :func:`checked_lines`, which the packages read without a check.
+        images: ids of the evaluated images.
+        categories: ids of the evaluated categories, ascending.
+        package: as in :func:`coco_ap`.
+    """
     coco, evaluation_class = _classes(package or ap_package())
     # image ids may be strings, which faster-coco-eval does not accept
     ordered = sorted(ground_truth.images, key=lambda image: (isinstance(image, str), image))
     number_of = {image: number for number, image in enumerate(ordered, 1)}
     # copies, because the packages write into them
     annotations = [{**item, "image_id": number_of[item["image_id"]]} for item in ground_truth.annotations]
-    checked = checked_lines(predictions, ground_truth.sizes)
-    lines = [{**line, "image_id": number_of[line["image_id"]]} for line in checked]
+    lines = [{**line, "image_id": number_of[line["image_id"]]} for line in predictions]
     files = [_image(entry, number_of[image], ground_truth.sizes[image]) for image, entry in ground_truth.images.items()]
     categories_entries = list(ground_truth.categories.values())
     # the packages print their progress to stdout, which belongs to the caller

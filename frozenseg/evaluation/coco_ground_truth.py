@@ -13,7 +13,7 @@ from frozenseg.structures.coco_file import PixelSize, categories_by_id, entries_
 from frozenseg.structures.coco_objects import CocoObject, read_objects
 from frozenseg.structures.coco_values import JsonObject, refused
 from frozenseg.structures.findings import Oddity
-from frozenseg.structures.json_files import read_json
+from frozenseg.structures.json_files import garbage_collection_paused, read_json
 from frozenseg.structures.record import ImageId
 from frozenseg.structures.rle import read_rle
 
@@ -46,6 +46,7 @@ class CocoGroundTruth(NamedTuple):
             warn_once(logger, "%s", note)
 
 
+@garbage_collection_paused()
 def read_coco_ground_truth(json_file: str | Path, strict: bool = False) -> CocoGroundTruth:
     """Read instance annotations for scoring.
 
@@ -58,7 +59,7 @@ def read_coco_ground_truth(json_file: str | Path, strict: bool = False) -> CocoG
     """
     path = str(json_file)
     if not Path(json_file).exists():
-        raise MissingDataError(f"The instance annotations {path} do not exist: prepare the data set again.")
+        raise MissingDataError(f"The instance annotations {path} do not exist: correct the path, or prepare the data.")
     content = read_json(json_file, "instance annotations")
     images, image_findings = read_images(content, path)
     categories, entries = categories_by_id(content, path), entries_of(content, "annotations", path)
@@ -94,7 +95,8 @@ def _annotation(number: int, item: CocoObject, sizes: Mapping[ImageId, PixelSize
     size = sizes[item.image_id]
     if size is None:
         raise refused(
-            path, f"image {item.image_id} has no height and width, expected those of the image of {item.name}"
+            path,
+            f"image {item.image_id} has no height and width, expected its size, which the mask of {item.name} needs",
         )
     area: Any = item.segmentation.runs(size).area() if item.area is None else item.area
     return {

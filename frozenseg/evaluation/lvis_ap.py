@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from frozenseg.errors import DataError, shown
+from frozenseg.errors import DataError
 from frozenseg.evaluation.class_table import PERCENT, ClassTable
 from frozenseg.evaluation.coco_ap import precision_by_category
 from frozenseg.evaluation.coco_ap_evaluator import AnnotationFileAP
@@ -16,6 +16,7 @@ from frozenseg.evaluation.instance_scoring import InstanceScores
 from frozenseg.evaluation.official_packages import import_lvis
 from frozenseg.evaluation.result_lines import ResultLine, checked_lines
 from frozenseg.registry import EVALUATOR
+from frozenseg.structures.coco_values import field_text
 from frozenseg.structures.record import ImageId
 
 LVIS_METRICS = ("AP", "AP50", "AP75", "APs", "APm", "APl", "APr", "APc", "APf")
@@ -86,17 +87,15 @@ def _load(lvis: ModuleType, annotations: CocoGroundTruth) -> Any:
     for field in IMAGE_FIELDS:
         for image, entry in annotations.images.items():
             if not isinstance(entry.get(field), list):
-                value = shown(entry[field]) if field in entry else "(missing)"
                 raise DataError(
-                    f"The instance annotations {path} are not LVIS's JSON format: image {image} has the {field} "
-                    f"{value}, expected a list of category ids."
+                    f"The instance annotations {path} are not LVIS's JSON format: image {image} "
+                    f"{field_text(entry, field)}, expected a list of category ids."
                 )
     for category, entry in annotations.categories.items():
         if entry.get("frequency") not in FREQUENCIES:
-            value = shown(entry["frequency"]) if "frequency" in entry else "(missing)"
             raise DataError(
-                f"The instance annotations {path} are not LVIS's JSON format: category {category} has the frequency "
-                f"{value}, expected 'r', 'c' or 'f'."
+                f"The instance annotations {path} are not LVIS's JSON format: category {category} "
+                f"{field_text(entry, 'frequency')}, expected 'r', 'c' or 'f'."
             )
     return _with_index(
         lvis.LVIS,

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from torchvision.transforms.v2 import functional as tvf
 
-from frozenseg.config import CfgNode, config_from_text, load_config
+from frozenseg.config import OPTIONS, CfgNode, config_from_text, load_config
 from frozenseg.data.training_classes import training_classes
 from frozenseg.data.transforms.recipes import ShortestEdge
 from frozenseg.device import pick_device
@@ -102,7 +102,10 @@ class Segmenter:
         pairs = _pairs(options)
         target = None if device is None else pick_device(device, "device")
         checkpoint = read_checkpoint(weights) if weights else {}
-        cfg = (_config_of(checkpoint, weights, pairs) if config is None else load_config(config, pairs)).clone()
+        if config is None:
+            cfg = _config_of(checkpoint, weights, pairs).clone()
+        else:
+            cfg = load_config(config, pairs, OPTIONS).clone()
         cfg.defrost()
         if overridden := [key for key in pairs[::2] if key in OUTPUT_SWITCHES]:
             logger.warning("%s: without effect, as the segmenter returns all outputs.", ", ".join(overridden))
@@ -157,6 +160,8 @@ class Segmenter:
         Raises:
             DataError: the image cannot be read, or a class has no name.
         """
+        if not isinstance(sam_masks, bool):
+            raise DataError(f"sam_masks is {sam_masks!r:.60}, expected True or False.")
         settings = self.settings(make_vocabulary(vocabulary, stuff), sam_masks)
         if not isinstance(image, (list, tuple)):
             return self._segment(load_image(image), settings)
@@ -214,7 +219,7 @@ def _config_of(checkpoint: Mapping[str, Any], weights: str | Path | None, option
         raise ConfigError("Neither a config nor weights: pass the model's config file, or a checkpoint with a config.")
     if "config" not in checkpoint:
         raise ConfigError(f"{weights} holds no config: pass the config file that the weights were trained with.")
-    return config_from_text(checkpoint["config"], f"the config in {weights}", options)
+    return config_from_text(checkpoint["config"], f"the config in {weights}", options, OPTIONS)
 
 
 def _training_vocabulary(cfg: CfgNode, checkpoint: Mapping[str, Any], weights: str) -> Vocabulary:

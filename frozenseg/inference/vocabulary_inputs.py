@@ -38,7 +38,6 @@ def make_vocabulary(vocabulary: VocabularyLike, stuff: StuffLike = ()) -> Vocabu
     _check_stuff(names, classes)
     if not isinstance(vocabulary, str):  # the parser of text has warned already
         warn_of_names(classes)
-    warn_of_names(classes)
     return Vocabulary.from_strings([",".join(synonyms) for synonyms in classes], stuff={*names, *stuff_of_file})
 
 

@@ -127,7 +127,12 @@ def load_trained(model: SegmentationModel, path: str | Path, *, allow_partial: b
 
 
 def load_checkpoint(
-    model: SegmentationModel, checkpoint: Mapping[str, Any], path: str | Path, *, allow_partial: bool = False
+    model: SegmentationModel,
+    checkpoint: Mapping[str, Any],
+    path: str | Path,
+    *,
+    allow_partial: bool = False,
+    how_to_allow: str = f"set {ALLOW_PARTIAL} to True",
 ) -> LoadReport:
     """Load weights into a model before its first use: all trained ones, and any frozen encoders of the file.
 
@@ -136,6 +141,7 @@ def load_checkpoint(
         checkpoint: from :func:`read_checkpoint`.
         path: of the checkpoint, for messages.
         allow_partial: load the weights that fit and log a warning about the others.
+        how_to_allow: advice on how to do that, for messages.
 
     Returns:
         The comparison by name.
@@ -150,8 +156,8 @@ def load_checkpoint(
     problems = [] if report.complete else [_mismatch(model, checkpoint, report, path)]
     problems += [f"{path} {problem}" for problem in _other_frozen(model, checkpoint, report)]
     if problems and (not allow_partial or not report.loaded):
-        hint = f" To load the weights that fit, set {ALLOW_PARTIAL} to True (--allow-partial)."
-        raise CheckpointError(problems[0] + ("" if report.complete else hint))
+        hint = "" if report.complete else f" To load the weights that fit, {how_to_allow}."
+        raise CheckpointError(problems[0] + hint)
     for problem in problems:
         logger.warning("Loaded partially: %s", problem)
     weights, expected = {name: state[name] for name in report.loaded}, model.state_dict()

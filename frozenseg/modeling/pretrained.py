@@ -62,9 +62,9 @@ def pretrained_model(name: str) -> Path:
         ConfigError: unknown name.
     """
     names = pretrained_models()
-    if name not in names:
+    if not isinstance(name, str) or name not in names:
         raise ConfigError(
-            f"Unknown pretrained model {name!r}.{did_you_mean(name, names)} Available: {', '.join(names)}."
+            f"Unknown pretrained model {name!r}.{did_you_mean(str(name), names)} Available: {', '.join(names)}."
         )
     return _local_file(next(entry for entry in TABLE if (entry.key, entry.name) == (MODEL_WEIGHTS, name)))
 

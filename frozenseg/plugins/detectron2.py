@@ -36,30 +36,24 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 
 from frozenseg import distributed
-from frozenseg.config import CfgNode as FrozenSegCfgNode
 from frozenseg.data import catalog
 from frozenseg.data.checks.before_run import check_samples
 from frozenseg.data.dataset import ResolvedDataset
-from frozenseg.data.loader import CheckedLoader, EvalDataset, TrainDataset
+from frozenseg.data.loader import CheckedLoader, EvalDataset
 from frozenseg.data.run_vocabulary import resolve_for_run
-from frozenseg.data.seen_classes import seen_classes
 from frozenseg.engine.checkpoints.random_states import seed_everything
 from frozenseg.engine.evaluation.protocol import benchmark_configs
-from frozenseg.engine.evaluation.runner import (
-    build_benchmark,
-    inference_settings,
-    prompted_vocabulary,
-    requested_outputs,
-)
+from frozenseg.engine.evaluation.runner import build_benchmark, inference_settings, requested_outputs
 from frozenseg.engine.training.lr_schedule import build_lr_schedule
 from frozenseg.engine.training.optimizer import build_gradient_clip, build_optimizer
 from frozenseg.errors import ConfigError, DataError
 from frozenseg.evaluation.expected import ExpectedScore, check_results, read_expected
 from frozenseg.log import setup_logging
 from frozenseg.modeling.augmentation import augmented
+from frozenseg.modeling.checkpoint_file import read_checkpoint
 from frozenseg.modeling.clip.build import build_clip
 from frozenseg.modeling.frozen import precision_named
-from frozenseg.modeling.load_weights import load_trained
+from frozenseg.modeling.load_weights import load_checkpoint
 from frozenseg.modeling.meta_arch.base import MaskClassifier
 from frozenseg.modeling.meta_arch.sem_seg_head import SemSegHead
 from frozenseg.modeling.segmentation_model import SegmentationModel
@@ -71,10 +65,15 @@ from frozenseg.plugins.detectron2_config import (
     frozenseg_config,
     warn_of_keys_without_effect,
 )
-from frozenseg.plugins.detectron2_data import fields_for_detectron2, fields_from_detectron2
+from frozenseg.plugins.detectron2_data import (
+    classes_of_weights,
+    fields_for_detectron2,
+    fields_from_detectron2,
+    open_training,
+    vocabulary_and_seen,
+)
 from frozenseg.registry import META_ARCH
 from frozenseg.structures.instances import Instances as FrozenSegInstances
-from frozenseg.vocabulary import Vocabulary
 
 __all__ = ["CLIP", "FCCLIP", "FCCLIPHead", "FrozenSeg", "FrozenSegHead", "FrozenSegTrainer", "add_frozenseg_config"]
 __all__ += ["frozenseg_config", "register", "start_detectron2"]
@@ -115,6 +114,8 @@ class Detectron2Adapter(nn.Module):
 
     In eval mode the vocabulary is that of the first data set of DATASETS.TEST, until ``set_vocabulary`` is called.
     """
+
+    trained_on: ResolvedDataset | None = None  # classes in the weights, which count as seen; None: DATASETS.TRAIN
 
     def forward(self, batch: Batch, *arguments: Any, **options: Any) -> dict[str, Tensor] | list[dict[str, Any]]:
         """Return the losses or the outputs for a batch of Detectron2; see :meth:`SegmentationModel.forward`."""
@@ -181,7 +182,7 @@ class FrozenSegTrainer(DefaultTrainer):
     @classmethod
     def build_train_loader(cls, cfg: CfgNode) -> Iterable[Batch]:
         """Return our infinite stream of training batches."""
-        return _open_training(frozenseg_config(cfg)).batches()
+        return open_training(frozenseg_config(cfg)).batches()
 
     @classmethod
     def build_test_loader(cls, cfg: CfgNode, dataset_name: str) -> Iterable[Batch]:
@@ -232,7 +233,7 @@ class FrozenSegTrainer(DefaultTrainer):
             super().resume_or_load(resume=True)
             if isinstance(self._trainer.data_loader, CheckedLoader):  # a subclass may have another
                 our_cfg, done = frozenseg_config(self.cfg), self.start_iter
-                self._trainer.reset_data_loader(lambda: _open_training(our_cfg).batches(done))
+                self._trainer.reset_data_loader(lambda: open_training(our_cfg).batches(done))
         elif self.cfg.MODEL.WEIGHTS:
             _load(_unwrapped(self.model), self.cfg)
 
@@ -244,6 +245,8 @@ class FrozenSegTrainer(DefaultTrainer):
         for name in cfg.DATASETS.TEST:
             _register_from_detectron2(name)
         our_cfg = frozenseg_config(cfg)
+        trained_on: ResolvedDataset | None = getattr(segmenter, "trained_on", None)
+        training = trained_on or resolve_for_run(our_cfg, our_cfg.DATASETS.TRAIN[0])
         datasets = [resolve_for_run(our_cfg, name) for name in dict.fromkeys(cfg.DATASETS.TEST)]
         configs = benchmark_configs(our_cfg, datasets)
         results: dict[str, Any] = OrderedDict()
@@ -252,7 +255,10 @@ class FrozenSegTrainer(DefaultTrainer):
             single.defrost()
             copy_frozenseg_keys(single, protocol)
             single.DATASETS.TEST = (dataset.name,)
-            with segmenter.using(inference_settings(segmenter, protocol, *_vocabulary_and_seen(protocol, dataset))):
+            if trained_on and evaluator is None:
+                evaluator = [build_benchmark(protocol, dataset, training).evaluators]
+            classes = vocabulary_and_seen(protocol, dataset, training)
+            with segmenter.using(inference_settings(segmenter, protocol, *classes)):
                 results[dataset.name] = super().test(single, augmented(segmenter, protocol), evaluator)
         return next(iter(results.values())) if len(results) == 1 else results
 
@@ -304,7 +310,8 @@ def _trained_model(cfg: CfgNode, resume: bool) -> nn.Module:
     if resume and checkpointer.has_checkpoint():
         checkpointer.resume_or_load("", resume=True)
     elif cfg.MODEL.WEIGHTS:
-        _load(_unwrapped(model), cfg)
+        segmenter = _unwrapped(model)
+        segmenter.trained_on = classes_of_weights(frozenseg_config(cfg), _load(segmenter, cfg))
     return model
 
 
@@ -318,10 +325,13 @@ def _build(cfg: CfgNode, name: str) -> nn.Module:
         _register_from_detectron2(dataset)
     base = META_ARCH.look_up(name)
     adapted: Any = type(name, (Detectron2Adapter, base), {"__doc__": base.__doc__, "__module__": __name__})
-    model: MaskClassifier = adapted.from_config(our_cfg, resolve_for_run(our_cfg, our_cfg.DATASETS.TRAIN[0]).vocabulary)
+    training = resolve_for_run(our_cfg, our_cfg.DATASETS.TRAIN[0])
+    model: MaskClassifier = adapted.from_config(our_cfg, training.vocabulary)
     model.set_frozen_precision(precision_named(our_cfg.MODEL.FROZEN_DTYPE))
     if our_cfg.DATASETS.TEST:
-        model.set_vocabulary(*_vocabulary_and_seen(our_cfg, resolve_for_run(our_cfg, our_cfg.DATASETS.TEST[0])))
+        model.set_vocabulary(
+            *vocabulary_and_seen(our_cfg, resolve_for_run(our_cfg, our_cfg.DATASETS.TEST[0]), training)
+        )
     return model
 
 
@@ -333,19 +343,6 @@ def _build_head(cfg: CfgNode, input_shape: dict[str, ShapeSpec], sam_channels: i
         )
     channels = tuple(input_shape[level].channels for level in STRIDES)
     return SemSegHead.from_config(our_cfg, channels=channels, embed_dim=embed_dim, sam_channels=sam_channels)
-
-
-def _vocabulary_and_seen(cfg: FrozenSegCfgNode, dataset: ResolvedDataset) -> tuple[Vocabulary, tuple[bool, ...]]:
-    """Return the vocabulary that a model is prompted with on a data set, and one seen flag per class."""
-    seen = seen_classes(dataset, resolve_for_run(cfg, cfg.DATASETS.TRAIN[0]), cfg.DATASETS.SEEN_RULE)
-    return prompted_vocabulary(cfg, dataset.vocabulary, seen)
-
-
-def _open_training(cfg: FrozenSegCfgNode) -> TrainDataset:
-    """Return the training data sets, after a check of sampled images."""
-    train_set = TrainDataset.open(cfg, [resolve_for_run(cfg, name) for name in cfg.DATASETS.TRAIN])
-    check_samples(train_set.parts, cfg.DATASETS.SKIP_BAD)
-    return train_set
 
 
 def _register_from_detectron2(name: str) -> None:
@@ -396,5 +393,8 @@ def _unwrapped(model: nn.Module) -> Any:
     return getattr(model, "module", model)
 
 
-def _load(model: SegmentationModel, cfg: CfgNode) -> None:
-    load_trained(model, cfg.MODEL.WEIGHTS, allow_partial=cfg.MODEL.ALLOW_PARTIAL_WEIGHTS)
+def _load(model: SegmentationModel, cfg: CfgNode) -> dict[str, Any]:
+    """Load MODEL.WEIGHTS, and return the content of the file."""
+    content = read_checkpoint(cfg.MODEL.WEIGHTS)
+    load_checkpoint(model, content, cfg.MODEL.WEIGHTS, allow_partial=cfg.MODEL.ALLOW_PARTIAL_WEIGHTS)
+    return content

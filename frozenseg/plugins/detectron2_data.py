@@ -1,11 +1,53 @@
-"""Conversion of data set metadata between our catalogs and Detectron2's; Detectron2 itself is not needed."""
+"""Data sets of a run of Detectron2, and conversion of their metadata; Detectron2 itself is not needed."""
 
+from collections.abc import Mapping
 from typing import Any
 
+from frozenseg.config import CfgNode
 from frozenseg.data.catalog import MetadataCatalog
+from frozenseg.data.checks.before_run import check_samples
+from frozenseg.data.dataset import ResolvedDataset
+from frozenseg.data.loader import TrainDataset
 from frozenseg.data.metadata import CLASS_FIELDS, Metadata, classes_from_detectron2
+from frozenseg.data.run_vocabulary import resolve_for_run
+from frozenseg.data.seen_classes import seen_classes
+from frozenseg.data.training_classes import training_classes
+from frozenseg.engine.evaluation.runner import prompted_vocabulary
+from frozenseg.modeling.checkpoint_file import trained_vocabulary
+from frozenseg.vocabulary import Vocabulary
 
 LABEL_DIVISOR = 1000
+
+
+def vocabulary_and_seen(
+    cfg: CfgNode, dataset: ResolvedDataset, training: ResolvedDataset
+) -> tuple[Vocabulary, tuple[bool, ...]]:
+    """Return the vocabulary that a model is prompted with on a data set, and one seen flag per class.
+
+    Args:
+        cfg: our config.
+        dataset: the data set.
+        training: the classes that the model is trained on.
+    """
+    return prompted_vocabulary(cfg, dataset.vocabulary, seen_classes(dataset, training, cfg.DATASETS.SEEN_RULE))
+
+
+def classes_of_weights(cfg: CfgNode, checkpoint: Mapping[str, Any]) -> ResolvedDataset:
+    """Return the classes that MODEL.WEIGHTS were trained on; see :func:`training_classes`.
+
+    Args:
+        cfg: our config.
+        checkpoint: content of the file.
+    """
+    trained = trained_vocabulary(checkpoint)
+    return training_classes(cfg, trained, checkpoint.get("config", ""), cfg.MODEL.WEIGHTS)
+
+
+def open_training(cfg: CfgNode) -> TrainDataset:
+    """Return the training data sets of our config, after a check of sampled images."""
+    train_set = TrainDataset.open(cfg, [resolve_for_run(cfg, name) for name in cfg.DATASETS.TRAIN])
+    check_samples(train_set.parts, cfg.DATASETS.SKIP_BAD)
+    return train_set
 
 
 def fields_for_detectron2(name: str) -> dict[str, Any]:

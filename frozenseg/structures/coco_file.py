@@ -4,7 +4,7 @@ from typing import Any
 
 from frozenseg.errors import shown
 from frozenseg.log import get_logger, warn_once
-from frozenseg.structures.coco_values import JsonObject, number_in, refused
+from frozenseg.structures.coco_values import JsonObject, field_text, number_in, refused
 from frozenseg.structures.findings import Findings, ImageOddity
 from frozenseg.structures.record import ImageId
 from frozenseg.structures.rle import MAX_PIXELS, whole_number
@@ -96,8 +96,7 @@ def categories_by_id(content: Any, path: str) -> dict[int, JsonObject]:
     for number, entry in enumerate(entries_of(content, "categories", path), start=1):
         category = number_in(entry.get("id"))
         if category is None:
-            value = shown(entry["id"]) if "id" in entry else "(missing)"
-            raise refused(path, f"category number {number} has the id {value}, expected a whole number")
+            raise refused(path, f"category number {number} {field_text(entry, 'id')}, expected a whole number")
         if category in categories:
             warn_once(logger, "%s: category %d is listed more than once; it is read once.", path, category)
         known = categories.setdefault(category, {**entry, "id": category})
@@ -113,8 +112,7 @@ def _image_id(entry: JsonObject, number: int, path: str) -> ImageId:
     value = entry.get("id")
     image = value if isinstance(value, str) else whole_number(value)
     if image is None:
-        shown_id = shown(value) if "id" in entry else "(missing)"
-        raise refused(path, f"image number {number} has the id {shown_id}, expected a whole number or text")
+        raise refused(path, f"image number {number} {field_text(entry, 'id')}, expected a whole number or text")
     return image
 
 

@@ -9,11 +9,13 @@ from typing import Any, NamedTuple
 
 from frozenseg.errors import shown
 from frozenseg.structures.coco_file import PixelSize
-from frozenseg.structures.coco_values import JsonObject, existing_key, read_flag, refused
+from frozenseg.structures.coco_values import JsonObject, existing_key, field_text, read_flag, refused
 from frozenseg.structures.findings import Findings, Oddity
 from frozenseg.structures.record import ImageId
 from frozenseg.structures.rle import MAX_PIXELS, whole_number
 from frozenseg.structures.segmentation import Segmentation, read_segmentation
+
+MAX_CROWDS = 0.1  # of the objects, without a warning; COCO has 0.01
 
 
 class CocoObject(NamedTuple):
@@ -69,11 +71,11 @@ def read_objects(
             raise refused(path, "it is in COCO panoptic format (segments_info), expected objects with a segmentation")
         image = existing_key(entry.get("image_id"), sizes)
         if image is None:
-            raise refused(path, f"{name} has the image_id {_field(entry, 'image_id')}, expected one of its images")
+            raise refused(path, f"{name} {field_text(entry, 'image_id')}, expected one of its images")
         category = existing_key(entry.get("category_id"), categories)
         if category is None:
-            value = _field(entry, "category_id")
-            raise refused(path, f"{name} has the category_id {value}, expected one of {expected_categories}")
+            problem = f"{name} {field_text(entry, 'category_id')}, expected one of {expected_categories}"
+            raise refused(path, problem)
         _count_changes(entry, image, category, name, findings)
         checked = _read_object(entry, (name, image, category), sizes[image], findings)
         if checked is not None:
@@ -85,7 +87,7 @@ def _name(entry: JsonObject, number: int, ids: set[int | str], findings: Finding
     """Return the name of an object; counts ids that are missing or repeated."""
     identity = entry["id"] if isinstance(entry.get("id"), str) else whole_number(entry.get("id"))
     if identity is None:
-        name = f"object number {number} without an id"
+        name = f"object number {number} in the file"
         findings.add(Oddity.ID_MISSING, name)
         return name
     name = f"object {shown(identity)}"
@@ -93,10 +95,6 @@ def _name(entry: JsonObject, number: int, ids: set[int | str], findings: Finding
         findings.add(Oddity.ID_REPEATED, name)
     ids.add(identity)
     return name
-
-
-def _field(entry: JsonObject, field: str) -> str:
-    return shown(entry[field]) if field in entry else "(missing)"
 
 
 def _count_changes(entry: JsonObject, image: ImageId, category: int, name: str, findings: Findings) -> None:
@@ -136,10 +134,13 @@ def _area(value: Any, size: PixelSize | None) -> float | None:
 
 def _without_brush_crowds(objects: list[CocoObject], findings: Findings) -> list[CocoObject]:
     """Return ordinary objects if every object is a crowd with uncompressed run lengths: CVAT's brush masks."""
-    if not objects or not all(item.iscrowd and _is_uncompressed(item.entry["segmentation"]) for item in objects):
+    crowds = [item for item in objects if item.iscrowd and _is_uncompressed(item.entry["segmentation"])]
+    all_crowds = bool(crowds) and len(crowds) == len(objects)
+    if all_crowds or len(crowds) > MAX_CROWDS * len(objects):
+        for item in crowds:
+            findings.add(Oddity.BRUSH if all_crowds else Oddity.CROWD, item.name)
+    if not all_crowds:
         return objects
-    for item in objects:
-        findings.add(Oddity.BRUSH, item.name)
     return [item._replace(iscrowd=False) for item in objects]
 
 

@@ -29,6 +29,8 @@ def existing_key(value: Any, keys: Collection[_Key]) -> _Key | None:
         value: of the file.
         keys: dictionary or set of ids.
     """
+    if type(value) in (int, str) and value in keys:
+        return value  # type: ignore[no-any-return]
     if isinstance(value, bool) or not isinstance(value, int | str | float):
         return None
     number = number_in(value)
@@ -56,6 +58,11 @@ def read_flag(value: Any, name: str) -> bool:
     if flag is None:
         raise ValueError(f"its {name} is {shown(value)}, expected 0 or 1")
     return flag
+
+
+def field_text(entry: JsonObject, field: str) -> str:
+    """Return a field with its value for a message, such as ``has the id 5``, or ``has no id``."""
+    return f"has the {field} {shown(entry[field])}" if field in entry else f"has no {field}"
 
 
 def refused(path: str, problem: str) -> DataError:

@@ -12,11 +12,14 @@ class Oddity(Enum):
     """Deviation of an object from COCO's format; the value continues "7 of 10 objects …"."""
 
     ID_REPEATED = "have the id of another object: objects are numbered by their order"
-    ID_MISSING = "have no id: objects are numbered by their order"
+    ID_MISSING = "have no valid id, a whole number or text: objects are numbered by their order"
     IMAGE_ID = "name their image by text or number where the image has the other: read as the same"
     CATEGORY_ID = "name their category by text: read as the number"
     CROWD_FLAG = "have an iscrowd that is text: read as 0 or 1"
     AREA = "have no valid area: the number of pixels of the mask is used"
+    CROWD = (
+        "are crowds, which are not trained on and not scored: if they are brush masks of CVAT, set their iscrowd to 0"
+    )
     BRUSH = "are crowds with uncompressed run lengths, as CVAT writes brush masks: read as ordinary objects"
 
 

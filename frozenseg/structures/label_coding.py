@@ -123,7 +123,8 @@ class LabelCoding:
             listed = ", ".join(map(str, self.values[:LISTED])) + (" …" if len(self.values) > LISTED else "")
             rest = "" if self.ignore is None else f", or {self.ignore} for unlabelled pixels"
             raise DataError(
-                f"{path} holds the value {used[wrong]} at row {row}, column {column}: expected {listed}{rest}."
+                f"{path} holds the value {used[wrong]} at row {row}, column {column}: expected {listed}{rest}; add it "
+                f"to the class list, or write &ignore={used[wrong]} if it means unlabelled."
             )
         labels: np.ndarray = self._coded(classes)[index]
         return labels

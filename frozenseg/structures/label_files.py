@@ -95,8 +95,8 @@ def read_labels(path: str | Path, coding: LabelCoding | None = None) -> np.ndarr
             return coding.decode_colours(pixels, str(path))
         if not is_grey:
             raise DataError(
-                f"The label image {path} has 3 channels; expected {ONE_CHANNEL}, or colours and a class list that has "
-                "them (columns r, g, b, or labelmap.txt of CVAT)."
+                f"The label image {path} has 3 channels; expected {ONE_CHANNEL}, or colours and a class list with "
+                "another one for each class (columns r, g, b, or labelmap.txt of CVAT)."
             )
         pixels = np.ascontiguousarray(pixels[..., 0])
     pixels = _integers(pixels, path)

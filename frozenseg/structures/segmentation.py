@@ -13,7 +13,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from frozenseg.errors import shown
-from frozenseg.structures.polygons import MIN_NUMBERS, Polygon, check_polygon, has_no_area, is_outside, polygons_rle
+from frozenseg.structures.polygons import (
+    MIN_NUMBERS,
+    Polygon,
+    has_no_area,
+    is_narrow,
+    is_outside,
+    polygons_rle,
+    read_bounds,
+)
 from frozenseg.structures.rle import RunLengths, read_rle
 
 
@@ -33,6 +41,7 @@ class Repair(Enum):
     FEW_CORNERS = "have parts of fewer than three corners beside their polygons: these parts are left out"
     FLAT = "have a polygon that is not in a list: read as one polygon"
     PAIRS = "have polygons as lists of corners [x, y]: read as polygons"
+    TINY = "have polygons that cover no pixel: they count as missed objects (coordinates are pixels, not fractions)"
 
 
 class Segmentation(NamedTuple):
@@ -72,17 +81,7 @@ def read_segmentation(value: Any, size: tuple[int, int] | None = None) -> Segmen
         return _read_rle(value, size)
     if not isinstance(value, list):
         raise ValueError(f"its segmentation is {shown(value)}, expected polygons or run lengths (size and counts)")
-    polygons, repair = _nested(value)
-    for polygon in filter(None, polygons):
-        check_polygon(polygon)
-    kept = [polygon for polygon in polygons if len(polygon) >= MIN_NUMBERS]
-    if all(map(has_no_area, kept)):
-        return Segmentation(None, NoMask.NO_AREA)
-    if size is not None and is_outside(kept, size):
-        return Segmentation(None, NoMask.OUTSIDE)
-    repairs = [repair] if repair else []
-    repairs += [Repair.FEW_CORNERS] * (len(kept) < len(polygons))
-    return Segmentation(kept, None, tuple(repairs))
+    return _read_polygons(value, size)
 
 
 def decode_segmentation(segmentation: Any, height: int, width: int) -> np.ndarray:
@@ -113,9 +112,29 @@ def _read_rle(value: dict[str, Any], size: tuple[int, int] | None) -> Segmentati
     return Segmentation(runs.compressed(), None, (Repair.COMPLETED,) if runs.completed else ())
 
 
+def _read_polygons(value: list[Any], size: tuple[int, int] | None) -> Segmentation:
+    polygons, repair = _nested(value)
+    repairs = () if repair is None else (repair,)
+    bounds = [read_bounds(polygon) for polygon in polygons if polygon]
+    kept = [polygon for polygon in polygons if len(polygon) >= MIN_NUMBERS]
+    if len(kept) < len(polygons):
+        repairs, bounds = (*repairs, Repair.FEW_CORNERS), [read_bounds(polygon) for polygon in kept]
+    areas = [box for polygon, box in zip(kept, bounds, strict=True) if not has_no_area(polygon, box)]
+    if not areas:
+        return Segmentation(None, NoMask.NO_AREA)
+    if size is not None:
+        if all(is_outside(box, size) for box in areas):
+            return Segmentation(None, NoMask.OUTSIDE)
+        if all(map(is_narrow, areas)) and not polygons_rle(kept, size).area():
+            repairs = (*repairs, Repair.TINY)
+    return Segmentation(kept, None, repairs)
+
+
 def _nested(value: list[Any]) -> tuple[list[Any], Repair | None]:
     """Return polygons as lists of numbers, and the deviation from COCO's format."""
-    if not isinstance(value[0], list):
+    if len(value) == 1 and isinstance(value[0], list) and not (value[0] and isinstance(value[0][0], list)):
+        return value, None
+    if isinstance(value[0], int | float):
         return [value], Repair.FLAT
     if wrong := [part for part in value if not isinstance(part, list)]:
         raise ValueError(f"its segmentation has the part {shown(wrong[0])}, expected polygons [x0, y0, x1, y1, …]")

@@ -104,7 +104,7 @@ def match_to_dataset(
 
 
 def refuse_shifted(expected: Sequence[Synonyms], matched: Sequence[Synonyms], path: str | Path, name: str) -> None:
-    """Check that the names of a file fit a data set better as they are than shifted by one class.
+    """Check that the names of a file are in the order of a data set, neither shifted by one class nor permuted.
 
     Args:
         expected: names of the data set's C classes.
@@ -113,7 +113,7 @@ def refuse_shifted(expected: Sequence[Synonyms], matched: Sequence[Synonyms], pa
         name: name of the data set, for the message.
 
     Raises:
-        DataError: most of the names belong to the class before or after theirs.
+        DataError: most of the names belong to the class before or after theirs, or several to another class.
     """
     keys = [[{normal_name(text) for text in names} for names in classes] for classes in (expected, matched)]
     fits = {
@@ -127,6 +127,16 @@ def refuse_shifted(expected: Sequence[Synonyms], matched: Sequence[Synonyms], pa
             f"{path} is shifted by one class: {name} has {expected[index][0]!r} where the file has "
             f"{matched[index][0]!r}, and {len(fits[shift])} of {len(expected)} names fit the class "
             f"{'after' if shift > 0 else 'before'} it: number the lines as the annotations do, such as 3:cat,kitten."
+        )
+    unfit = set(range(len(expected))).difference(fits[0])
+    misplaced = {key for index in unfit for key in keys[1][index]}
+    permuted = [index for index in sorted(unfit) if keys[0][index] & misplaced]
+    if len(permuted) > 1:
+        index = permuted[0]
+        raise DataError(
+            f"{path} has the names of {name} in another order: {name} has {expected[index][0]!r} where the file has "
+            f"{matched[index][0]!r}, and so for {len(permuted)} classes: number the lines as the annotations do, such "
+            "as 3:cat,kitten."
         )
 
 

@@ -1,5 +1,6 @@
 """Warnings about class names that are probably not meant as they are written."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 from frozenseg.log import get_logger, warn_once
@@ -25,17 +26,23 @@ def warn_of_names(classes: Sequence[Synonyms], source: str = "The vocabulary") -
 
 
 def name_notes(classes: Sequence[Synonyms]) -> list[str]:
-    """Return a note for each kind of unusual names: doubled, synonyms of a single class, unreadable, very many.
+    """Return a note for each kind of unusual names: doubled, shared, synonyms of a single class, unreadable, very many.
 
     Args:
         classes: synonyms of each class.
     """
-    return [note for note in (_single(classes), _doubled(classes), *_unreadable(classes), _many(classes)) if note]
+    notes = (_single(classes), _doubled(classes), _shared(classes), *_unreadable(classes), _many(classes))
+    return [note for note in notes if note]
 
 
 def shown_name(name: str) -> str:
     """Return a name in quotes, cut if it is long; invisible characters as escapes."""
     return repr(name if len(name) <= LONGEST_SHOWN else f"{name[:LONGEST_SHOWN]}…")
+
+
+def shown_examples(names: Sequence[str]) -> str:
+    """Return the first names in quotes, with an ellipsis if there are more."""
+    return ", ".join(map(shown_name, names[:_SHOWN])) + (" …" if len(names) > _SHOWN else "")
 
 
 def _single(classes: Sequence[Synonyms]) -> str:
@@ -44,7 +51,7 @@ def _single(classes: Sequence[Synonyms]) -> str:
         return ""
     names = classes[0]
     return (
-        f"{_examples(names)} are names of this one class; "
+        f"{shown_examples(names)} are names of this one class; "
         f"separate classes by ';' or by lines if {len(names)} classes were meant"
     )
 
@@ -69,22 +76,29 @@ def _doubled(classes: Sequence[Synonyms]) -> str:
     )
 
 
+def _shared(classes: Sequence[Synonyms]) -> str:
+    """Note for ``cat,kitten; kitten``, where a synonym is also a name of another class."""
+    users = Counter(key for names in classes for key in {*map(normal_name, names)})
+    synonyms = [name for names in classes for name in names[1:]]
+    shared = list(dict.fromkeys(name for name in synonyms if users[normal_name(name)] > 1))
+    if not shared:
+        return ""
+    return f"{_names(len(shared))} of several classes, such as {shown_examples(shared)}; keep each in one class"
+
+
 def _unreadable(classes: Sequence[Synonyms]) -> list[str]:
     names = [name for synonyms in classes for name in synonyms]
     kinds = {
         "with characters that cannot be seen": [name for name in names if not name.isprintable()],
+        "in quotes or brackets, which CLIP reads as such": [name for name in names if name[:1] in tuple("\"'[{")],
         "without a letter or digit": [name for name in names if not any(map(str.isalnum, name))],
         "with underscores, which CLIP reads as such (write spaces)": [name for name in names if "_" in name],
     }
-    return [f"{_names(len(odd))} {kind}, such as {_examples(odd)}" for kind, odd in kinds.items() if odd]
+    return [f"{_names(len(odd))} {kind}, such as {shown_examples(odd)}" for kind, odd in kinds.items() if odd]
 
 
 def _names(count: int) -> str:
     return "1 name" if count == 1 else f"{count} names"
-
-
-def _examples(names: Sequence[str]) -> str:
-    return ", ".join(map(shown_name, names[:_SHOWN])) + (" …" if len(names) > _SHOWN else "")
 
 
 def _many(classes: Sequence[Synonyms]) -> str:

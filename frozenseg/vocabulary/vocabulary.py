@@ -1,6 +1,7 @@
 """Vocabulary: ordered classes with synonyms and thing/stuff flags."""
 
 import random
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -50,14 +51,14 @@ class Vocabulary:
 
     @classmethod
     def parse(cls, text: str, stuff: Iterable[str] = ()) -> "Vocabulary":
-        """Read ``"cat,kitten; dog"``: classes separated by ``;``, synonyms by ``,``.
+        """Read ``"cat,kitten; dog"``: classes separated by ``;`` or lines, synonyms by ``,``.
 
         Args:
             text: class names.
             stuff: first names of the stuff classes; all others are things.
         """
-        _refuse_too_many(text.count(";") + text.count(","))
-        body = text.strip().removesuffix(";")
+        _refuse_too_many(sum(map(text.count, ";,\n")))
+        body = ";".join(line.strip().removesuffix(";") for line in re.split(r"[\r\n]", text) if line.strip())
         vocabulary = cls.from_strings(body.split(";") if body.strip() else [], stuff=stuff)
         warn_of_names(vocabulary.classes)
         return vocabulary

@@ -178,7 +178,7 @@ def test_words_that_do_not_fit_the_json(text: str, message: str, farm: Path) -> 
         ("folder:a?labels=b&labels=c&classes=d", "gives 'labels' twice"),
         ("folder:a?labels=b&classes=c&name=x/y", "has the name 'x/y': use letters"),
         ("folder:a?labels=b&classes=c&ignore=none", "ignore is 'none' .* a pixel value such as 255 or 0"),
-        ("folder:a?labels=b&classes=c.txt", r"file of class names .*c\.txt cannot be read"),
+        ("folder:a?labels=b&classes=c.txt", r"file of class names .*c\.txt does not exist"),
         ("coco-panoptic:a.json", r"does not give images: write coco-panoptic:JSON\?images=DIR"),
         ("coco-panoptic:a.json?images=b", r"annotation file .*a\.json does not exist"),
         ("coco-instances:a.json?images=b&masks=c", "unknown key 'masks'"),

@@ -105,6 +105,29 @@ def test_damaged_metadata_do_not_matter(tmp_path, exif):
     assert saved(tmp_path / "a.jpg", Image.new("RGB", (2, 1)), exif=exif) == [[[0] * 3] * 2]
 
 
+def test_damaged_metadata_are_logged_once(tmp_path, caplog, monkeypatch):
+    for name in ("a.png", "b.png"):
+        Image.new("RGB", (2, 1)).save(tmp_path / name)
+    monkeypatch.setattr(Image.Image, "getexif", lambda image: 1 / 0)
+    for name in ("a.png", "b.png"):
+        assert read_image(str(tmp_path / name)).size == (2, 1)
+    [message] = caplog.messages
+    assert "a.png has damaged metadata, so that its orientation is unknown" in message
+
+
+@pytest.mark.parametrize(("size", "orientation"), [((4, 2), 3), ((4, 2), 2), ((3, 3), 6)])
+def test_an_orientation_that_sizes_cannot_tell_is_logged_once(tmp_path, caplog, size, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    for name in ("a.png", "b.png"):
+        Image.new("RGB", size).save(tmp_path / name, exif=exif)
+        assert read_image(str(tmp_path / name), (size[1], size[0])).size == size
+    [message] = caplog.messages
+    assert "a.png is turned or mirrored by its EXIF orientation" in message
+    read_image(str(tmp_path / "b.png"))  # without an annotation
+    assert len(caplog.messages) == 1
+
+
 @pytest.mark.parametrize("suffix", ["gif", "png", "tif", "webp"])
 def test_the_first_frame_is_used_and_mentioned_once(tmp_path, suffix, caplog):
     frames = [Image.new("RGB", (1, 1), (value,) * 3) for value in (0, 200)]

@@ -82,3 +82,9 @@ def test_the_category_of_a_roboflow_project(tmp_path: Path, caplog: pytest.LogCa
     assert len(read(tmp_path, [project, *members], [{"category_id": 0}])) == 3
     assert len(read(tmp_path, [project, *members], [{"segments_info": [{"category_id": 0}]}])) == 3
     assert len(read(tmp_path, [project, {**CAT, "supercategory": "none"}])) == 2
+
+
+def test_commas_in_names_are_logged_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    read(tmp_path, [{"id": 1, "name": "road, route"}, {"id": 2, "name": "a,b"}])
+    [message] = caplog.messages
+    assert "the comma in 'road, route', and others in names, are read as spaces" in message

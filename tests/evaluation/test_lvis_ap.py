@@ -189,7 +189,7 @@ def test_bad_predictions_and_files_are_named(build, tmp_path):
         ('{"annotations": [], "images": [{"id": 1}], "categories": []}', "has no categories"),
         (
             '{"annotations": [], "images": [{"id": 1}], "categories": [{"id": 1, "frequency": "r"}]}',
-            r"not LVIS's JSON format: image 1 has the neg_category_ids \(missing\), expected a list",
+            r"not LVIS's JSON format: image 1 has no neg_category_ids, expected a list",
         ),
         (
             '{"annotations": [], "images": [{"id": 1, "neg_category_ids": [], "not_exhaustive_category_ids": []}], '

@@ -17,7 +17,7 @@ LETTERS = st.sampled_from("abcdefghijklmnopqrstuvwxyzäéñøßабвγδאبक
 NAMES = (
     st.text(LETTERS, min_size=2, max_size=9)
     .map(str.strip)
-    .filter(lambda name: len(name) > 1 and name not in ("id", "name", "index"))
+    .filter(lambda name: len(name) > 1 and any(map(str.isalpha, name)) and name not in ("id", "name", "index"))
 )
 CLASSES = st.lists(st.lists(NAMES, min_size=1, max_size=3, unique=True), min_size=1, max_size=6)
 TABLE = "id\tname\tsynonyms\tisthing\tr\tg\tb"

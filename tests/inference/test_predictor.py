@@ -17,6 +17,7 @@ from frozenseg.inference.image_inputs import load_image
 from frozenseg.inference.predictor import Segmenter
 from frozenseg.inference.result import KINDS
 from frozenseg.modeling.build import build_model
+from frozenseg.modeling.clip.text_classifier import REMEMBERED
 from frozenseg.modeling.load_weights import trained_tensors
 from frozenseg.modeling.meta_arch import frozenseg
 from frozenseg.modeling.sam.automatic_masks.placement import Placement
@@ -81,17 +82,20 @@ def test_a_call_leaves_the_model_as_it_was(segmenter: Segmenter, picture: Image.
 
 
 def test_threads_share_a_model_each_with_its_own_vocabulary(segmenter: Segmenter, picture: Image.Image) -> None:
-    vocabularies = [WORDS, "dog; sky", "tree; cat; car; road; sea", "house"]
-    alone = [segmenter(picture, vocabulary) for vocabulary in vocabularies]
+    vocabularies = [f"{WORDS}; thing {index}" + "; sky" * (index % 2) for index in range(REMEMBERED + 2)]
+    images = [picture.crop((0, 0, 60 + 6 * index, 40 + 4 * index)) for index in range(5)]
+    jobs = [(images[index % 5], vocabularies[index % len(vocabularies)]) for index in range(2 * len(vocabularies))]
+    alone = [segmenter(*job) for job in jobs[: len(vocabularies)]] * 2
     before = segmenter.model.inference_settings
-    calls = [index for _ in range(3) for index in range(len(vocabularies))]
     with ThreadPoolExecutor(max_workers=4) as pool:
-        together = list(pool.map(lambda index: segmenter(picture, vocabularies[index]), calls))
-    for index, result in zip(calls, together, strict=True):
-        assert result.vocabulary == alone[index].vocabulary
-        assert torch.equal(result.semantic, alone[index].semantic)
-        assert torch.equal(result.panoptic[0], alone[index].panoptic[0])
-        assert torch.equal(result.instances.scores, alone[index].instances.scores)
+        together = list(pool.map(lambda job: segmenter(*job), jobs))
+    for expected, result in zip(alone, together, strict=True):
+        assert result.vocabulary == expected.vocabulary
+        assert torch.equal(result.semantic, expected.semantic)
+        assert torch.equal(result.panoptic[0], expected.panoptic[0])
+        assert result.panoptic[1] == expected.panoptic[1]
+        assert torch.equal(result.instances.scores, expected.instances.scores)
+        assert torch.equal(result.instances.pred_masks, expected.instances.pred_masks)
     assert segmenter.model.inference_settings is before
 
 
@@ -100,6 +104,8 @@ def test_pretrained_models_are_built_by_name(picture: Image.Image) -> None:
     assert "red circle" in segmenter.model.training_vocabulary.names
     with pytest.raises(ConfigError, match="Unknown pretrained model 'toy_world'. Did you mean 'toyworld'"):
         Segmenter.from_pretrained("toy_world")
+    with pytest.raises(ConfigError, match="Unknown pretrained model None. Available: toyworld"):
+        Segmenter.from_pretrained(None)  # type: ignore[arg-type]
 
 
 def test_outputs_are_the_segmenters_to_choose(weights: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -162,6 +168,8 @@ def test_bad_input_is_named(segmenter: Segmenter, picture: Image.Image, weights:
         segmenter([picture, None], WORDS)  # type: ignore[list-item]
     with pytest.raises(DataError, match="vocabulary is empty"):
         segmenter(picture, "")
+    with pytest.raises(DataError, match="sam_masks is 'no', expected True or False"):
+        segmenter(picture, WORDS, sam_masks="no")  # type: ignore[call-overload]
     with pytest.raises(ConfigError, match="Cannot draw 'panoptics'. Did you mean 'panoptic'"):
         segmenter(picture, WORDS).draw("panoptics")
     with pytest.raises(CheckpointError, match=r"no checkpoint .*gone\.pth"):
@@ -183,7 +191,10 @@ def test_a_device_that_is_not_there_is_refused_before_the_model_is_built(weights
         ({"options": ["SEED"]}, "options has no value for its last key 'SEED'"),
         ({"options": "SEED 1"}, "options is 'SEED 1', expected"),
         ({"options": [1, "SEED"]}, "options has 1 where a key is expected"),
-        ({"options": {"SEEDS": 1}}, "unknown key 'SEEDS'. Did you mean 'SEED'"),
+        ({"options": {"SEEDS": 1}}, "^options: unknown key 'SEEDS'. Did you mean 'SEED'"),
+        ({"options": {3: 4}}, "^options: unknown key '3'. All keys are listed in frozenseg/config/defaults"),
+        ({"options": {"MODEL.PIXEL_STD": [0, 0, 0]}}, "^options: MODEL.PIXEL_STD is .*from 0.001 to 255 grey levels"),
+        ({"options": ["MODEL.MASK_FORMER.NHEADS", 7]}, r"NHEADS is 7 \(options\), expected a multiple"),
         ({"options": None}, "options is None"),
         ({"weights": {}}, "weights is of type dict, expected a path or a name"),
         ({"config": 3}, "config is of type int, expected a path or a name"),

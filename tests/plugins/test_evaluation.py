@@ -9,6 +9,7 @@ import torch
 from frozenseg.data.catalog import MetadataCatalog
 from frozenseg.data.run_vocabulary import build_vocabulary, resolve_for_run
 from frozenseg.engine.evaluation.runner import CONTROL_SEED, build_benchmarks, evaluate
+from frozenseg.modeling.load_weights import checkpoint_content
 from frozenseg.plugins.detectron2_config import copy_frozenseg_keys
 
 with warnings.catch_warnings():
@@ -57,6 +58,21 @@ def test_keys_of_the_evaluation_act_as_in_our_engine(plugin, cfg, opts, tmp_path
         assert theirs[name].keys() == tasks.keys()
         for task in tasks:
             assert theirs[name][task] == pytest.approx(tasks[task], abs=1e-4, nan_ok=True)
+
+
+def test_seen_classes_are_those_of_the_weights(plugin, cfg, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    cfg = with_keys(cfg, "DATASETS.TEST", (UNSEEN,), "MODEL.WEIGHTS", str(tmp_path / "model.pth"))
+    model = plugin.FrozenSegTrainer.build_model(cfg)
+    torch.save(checkpoint_content(model, model.frozen_hashes(), ""), cfg.MODEL.WEIGHTS)
+    expected = plugin.FrozenSegTrainer.test(cfg, model)
+    other = with_keys(cfg, "DATASETS.TRAIN", (UNSEEN,))
+    model = plugin._trained_model(other, resume=False)
+    assert len(model.trained_on.vocabulary) == 20
+    results = plugin.FrozenSegTrainer.test(other, model)
+    assert "U_PQ" in results["panoptic_seg"]
+    for task in expected:
+        assert results[task] == pytest.approx(expected[task], abs=1e-4, nan_ok=True)
+    assert any("those in the weights count as seen" in message for message in caplog.messages)
 
 
 def test_the_control_asks_for_wrong_words(plugin, cfg) -> None:

@@ -26,7 +26,16 @@ def read(*entries, sizes=None):
         ({"iscrowd": False}, None),
         ({"iscrowd": None}, None),
         ({"iscrowd": 0.0}, None),
-        ({"id": None}, "1 of 1 objects of a.json have no id (first: object number 1 without an id): objects are"),
+        (
+            {"id": None},
+            "1 of 1 objects of a.json have no valid id, a whole number or text (first: object number 1 in the file): "
+            "objects are numbered",
+        ),
+        ({"id": 1.5}, "1 of 1 objects of a.json have no valid id"),
+        (
+            {"segmentation": [[0.1, 0.1, 0.4, 0.1, 0.4, 0.4]]},
+            "1 of 1 objects of a.json have polygons that cover no pixel (first: object 1): they count as missed",
+        ),
         ({"image_id": "1"}, "1 of 1 objects of a.json name their image by text or number where"),
         ({"category_id": " 2 "}, "1 of 1 objects of a.json name their category by text (first: object 1): read as"),
         ({"iscrowd": "false"}, "1 of 1 objects of a.json have an iscrowd that is text (first: object 1): read as 0"),
@@ -77,7 +86,10 @@ def test_brush_masks_are_objects_only_where_every_object_is_a_crowd():
     objects, findings = read(brush, {**brush, "id": 2}, {**OBJECT, "id": 3, "segmentation": []})
     assert [item.iscrowd for item in objects] == [False, False]
     assert "2 of 3 objects of a.json are crowds with uncompressed run lengths" in findings.sentences()[1]
-    assert [item.iscrowd for item in read(brush, OBJECT)[0]] == [True, False]
+    objects, findings = read(brush, OBJECT)
+    assert [item.iscrowd for item in objects] == [True, False]
+    assert "1 of 2 objects of a.json are crowds, which are not trained on" in findings.sentences()[1]
+    assert len(read(brush, *[OBJECT] * 9)[1].sentences()) == 1  # one in ten, as in COCO; repeated ids only
     compressed = objects[0].segmentation.value
     assert [item.iscrowd for item in read({**brush, "segmentation": compressed})[0]] == [True]
 
@@ -95,7 +107,7 @@ def test_brush_masks_are_objects_only_where_every_object_is_a_crowd():
         ({"iscrowd": 2}, "its iscrowd is 2"),
         ({"iscrowd": [0]}, r"its iscrowd is \[0\]"),
         ({"id": "x", "segmentation": [[1, 2, 3]]}, "object 'x' cannot be read: its polygon has 3 coordinates"),
-        ({"id": None, "segmentation": 5}, "object number 1 without an id cannot be read: its segmentation is 5"),
+        ({"id": None, "segmentation": 5}, "object number 1 in the file cannot be read: its segmentation is 5"),
         ({"segmentation": {**RUNS, "size": [40, 30]}}, r"size is \[40, 30\], expected \[30, 40\]"),
         ({"segments_info": []}, r"it is in COCO panoptic format \(segments_info\)"),
     ],
@@ -134,7 +146,7 @@ def test_images_with_one_meaning():
 @pytest.mark.parametrize(
     ("entries", "message"),
     [
-        ([{}], r"image number 1 has the id \(missing\), expected a whole number or text"),
+        ([{}], r"image number 1 has no id, expected a whole number or text"),
         ([{"id": [1]}], r"image number 1 has the id \[1\]"),
         ([{"id": True}], "image number 1 has the id True"),
         ([3], "entry 1 of images is 3, expected a JSON object"),

@@ -50,6 +50,7 @@ def test_the_square_is_read_from_each_form(value, repairs):
         ([[5, 5] * 30], NoMask.NO_AREA),
         ([[50, 8, 60, 8, 60, 18]], NoMask.OUTSIDE),
         ([[-9, -9, -1, -9, -1, -1]], NoMask.OUTSIDE),
+        ([[50, 8, 60, 8, 60, 18], [5, 8, 9, 8, 15, 8]], NoMask.OUTSIDE),  # the part inside is a line
         ({"size": [30, 40], "counts": []}, NoMask.NO_PIXEL),
         ({"size": [30, 40], "counts": [1200]}, NoMask.NO_PIXEL),
     ],
@@ -65,6 +66,8 @@ def test_other_forms_have_no_mask(value, reason):
     [
         (5, "segmentation is 5, expected polygons or run lengths"),
         ("abc", "segmentation is 'abc'"),
+        ([{"x": 1, "y": 2}], r"has the part \{'x': 1, 'y': 2\}, expected polygons"),
+        (["1", "2"], "has the part '1', expected polygons"),
         ([SQUARE, 3], r"has the part 3, expected polygons \[x0, y0"),
         ([SQUARE[:7]], "has 7 coordinates, expected an even number"),
         ([[*SQUARE[:7], "18"]], "has the coordinate '18', expected a number"),

@@ -6,7 +6,7 @@ import pytest
 
 from frozenseg.data.spec import read_categories
 from frozenseg.errors import DataError
-from frozenseg.vocabulary.files import VocabularyLine, match_to_dataset, read_vocabulary_lines
+from frozenseg.vocabulary.files import VocabularyLine, match_to_dataset, read_vocabulary_lines, refuse_shifted
 from tests.tiny import ROOT
 
 
@@ -72,11 +72,14 @@ def test_wrong_files(text: str, message: str, tmp_path: Path) -> None:
 
 
 def test_missing_and_binary_files(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"none\.txt cannot be read as text"):
+    with pytest.raises(DataError, match=r"none\.txt does not exist"):
         read_vocabulary_lines(tmp_path / "none.txt")
     (tmp_path / "binary.txt").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(DataError, match=r"binary\.txt cannot be read as text"):
         read_vocabulary_lines(tmp_path / "binary.txt")
+    (tmp_path / "zero.txt").write_bytes(b"cat\0\ndog")  # not UTF-16
+    with pytest.raises(DataError, match=r"zero\.txt cannot be read as text .*the character 0"):
+        read_vocabulary_lines(tmp_path / "zero.txt")
 
 
 @pytest.mark.parametrize(
@@ -105,3 +108,26 @@ def test_without_numbers_the_order_counts() -> None:
 def test_other_numbers_are_refused(given: list[int]) -> None:
     with pytest.raises(DataError, match=rf"has {len(given)} classes, numbered {given[0]} to {given[-1]}, pets"):
         matched(numbered(*given), [0, 1, 2])
+
+
+NAMES = ("cat", "dog", "tree", "car", "bus")
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (NAMES, None),
+        (("Katze", "Hund", "Baum", "Auto", "Bus"), None),
+        (("cat", "dog", "tree", "bus", "car"), "names of farm in another order: farm has 'car' .* for 2 classes"),
+        (NAMES[::-1], "names of farm in another order: farm has 'cat' where the file has 'bus', and so for 4 classes"),
+        (("background", *NAMES[:-1]), "shifted by one class: farm has 'cat' .*, and 4 of 5 names fit the class after"),
+        ((*NAMES[1:], "van"), "shifted by one class: farm has 'dog' .* fit the class before"),
+    ],
+)
+def test_lists_in_another_order_are_refused(names: tuple[str, ...], message: str | None) -> None:
+    expected, actual = [(name, f"a {name}") for name in NAMES], [(name,) for name in names]
+    if message is None:
+        refuse_shifted(expected, actual, "a.txt", "farm")
+        return
+    with pytest.raises(DataError, match=message):
+        refuse_shifted(expected, actual, "a.txt", "farm")

@@ -18,6 +18,12 @@ def test_text_becomes_classes_and_synonyms() -> None:
     assert len(vocabulary) == 2
 
 
+def test_lines_separate_classes_as_in_files() -> None:
+    expected = (("cat", "kitten"), ("dog",), ("tree",))
+    for text in ("cat,kitten\ndog\ntree\n", "cat,kitten;\r\ndog;\r\n\r\n tree;", "\ncat,kitten; dog\ntree"):
+        assert Vocabulary.parse(text).classes == expected
+
+
 def test_prompts_are_name_by_name() -> None:
     prompts = Vocabulary.parse("cat,kitten").prompts()
     assert len(prompts) == 28

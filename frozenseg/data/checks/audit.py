@@ -3,9 +3,9 @@
 Letters: C classes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from frozenseg.data.record_images import read_record_image
 from frozenseg.errors import DataError
 from frozenseg.log import progress
 from frozenseg.parallel import run_tasks
+from frozenseg.structures.label_files import read_segment_runs
 from frozenseg.structures.record import Record
 
 MAX_LISTED = 10  # names in a line, and problems in a summary
@@ -108,7 +109,7 @@ def audit_dataset(
         DataError: there is no record.
     """
     if not records:
-        raise DataError(f"{metadata.name} has no images; {metadata.prepare_command}.")
+        raise DataError(f"{metadata.name} has no images; {metadata.repair_advice}.")
     selected = evenly_spaced(records, sample) if sample else records
     rules = AnnotationRules.from_metadata(metadata)
     report = AuditReport(metadata, len(selected), len(records), np.zeros(rules.num_classes, dtype=np.int64))
@@ -133,16 +134,42 @@ def audit_image(record: Record, rules: AnnotationRules) -> ImageAudit:
         classes = read_class_map(record, rules, size)
         if "sem_seg_file_name" in record and "pan_seg_file_name" in record:
             read_label_classes(record, rules, size)
+        check_areas(record)
     except DataError as error:
         return ImageAudit(problem=str(error))
     unlabelled, *counts = np.bincount((classes - NO_CLASS).ravel(), minlength=rules.num_classes + 1).tolist()
     return ImageAudit(unlabelled=unlabelled, pixels={label: count for label, count in enumerate(counts) if count})
 
 
+def check_areas(record: Record) -> None:
+    """Compare the annotated areas of the segments of an image with their pixels; those of crowds are not used.
+
+    Raises:
+        DataError: they differ; scores with such a file are wrong.
+    """
+    areas = {segment["id"]: segment["area"] for segment in record.get("segments_info", ()) if _has_area(segment)}
+    if not areas:
+        return
+    runs = read_segment_runs(record["pan_seg_file_name"])
+    values, index = np.unique(runs.values, return_inverse=True)
+    counts = np.bincount(index.ravel(), weights=runs.lengths(), minlength=len(values)).astype(np.int64)
+    pixels = dict(zip(values.tolist(), counts.tolist(), strict=True))
+    for number, area in areas.items():
+        if area != pixels.get(number, 0):
+            raise DataError(
+                f"{record['pan_seg_file_name']} has {pixels.get(number, 0)} pixels of segment {number}, its annotation "
+                f"an area of {area}: write the JSON (area = number of pixels) and the PNG again from the same masks."
+            )
+
+
 def evenly_spaced(records: Sequence[Record], count: int) -> list[Record]:
     """Return ``count`` evenly spaced records, including the first and the last."""
     indices = np.linspace(0, len(records) - 1, min(count, len(records))).round().astype(int)
     return [records[index] for index in indices]
+
+
+def _has_area(segment: Mapping[str, Any]) -> bool:
+    return "area" in segment and not segment["iscrowd"]
 
 
 def _has_no_objects(record: Record) -> bool:

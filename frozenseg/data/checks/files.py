@@ -9,6 +9,7 @@ from frozenseg.errors import DataError
 from frozenseg.log import get_logger, warn_once
 from frozenseg.structures.coco_file import entries_of, image_size, read_images
 from frozenseg.structures.coco_objects import read_objects
+from frozenseg.structures.coco_values import refused
 from frozenseg.structures.record import Record
 
 logger = get_logger(__name__)
@@ -31,7 +32,7 @@ def validate_records(
         DataError: there are no records, or a file is missing; the message has its path and an advice.
     """
     if not records:
-        raise DataError(f"{metadata.name} has no images; {metadata.prepare_command}.")
+        raise DataError(f"{metadata.name} has no images; {metadata.repair_advice}.")
     step = max(1, -(-len(records) // sample))
     for record in [*records[::step], records[-1]]:
         for field in fields:
@@ -47,15 +48,18 @@ def validate_objects(records: Sequence[Record], metadata: Metadata, strict: bool
     """Check the file of instance annotations of a panoptic data set, which is needed for AP at the end of a run.
 
     Args:
-        records: records of the data set; if they have ``annotations``, they were read from this file, and nothing is
-            checked again.
+        records: records of the data set; if they have ``annotations``, they were read from this file, and only the
+            sizes of images are checked, without which polygons can be trained on and not scored.
         metadata: with ``json_file``, None if there are no instance annotations.
         strict: refuse objects without a mask instead of leaving them out.
 
     Raises:
         DataError: the file is missing, is not in COCO's format, lacks an image, or has an invalid object.
     """
-    if not metadata.json_file or any("annotations" in record for record in records):
+    if not metadata.json_file:
+        return
+    if any("annotations" in record for record in records):
+        _refuse_without_size(records, metadata.json_file)
         return
     path = existing_path(metadata, "json_file", "file of instance annotations")
     content, name = read_annotations(path), str(path)
@@ -72,6 +76,14 @@ def validate_objects(records: Sequence[Record], metadata: Metadata, strict: bool
         findings.refuse_left_out()
     for sentence in (*image_findings.sentences(), *findings.sentences()):
         warn_once(logger, "%s", sentence)
+
+
+def _refuse_without_size(records: Sequence[Record], json_file: str) -> None:
+    for record in records:
+        masks = [item["segmentation"] for item in record.get("annotations", ())]
+        if "height" not in record and masks and not any(isinstance(mask, dict) for mask in masks):
+            problem = f"image {record['image_id']} has no height and width, expected its size to score its polygons"
+            raise refused(json_file, problem)
 
 
 def refuse_objects_without_mask(records: Sequence[Record], metadata: Metadata) -> None:

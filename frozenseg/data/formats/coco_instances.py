@@ -11,6 +11,7 @@ from frozenseg.log import get_logger, warn_once
 from frozenseg.structures.coco_file import entries_of, image_size, read_images
 from frozenseg.structures.coco_objects import CocoObject, read_objects
 from frozenseg.structures.coco_values import JsonObject
+from frozenseg.structures.json_files import garbage_collection_paused
 from frozenseg.structures.record import Record
 
 logger = get_logger(__name__)
@@ -32,6 +33,7 @@ def load_coco_instances(metadata: Metadata) -> list[Record]:
     return load_objects(metadata, _image_fields)
 
 
+@garbage_collection_paused()
 def load_objects(metadata: Metadata, image_fields: Callable[[ImagePaths, JsonObject], Record]) -> list[Record]:
     """Read images and their objects; see :func:`load_coco_instances`.
 

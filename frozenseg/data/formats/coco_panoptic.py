@@ -8,11 +8,12 @@ from frozenseg.data.formats.annotation_file import existing_path, read_annotatio
 from frozenseg.data.formats.image_paths import ImagePaths
 from frozenseg.data.known_categories import refuse_other_categories
 from frozenseg.data.metadata import Metadata
-from frozenseg.errors import DataError, shown
+from frozenseg.errors import DataError
 from frozenseg.log import get_logger, warn_once
 from frozenseg.structures.coco_file import entries_of, read_images
-from frozenseg.structures.coco_values import JsonObject, existing_key, number_in, read_flag, refused
+from frozenseg.structures.coco_values import JsonObject, existing_key, field_text, number_in, read_flag, refused
 from frozenseg.structures.findings import Findings
+from frozenseg.structures.json_files import garbage_collection_paused
 from frozenseg.structures.panoptic import check_segment_ids
 from frozenseg.structures.record import ImageId, Record
 from frozenseg.structures.rle import whole_number
@@ -20,6 +21,7 @@ from frozenseg.structures.rle import whole_number
 logger = get_logger(__name__)
 
 
+@garbage_collection_paused()
 def load_coco_panoptic(metadata: Metadata) -> list[Record]:
     """Read a data set in COCO panoptic format.
 
@@ -77,9 +79,8 @@ def entries_by_image(content: JsonObject, images: Collection[ImageId], path: Pat
     for number, entry in enumerate(entries_of(content, "annotations", str(path)), start=1):
         image = existing_key(entry.get("image_id"), images)
         if image is None:
-            value = shown(entry["image_id"]) if "image_id" in entry else "(missing)"
             raise refused(
-                str(path), f"entry {number} of annotations has the image_id {value}, expected one of its images"
+                str(path), f"entry {number} of annotations {field_text(entry, 'image_id')}, expected one of its images"
             )
         if image in entries:
             raise refused(str(path), f"image {image} is listed twice in annotations, expected one entry for each image")
@@ -137,8 +138,7 @@ class SegmentReader:
     def _convert(self, segment: JsonObject, identity: Any, image: ImageId) -> JsonObject:
         category = existing_key(segment.get("category_id"), self._contiguous_ids)
         if category is None:
-            value = shown(segment["category_id"]) if "category_id" in segment else "(missing)"
-            problem = f"segment {identity} has the category_id {value}, expected one of {self._name}"
+            problem = f"segment {identity} {field_text(segment, 'category_id')}, expected one of {self._name}"
             raise self._refused(image, problem)
         try:
             iscrowd = int(read_flag(segment.get("iscrowd"), "iscrowd"))
@@ -155,8 +155,3 @@ class SegmentReader:
 
     def _refused(self, image: ImageId, problem: str) -> DataError:
         return refused(self._path, f"image {image}: {problem}")
-
-
-def _number_or_value(value: Any) -> Any:
-    number = number_in(value)
-    return value if number is None else number

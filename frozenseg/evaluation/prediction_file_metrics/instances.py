@@ -12,7 +12,7 @@ from frozenseg.evaluation.coco_ground_truth import read_coco_ground_truth
 from frozenseg.evaluation.prediction_file_metrics.result_file import read_result_lines
 from frozenseg.evaluation.prediction_file_metrics.scores import FileScores, by_category
 from frozenseg.evaluation.result_lines import ResultLine
-from frozenseg.structures.json_files import read_json
+from frozenseg.structures.json_files import garbage_collection_paused, read_json
 
 NO_LINES = "The result file has no line: every object is missed, and AP is 0."
 ZERO_AP = (
@@ -25,6 +25,7 @@ NO_COMMON_CATEGORY = (
 UNKNOWN_AP = "AP has no value: all objects of the ground truth are crowds, which are not scored."
 
 
+@garbage_collection_paused()
 def score_instance_files(annotation_json: str | Path, json_file: str | Path, strict: bool = False) -> FileScores:
     """Score instance predictions.
 
@@ -42,7 +43,9 @@ def score_instance_files(annotation_json: str | Path, json_file: str | Path, str
     ground_truth = read_coco_ground_truth(annotation_json, strict)
     if not ground_truth.annotations:
         reason = " ".join(ground_truth.notes) or "Its list of annotations is empty."
-        raise DataError(f"{annotation_json} has no object with a mask: nothing can be scored. {reason}")
+        raise DataError(
+            f"{annotation_json} has no object with a mask, expected polygons or run lengths to score against. {reason}"
+        )
     sizes, categories = ground_truth.sizes, sorted(ground_truth.categories)
     predictions = read_result_lines(read_json(json_file, "predictions"), json_file, sizes, categories)
     scores = score_masks(ground_truth, predictions.lines, list(sizes), categories)

@@ -41,6 +41,9 @@ NO_PREDICTED_SEGMENT = "PQ is 0: the predictions have no segment, so that every 
 NO_PREDICTED_CATEGORY = (
     "PQ is 0: no predicted segment has a category that is annotated. Likely cause: category ids of another list."
 )
+CROWDS_ONLY = (
+    "PQ is 0: all segments of the ground truth are crowds, which are not scored, and a prediction is outside of them."
+)
 UNKNOWN_PQ = "PQ has no value: the ground truth has crowds only, and no prediction is outside of them."
 
 PanopticFiles = Mapping[ImageId, PanopticFile]
@@ -128,4 +131,6 @@ def _unusual_quality(quality: float, annotated: PanopticFiles, predicted: Panopt
     ]
     if not labels[1]:
         return [NO_PREDICTED_SEGMENT]
+    if all(segment["iscrowd"] for file in annotated.values() for segment in file.segments):
+        return [CROWDS_ONLY]
     return [ZERO_PQ if labels[0] & labels[1] else NO_PREDICTED_CATEGORY]

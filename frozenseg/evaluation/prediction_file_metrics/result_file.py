@@ -60,7 +60,7 @@ def read_result_lines(
         line["segmentation"] = _run_lengths(entry)
         lines.append(line | _box(entry))
     completed = _check_masks(lines, sizes, path)
-    notes = [*images.notes(), *labels.notes(), *_completed(completed, path), *_repeated(lines, path)]
+    notes = [*images.notes(), *labels.notes(), *_completed(completed, len(lines), path), *_repeated(lines, path)]
     return ResultFile(*_boxes_of_all(lines, notes))
 
 
@@ -116,10 +116,10 @@ def _boxes_of_all(lines: list[ResultLine], notes: list[str]) -> tuple[list[Resul
     return [{field: value for field, value in line.items() if field != "bbox"} for line in lines], notes
 
 
-def _completed(count: int, path: str | Path) -> list[str]:
+def _completed(count: int, total: int, path: str | Path) -> list[str]:
     if not count:
         return []
-    return [f"{count} masks of {path} end before the last pixel: the missing run was read as background."]
+    return [f"{count} of {total} masks of {path} end before the last pixel: the missing run was read as background."]
 
 
 def _repeated(lines: Sequence[ResultLine], path: str | Path) -> list[str]:

@@ -3,7 +3,7 @@
 from frozenseg.log import get_logger, warn_once
 from frozenseg.modeling.clip.base import Tokenizer
 from frozenseg.vocabulary import TEMPLATES, Vocabulary
-from frozenseg.vocabulary.name_checks import shown_name
+from frozenseg.vocabulary.name_checks import shown_examples
 
 logger = get_logger(__name__)
 SHORT = 40  # bytes; a name has at most one token a byte, and the sentences around it fill the rest
@@ -38,12 +38,8 @@ def cut_name_notes(tokenizer: Tokenizer, vocabulary: Vocabulary) -> list[str]:
     alike = [names for names in prompts.values() if len({classes[name] for name in names}) > 1]
     notes = []
     if cut:
-        notes.append(f"the end of {len(cut)} of {len(vocabulary.synonyms)} names is not read, {_examples(cut)}")
+        notes.append(f"the end of {len(cut)} of {len(vocabulary.synonyms)} names is not read, {shown_examples(cut)}")
     if alike:
         pairs = [f"{classes[names[0]] + 1} and {classes[names[-1]] + 1}" for names in alike[:_SHOWN]]
         notes.append(f"classes {', '.join(pairs)} are the same to the model, as the names differ behind it only")
     return notes
-
-
-def _examples(names: list[str]) -> str:
-    return ", ".join(map(shown_name, names[:_SHOWN])) + (" …" if len(names) > _SHOWN else "")

@@ -57,6 +57,8 @@ def read_class_file(path: str | Path) -> ClassFile:
                 f"MB: {CLASS_LIST_ADVICE}, without the annotations of images."
             )
         text = _decoded(path.read_bytes())
+    except FileNotFoundError as error:
+        raise DataError(f"The file of class names {path} does not exist: correct its path.") from error
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(
             f"The file of class names {path} cannot be read as text ({error}): save it as text in UTF-8, one line per "
@@ -98,8 +100,9 @@ def match_lines(file: ClassFile, pattern: re.Pattern[str]) -> dict[int, re.Match
 
 def _decoded(content: bytes) -> str:
     encoding = next((encoding for bom, encoding in _BOMS if content.startswith(bom)), "utf-8")
-    if encoding == "utf-8" and b"\0" in content[:4]:  # UTF-16 without a mark: every second byte of Latin letters is 0
-        encoding = "utf-16-be" if content[0] == 0 else "utf-16-le"
+    even, odd = content[0:4:2], content[1:4:2]
+    if encoding == "utf-8" and not (any(even) and any(odd)):  # UTF-16 without a mark: every second byte is 0
+        encoding = "utf-16-le" if any(even) else "utf-16-be"
     text = content.decode(encoding)
     if "\0" in text:
         raise UnicodeDecodeError(encoding, content[:1], 0, 1, "it holds the character 0, as binary files do")

@@ -92,3 +92,16 @@ def test_the_sheet_shows_image_annotation_and_names(tmp_path, metadata):
     assert (sheet[y, second + 7 * eighth] == 0).all()  # unlabelled
     swatches = sheet[GAP + 2 * TEXT_LINE : y, second + COLUMN_WIDTH + GAP : second + COLUMN_WIDTH + GAP + TEXT_LINE]
     assert (abs(swatches - mixed).max(axis=-1) < 8).any()  # in the legend it has the colour of the drawing
+
+
+@pytest.mark.parametrize(("area", "extra"), [(-1, 0), (1, 0), (0, 1)])
+def test_annotated_areas_of_segments_are_their_pixels(toy, area, extra):
+    records, metadata = DatasetCatalog.get("toyworld_train"), MetadataCatalog.get("toyworld_train")
+    segment = records[1]["segments_info"][0]
+    segment["area"] += area
+    records[1]["segments_info"] += [{**segment, "id": 9999, "area": 5}] * extra
+    [problem] = audit_dataset(records, metadata, quiet=True).problems
+    number, pixels, annotated = (9999, 0, 5) if extra else (segment["id"], segment["area"] - area, segment["area"])
+    assert f"has {pixels} pixels of segment {number}, its annotation an area of {annotated}: write" in problem
+    segment["iscrowd"] = 1  # areas of crowds are not used
+    assert len(audit_dataset(records, metadata, quiet=True).problems) == extra

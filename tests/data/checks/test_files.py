@@ -96,3 +96,14 @@ def test_objects_without_a_mask_are_left_out_or_refused(records, tmp_path):
     records[3] |= {"annotations": [{}], "without_mask": ["object 6", "object 8"]}
     with pytest.raises(DataError, match=r"2 of 3 objects of .*objects.json have no mask \(first: object 6\), expected"):
         refuse_objects_without_mask(records, metadata)
+
+
+def test_polygons_of_images_without_a_size_cannot_be_scored(records):
+    metadata = Metadata(name="mine", json_file="objects.json", **CLASSES)
+    records = [{**record, "height": 9, "width": 9, "annotations": [OBJECT]} for record in records]
+    validate_objects(records, metadata)
+    del records[3]["height"]
+    with pytest.raises(DataError, match=r"objects.json: image 3 has no height and width, expected its size to score"):
+        validate_objects(records, metadata)
+    records[3]["annotations"] = [{**OBJECT, "segmentation": {"size": [9, 9], "counts": "0:"}}, OBJECT]
+    validate_objects(records, metadata)

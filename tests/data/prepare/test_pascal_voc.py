@@ -66,7 +66,7 @@ def test_wrong_files_are_named(root: Path) -> None:
     content = path.read_bytes()
     path.write_bytes(content[: len(content) - 40])
     refused(root, rf"{NAME}\.png cannot be decoded")
-    Image.new("RGB", (32, 16)).save(path)
+    Image.new("RGB", (32, 16), (128, 0, 0)).save(path)
     refused(root, rf"{NAME}\.png has 3 channels")
     miniature.save_with_palette(path, miniature.labels_of()[:, :31].copy())
     refused(root, rf"{NAME}\.png has 31 × 16 pixels, its image .*{NAME}\.jpg 32 × 16")

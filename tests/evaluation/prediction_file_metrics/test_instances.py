@@ -131,6 +131,7 @@ def test_lines_that_are_written_differently_are_read(truth, score):
         scores = score(truth, [{**plain, **fields}])
         assert scores.results["segm"] == pytest.approx(expected.results["segm"], abs=0, nan_ok=True)
         assert scores.results["segm"]["AP"] == pytest.approx(100)
+    assert scores.notes[0].startswith("1 of ")
     assert scores.notes[0].endswith("lines.json end before the last pixel: the missing run was read as background.")
     assert (
         score(truth, [{**plain, "image_id": "1"}])
@@ -199,7 +200,7 @@ def test_files_of_another_form_are_named(truth, lines, score, tmp_path):
         score(truth, [3])
     with pytest.raises(DataError, match="not a COCO result file: expected a list"):
         score(truth, {"annotations": lines})
-    with pytest.raises(DataError, match="has no object with a mask: nothing can be scored"):
+    with pytest.raises(DataError, match="has no object with a mask, expected polygons or run lengths"):
         score({**truth, "annotations": []}, lines)
     with pytest.raises(DataError, match="object 1 has the image_id 9, expected one of its images"):
         score({**truth, "annotations": [{**truth["annotations"][0], "image_id": 9}]}, lines)

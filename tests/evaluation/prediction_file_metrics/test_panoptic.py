@@ -246,6 +246,7 @@ UNUSUAL_SCORES = {
         [[1, 1]],
         [segment(1, 90)],
     ),
+    "PQ is 0: all segments of the ground truth are crowds": (0, [segment(1, 90, 2, 1)], [[1, 1]], [segment(1, 17)]),
     "PQ has no value: the ground truth has crowds only": (math.nan, [segment(1, 90, 2, 1)], [[0, 0]], []),
 }
 

@@ -30,7 +30,7 @@ def existing_key(value: Any, keys: Collection[_Key]) -> _Key | None:
         keys: dictionary or set of ids.
     """
     if type(value) in (int, str) and value in keys:
-        return value  # type: ignore[no-any-return]
+        return value
     if isinstance(value, bool) or not isinstance(value, int | str | float):
         return None
     number = number_in(value)

@@ -36,7 +36,7 @@ def label_image_cases(draw: DrawFn) -> dict[str, Any]:
     whole = buffer.getvalue()
     data = draw(st.one_of(st.just(whole), st.just(whole), damaged(whole)))
     valid = data == whole and set(values) <= {0, 1, 2, 255} and mode in ("L", "P") and size == (HEIGHT, WIDTH)
-    return {"suffix": suffix, "data": data, "labels": labels if valid and {0, 1, 2} & set(values) else None}
+    return {"suffix": suffix, "data": data, "labels": labels.tolist() if valid and {0, 1, 2} & set(values) else None}
 
 
 def _label_image(labels: np.ndarray, mode: str) -> Image.Image:
@@ -58,7 +58,7 @@ def test_label_images(case: dict[str, Any], folder: Path) -> None:
     (folder / f"predicted/a.{case['suffix']}").write_bytes(case["data"])
     (folder / "classes.txt").write_text("\n".join(CLASSES), encoding="utf-8")
     name = f"folder:{folder}/images?labels={folder}/labels&classes={folder}/classes.txt"
-    whole: Any = case["labels"]
+    whole = None if case["labels"] is None else np.array(case["labels"])
 
     def score() -> None:
         results = score_semantic_files(folder / "labels", folder / "predicted", LabelValues(len(CLASSES)), 1, True)

@@ -214,6 +214,6 @@ def write_golden(path: Path, golden: Golden) -> None:
         golden: the case.
     """
     with replacing(path.with_suffix(".npz")) as arrays:
-        np.savez_compressed(arrays, **golden.arrays)
+        np.savez_compressed(arrays, **dict[str, Any](golden.arrays))
     with replacing(path) as metadata:
         metadata.write_text(json.dumps(golden.metadata, indent=1) + "\n", encoding="utf-8")

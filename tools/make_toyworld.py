@@ -46,9 +46,9 @@ def make_toyworld(arguments: argparse.Namespace) -> Path:
     """Write the three splits and the preview image; returns their folder."""
     root = arguments.root.expanduser()
     folder = root if root.name == "toyworld" else root / "toyworld"
-    require_folder(folder, "--root")
     counts = {"train": arguments.train, "val_seen": arguments.val, "val_unseen": arguments.val}
     recipes = [Recipe(split, arguments.seed, count, arguments.size, arguments.size) for split, count in counts.items()]
+    require_folder(folder, "--root")
     export_world(folder, recipes, arguments.workers)
     return folder
 

@@ -145,7 +145,7 @@ class ArrayCache:
 
 
 def _checked(folder: str | Path) -> Path:
-    path = Path(folder).expanduser()
+    path = Path(os.path.expanduser(folder))
     if obstacle := file_in_the_way(path):
         raise ConfigError(f"{path} cannot be a cache folder ({obstacle}): choose another folder.")
     return path

@@ -44,11 +44,11 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 def make_toyworld(arguments: argparse.Namespace) -> Path:
     """Write the three splits and the preview image; returns their folder."""
-    root = arguments.root.expanduser()
+    root = arguments.root
     folder = root if root.name == "toyworld" else root / "toyworld"
     counts = {"train": arguments.train, "val_seen": arguments.val, "val_unseen": arguments.val}
     recipes = [Recipe(split, arguments.seed, count, arguments.size, arguments.size) for split, count in counts.items()]
-    require_folder(folder, "--root")
+    folder = require_folder(folder, "--root")
     export_world(folder, recipes, arguments.workers)
     return folder
 

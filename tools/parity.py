@@ -27,6 +27,7 @@ The large cases need up to 12 GiB of memory, and one or two minutes each on two 
 """
 
 import argparse
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -82,7 +83,7 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
 def compare_all(arguments: argparse.Namespace) -> int:
     """Run all cases, print their tables and the summary, and return the exit code."""
     models, summary, first = Models(), [], None
-    for path in find_goldens(arguments.goldens.expanduser(), arguments.case):
+    for path in find_goldens(Path(os.path.expanduser(arguments.goldens)), arguments.case):
         started = time.perf_counter()
         rows = run_case(path, models)
         shown = [row for row in rows if not (arguments.quiet and row.passed)]
@@ -129,7 +130,7 @@ def run_recorded(arguments: argparse.Namespace) -> int:
     setup = Setup(pick_device(arguments.device).type, PRECISIONS[arguments.precision], arguments.compile)
     if arguments.record:
         require_folder(arguments.record, "--record")
-    for path in find_goldens(arguments.goldens.expanduser(), arguments.case):
+    for path in find_goldens(Path(os.path.expanduser(arguments.goldens)), arguments.case):
         golden = read_golden(path)
         if golden.kind == COMPONENTS:
             print(f"{path.stem}: left out, as components have no model.")

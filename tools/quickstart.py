@@ -70,7 +70,7 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 def datasets_folder(text: str) -> str:
     """Return the folder of the data sets; for a path that ends in ``toyworld``, its parent."""
-    root = Path(text).expanduser()
+    root = Path(os.path.expanduser(text))
     return str(root.parent if root.name == "toyworld" else root)
 
 

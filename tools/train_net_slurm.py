@@ -15,6 +15,7 @@ Examples:
 """
 
 import argparse
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -94,7 +95,7 @@ def checked_folder(argv: Sequence[str], processes: int) -> Path:
     check(cfg, arguments.eval_only)
     if not arguments.eval_only:
         BatchPlan(cfg.SOLVER.IMS_PER_BATCH, processes, cfg.SOLVER.IMAGES_AT_ONCE)
-    return Path(cfg.OUTPUT_DIR).expanduser()
+    return Path(os.path.expanduser(cfg.OUTPUT_DIR))
 
 
 def build_executor(arguments: argparse.Namespace, folder: Path) -> Any:

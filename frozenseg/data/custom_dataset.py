@@ -4,6 +4,7 @@ Such a name can be used in place of a registered name. Paths are relative to the
 folder; characters with a special meaning are escaped as in URLs (``%3F`` for ``?``, ``%26`` for ``&``).
 """
 
+import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -104,7 +105,7 @@ def _folder_spec(path: str, values: Mapping[str, str]) -> DatasetSpec:
 
 
 def _panoptic_spec(path: str, values: Mapping[str, str]) -> DatasetSpec:
-    json_file = _absolute(path)
+    json_file = _json_file(path)
     masks = _absolute(values["masks"]) if values.get("masks") else json_file.with_suffix("")
     files = {
         "panoptic_json": str(json_file),
@@ -124,7 +125,7 @@ def _panoptic_spec(path: str, values: Mapping[str, str]) -> DatasetSpec:
 
 
 def _instance_spec(path: str, values: Mapping[str, str]) -> DatasetSpec:
-    json_file = _absolute(path)
+    json_file = _json_file(path)
     return DatasetSpec(
         name=values.get("name") or _short_name(json_file.with_suffix("")),
         categories=lambda: classes_of_json(json_file, _class_file(values)),
@@ -155,8 +156,20 @@ CUSTOM_FORMATS = {
 }
 
 
+def _json_file(path: str) -> Path:
+    """Return the absolute path of an annotation file.
+
+    Raises:
+        DataError: the path is that of a folder by its form.
+    """
+    json_file = _absolute(path)
+    if json_file.name in ("", ".."):
+        raise DataError(f"The annotation file {path!r} is a folder: name the JSON file in it.")
+    return json_file
+
+
 def _absolute(path: str) -> Path:
-    return Path(path).expanduser().absolute()
+    return Path(os.path.expanduser(path)).absolute()  # an unknown ~user stays as written
 
 
 def _class_file(values: Mapping[str, str]) -> Path | None:

@@ -18,7 +18,7 @@ CLASS_FIELDS = ("vocabulary", "category_ids", "colors")
 
 def datasets_root() -> Path:
     """Return the folder of all data sets: ``$DETECTRON2_DATASETS``, or ``datasets``."""
-    return Path(os.environ.get(ROOT_VARIABLE) or "datasets").expanduser()
+    return Path(os.path.expanduser(os.environ.get(ROOT_VARIABLE) or "datasets"))
 
 
 class Metadata:

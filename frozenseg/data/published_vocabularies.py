@@ -4,6 +4,7 @@ The files come with FC-CLIP and FrozenSeg and are not part of this package. DATA
 holds them.
 """
 
+import os
 from pathlib import Path
 from typing import NamedTuple
 
@@ -59,7 +60,7 @@ def published_file(folder: str, published_key: str, name: str) -> Path | None:
     Raises:
         DataError: the folder or the file does not exist.
     """
-    directory = Path(folder).expanduser()
+    directory = Path(os.path.expanduser(folder))
     if not directory.is_dir():
         raise DataError(f"{KEY} is {folder!r}, which is not a folder: name the folder of the files {_expected()}.")
     published = PUBLISHED_VOCABULARIES.get(published_key)

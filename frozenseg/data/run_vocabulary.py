@@ -3,6 +3,7 @@
 The file is that of DATASETS.VOCABULARIES, else the published one in DATASETS.VOCABULARY_FOLDER.
 """
 
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -113,7 +114,7 @@ def _split(entry: str, names: Sequence[str], test: Sequence[str]) -> tuple[str, 
         if entry.startswith(f"{name}="):
             return name, entry[len(name) + 1 :]
     wrong = entry.partition("=")[0]
-    if "=" in entry and not Path(entry).expanduser().is_file():
+    if "=" in entry and not Path(os.path.expanduser(entry)).is_file():
         raise ConfigError(
             f"DATASETS.VOCABULARIES has a file for {wrong!r}, which is not a data set of the run."
             f"{did_you_mean(wrong, names)} Its data sets: {', '.join(dict.fromkeys(names)) or 'none'}."

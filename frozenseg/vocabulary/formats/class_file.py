@@ -1,5 +1,6 @@
 """Text of a class list, :class:`ClassFile`: decoded, and refused where it is no text."""
 
+import os
 import re
 from pathlib import Path
 from typing import NamedTuple
@@ -49,7 +50,7 @@ def read_class_file(path: str | Path) -> ClassFile:
     Raises:
         DataError: the file is missing, too large, or no text.
     """
-    path = Path(path).expanduser()
+    path = Path(os.path.expanduser(path))
     try:
         if (size := path.stat().st_size) > LARGEST_BYTES:
             raise DataError(

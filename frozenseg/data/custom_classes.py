@@ -1,5 +1,6 @@
 """Classes of a custom data set: from the ``categories`` of a COCO JSON, or from these and a class list."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -22,7 +23,7 @@ def classes_of_json(json_file: Path, path: Path | None) -> tuple[CategoryRow, ..
     Raises:
         DataError: a file is invalid, or the list does not match the JSON.
     """
-    if not json_file.is_file():
+    if not os.path.isfile(json_file):
         raise DataError(f"The annotation file {json_file} does not exist: correct the path in the data set's name.")
     categories = read_json_categories(json_file)
     lines = _matching_lines(categories, path, json_file) if path is not None else [None] * len(categories)

@@ -175,6 +175,7 @@ def test_words_that_do_not_fit_the_json(text: str, message: str, farm: Path) -> 
         ("folder:a?labels=&classes=c", "does not give labels"),
         ("folder:?labels=b&classes=c", "has no path after 'folder'"),
         ("coco-panoptic://?images=b", "The annotation file '//' is a folder: name the JSON file in it"),
+        (f"coco-instances:{'x' * 5000}.json?images=b", "does not exist"),
         ("coco-instances:~no_such_user/a.json?images=b", r"~no_such_user/a\.json does not exist"),
         ("coco-instances:..?images=b", r"The annotation file '\.\.' is a folder"),
         ("folder:a?labls=b&classes=c", r"unknown key 'labls'\. Did you mean 'labels' .*\? Write folder:IMAGES"),

@@ -1,7 +1,7 @@
 """Checks that the files of a data set exist and that its instance annotations can be read, before a long run."""
 
+import os
 from collections.abc import Sequence
-from pathlib import Path
 
 from frozenseg.data.formats.annotation_file import existing_path, read_annotations
 from frozenseg.data.metadata import Metadata
@@ -37,7 +37,7 @@ def validate_records(
     for record in [*records[::step], records[-1]]:
         for field in fields:
             path = record.get(field)
-            if path is not None and not Path(path).is_file():
+            if path is not None and not os.path.isfile(path):
                 image = record.get("image_id", "without a number")
                 raise DataError(
                     f"{metadata.name}: {path} ({field} of image {image}) is missing; {metadata.prepare_command}."

@@ -1,5 +1,6 @@
 """Reading of annotation files: JSON as a whole, with errors that name the file and how to prepare it."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ def existing_path(metadata: Metadata, field: str, kind: str) -> Path:
         MissingDataError: it does not exist; the message names it and how to prepare the data set.
     """
     path = metadata.get(field)
-    if not path or not Path(path).exists():
+    if not path or not os.path.exists(path):
         raise MissingDataError(f"{metadata.name}: the {kind} {path} does not exist; {metadata.prepare_command}.")
     return Path(path)
 

@@ -20,7 +20,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from command_line import docstring_parser, run_script
+from frozenseg.cli.command_line import docstring_parser, run_script
 from frozenseg.errors import ConfigError
 from frozenseg.output_paths import require_folder
 

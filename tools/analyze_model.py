@@ -31,8 +31,8 @@ from typing import TYPE_CHECKING, Any
 
 from tabulate import tabulate
 
-from command_line import docstring_parser, run_script
 from frozenseg import atomic
+from frozenseg.cli.command_line import docstring_parser, run_script
 from frozenseg.errors import ConfigError
 from frozenseg.output_paths import require_file
 from frozenseg.vocabulary import Vocabulary

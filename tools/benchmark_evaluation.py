@@ -20,8 +20,8 @@ from pathlib import Path
 import torch
 from tabulate import tabulate
 
-from command_line import docstring_parser, number_in, run_script
 from frozenseg.atomic import write_json
+from frozenseg.cli.command_line import docstring_parser, number_in, run_script
 from frozenseg.config.bounds import whole
 from frozenseg.output_paths import require_file
 from lab.metric_timing.comparisons import TIMINGS

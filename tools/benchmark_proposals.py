@@ -23,8 +23,8 @@ from collections.abc import Sequence
 import torch
 from tabulate import tabulate
 
-from command_line import docstring_parser, number_in, run_script
 from frozenseg.atomic import write_json
+from frozenseg.cli.command_line import docstring_parser, number_in, run_script
 from frozenseg.config.bounds import whole
 from frozenseg.device import pick_device
 from frozenseg.modeling.pretrained import RANDOM, random_seed

@@ -18,7 +18,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from command_line import docstring_parser, run_script
+from frozenseg.cli.command_line import docstring_parser, run_script
 
 
 def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:

@@ -24,7 +24,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from command_line import docstring_parser, run_script
+from frozenseg.cli.command_line import docstring_parser, run_script
 from frozenseg.errors import DataError
 from frozenseg.log import get_logger, progress, setup_logging
 from frozenseg.modeling.pretrained import TOYWORLD

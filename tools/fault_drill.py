@@ -18,7 +18,7 @@ from pathlib import Path
 
 from tabulate import tabulate
 
-from command_line import docstring_parser, number_in, run_script
+from frozenseg.cli.command_line import docstring_parser, number_in, run_script
 from frozenseg.config.bounds import whole
 from lab.fault_drill.drill import run_drill
 from lab.fault_drill.faults import FAULTS

@@ -13,7 +13,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from command_line import docstring_parser, number_in, run_script
+from frozenseg.cli.command_line import docstring_parser, number_in, run_script
 from frozenseg.config.bounds import whole
 from frozenseg.output_paths import require_folder
 from frozenseg.toyworld.export import Recipe, export_world

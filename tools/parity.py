@@ -36,7 +36,7 @@ from pathlib import Path
 import torch
 from tabulate import tabulate
 
-from command_line import docstring_parser, number_in, run_script
+from frozenseg.cli.command_line import docstring_parser, number_in, run_script
 from frozenseg.config.bounds import whole
 from frozenseg.device import pick_device
 from frozenseg.errors import FrozenSegError

@@ -19,8 +19,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from command_line import docstring_parser, run_script
 from frozenseg import distributed
+from frozenseg.cli.command_line import docstring_parser, run_script
 from frozenseg.config import CfgNode, load_config
 from frozenseg.data.checks.before_run import check_samples
 from frozenseg.data.loader import TrainDataset

@@ -22,7 +22,7 @@ from typing import Any
 
 from tabulate import tabulate
 
-from command_line import INTERRUPTED, docstring_parser
+from frozenseg.cli.command_line import INTERRUPTED, docstring_parser
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIG = "configs/toyworld/frozenseg_tiny.yaml"

@@ -17,7 +17,7 @@ Examples:
 
 from collections.abc import Sequence
 
-from command_line import docstring_parser, run_script
+from frozenseg.cli.command_line import docstring_parser, run_script
 
 
 def main(argv: Sequence[str] | None = None) -> int:

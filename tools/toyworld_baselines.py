@@ -17,7 +17,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from command_line import docstring_parser, run_script
+from frozenseg.cli.command_line import docstring_parser, run_script
 
 CONFIG = "configs/toyworld/frozenseg_tiny.yaml"
 OUTPUT_SWITCHES = {"SEMANTIC_ON": True, "PANOPTIC_ON": True, "INSTANCE_ON": False, "RECALL_ON": False}

@@ -4,7 +4,7 @@ import argparse
 import importlib.util
 from collections.abc import Sequence
 
-from command_line import run_script
+from frozenseg.cli.command_line import run_script
 from frozenseg.engine.arguments import overrides, parse_arguments
 from frozenseg.errors import ConfigError
 

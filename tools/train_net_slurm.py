@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from command_line import docstring_parser, number_in, run_script
+from frozenseg.cli.command_line import docstring_parser, number_in, run_script
 from frozenseg.config.bounds import between, whole
 from frozenseg.engine.arguments import overrides, parse_arguments
 from frozenseg.errors import ConfigError

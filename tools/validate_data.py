@@ -25,7 +25,7 @@ from pathlib import Path
 
 from tabulate import tabulate
 
-from command_line import docstring_parser, run_script
+from frozenseg.cli.command_line import docstring_parser, run_script
 from frozenseg.data.metadata import ROOT_VARIABLE
 from frozenseg.errors import DataError
 from frozenseg.output_paths import require_folder

@@ -13,8 +13,8 @@ from collections.abc import Iterator, Sequence
 from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 
-from command_line import docstring_parser, run_script
 from frozenseg.atomic import write_text
+from frozenseg.cli.command_line import docstring_parser, run_script
 from frozenseg.errors import FrozenSegError
 from frozenseg.modeling.model_zoo.weights import ZooModel, ZooScore, zoo_benchmarks, zoo_models
 

@@ -50,11 +50,25 @@ def find_config(name: str | Path) -> Path:
     path = Path(os.path.expanduser(name))
     if os.path.isfile(path):  # False, too, for a path that the system does not accept
         return path
-    short = path.as_posix().removeprefix("./").removeprefix(PREFIX).removesuffix(SUFFIX)
-    shipped = configs_folder() / f"{short}{SUFFIX}"
-    if not path.is_absolute() and ".." not in path.parts and os.path.isfile(shipped):
+    if shipped := shipped_config(path):
         return shipped
+    short = _short_name(path)
     raise ConfigError(
         f"There is no config file {path}, and no shipped config has that name.{did_you_mean(short, config_names())} "
         "Give the path of a YAML file, or a name such as frozenseg/convnext_large."
     )
+
+
+def shipped_config(name: str | Path) -> Path | None:
+    """Return the path of the shipped config with a name, or None if there is none.
+
+    Args:
+        name: see :func:`find_config`.
+    """
+    path = Path(name)
+    shipped = configs_folder() / f"{_short_name(path)}{SUFFIX}"
+    return shipped if not path.is_absolute() and ".." not in path.parts and os.path.isfile(shipped) else None
+
+
+def _short_name(path: Path) -> str:
+    return path.as_posix().removeprefix("./").removeprefix(PREFIX).removesuffix(SUFFIX)

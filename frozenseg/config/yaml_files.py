@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from frozenseg.config.config_files import find_config
+from frozenseg.config.config_files import find_config, shipped_config
 from frozenseg.errors import ConfigError
 
 BASE_KEY = "_BASE_"
@@ -58,7 +58,7 @@ def read_settings(path: str | Path) -> dict[str, Setting]:
 
     Args:
         path: a YAML file, or the name of a shipped config (see :func:`find_config`). ``_BASE_`` is a file or a list of
-            files, relative to the file that names them.
+            files, relative to the file that names them, or names of shipped configs.
 
     Returns:
         Settings by dotted key: those of the bases first, those of the file itself last. Keys are not checked.
@@ -92,6 +92,15 @@ def file_settings(path: str | Path) -> dict[str, Any]:
     tree = _parse(_text(find_config(path)), str(path))
     tree.pop(BASE_KEY, None)
     return dict(flatten(tree, str(path)))
+
+
+def base_files(path: Path) -> list[Path]:
+    """Return the files in the ``_BASE_`` of a config file.
+
+    Raises:
+        ConfigError: see :func:`read_settings`.
+    """
+    return _bases(_parse(_text(path), str(path)).get(BASE_KEY, []), path)
 
 
 def override(settings: Mapping[str, Setting], later: Mapping[str, Setting]) -> dict[str, Setting]:
@@ -175,7 +184,12 @@ def _bases(value: Any, path: Path) -> list[Path]:
     names = [value] if isinstance(value, str) else value
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise ConfigError(f"{path}: {BASE_KEY} is {value!r}, expected a file or a list of files.")
-    return [Path(path.parent, os.path.expanduser(name)) for name in names]
+    return [_base(name, path.parent) for name in names]
+
+
+def _base(name: str, folder: Path) -> Path:
+    path = Path(folder, os.path.expanduser(name))
+    return path if os.path.isfile(path) else shipped_config(name) or path
 
 
 def flatten(tree: Mapping[str, Any], origin: str, prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -34,10 +34,11 @@ OF_EXTRAS = {
     "tensorboard": "train",
     "cityscapesscripts": "eval",
     "lvis": "eval",
+    "argcomplete": "completion",
     "submitit": "slurm",
     "wandb": "wandb",
 }
-OF_SCRIPTS = {"lab", "command_line"}  # modules of tools/, imported by its scripts
+OF_SCRIPTS = {"lab"}  # modules of tools/, imported by its scripts
 TYPES_ONLY = {"typing_extensions"}  # imported under TYPE_CHECKING; mypy brings it
 
 
@@ -78,7 +79,7 @@ def test_the_required_packages_are_those_that_are_imported(project: dict[str, An
 
 def test_the_extras(project: dict[str, Any]) -> None:
     extras = {name: names(requirements) for name, requirements in project["optional-dependencies"].items()}
-    assert set(extras) == {"dev", "eval", "plot", "train", "wandb", "slurm", "detectron2"}
+    assert set(extras) == {"dev", "eval", "plot", "train", "wandb", "slurm", "detectron2", "completion"}
     assert extras["detectron2"] == set()  # it is not on PyPI
     assert extras["eval"] == {"cityscapesscripts", "lvis", "faster-coco-eval"}
     assert extras["dev"] >= {"pytest", "hypothesis", "ruff", "mypy", "codespell"}

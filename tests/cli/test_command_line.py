@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from command_line import docstring_parser, number_in, run_script
+from frozenseg.cli.command_line import docstring_parser, number_in, run_script
 from frozenseg.config.bounds import between, whole
 from frozenseg.errors import ConfigError
 

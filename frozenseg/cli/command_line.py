@@ -1,4 +1,4 @@
-"""Shared start of the scripts in this folder: a parser made from the docstring, and exit codes for errors.
+"""Shared start of the scripts and verbs: a parser made from the docstring, and exit codes for errors.
 
 Example:
     def main(argv: Sequence[str] | None = None) -> int:
@@ -48,6 +48,23 @@ def number_in(bounds: "Numbers") -> Callable[[str], float]:
         if math.isnan(number) or not bounds.accept(number):
             raise argparse.ArgumentTypeError(f"{text!r}, expected {bounds.expected()}")
         return number
+
+    return parse
+
+
+def whole_number(smallest: int, largest: int, unit: str) -> Callable[[str], float]:
+    """Return a ``type`` of :mod:`argparse` like :func:`number_in`, which imports nothing until a number is parsed.
+
+    Args:
+        smallest: smallest accepted number.
+        largest: largest accepted number.
+        unit: of the number, in the plural.
+    """
+
+    def parse(text: str) -> float:
+        from frozenseg.config.bounds import whole
+
+        return number_in(whole(smallest, largest, unit))(text)
 
     return parse
 

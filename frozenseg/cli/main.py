@@ -1,0 +1,71 @@
+"""Entry point of the command ``frozenseg``: ``frozenseg VERB …`` runs the module ``verbs/VERB.py``."""
+
+import io
+import sys
+from collections.abc import Sequence
+
+import frozenseg
+from frozenseg.cli.command_line import docstring_parser, run_script
+from frozenseg.cli.verb_table import load_verb, verb_summaries
+
+USAGE = "frozenseg VERB …"
+INTRODUCTION = "Open-vocabulary segmentation: masks of any categories that you name."
+EXAMPLES_OF_VERBS = """\
+frozenseg VERB --help explains a verb by examples; frozenseg --version prints the version.
+Exit codes: 0 success, 2 a mistake in the arguments or the data (one sentence on stderr), 130 interrupted."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a verb and return the exit code.
+
+    Args:
+        argv: arguments after ``frozenseg``; None for those of this process.
+    """
+    line = list(sys.argv[1:] if argv is None else argv)
+    try:
+        code = _answer(line)
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader of the output, such as `head`, has read enough
+        sys.stdout = io.StringIO()  # flushed when Python ends
+        return 0
+    return code
+
+
+def _answer(line: list[str]) -> int:
+    if not line or line[0] in ("-h", "--help", "help"):
+        return _print(help_text())
+    if line[0] == "--version":
+        return _print(f"frozenseg {frozenseg.__version__}\n")
+    return run_script(lambda: run_verb(*line))
+
+
+def help_text() -> str:
+    """Return the text of ``frozenseg --help``: all verbs with their summaries."""
+    summaries = verb_summaries()
+    width = max(map(len, summaries))
+    table = "\n".join(f"  {name:{width}}  {summary}" for name, summary in summaries.items())
+    return f"usage: {USAGE}\n\n{INTRODUCTION}\n\nverbs:\n{table}\n\n{EXAMPLES_OF_VERBS}\n"
+
+
+def run_verb(name: str, *line: str) -> int:
+    """Parse the arguments of a verb and run it; returns the exit code.
+
+    Args:
+        name: of the verb.
+        line: its arguments; flags may come before and after ``KEY VALUE`` pairs.
+
+    Raises:
+        FrozenSegError: a mistake that the user can correct.
+    """
+    verb = load_verb(name)
+    parser = docstring_parser(verb.__doc__)
+    parser.prog = f"frozenseg {name}"
+    verb.add_arguments(parser)
+    arguments = parser.parse_intermixed_args(line)
+    hint = getattr(verb, "INTERRUPTED_HINT", "interrupted")
+    return run_script(lambda: verb.run(arguments), hint)
+
+
+def _print(text: str) -> int:
+    sys.stdout.write(text)
+    return 0

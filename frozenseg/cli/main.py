@@ -4,7 +4,7 @@ import io
 import sys
 from collections.abc import Sequence
 
-import frozenseg
+from frozenseg import __version__
 from frozenseg.cli.command_line import docstring_parser, run_script
 from frozenseg.cli.verb_table import load_verb, verb_summaries
 
@@ -35,7 +35,7 @@ def _answer(line: list[str]) -> int:
     if not line or line[0] in ("-h", "--help", "help"):
         return _print(help_text())
     if line[0] == "--version":
-        return _print(f"frozenseg {frozenseg.__version__}\n")
+        return _print(f"frozenseg {__version__}\n")
     return run_script(lambda: run_verb(*line))
 
 

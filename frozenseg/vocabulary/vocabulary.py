@@ -28,6 +28,8 @@ class Vocabulary:
 
     def __post_init__(self) -> None:
         """Raise DataError for an empty or too large vocabulary, a wrong name, or a wrong number of flags."""
+        object.__setattr__(self, "classes", _as_tuples(self.classes))  # lists would not be hashable
+        object.__setattr__(self, "isthing", tuple(self.isthing))
         _refuse_too_many(sum(map(len, self.classes)))
         if not self.classes:
             raise DataError("The vocabulary is empty: give at least one class, for example 'cat,kitten; dog'.")
@@ -166,3 +168,16 @@ def _refuse_too_many(count: int) -> None:
             f"The vocabulary has {count} names, expected at most {MAX_NAMES}, as CLIP encodes each in {len(TEMPLATES)} "
             "sentences: give the names of the classes that the images may have."
         )
+
+
+def _as_tuples(classes: Sequence[Sequence[str]]) -> tuple[tuple[str, ...], ...]:
+    """Return the synonyms of each class as tuples; raises DataError for a class that is no sequence of strings."""
+    if isinstance(classes, str):
+        raise DataError(f"classes is {classes!r:.60}, expected the names of each class: read text by Vocabulary.parse.")
+    for synonyms in classes:
+        if isinstance(synonyms, str) or not all(isinstance(name, str) for name in synonyms):
+            raise DataError(
+                f"A class of the vocabulary is {synonyms!r:.60}, expected its names, such as ('cat', 'kitten'): build "
+                "the vocabulary from strings by Vocabulary.from_strings."
+            )
+    return tuple(tuple(synonyms) for synonyms in classes)

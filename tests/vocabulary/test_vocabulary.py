@@ -79,3 +79,15 @@ def test_shuffling_moves_every_name_within_its_kind(things: int, stuff: int, see
     assert all(before != after for before, after in zip(vocabulary.classes, shuffled.classes, strict=True))
     assert set(shuffled.classes[:things]) == set(vocabulary.classes[:things])
     assert shuffled.isthing == vocabulary.isthing
+
+
+def test_lists_become_tuples_that_can_be_hashed() -> None:
+    vocabulary = Vocabulary([["cat", "kitten"], ["sky"]], [True, False])  # type: ignore[arg-type, list-item]
+    assert vocabulary == Vocabulary((("cat", "kitten"), ("sky",)), (True, False))
+    assert hash(vocabulary.classes)
+
+
+@pytest.mark.parametrize("classes", ["cat", ["cat"], [("cat", 3)]])
+def test_classes_that_are_no_sequences_of_names_are_refused(classes: object) -> None:
+    with pytest.raises(DataError, match="expected"):
+        Vocabulary(classes, (True,))  # type: ignore[arg-type]

@@ -1,5 +1,6 @@
 """Opening of image files: every failure of a decoder becomes one error that names the file and its kind."""
 
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -33,6 +34,32 @@ CONTENTS = (  # bytes, their offset in the file, what they are, and what to do
 )
 
 
+class _WithoutWarnings:
+    """Context in which Pillow's warnings are off; threads that are in it at the same time share one change of them."""
+
+    def __init__(self) -> None:
+        self._lock, self._inside = threading.Lock(), 0
+        self._filters = warnings.catch_warnings()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self._inside += 1
+            if self._inside == 1:
+                self._filters = warnings.catch_warnings()
+                self._filters.__enter__()
+                warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # large, but below the limit
+                warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")  # damaged metadata
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if self._inside == 0:
+                self._filters.__exit__(None, None, None)
+
+
+_quiet = _WithoutWarnings()
+
+
 @contextmanager
 def opened_image(source: str | Path | BinaryIO, name: str = "", advice: str = DEFAULT_ADVICE) -> Iterator[Image.Image]:
     """Open an image file and decode its first frame.
@@ -51,9 +78,7 @@ def opened_image(source: str | Path | BinaryIO, name: str = "", advice: str = DE
     name = name or str(source)
     with ExitStack() as stack:
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # large, but below the limit
-                warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")  # damaged metadata
+            with _quiet:
                 # not by its path: Pillow maps uncompressed TIFF files with their sides swapped if they are rotated
                 file = stack.enter_context(open(source, "rb")) if isinstance(source, (str, Path)) else source
                 image = stack.enter_context(Image.open(file))

@@ -1,0 +1,118 @@
+"""Image and video files that a user names by paths, folders and patterns, each with a name relative to that folder."""
+
+import glob
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+from frozenseg.errors import DataError
+from frozenseg.inference.image_files import SUFFIXES
+from frozenseg.log import get_logger
+
+logger = get_logger(__name__)
+VIDEO_SUFFIXES = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv")
+RUN_FOLDER = ".frozenseg"  # subfolder of every output folder; such folders are no inputs
+
+
+class NamedFile(NamedTuple):
+    """A file and its name in the outputs.
+
+    Attributes:
+        path: of the file.
+        name: path relative to ``root``, with ``/``.
+        root: folder that the user has named, or that the file is in.
+    """
+
+    path: Path
+    name: str
+    root: Path
+
+
+def named_files(path: Path) -> list[NamedFile]:
+    """Return the file of a path, the files below a folder, or those that match a pattern such as ``in/**/*.jpg``.
+
+    Hidden files and folders, and output folders of earlier runs below a folder, are left out. A path that does not
+    exist is returned as it is; its backslashes are taken as slashes if that names a file.
+
+    Raises:
+        DataError: a folder cannot be read or has no image, or a pattern matches nothing.
+    """
+    if not _exists(path) and "\\" in str(path) and _exists(Path(str(path).replace("\\", "/"))):
+        path = Path(str(path).replace("\\", "/"))
+    if _is_folder(path):
+        return _below(path)
+    if not _exists(path) and glob.has_magic(str(path)):
+        return _matches(path)
+    return [NamedFile(path, path.name, path.parent)]
+
+
+def is_video(path: Path) -> bool:
+    """Return True if a file has the ending of a video."""
+    return path.suffix.lower() in VIDEO_SUFFIXES
+
+
+def _below(folder: Path) -> list[NamedFile]:
+    files: list[NamedFile] = []
+    for parent, folders, names in os.walk(folder, onerror=_refuse_unreadable):
+        folders[:] = sorted(name for name in folders if not _is_left_out(Path(parent, name)))
+        for name in names:
+            path = Path(parent, name)
+            if path.suffix.lower() in (*SUFFIXES, *VIDEO_SUFFIXES) and not name.startswith(".") and path.is_file():
+                files.append(NamedFile(path, path.relative_to(folder).as_posix(), folder))
+    if not files:
+        raise DataError(
+            f"The folder {folder} has no image, in its subfolders neither ({', '.join(SUFFIXES)}): name another folder."
+        )
+    return sorted(files, key=lambda file: file.name)
+
+
+def _is_left_out(folder: Path) -> bool:
+    """Return True for a hidden folder, and for one with the outputs of a run."""
+    if folder.name.startswith("."):
+        return True
+    if (folder / RUN_FOLDER).is_dir():
+        logger.info("%s has the outputs of a run: left out.", folder)
+        return True
+    return False
+
+
+def _refuse_unreadable(error: OSError) -> None:
+    raise DataError(
+        f"The folder {error.filename} cannot be read ({error.strerror}): change its permissions, or "
+        "name another folder."
+    ) from error
+
+
+def _matches(pattern: Path) -> list[NamedFile]:
+    matches = sorted(Path(match) for match in glob.glob(str(pattern), recursive=True))
+    if not matches:
+        raise DataError(f"No file matches the pattern {pattern}: check the folder and the ending of the names.")
+    root = Path(*_fixed_parts(pattern))
+    files = [NamedFile(path, path.relative_to(root).as_posix(), root) for path in matches if path.is_file()]
+    return files or [
+        NamedFile(file.path, file.path.relative_to(root).as_posix(), root) for path in matches for file in _below(path)
+    ]
+
+
+def _fixed_parts(pattern: Path) -> list[str]:
+    """Return the folders of a pattern before the first one with a wildcard."""
+    fixed: list[str] = []
+    for part in pattern.parent.parts:
+        if glob.has_magic(part):
+            break
+        fixed.append(part)
+    return fixed
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # a name that is too long, or with NUL
+        return False
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):
+        return False

@@ -10,7 +10,7 @@ from tests.architecture.source import TOP_LEVEL, sources
 from tests.tiny import ROOT
 
 SECONDS = 0.2
-OPTIONAL = ("matplotlib", "tensorboard", "wandb", "triton", "cityscapesscripts", "lvis", "detectron2")
+OPTIONAL = ("matplotlib", "tensorboard", "wandb", "triton", "cityscapesscripts", "lvis", "detectron2", "av")
 MODULES = [source.module for source in sources("frozenseg") if source.module != "frozenseg.plugins.detectron2"]
 
 OURS = tuple(f"{ROOT / folder}/" for folder in ("frozenseg", "configs", "datasets"))

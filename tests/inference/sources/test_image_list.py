@@ -1,0 +1,139 @@
+"""Every kind of input as pending images: names, stems, order, and messages for what is no input."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from frozenseg.errors import DataError
+from frozenseg.inference.sources.image_list import image_list, pending_images
+from frozenseg.inference.sources.standard_input import read_standard_input
+
+
+def save(path: Path, colour: tuple[int, int, int] = (255, 0, 0)) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (8, 6), colour).save(path)
+    return path
+
+
+def names(*inputs: Any) -> list[str]:
+    return [image.name for image in image_list(inputs)]
+
+
+def test_a_folder_is_read_with_its_subfolders_and_sorted(tmp_path: Path) -> None:
+    for name in ("b.jpg", "a/c.png", "a/b/d.PNG", ".hidden/e.png", "a/.f.png", "masks/.frozenseg/run.png", "g.txt"):
+        save(tmp_path / name.replace(".txt", ".png")).rename(tmp_path / name)
+    save(tmp_path / "masks/drawing.png")
+    images = list(image_list([tmp_path]))
+    assert [image.name for image in images] == ["a/b/d.PNG", "a/c.png", "b.jpg"]
+    assert [image.stem for image in images] == ["a/b/d", "a/c", "b"]
+    assert images[1].path == tmp_path / "a/c.png"
+    assert images[1].decode().size == (8, 6)
+
+
+def test_stems_that_two_names_share_keep_their_ending(tmp_path: Path) -> None:
+    for name in ("a.jpg", "a.png", "A.bmp", "b.png"):
+        save(tmp_path / name)
+    assert [image.stem for image in image_list([tmp_path])] == ["A.bmp", "a.jpg", "a.png", "b"]
+
+
+def test_files_of_one_name_have_their_folder_in_it(tmp_path: Path) -> None:
+    paths = [save(tmp_path / folder / "a.png") for folder in ("x", "y", "z/y")]
+    assert names(*paths) == ["x/a.png", "y/a.png", "y/a_2.png"]
+    assert names(tmp_path / "x", tmp_path / "y") == ["x/a.png", "y/a.png"]
+    assert names(paths[0], paths[0], tmp_path / "x") == ["a.png"]
+
+
+def test_patterns_are_named_below_their_fixed_part(tmp_path: Path) -> None:
+    for name in ("in/a/1.png", "in/b/2.png", "in/b/3.jpg"):
+        save(tmp_path / name)
+    assert names(f"{tmp_path}/in/*/*.png") == ["a/1.png", "b/2.png"]
+    assert names(f"{tmp_path}/in/**/*.jpg") == ["b/3.jpg"]
+    assert names(f"{tmp_path}/in/*") == ["a/1.png", "b/2.png", "b/3.jpg"]
+
+
+def test_a_list_file_names_files_beside_it_and_in_the_working_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save(tmp_path / "lists/sub/a.png")
+    save(tmp_path / "work/b.png")
+    monkeypatch.chdir(tmp_path / "work")
+    (tmp_path / "lists/list.txt").write_text(f"# images\nsub/a.png\n\nb.png\n{tmp_path}/work/b.png\n", encoding="utf-8")
+    assert names(tmp_path / "lists/list.txt") == ["sub/a.png", "b.png"]
+    (tmp_path / "lists/list.txt").write_text("sub/a.png\nsub/none.png\n", encoding="utf-8")
+    with pytest.raises(DataError, match=r"list.txt, line 2: the image 'sub/none.png' does not exist"):
+        image_list([tmp_path / "lists/list.txt"])
+
+
+def test_values_in_memory_are_numbered() -> None:
+    pixels = np.full((4, 5, 3), 7, np.uint8)
+    encoded = io.BytesIO()
+    Image.fromarray(pixels).save(encoded, "PNG")
+    values = [pixels, torch.from_numpy(pixels).permute(2, 0, 1), Image.fromarray(pixels), encoded.getvalue()]
+    images = list(image_list([*values, np.stack([pixels, pixels])]))
+    assert [image.name for image in images] == [f"image_{number:06d}" for number in range(1, 7)]
+    assert {np.asarray(image.decode()).tobytes() for image in images} == {pixels.tobytes()}
+
+
+def test_an_iterator_is_read_while_it_is_used(tmp_path: Path) -> None:
+    path, read = save(tmp_path / "a.png"), []
+
+    def values() -> Any:
+        for value in (path, np.zeros((4, 5, 3), np.uint8), path):
+            read.append(value)
+            yield value
+
+    images = iter(pending_images(values()))
+    assert next(images).name == "a.png"
+    assert len(read) == 1
+    assert [(image.name, image.stem) for image in images] == [("image_000002", "image_000002"), ("a_2.png", "a_2")]
+
+
+def test_standard_input_is_one_image() -> None:
+    encoded = io.BytesIO()
+    Image.new("RGB", (3, 2)).save(encoded, "PNG")
+    image = read_standard_input(io.BytesIO(encoded.getvalue()))
+    assert (image.name, image.decode().size) == ("stdin", (3, 2))
+    with pytest.raises(DataError, match="The input '-' is empty"):
+        read_standard_input(io.BytesIO(b""))
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("none.jpg", "The input none.jpg does not exist"),
+        ("none/*.jpg", "No file matches the pattern none/\\*.jpg"),
+        ("none.txt", "The list of images none.txt does not exist"),
+        ("empty", "The folder empty has no image"),
+        ("", "is no path"),
+        ("a\0b", "is no path"),
+        ("x" * 5000, "does not exist"),
+        ("ftp://host/a.jpg", "expected http"),
+        ("https://", "expected http"),
+        ("s3://bucket/a.jpg", "expected http"),
+    ],
+)
+def test_an_input_that_does_not_exist(
+    value: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match=message):
+        image_list([value])
+
+
+def test_no_input_at_all() -> None:
+    with pytest.raises(DataError, match="No input: name an image"):
+        image_list([])
+
+
+def test_a_file_that_changes_has_another_version(tmp_path: Path) -> None:
+    path = save(tmp_path / "a.png")
+    [before] = image_list([path])
+    save(path, (0, 255, 0))
+    [after] = image_list([path])
+    assert before.version != after.version

@@ -1,39 +1,143 @@
-"""Result of the segmenter for one image, and its drawings."""
+"""Result of the segmenter for one image: its outputs as data, and their drawings.
 
-from dataclasses import dataclass
+Letters: H×W the image, C classes, n segments or instances.
+"""
+
+import io
+from collections import Counter
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import torch
 from PIL import Image
 from torch import Tensor
 
-from frozenseg.errors import ConfigError, did_you_mean
+from frozenseg.errors import ConfigError, DataError, did_you_mean
+from frozenseg.inference.segments import Segment, instance_segments, panoptic_segments
 from frozenseg.structures.instances import Instances
+from frozenseg.structures.masks import encode_rle
 from frozenseg.structures.output_kinds import OutputKind
 from frozenseg.visualization.segmentation import draw_instances, draw_panoptic, draw_semantic
 from frozenseg.vocabulary import Vocabulary
 
 KINDS: tuple[OutputKind, ...] = ("panoptic", "instance", "semantic")
+FIELDS = {"panoptic": "panoptic", "instance": "instances", "semantic": "semantic"}  # of a result
+NOTEBOOK_SIZE = 1024  # longest side of the drawing in a notebook, pixels
+MAX_NAMES = 8  # of classes in the text form
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Result:
-    """Prediction for one image.
+    """Prediction for one image; outputs that were not requested are None.
 
     Attributes:
         image: the input, RGB.
         vocabulary: the C classes of the call.
-        panoptic: (H, W) int32 map of segment ids, 0 for no segment, and ``{"id", "isthing", "category_id"}`` of each
-            segment.
-        instances: ``pred_masks`` (n, H, W) bool, ``pred_boxes`` (n, 4), ``scores`` (n,), ``pred_classes`` (n,) int64.
+        panoptic: (H, W) int32 map of segment ids, 0 for no segment, and ``{"id", "isthing", "category_id", "label_id",
+            "score"}`` of each segment.
+        instances: ``pred_masks`` (n, H, W) bool, ``pred_boxes`` (n, 4), ``scores`` (n,), ``pred_classes`` (n,) int64,
+            the highest score first.
         semantic: (H, W) int64, the class of every pixel.
     """
 
     image: Image.Image
     vocabulary: Vocabulary
-    panoptic: tuple[Tensor, list[dict[str, Any]]]
-    instances: Instances
-    semantic: Tensor
+    panoptic: tuple[Tensor, list[dict[str, Any]]] | None = None
+    instances: Instances | None = None
+    semantic: Tensor | None = None
+
+    @property
+    def kinds(self) -> tuple[OutputKind, ...]:
+        """The outputs that the result has."""
+        return tuple(kind for kind in KINDS if getattr(self, FIELDS[kind]) is not None)
+
+    def require(self, kind: str) -> Any:
+        """Return an output: ``panoptic``, ``instance`` or ``semantic``.
+
+        Raises:
+            ConfigError: unknown kind, or the output was not requested.
+        """
+        if kind not in KINDS:
+            raise ConfigError(f"Unknown output {kind!r}.{did_you_mean(str(kind), KINDS)} Known: {', '.join(KINDS)}.")
+        output = getattr(self, FIELDS[kind])
+        if output is None:
+            has = ", ".join(self.kinds) or "no output"
+            raise ConfigError(f"The result has {has}, but not {kind}: pass outputs=({kind!r},) to the segmenter.")
+        return output
+
+    @cached_property
+    def segments(self) -> list[Segment]:
+        """Segments of the panoptic map, or the instances where there is no map."""
+        return self.segments_of("instance" if self.panoptic is None and self.instances is not None else "panoptic")
+
+    def segments_of(self, kind: str) -> list[Segment]:
+        """Return the segments of the ``panoptic`` map, or of the ``instance`` output."""
+        output = self.require(kind)
+        if kind == "instance":
+            return instance_segments(output, self.vocabulary)
+        if kind == "semantic":
+            raise ConfigError("The semantic output has classes of pixels but no segments: read panoptic or instance.")
+        ids, infos = output
+        return panoptic_segments(ids.cpu().numpy(), infos, self.vocabulary)
+
+    def masks_of(self, kind: str) -> np.ndarray:
+        """Return the masks of :meth:`segments_of`, (n, H, W) bool."""
+        segments = self.segments_of(kind)
+        if kind == "instance":
+            rows = torch.tensor([segment.id - 1 for segment in segments], dtype=torch.int64)
+            masks: np.ndarray = self.require(kind).pred_masks[rows].cpu().numpy()
+            return masks
+        ids = self.require(kind)[0].cpu().numpy()
+        numbers = np.array([segment.id for segment in segments], dtype=ids.dtype)
+        return np.asarray(ids == numbers[:, None, None])
+
+    def encoded_masks(self, kind: str = "panoptic") -> list[dict[str, Any]]:
+        """Return the masks of :meth:`segments_of` as COCO run lengths, ``{"size": [H, W], "counts": str}``."""
+        if kind == "instance":
+            return encode_rle(self.masks_of(kind))
+        ids = self.require(kind)[0].cpu().numpy()
+        return [encode_rle((ids == segment.id)[None])[0] for segment in self.segments_of(kind)]
+
+    def keep(self, min_score: float = 0.0, min_area: int = 0) -> "Result":
+        """Return the result without segments and instances below a score or an area; their pixels have no label.
+
+        Args:
+            min_score: smallest score, 0-1.
+            min_area: smallest area, pixels.
+        """
+        panoptic, instances = self.panoptic, self.instances
+        if panoptic is not None:
+            good = {
+                each.id for each in self.segments_of("panoptic") if each.score >= min_score and each.area >= min_area
+            }
+            panoptic = _selected(panoptic, good)
+        if instances is not None:
+            areas = instances.pred_masks.flatten(1).sum(dim=1)
+            instances = instances[(instances.scores >= min_score) & (areas >= min_area)]
+        return replace(self, panoptic=panoptic, instances=instances)
+
+    def mask_of(self, name: str) -> np.ndarray:
+        """Return the pixels of a class, (H, W) bool.
+
+        Args:
+            name: any name of the class.
+
+        Raises:
+            DataError: no class has the name.
+        """
+        label = next((index for index, names in enumerate(self.vocabulary.classes) if name in names), None)
+        if label is None:
+            names = self.vocabulary.synonyms
+            shown = ", ".join(names[:20]) + (", …" if len(names) > 20 else "")
+            raise DataError(f"No class is called {name!r}.{did_you_mean(str(name), names)} Classes: {shown}.")
+        if self.panoptic is None and self.instances is None:
+            return np.asarray(self.require("semantic").cpu().numpy() == label)
+        kind = "instance" if self.panoptic is None else "panoptic"
+        members = [segment.label_id == label for segment in self.segments_of(kind)]
+        return np.asarray(self.masks_of(kind)[np.array(members, dtype=bool)].any(axis=0))
 
     def draw(self, kind: str = "panoptic") -> Image.Image:
         """Return the image with its masks drawn over it, and a legend; small images are enlarged, huge ones reduced.
@@ -42,18 +146,19 @@ class Result:
             kind: ``panoptic``, ``instance`` or ``semantic``.
 
         Raises:
-            ConfigError: unknown kind.
+            ConfigError: unknown kind, or the output was not requested.
         """
+        output = self.require(kind)
         if kind == "panoptic":
-            return draw_panoptic(self.image, self.panoptic, self.vocabulary)
+            return draw_panoptic(self.image, output, self.vocabulary)
         if kind == "instance":
-            return draw_instances(self.image, self.instances, self.vocabulary)
-        if kind == "semantic":
-            return draw_semantic(self.image, self.semantic, self.vocabulary)
-        raise ConfigError(f"Cannot draw {kind!r}.{did_you_mean(str(kind), KINDS)} Available: {', '.join(KINDS)}.")
+            return draw_instances(self.image, output, self.vocabulary)
+        return draw_semantic(self.image, output, self.vocabulary)
 
     def save(self, folder: str | Path, name: str = "picture") -> list[Path]:
         """Write ``NAME_panoptic.png``, ``NAME_instance.png`` and ``NAME_semantic.png``; returns their paths.
+
+        Drawings of outputs that were not requested are left out.
 
         Args:
             folder: created if it does not exist.
@@ -66,14 +171,55 @@ class Result:
             raise ConfigError(f"name is {name!r}, expected the beginning of file names, without '/' or '\\'.")
         if not isinstance(folder, (str, Path)):
             raise ConfigError(f"folder is {folder!r}, expected a path.")
-        paths = [Path(folder) / f"{name}_{kind}.png" for kind in KINDS]
+        paths = {kind: Path(folder) / f"{name}_{kind}.png" for kind in self.kinds}
         try:
             Path(folder).mkdir(parents=True, exist_ok=True)
-            for path, kind in zip(paths, KINDS, strict=True):
+            for kind, path in paths.items():
                 self.draw(kind).save(path)
         except OSError as error:
             reason = error.strerror or error
             raise ConfigError(
                 f"The drawings cannot be written to {folder} ({reason}): choose another folder."
             ) from error
-        return paths
+        return list(paths.values())
+
+    def __repr__(self) -> str:
+        """Return the size of the image and what is in it."""
+        parts = [f"{self.image.height}×{self.image.width}"]
+        if self.panoptic is not None:
+            segments = self.segments_of("panoptic")
+            parts.append(f"{_count(len(segments), 'segment')}{_class_counts(segments)}")
+        if self.instances is not None:
+            parts.append(_count(len(self.instances), "instance"))
+        if self.semantic is not None:
+            parts.append(_count(len(torch.unique(self.semantic)), "semantic class", "es"))
+        return f"Result({', '.join(parts)})"
+
+    def _repr_png_(self) -> bytes | None:
+        """Return the drawing of the first output, PNG; None if there is none (Jupyter shows the text form then)."""
+        if not self.kinds:
+            return None
+        drawing = self.draw(self.kinds[0])
+        drawing.thumbnail((NOTEBOOK_SIZE, NOTEBOOK_SIZE))
+        content = io.BytesIO()
+        drawing.save(content, "PNG")
+        return content.getvalue()
+
+
+def _selected(panoptic: tuple[Tensor, list[dict[str, Any]]], ids: set[int]) -> tuple[Tensor, list[dict[str, Any]]]:
+    """Return a panoptic map with the segments of some ids."""
+    pixels, infos = panoptic
+    kept = torch.tensor(sorted(ids), dtype=pixels.dtype, device=pixels.device)
+    return pixels * torch.isin(pixels, kept), [info for info in infos if int(info["id"]) in ids]
+
+
+def _count(number: int, noun: str, plural: str = "s") -> str:
+    return f"{number} {noun}{plural if number != 1 else ''}"
+
+
+def _class_counts(segments: list[Segment]) -> str:
+    """Return `` (2 × cat, dog)``, the most frequent classes first; empty for no segments."""
+    counts = Counter(segment.name for segment in segments).most_common()
+    names = [name if number == 1 else f"{number} × {name}" for name, number in counts[:MAX_NAMES]]
+    names += ["…"] if len(counts) > MAX_NAMES else []
+    return f" ({', '.join(names)})" if names else ""

@@ -15,6 +15,7 @@ from frozenseg.data.transforms.recipes import ShortestEdge
 from frozenseg.device import pick_device
 from frozenseg.errors import CheckpointError, ConfigError, DataError
 from frozenseg.inference.image_inputs import ImageLike, load_image
+from frozenseg.inference.requested_outputs import OutputsLike, requested_outputs, result_of, with_outputs
 from frozenseg.inference.result import KINDS, Result
 from frozenseg.inference.vocabulary_inputs import StuffLike, VocabularyLike, make_vocabulary
 from frozenseg.log import get_logger
@@ -22,9 +23,10 @@ from frozenseg.modeling.build import build_model
 from frozenseg.modeling.checkpoint_file import read_checkpoint, trained_vocabulary
 from frozenseg.modeling.inference_settings import InferenceSettings
 from frozenseg.modeling.load_weights import load_checkpoint
+from frozenseg.modeling.meta_arch.base import MaskClassifier
 from frozenseg.modeling.pretrained import pretrained_model
-from frozenseg.modeling.segmentation_model import SegmentationModel
 from frozenseg.modeling.weights_layout import adopt_layout
+from frozenseg.structures.image_list import ImageSize, padded_size
 from frozenseg.structures.output_kinds import OUTPUT_KINDS, switch_of
 from frozenseg.vocabulary import Vocabulary
 
@@ -53,7 +55,7 @@ class Segmenter:
         resize: brings images to the model's test size.
     """
 
-    def __init__(self, model: SegmentationModel, resize: ShortestEdge) -> None:
+    def __init__(self, model: MaskClassifier, resize: ShortestEdge) -> None:
         self.model = model.eval()
         self.model.return_labels()
         self.resize = resize
@@ -124,7 +126,13 @@ class Segmenter:
 
     @overload
     def __call__(
-        self, image: ImageLike, vocabulary: VocabularyLike, stuff: StuffLike = (), sam_masks: bool = True
+        self,
+        image: ImageLike,
+        vocabulary: VocabularyLike,
+        stuff: StuffLike = (),
+        sam_masks: bool = True,
+        *,
+        outputs: OutputsLike = KINDS,
     ) -> Result: ...
 
     @overload
@@ -134,6 +142,8 @@ class Segmenter:
         vocabulary: VocabularyLike,
         stuff: StuffLike = (),
         sam_masks: bool = True,
+        *,
+        outputs: OutputsLike = KINDS,
     ) -> list[Result]: ...
 
     def __call__(
@@ -142,6 +152,8 @@ class Segmenter:
         vocabulary: VocabularyLike,
         stuff: StuffLike = (),
         sam_masks: bool = True,
+        *,
+        outputs: OutputsLike = KINDS,
     ) -> Result | list[Result]:
         """Segment an image, or the images of a list one after the other. The model is not changed.
 
@@ -153,35 +165,66 @@ class Segmenter:
             stuff: first names of the classes that are not countable, ``"sky; grass"`` or ``["sky", "grass"]``; not with
                 a :class:`Vocabulary`, which has flags.
             sam_masks: False switches the SAM proposals off if the config's TEST.USE_SAM_MASKS has switched them on.
+            outputs: the outputs to compute, some of ``panoptic``, ``instance`` and ``semantic``; the others are None
+                in the result.
 
         Returns:
             The result, or a list with a result for each image.
 
         Raises:
             DataError: the image cannot be read, or a class has no name.
+            ConfigError: an output is unknown.
         """
         if not isinstance(sam_masks, bool):
             raise DataError(f"sam_masks is {sam_masks!r:.60}, expected True or False.")
+        kinds = requested_outputs(outputs)
         settings = self.settings(make_vocabulary(vocabulary, stuff), sam_masks)
         if not isinstance(image, (list, tuple)):
-            return self._segment(load_image(image), settings)
-        return [self._segment(_element(index, each), settings) for index, each in enumerate(image)]
+            return self.segment_batch([load_image(image)], settings, kinds)[0]
+        images = (_element(index, each) for index, each in enumerate(image))
+        return [self.segment_batch([rgb], settings, kinds)[0] for rgb in images]
 
-    def _segment(self, rgb: Image.Image, settings: InferenceSettings) -> Result:
+    def segment_batch(
+        self, images: Sequence[Image.Image], settings: InferenceSettings, outputs: OutputsLike = KINDS
+    ) -> list[Result]:
+        """Segment several images together; the results are those of single images, up to rounding.
+
+        Images that the model pads to the same size pass it as one batch, as padding to a larger size would change
+        their results: images of one shape are the fastest.
+
+        Args:
+            images: upright RGB images of any sizes, see :func:`~frozenseg.inference.image_inputs.load_image`.
+            settings: of the call, from :meth:`settings`.
+            outputs: the outputs to compute; the others are None in the results.
+
+        Raises:
+            ConfigError: an output is unknown.
+        """
+        settings = with_outputs(settings, requested_outputs(outputs))
+        elements = [self._input(rgb, settings) for rgb in images]
+        results: dict[int, Result] = {}
+        with torch.no_grad():
+            for indices in self._same_size(elements):
+                predicted = self.model([elements[index] for index in indices], settings=settings)
+                for index, output in zip(indices, predicted, strict=True):
+                    results[index] = result_of(images[index], output, settings)
+        return [results[index] for index in range(len(images))]
+
+    def _input(self, rgb: Image.Image, settings: InferenceSettings) -> dict[str, Any]:
+        """Return the model's input for an image."""
         element: dict[str, Any] = {"height": rgb.height, "width": rgb.width}
         element |= {"image": tvf.pil_to_tensor(self.resize.transform_image(rgb))}  # (3, h, w) uint8
         if settings.ensemble.proposals is not None:
             element["original_image"] = tvf.pil_to_tensor(rgb)
-        with torch.no_grad():
-            [output] = self.model([element], settings=settings)
-        ids, segments = output["panoptic_seg"]
-        return Result(
-            image=rgb,
-            vocabulary=settings.vocabulary,
-            panoptic=(ids.cpu(), segments),
-            instances=output["instances"].to("cpu"),
-            semantic=output["sem_seg"].cpu(),
-        )
+        return element
+
+    def _same_size(self, elements: Sequence[dict[str, Any]]) -> list[list[int]]:
+        """Return the indices of the inputs in groups that the model pads to the same size."""
+        groups: dict[ImageSize, list[int]] = {}
+        for index, element in enumerate(elements):
+            size = padded_size([ImageSize(*element["image"].shape[-2:])], self.model.size_divisibility)
+            groups.setdefault(size, []).append(index)
+        return list(groups.values())
 
     def settings(self, vocabulary: Vocabulary, sam_masks: bool = True) -> InferenceSettings:
         """Return the inference settings of a call; see :meth:`__call__`."""

@@ -1,5 +1,6 @@
 """Batch of images of different sizes: padded on the right and bottom, with the original sizes."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -36,8 +37,7 @@ class ImageList:
             divisibility: H and W are multiples of it.
         """
         sizes = tuple(ImageSize(*image.shape[-2:]) for image in images)
-        height = _round_up(max(size.height for size in sizes), divisibility)
-        width = _round_up(max(size.width for size in sizes), divisibility)
+        height, width = padded_size(sizes, divisibility)
         padded = [
             F.pad(image, (0, width - size.width, 0, height - size.height))
             for image, size in zip(images, sizes, strict=True)
@@ -48,6 +48,12 @@ class ImageList:
     def padded_size(self) -> ImageSize:
         """Height and width of the padded batch."""
         return ImageSize(*self.tensor.shape[-2:])
+
+
+def padded_size(sizes: Sequence[ImageSize], divisibility: int) -> ImageSize:
+    """Return the size that the images of a batch are padded to: the largest height and width, rounded up."""
+    height, width = max(size.height for size in sizes), max(size.width for size in sizes)
+    return ImageSize(_round_up(height, divisibility), _round_up(width, divisibility))
 
 
 def _round_up(size: int, divisibility: int) -> int:

@@ -36,6 +36,8 @@ class Postprocessor:
         score_threshold: see :func:`panoptic_inference`.
         overlap_threshold: see :func:`panoptic_inference`.
         detections: maximum number of instances per image.
+        instances_of_stuff: instances may be of stuff classes; None for the rule of the releases: only where no panoptic
+            output is requested.
         proposals_in_panoptic: SAM proposals of unseen classes compete for pixels of the panoptic map.
         proposals_in_instances: SAM proposals of unseen classes compete as instances.
     """
@@ -49,6 +51,7 @@ class Postprocessor:
     detections: int = 100
     labels: bool = False
     recall: bool = False
+    instances_of_stuff: bool | None = None
     proposals_in_panoptic: bool = False
     proposals_in_instances: bool = False
 
@@ -92,6 +95,10 @@ class Postprocessor:
         """True if SAM proposals affect a requested output."""
         in_panoptic, in_instances = self.proposals_in_panoptic, self.proposals_in_instances
         return self.semantic or self.recall or self.panoptic and in_panoptic or self.instance and in_instances
+
+    @property
+    def _keeps_stuff(self) -> bool:
+        return not self.panoptic if self.instances_of_stuff is None else self.instances_of_stuff
 
     def __call__(
         self,
@@ -142,7 +149,7 @@ class Postprocessor:
         if self.instance:
             candidates = all_candidates if self.proposals_in_instances else queries
             output[OUTPUT_FIELDS["instance"]] = instance_inference(
-                candidates, self.detections, isthing if self.panoptic else None
+                candidates, self.detections, None if self._keeps_stuff else isthing
             )
         if self.recall:
             all_queries = torch.arange(len(logits), device=logits.device)

@@ -21,7 +21,7 @@ import torch
 from tabulate import tabulate
 
 from frozenseg.atomic import write_json
-from frozenseg.cli.command_line import docstring_parser, number_in, run_script
+from frozenseg.cli.command_line import bounded_number, docstring_parser, run_script
 from frozenseg.config.bounds import whole
 from frozenseg.output_paths import require_file
 from lab.metric_timing.comparisons import TIMINGS
@@ -37,7 +37,7 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument(
         "--threads",
-        type=number_in(whole(0, 1_024, "threads")),
+        type=bounded_number(whole(0, 1_024, "threads")),
         default=0,
         metavar="N",
         help="threads of PyTorch (default: its choice)",

@@ -24,7 +24,7 @@ import torch
 from tabulate import tabulate
 
 from frozenseg.atomic import write_json
-from frozenseg.cli.command_line import docstring_parser, number_in, run_script
+from frozenseg.cli.command_line import bounded_number, docstring_parser, run_script
 from frozenseg.config.bounds import whole
 from frozenseg.device import pick_device
 from frozenseg.modeling.pretrained import RANDOM, random_seed
@@ -53,7 +53,7 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--bf16", action="store_true", help="also time bfloat16, against float32 of the package")
     parser.add_argument(
         "--threads",
-        type=number_in(whole(1, 1_024, "threads")),
+        type=bounded_number(whole(1, 1_024, "threads")),
         metavar="N",
         help="threads of PyTorch (default: its choice)",
     )

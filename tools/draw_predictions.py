@@ -13,7 +13,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from frozenseg.cli.command_line import docstring_parser, number_in, run_script
+from frozenseg.cli.command_line import bounded_number, docstring_parser, run_script
 from frozenseg.config.bounds import whole
 from frozenseg.errors import ConfigError
 from frozenseg.output_paths import require_folder
@@ -32,7 +32,10 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--config-file", type=Path, required=True, help="YAML config with the model and DATASETS.TEST")
     parser.add_argument("--output", type=Path, required=True, help="folder for the drawings")
     parser.add_argument(
-        "--count", type=number_in(whole(1, 1_000, "images")), default=6, help="images of each benchmark (default: 6)"
+        "--count",
+        type=bounded_number(whole(1, 1_000, "images")),
+        default=6,
+        help="images of each benchmark (default: 6)",
     )
     parser.add_argument(
         "options",

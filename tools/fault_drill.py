@@ -18,7 +18,7 @@ from pathlib import Path
 
 from tabulate import tabulate
 
-from frozenseg.cli.command_line import docstring_parser, number_in, run_script
+from frozenseg.cli.command_line import bounded_number, docstring_parser, run_script
 from frozenseg.config.bounds import whole
 from lab.fault_drill.drill import run_drill
 from lab.fault_drill.faults import FAULTS
@@ -31,10 +31,13 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = docstring_parser(__doc__)
     parser.add_argument("--only", nargs="*", default=list(FAULTS), choices=FAULTS, help="faults to run (default: all)")
     parser.add_argument(
-        "--kills", type=number_in(whole(1, 100_000)), default=20, help="number of random kill points (default: 20)"
+        "--kills", type=bounded_number(whole(1, 100_000)), default=20, help="number of random kill points (default: 20)"
     )
     parser.add_argument(
-        "--steps", type=number_in(whole(1, 100_000, "steps")), default=60, help="steps of each training (default: 60)"
+        "--steps",
+        type=bounded_number(whole(1, 100_000, "steps")),
+        default=60,
+        help="steps of each training (default: 60)",
     )
     parser.add_argument("--seed", type=int, default=0, help="seed of the random kill points (default: 0)")
     parser.add_argument("--folder", type=Path, help="keep the runs in this new folder (default: a temporary folder)")

@@ -13,7 +13,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from frozenseg.cli.command_line import docstring_parser, number_in, run_script
+from frozenseg.cli.command_line import bounded_number, docstring_parser, run_script
 from frozenseg.config.bounds import whole
 from frozenseg.output_paths import require_folder
 from frozenseg.toyworld.export import Recipe, export_world
@@ -35,7 +35,7 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--size", type=int, default=128, help="height and width of the images in pixels (default: 128)")
     parser.add_argument(
         "--workers",
-        type=number_in(whole(1, 1_024, "processes")),
+        type=bounded_number(whole(1, 1_024, "processes")),
         default=min(8, os.cpu_count() or 1),
         help="processes (default: one per core, at most 8)",
     )

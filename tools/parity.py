@@ -36,7 +36,7 @@ from pathlib import Path
 import torch
 from tabulate import tabulate
 
-from frozenseg.cli.command_line import docstring_parser, number_in, run_script
+from frozenseg.cli.command_line import bounded_number, docstring_parser, run_script
 from frozenseg.config.bounds import whole
 from frozenseg.device import pick_device
 from frozenseg.errors import FrozenSegError
@@ -73,7 +73,7 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--compile", action="store_true", help="compile the encoders and decoders with torch.compile")
     parser.add_argument(
         "--threads",
-        type=number_in(whole(1, 1_024, "threads")),
+        type=bounded_number(whole(1, 1_024, "threads")),
         metavar="N",
         help="threads of PyTorch (default: chosen by PyTorch)",
     )

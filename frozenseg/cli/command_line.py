@@ -33,7 +33,7 @@ def docstring_parser(docstring: str | None) -> argparse.ArgumentParser:
     return argparse.ArgumentParser(description=description, epilog=epilog, formatter_class=formatter)
 
 
-def number_in(bounds: "Numbers") -> Callable[[str], float]:
+def bounded_number(bounds: "Numbers") -> Callable[[str], float]:
     """Return a ``type`` of :mod:`argparse` for a flag with a number inside bounds.
 
     Args:
@@ -52,8 +52,8 @@ def number_in(bounds: "Numbers") -> Callable[[str], float]:
     return parse
 
 
-def whole_number(smallest: int, largest: int, unit: str) -> Callable[[str], float]:
-    """Return a ``type`` of :mod:`argparse` like :func:`number_in`, which imports nothing until a number is parsed.
+def whole_number_flag(smallest: int, largest: int, unit: str) -> Callable[[str], float]:
+    """Return a ``type`` of :mod:`argparse` like :func:`bounded_number`, which imports nothing until a number is parsed.
 
     Args:
         smallest: smallest accepted number.
@@ -64,7 +64,7 @@ def whole_number(smallest: int, largest: int, unit: str) -> Callable[[str], floa
     def parse(text: str) -> float:
         from frozenseg.config.bounds import whole
 
-        return number_in(whole(smallest, largest, unit))(text)
+        return bounded_number(whole(smallest, largest, unit))(text)
 
     return parse
 

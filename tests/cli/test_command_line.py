@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from frozenseg.cli.command_line import docstring_parser, number_in, run_script
+from frozenseg.cli.command_line import bounded_number, docstring_parser, run_script
 from frozenseg.config.bounds import between, whole
 from frozenseg.errors import ConfigError
 
@@ -54,7 +54,7 @@ def test_a_bug_keeps_its_traceback() -> None:
 @pytest.mark.parametrize("text", ["0", "11", "-1", "1.5", "nan", "many", ""])
 def test_flags_with_numbers_outside_of_their_bounds(text: str, capsys: pytest.CaptureFixture[str]) -> None:
     parser = docstring_parser("Count.")
-    parser.add_argument("--count", type=number_in(whole(1, 10, "images")))
+    parser.add_argument("--count", type=bounded_number(whole(1, 10, "images")))
     assert [parser.parse_args(["--count", good]).count for good in ("1", "10")] == [1, 10]
     with pytest.raises(SystemExit, match="2"):
         parser.parse_args([f"--count={text}"])
@@ -62,7 +62,7 @@ def test_flags_with_numbers_outside_of_their_bounds(text: str, capsys: pytest.Ca
 
 
 def test_flags_with_fractions() -> None:
-    parse = number_in(between(0.5, 2))
+    parse = bounded_number(between(0.5, 2))
     assert [parse("0.5"), parse("2")] == [0.5, 2.0]
     for text in ("0.49", "2.1", "nan", "inf", "one"):
         with pytest.raises(argparse.ArgumentTypeError, match="expected a number from 0.5 to 2"):

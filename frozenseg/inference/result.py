@@ -148,6 +148,8 @@ class Result:
         Raises:
             ConfigError: unknown kind, or the output was not requested.
         """
+        if kind not in KINDS:
+            raise ConfigError(f"Cannot draw {kind!r}.{did_you_mean(str(kind), KINDS)} Available: {', '.join(KINDS)}.")
         output = self.require(kind)
         if kind == "panoptic":
             return draw_panoptic(self.image, output, self.vocabulary)

@@ -66,7 +66,7 @@ def test_outputs_have_the_wanted_size_and_the_contracts_fields(model: MaskClassi
     ids, segments = output["panoptic_seg"]
     assert ids.shape == (80, 140)
     assert ids.dtype == torch.int32
-    assert all(set(segment) == {"id", "isthing", "category_id"} for segment in segments)
+    assert all(set(segment) == {"id", "isthing", "category_id", "label_id", "score"} for segment in segments)
     assert set(ids.unique().tolist()) <= {0, *(segment["id"] for segment in segments)}
     instances = output["instances"]
     assert instances.image_size == (80, 140)

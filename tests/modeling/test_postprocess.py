@@ -75,11 +75,24 @@ def test_panoptic_things_stay_apart_and_stuff_is_merged() -> None:
     ids, segments = panoptic_inference(MaskCandidates(says(0, 1, 0, 1), masks), (THING, STUFF), 0.0, 0.8)
     assert ids.tolist() == [[1, 2, 3, 2]]
     assert ids.dtype == torch.int32
+    scores = [segment.pop("score") for segment in segments]
+    assert scores == pytest.approx([says(0).softmax(dim=-1).max().item()] * 3, abs=1e-3)
     assert segments == [
-        {"id": 1, "isthing": True, "category_id": 0},
-        {"id": 2, "isthing": False, "category_id": 1},
-        {"id": 3, "isthing": True, "category_id": 0},
+        {"id": 1, "isthing": True, "category_id": 0, "label_id": 0},
+        {"id": 2, "isthing": False, "category_id": 1, "label_id": 1},
+        {"id": 3, "isthing": True, "category_id": 0, "label_id": 0},
     ]
+
+
+def test_panoptic_scores_are_class_times_mask_probability_over_the_pixels_of_the_segment() -> None:
+    logits = torch.tensor([[0.8, 0.1, 0.1], [0.1, 0.6, 0.3], [0.1, 0.7, 0.2]]).log()
+    half, most = 0.0, torch.tensor(0.9).logit().item()  # mask probabilities 0.5 and 0.9
+    masks = torch.stack([row(most, half, OUT, OUT, OUT), row(OUT, OUT, most, OUT, OUT), row(OUT, OUT, OUT, most, half)])
+    candidates = MaskCandidates(logits, masks)
+    ids, segments = panoptic_inference(candidates, (THING, STUFF), 0.0, 0.8)
+    assert ids.tolist() == [[1, 1, 2, 2, 2]]
+    merged = (0.6 * 0.9 + 0.7 * 0.9 + 0.7 * 0.5) / 3
+    assert [segment["score"] for segment in segments] == pytest.approx([0.8 * 0.7, merged], abs=1e-5)
 
 
 def test_panoptic_drops_void_weak_and_overlapped_queries() -> None:

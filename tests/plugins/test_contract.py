@@ -83,7 +83,7 @@ def test_outputs_have_its_keys_fields_and_kinds(meta_arch: str) -> None:
     assert (output["sem_seg"].shape, output["sem_seg"].dtype) == ((len(TEST), 32, 48), torch.float32)
     ids, segments = output["panoptic_seg"]
     assert (ids.shape, ids.dtype) == ((32, 48), torch.int32)
-    assert all(segment.keys() == {"id", "isthing", "category_id"} for segment in segments)
+    assert all(segment.keys() >= {"id", "isthing", "category_id"} for segment in segments)
     assert output["instances"].get_fields().keys() == {"pred_masks", "pred_boxes", "scores", "pred_classes"}
     assert output["instances"].image_size == (32, 48)
 

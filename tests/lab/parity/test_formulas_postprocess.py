@@ -60,6 +60,9 @@ def test_panoptic(seed: int, score: float, overlap: float) -> None:
     logits, masks = scores(seed), blobs(seed)
     ids, segments = panoptic_inference(MaskCandidates(*tensors((logits, masks))), ISTHING, score, overlap)
     expected, expected_segments = postprocessor.panoptic(logits, masks, ISTHING, score, overlap)
+    assert [each.pop("score") for each in segments] == pytest.approx(
+        [each.pop("score") for each in expected_segments], abs=1e-6
+    )
     assert segments == expected_segments
     assert (ids.numpy() == expected).all()
 

@@ -61,7 +61,8 @@ def panoptic(
     stuff: dict[int, int] = {}
     if not kept:
         return ids, segments
-    owner = np.array(kept)[np.argmax([scores[q] * inside[q] for q in kept], axis=0)]
+    evidence = np.array([scores[q] * inside[q] for q in kept])
+    owner = np.array(kept)[np.argmax(evidence, axis=0)]
     for q in kept:
         won, whole = owner == q, inside[q] >= 0.5
         segment = won & whole
@@ -71,9 +72,11 @@ def panoptic(
         if not isthing[label] and label in stuff:
             ids[segment] = stuff[label]
             continue
-        segments.append({"id": len(segments) + 1, "isthing": isthing[label], "category_id": label})
+        segments.append({"id": len(segments) + 1, "isthing": isthing[label], "category_id": label, "label_id": label})
         ids[segment] = len(segments)
         stuff.setdefault(label, len(segments))
+    for each in segments:
+        each["score"] = evidence.max(axis=0)[ids == each["id"]].mean()
     return ids, segments
 
 

@@ -1,7 +1,8 @@
 """Segmenter: open-vocabulary prediction on single images, without data sets or training."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar, overload
 
@@ -15,8 +16,11 @@ from frozenseg.data.transforms.recipes import ShortestEdge
 from frozenseg.device import pick_device
 from frozenseg.errors import CheckpointError, ConfigError, DataError
 from frozenseg.inference.image_inputs import ImageLike, load_image
+from frozenseg.inference.prediction_stream import check_numbers, predict_images
 from frozenseg.inference.requested_outputs import OutputsLike, requested_outputs, result_of, with_outputs
 from frozenseg.inference.result import KINDS, Result
+from frozenseg.inference.sources.image_list import pending_images
+from frozenseg.inference.sources.source_image import SourceImage
 from frozenseg.inference.vocabulary_inputs import StuffLike, VocabularyLike, make_vocabulary
 from frozenseg.log import get_logger
 from frozenseg.modeling.build import build_model
@@ -209,6 +213,50 @@ class Segmenter:
                 for index, output in zip(indices, predicted, strict=True):
                     results[index] = result_of(images[index], output, settings)
         return [results[index] for index in range(len(images))]
+
+    def predict(
+        self,
+        sources: Any,
+        vocabulary: VocabularyLike,
+        stuff: StuffLike = (),
+        sam_masks: bool = True,
+        *,
+        outputs: OutputsLike = KINDS,
+        batch: int = 1,
+        workers: int = 2,
+        skip_bad: bool = False,
+    ) -> Iterator[tuple[SourceImage, Result]]:
+        """Segment any number of images: they are decoded in the background, and their results come one by one.
+
+        Example::
+
+            for image, result in segmenter.predict("photos", "cat; dog; grass", stuff="grass", batch=8):
+                print(image.name, result)
+
+        Args:
+            sources: a file, a folder with its subfolders, a pattern, a ``.txt`` file with one path a line, a video, a
+                URL or ``-``, an image in memory, an array (N, H, W, 3); a list of them; or an iterator over them, which
+                is read while the results are used. See :mod:`frozenseg.inference.sources.image_list`.
+            vocabulary: as for a call.
+            stuff: as for a call.
+            sam_masks: as for a call.
+            outputs: as for a call.
+            batch: number of images that are segmented together.
+            workers: number of threads that decode the next batches; 0 decodes in this thread.
+            skip_bad: leave out images that cannot be decoded, with a warning, instead of raising an error.
+
+        Returns:
+            An iterator over each image with its result.
+
+        Raises:
+            DataError: an input does not exist, or an image cannot be decoded.
+            ConfigError: an output is unknown, or a number is out of range.
+        """
+        check_numbers(batch, workers)
+        kinds = requested_outputs(outputs)
+        settings = self.settings(make_vocabulary(vocabulary, stuff), sam_masks)
+        segment = partial(self.segment_batch, settings=settings, outputs=kinds)
+        return predict_images(pending_images(sources), segment, batch, workers, skip_bad)
 
     def _input(self, rgb: Image.Image, settings: InferenceSettings) -> dict[str, Any]:
         """Return the model's input for an image."""

@@ -34,6 +34,10 @@ class CheckpointError(FrozenSegError):
     """Weights that cannot be read or that belong to another model."""
 
 
+class DownloadError(FrozenSegError):
+    """File that cannot be downloaded, or that is not the expected one."""
+
+
 class ShapeError(FrozenSegError):
     """Tensor of another shape than expected."""
 
@@ -63,3 +67,9 @@ def shown(value: Any) -> str:
         return _SHORT.repr(value)
     except ValueError:  # an integer of more than 4300 digits
         return "a number of thousands of digits"
+
+
+def first_sentence(error: Exception) -> str:
+    """Return the first line of an error's message, without its full stop."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    return lines[0][:200].rstrip(".: ")

@@ -11,6 +11,7 @@ from tests.tiny import ROOT
 
 SECONDS = 0.2
 OPTIONAL = ("matplotlib", "tensorboard", "wandb", "triton", "cityscapesscripts", "lvis", "detectron2", "av")
+OPTIONAL += ("gdown", "requests", "huggingface_hub")
 MODULES = [source.module for source in sources("frozenseg") if source.module != "frozenseg.plugins.detectron2"]
 
 OURS = tuple(f"{ROOT / folder}/" for folder in ("frozenseg", "configs", "datasets"))

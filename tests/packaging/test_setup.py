@@ -22,6 +22,7 @@ tomllib = pytest.importorskip(
 REQUIRED = {
     "torch", "torchvision", "open_clip_torch", "segment-anything", "timm", "fvcore", "iopath", "pycocotools", "scipy",
     "numpy", "pillow", "PyYAML", "tqdm", "safetensors", "tabulate", "jinja2",
+    "filelock",
 }  # fmt: skip
 IMPORTED_AS = {
     "open_clip_torch": "open_clip",
@@ -37,6 +38,9 @@ OF_EXTRAS = {
     "argcomplete": "completion",
     "submitit": "slurm",
     "wandb": "wandb",
+    "gdown": "gdrive",
+    "requests": "gdrive",
+    "huggingface_hub": "hub",
 }
 OF_SCRIPTS = {"lab"}  # modules of tools/, imported by its scripts
 TYPES_ONLY = {"typing_extensions"}  # imported under TYPE_CHECKING; mypy brings it
@@ -79,12 +83,14 @@ def test_the_required_packages_are_those_that_are_imported(project: dict[str, An
 
 def test_the_extras(project: dict[str, Any]) -> None:
     extras = {name: names(requirements) for name, requirements in project["optional-dependencies"].items()}
-    assert set(extras) == {"dev", "eval", "plot", "train", "wandb", "slurm", "detectron2", "completion"}
+    assert set(extras) == {"dev", "eval", "plot", "train", "wandb", "slurm", "detectron2"} | {
+        "completion", "video", "gdrive", "hub",
+    }  # fmt: skip
     assert extras["detectron2"] == set()  # it is not on PyPI
     assert extras["eval"] == {"cityscapesscripts", "lvis", "faster-coco-eval"}
     assert extras["dev"] >= {"pytest", "hypothesis", "ruff", "mypy", "codespell"}
     [everything] = [item for item in project["optional-dependencies"]["dev"] if item.startswith("frozenseg[")]
-    assert everything == "frozenseg[plot,train,eval,slurm]"
+    assert everything == "frozenseg[plot,train,eval,slurm,video,gdrive,hub]"
 
 
 def test_whatever_is_imported_is_required_or_an_extra() -> None:

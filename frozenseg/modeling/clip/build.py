@@ -7,11 +7,11 @@ import open_clip
 import torch
 from torch import nn
 
+from frozenseg.downloads.hub import HUB
 from frozenseg.errors import ConfigError, did_you_mean
 from frozenseg.modeling.clip.base import FrozenCLIP
 from frozenseg.modeling.clip.weights import (
     CONFIG_FILE,
-    HUB,
     find_clip_weights,
     first_line,
     hub_file,

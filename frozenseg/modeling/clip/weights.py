@@ -9,6 +9,7 @@ import open_clip
 from open_clip.pretrained import download_pretrained_from_hf
 from torch import nn
 
+from frozenseg.downloads.hub import HUB
 from frozenseg.errors import CheckpointError, ConfigError, did_you_mean
 from frozenseg.log import get_logger
 from frozenseg.modeling import pretrained
@@ -16,7 +17,6 @@ from frozenseg.modeling.weight_checks import refuse_non_finite
 from frozenseg.safe_pickle import refuse_expanding
 
 logger = get_logger(__name__)
-HUB = "hf-hub:"
 CONFIG_FILE = "open_clip_config.json"
 BIG_VISION = (".npz", ".npy")  # formats of the big_vision code base, which open_clip also reads
 OPENAI = "openai"

@@ -10,12 +10,13 @@ import torch
 from PIL import Image
 from torchvision.transforms.v2 import functional as tvf
 
-from frozenseg.config import OPTIONS, CfgNode, config_from_text, load_config
+from frozenseg.config import OPTIONS, CfgNode, load_config
 from frozenseg.data.training_classes import training_classes
 from frozenseg.data.transforms.recipes import ShortestEdge
 from frozenseg.device import pick_device
 from frozenseg.errors import CheckpointError, ConfigError, DataError
 from frozenseg.inference.image_inputs import ImageLike, load_image
+from frozenseg.inference.model_source import config_of_weights, require_source
 from frozenseg.inference.prediction_stream import check_numbers, predict_images
 from frozenseg.inference.requested_outputs import OutputsLike, requested_outputs, result_of, with_outputs
 from frozenseg.inference.result import KINDS, Result
@@ -28,7 +29,6 @@ from frozenseg.modeling.checkpoint_file import read_checkpoint, trained_vocabula
 from frozenseg.modeling.inference_settings import InferenceSettings
 from frozenseg.modeling.load_weights import load_checkpoint
 from frozenseg.modeling.meta_arch.base import MaskClassifier
-from frozenseg.modeling.pretrained import pretrained_model
 from frozenseg.modeling.weights_layout import adopt_layout
 from frozenseg.structures.image_list import ImageSize, padded_size
 from frozenseg.structures.output_kinds import OUTPUT_KINDS, switch_of
@@ -65,18 +65,22 @@ class Segmenter:
         self.resize = resize
 
     @classmethod
-    def from_pretrained(cls, name: str, device: DeviceLike | None = None, options: OptionsLike = ()) -> "Segmenter":
-        """Build a pretrained model by its name.
+    def from_pretrained(
+        cls, source: str | Path, device: DeviceLike | None = None, options: OptionsLike = ()
+    ) -> "Segmenter":
+        """Build a trained model with the config that belongs to its weights.
 
         Args:
-            name: ``toyworld``, the FrozenSeg-tiny that comes with the package.
+            source: a name that ``frozenseg models`` lists, such as ``toyworld``, the FrozenSeg-tiny that comes with the
+                package; ``hf-hub:ORG/REPO``; ``local-dir:FOLDER``; or the path of a checkpoint of this library.
             device: as for :meth:`from_config`.
             options: as for :meth:`from_config`.
 
         Raises:
-            ConfigError: unknown name, or as for :meth:`from_config`.
+            ConfigError: unknown name, weights that need your consent, or as for :meth:`from_config`.
+            DownloadError: the weights are not on this machine and cannot be downloaded.
         """
-        return cls.from_config(weights=pretrained_model(name), device=device, options=options)
+        return cls.from_config(weights=require_source(source), device=device, options=options)
 
     @classmethod
     def from_config(
@@ -89,10 +93,10 @@ class Segmenter:
         """Build a model and load its weights.
 
         Args:
-            config: YAML file of the model, or the name of a shipped config; None for the config in the weights, if they
-                are a checkpoint of this library.
-            weights: checkpoint of this library or released file; ``toyworld`` for the weights that come with the
-                package; None for the config's ``MODEL.WEIGHTS``.
+            config: YAML file of the model, or the name of a shipped config; None for the config that belongs to the
+                weights, if they have a name or are a checkpoint of this library.
+            weights: checkpoint of this library or released file, or a source of :meth:`from_pretrained`; None for the
+                config's ``MODEL.WEIGHTS``.
             device: ``cpu``, ``cuda``, ``cuda:N`` or N, or ``auto`` for CUDA if available; a ``torch.device``; None for
                 the config's ``MODEL.DEVICE``.
             options: ``[KEY, VALUE, KEY, VALUE, …]`` or ``{KEY: VALUE}``, which override the config.
@@ -109,7 +113,7 @@ class Segmenter:
         target = None if device is None else pick_device(device, "device")
         checkpoint = read_checkpoint(weights) if weights else {}
         if config is None:
-            cfg = _config_of(checkpoint, weights, pairs).clone()
+            cfg = config_of_weights(checkpoint, weights, pairs).clone()
         else:
             cfg = load_config(config, pairs, OPTIONS).clone()
         cfg.defrost()
@@ -302,15 +306,6 @@ def _pairs(options: OptionsLike) -> list[Any]:
     if len(options) % 2:
         raise ConfigError(f"options has no value for its last key {options[-1]!r}: pass [KEY, VALUE, KEY, VALUE].")
     return list(options)
-
-
-def _config_of(checkpoint: Mapping[str, Any], weights: str | Path | None, options: Sequence[Any]) -> CfgNode:
-    """Return the config in a checkpoint of this library."""
-    if not weights:
-        raise ConfigError("Neither a config nor weights: pass the model's config file, or a checkpoint with a config.")
-    if "config" not in checkpoint:
-        raise ConfigError(f"{weights} holds no config: pass the config file that the weights were trained with.")
-    return config_from_text(checkpoint["config"], f"the config in {weights}", options, OPTIONS)
 
 
 def _training_vocabulary(cfg: CfgNode, checkpoint: Mapping[str, Any], weights: str) -> Vocabulary:

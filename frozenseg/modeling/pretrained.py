@@ -1,80 +1,98 @@
-"""Pretrained weights by name: a table of config values and their files, and reproducible random weights.
+"""Sources of weights: names of the model zoo, the Hugging Face hub, folders, files, and reproducible random weights.
 
-A config key of weights takes a path, a name of this table, or ``random[:SEED]``.
+A config key of weights takes a path, a name of the model zoo, or ``random[:SEED]``. MODEL.WEIGHTS and ``--weights``
+take also ``hf-hub:ORG/REPO[@REVISION]`` and ``local-dir:FOLDER``.
 """
 
 import os
 from pathlib import Path
-from typing import NamedTuple
 
+from frozenseg.downloads.hub import HUB, hub_weights
 from frozenseg.errors import CheckpointError, ConfigError, did_you_mean
-from frozenseg.log import get_logger
+from frozenseg.modeling.model_zoo.weights import ZooModel, download_weights, zoo_weights
 
-logger = get_logger(__name__)
-PACKAGE = Path(__file__).parents[1]
 RANDOM = "random"
 TOYWORLD = "toyworld"  # files that come with the package
 RELEASED = ""  # an empty value: the file that the authors released
+LOCAL_FOLDER = "local-dir:"
+WEIGHTS_FILE = "model.safetensors"  # in a folder and in a repository of the hub
+SUFFIXES = (".safetensors", ".pth", ".pkl")
 TOYWORLD_CLIP, TOYWORLD_SAM = "toyworld_convnext", "vit_toy"  # architectures
 # config keys of weights, and of the architecture that they must fit
-MODEL_WEIGHTS, CLIP_WEIGHTS, SAM_WEIGHTS = "MODEL.WEIGHTS", "CLIP_PRETRAINED_WEIGHTS", "MODEL.SAM_WEIGHTS"
+CLIP_WEIGHTS, SAM_WEIGHTS = "CLIP_PRETRAINED_WEIGHTS", "MODEL.SAM_WEIGHTS"
 ARCHITECTURE_KEYS = {CLIP_WEIGHTS: "CLIP_MODEL_NAME", SAM_WEIGHTS: "MODEL.SAM_NAME"}
-SAM_RELEASE = "https://dl.fbaipublicfiles.com/segment_anything"
-MOBILE_SAM = "https://raw.githubusercontent.com/ChaoningZhang/MobileSAM/master/weights/mobile_sam.pt"
-
-
-class Pretrained(NamedTuple):
-    """A file of weights that has a name."""
-
-    key: str  # config key
-    name: str  # value of that key
-    architecture: str
-    location: str  # URL, or path in the package
-    sha256: str = ""  # first digits, of a file that is downloaded
-
-
-TABLE = (
-    Pretrained(MODEL_WEIGHTS, TOYWORLD, "FrozenSeg-tiny", "toyworld/weights/frozenseg_tiny.safetensors"),
-    Pretrained(CLIP_WEIGHTS, TOYWORLD, TOYWORLD_CLIP, "toyworld/weights/clip.safetensors"),
-    Pretrained(SAM_WEIGHTS, TOYWORLD, TOYWORLD_SAM, "toyworld/weights/sam.safetensors"),
-    Pretrained(SAM_WEIGHTS, RELEASED, "vit_b", f"{SAM_RELEASE}/sam_vit_b_01ec64.pth", "01ec64"),
-    Pretrained(SAM_WEIGHTS, RELEASED, "vit_l", f"{SAM_RELEASE}/sam_vit_l_0b3195.pth", "0b3195"),
-    Pretrained(SAM_WEIGHTS, RELEASED, "vit_h", f"{SAM_RELEASE}/sam_vit_h_4b8939.pth", "4b8939"),
-    Pretrained(SAM_WEIGHTS, RELEASED, "vit_t", MOBILE_SAM, "6dbb9052"),
-)
 
 
 def weights_file(source: str | Path) -> Path:
-    """Return the file of trained weights that MODEL.WEIGHTS names: a path, or a name of the table."""
+    """Return the file of trained weights that MODEL.WEIGHTS or ``--weights`` names, downloaded once if necessary.
+
+    Args:
+        source: path of a file, which need not exist; a trained model of the zoo, such as ``toyworld``;
+            ``hf-hub:ORG/REPO``, with ``@REVISION`` if it is not the main branch; or ``local-dir:FOLDER``, a folder that
+            ``Segmenter.save_pretrained`` has written.
+
+    Raises:
+        ConfigError: the weights need the user's consent, or a hub repository is misspelt.
+        CheckpointError: a folder has no weights, or the text is nearly the name of a model.
+        DownloadError: the download fails.
+    """
     name = str(source)
-    return pretrained_model(name) if name in pretrained_models() else Path(os.path.expanduser(source))
+    if name.startswith(HUB):
+        return hub_weights(name, WEIGHTS_FILE)
+    if name.startswith(LOCAL_FOLDER):
+        return weights_in_folder(local_folder(name))
+    entry = trained_model(name)
+    if entry is not None:
+        return download_weights(entry)
+    path = Path(os.path.expanduser(source))
+    if (path / WEIGHTS_FILE).is_file():
+        return path / WEIGHTS_FILE
+    looks_like_name = path.parent == Path() and not path.suffix and not path.exists()
+    if looks_like_name and (hint := did_you_mean(name, pretrained_models())):
+        raise CheckpointError(f"There is no checkpoint {name}, and no model of that name.{hint}")
+    return path
+
+
+def trained_model(name: str) -> ZooModel | None:
+    """Return the trained model of the zoo with a name, or None."""
+    return next((entry for entry in zoo_weights() if entry.is_trained_model and entry.name == name), None)
+
+
+def local_folder(source: str) -> Path:
+    """Return the folder of ``local-dir:FOLDER``."""
+    return Path(os.path.expanduser(source.removeprefix(LOCAL_FOLDER)))
+
+
+def weights_in_folder(folder: Path) -> Path:
+    """Return the file of weights in a folder.
+
+    Raises:
+        CheckpointError: the folder does not exist, or has no weights or several.
+    """
+    if not folder.is_dir():
+        raise CheckpointError(
+            f"{LOCAL_FOLDER}{folder} is not a folder: pass one that Segmenter.save_pretrained has written."
+        )
+    if (folder / WEIGHTS_FILE).is_file():
+        return folder / WEIGHTS_FILE
+    files = sorted(path for path in folder.iterdir() if path.suffix in SUFFIXES)
+    if len(files) != 1:
+        names = ", ".join(path.name for path in files[:5]) or "no file of weights"
+        raise CheckpointError(f"{folder} has {names}, expected {WEIGHTS_FILE}: pass the path of a file of weights.")
+    return files[0]
 
 
 def pretrained_models() -> list[str]:
-    """Return the names of all trained models of the table."""
-    return [entry.name for entry in TABLE if entry.key == MODEL_WEIGHTS]
-
-
-def pretrained_model(name: str) -> Path:
-    """Return the file of a trained model.
-
-    Raises:
-        ConfigError: unknown name.
-    """
-    names = pretrained_models()
-    if not isinstance(name, str) or name not in names:
-        raise ConfigError(
-            f"Unknown pretrained model {name!r}.{did_you_mean(str(name), names)} Available: {', '.join(names)}."
-        )
-    return _local_file(next(entry for entry in TABLE if (entry.key, entry.name) == (MODEL_WEIGHTS, name)))
+    """Return the names of all trained models of the zoo."""
+    return [entry.name for entry in zoo_weights() if entry.is_trained_model]
 
 
 def pretrained_encoder(key: str, name: str, architecture: str) -> Path | None:
-    """Return the file of a frozen encoder's weights, downloaded once into torch's hub folder if it is not local.
+    """Return the file of a frozen encoder's weights, downloaded once if it is not on this machine.
 
     Args:
         key: ``CLIP_PRETRAINED_WEIGHTS`` or ``MODEL.SAM_WEIGHTS``.
-        name: value of that key.
+        name: value of that key: ``toyworld``, a name of the model zoo, or empty for the released file.
         architecture: the encoder that the weights are for.
 
     Returns:
@@ -82,11 +100,11 @@ def pretrained_encoder(key: str, name: str, architecture: str) -> Path | None:
 
     Raises:
         ConfigError: the weights of that name are of another architecture.
-        CheckpointError: the download fails.
+        DownloadError: the download fails.
     """
-    files = {entry.architecture: entry for entry in TABLE if (entry.key, entry.name) == (key, name)}
+    files = {entry.architecture: entry for entry in zoo_weights() if entry.key == key and name in _values(entry)}
     if architecture in files:
-        return _local_file(files[architecture])
+        return download_weights(files[architecture])
     if files and name != RELEASED:
         expected = " or ".join(files)
         raise ConfigError(
@@ -94,6 +112,11 @@ def pretrained_encoder(key: str, name: str, architecture: str) -> Path | None:
             f"{expected}."
         )
     return None
+
+
+def _values(entry: ZooModel) -> tuple[str, str]:
+    """Return the values of a config key that select an encoder's weights."""
+    return entry.name, RELEASED if entry.url else TOYWORLD
 
 
 def random_seed(weights: str) -> int | None:
@@ -111,29 +134,3 @@ def random_seed(weights: str) -> int | None:
     if seed and not seed.isdigit():
         raise ConfigError(f"Weights {weights!r}: the part after 'random:' must be a whole number.")
     return int(seed or 0)
-
-
-def _local_file(entry: Pretrained) -> Path:
-    if not entry.sha256:
-        return PACKAGE / entry.location
-    import torch  # slow import, not needed by command lines that only list the names
-
-    file = Path(torch.hub.get_dir()) / "checkpoints" / entry.location.rsplit("/", 1)[-1]
-    if not file.is_file():
-        _download(entry, file)
-    return file
-
-
-def _download(entry: Pretrained, file: Path) -> None:
-    import torch
-
-    url = entry.location
-    logger.info("Downloading %s to %s.", url, file)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        torch.hub.download_url_to_file(url, str(file), hash_prefix=entry.sha256)
-    except (OSError, RuntimeError) as error:
-        raise CheckpointError(
-            f"The weights {url} cannot be downloaded ({error}): download the file on another machine and set "
-            f"{entry.key} to its path, or to 'random' for an untrained encoder."
-        ) from error

@@ -1,12 +1,21 @@
-"""Released weights of the model zoo: ``models.yaml`` as typed values."""
+"""Weights of the model zoo: ``models.yaml`` as typed values, and the files on this machine."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from importlib import resources
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
 
+from frozenseg.downloads.cache_folder import cache_folder, torch_hub_folder
+from frozenseg.downloads.remote_file import RemoteFile, download_once
+from frozenseg.errors import ConfigError, did_you_mean
+
+PACKAGE = Path(__file__).parents[2]
+MODEL_WEIGHTS = "MODEL.WEIGHTS"
+UNLICENSED = "none published"
+CONSENT_FLAG = "--accept-no-licence"
 TASKS = {"PQ": "panoptic_seg", "AP": "segm", "APr": "segm", "mIoU": "sem_seg", "fwIoU": "sem_seg"}
 
 
@@ -50,32 +59,114 @@ class ZooScore(NamedTuple):
 
 
 class ZooModel(NamedTuple):
-    """A released model.
+    """Weights with a name: a trained model or a frozen encoder.
 
     Attributes:
         name: of the weights.
         title: for tables.
-        config: name of the shipped config.
-        url: page of the checkpoint.
-        licence: of the checkpoint, as its authors state it.
+        licence: of the weights, as their authors state it.
         trained_on: training data.
-        selection: rule by which the authors chose the checkpoint.
+        file: name in the cache, or path in the package.
+        url: page or direct link; empty for weights in the package.
+        sha256: first digits of the published hash; empty if none is published.
+        size: published size in bytes; 0 if none is published.
+        key: config key that takes the weights.
+        architecture: encoder that the weights fit; empty for a trained model, which has a config.
+        config: name of the shipped config of a trained model; empty for an encoder.
+        selection: rule by which the authors chose the checkpoint; empty for an encoder.
+        card: file in the package that describes training and scores; empty for released weights.
         scores: published scores.
     """
 
     name: str
     title: str
-    config: str
-    url: str
     licence: str
     trained_on: str
-    selection: str
-    scores: tuple[ZooScore, ...]
+    file: str
+    url: str = ""
+    sha256: str = ""
+    size: int = 0
+    key: str = MODEL_WEIGHTS
+    architecture: str = ""
+    config: str = ""
+    selection: str = ""
+    card: str = ""
+    scores: tuple[ZooScore, ...] = ()
+
+    @property
+    def needs_consent(self) -> bool:
+        """True if no licence is published: a user decides before the download."""
+        return self.licence == UNLICENSED
+
+    @property
+    def is_trained_model(self) -> bool:
+        """True for a model with its decoder, False for a frozen encoder."""
+        return self.key == MODEL_WEIGHTS
+
+    def check_commands(self) -> list[str]:
+        """Return the commands that compare these weights with their published scores, one for each benchmark."""
+        rows = dict.fromkeys((score.benchmark, score.sam_masks) for score in self.scores)
+        configs = [f"published/{self.name}/{benchmark}{'_sam_masks' * masks}" for benchmark, masks in rows]
+        return [f"frozenseg eval --config-file {config} --weights {self.name}" for config in configs]
 
 
 def zoo_models() -> tuple[ZooModel, ...]:
     """Return the released models, in the order of the table."""
-    return tuple(ZooModel(**{**entry, "scores": tuple(_scores(entry["scores"]))}) for entry in _read_table()["models"])
+    return _section("models")
+
+
+@cache
+def zoo_weights() -> tuple[ZooModel, ...]:
+    """Return all weights with a name: those in the package, released models, frozen encoders."""
+    return _section("packaged") + _section("models") + _section("encoders")
+
+
+def zoo_entry(name: str) -> ZooModel:
+    """Return the weights of a name.
+
+    Raises:
+        ConfigError: unknown name; the message has the nearest ones.
+    """
+    entries = {entry.name: entry for entry in zoo_weights()}
+    if name not in entries:
+        hint = did_you_mean(str(name), entries)
+        raise ConfigError(f"There are no weights named {name!r}.{hint} Available: {', '.join(entries)}.")
+    return entries[name]
+
+
+def local_weights(entry: ZooModel) -> Path | None:
+    """Return the file of weights if it is on this machine: in the package, in the cache or in torch hub's folder."""
+    if not entry.url:
+        return PACKAGE / entry.file
+    candidates = (cached_path(entry), torch_hub_folder() / entry.file)
+    return next((path for path in candidates if path.is_file()), None)
+
+
+def cached_path(entry: ZooModel) -> Path:
+    """Return the path in the cache of weights that are downloaded."""
+    return cache_folder() / "weights" / entry.file
+
+
+def download_weights(entry: ZooModel, consent: bool = False) -> Path:
+    """Return the file of weights, downloaded once if it is not on this machine.
+
+    Args:
+        entry: from :func:`zoo_entry`.
+        consent: True if the user accepts that no licence is published.
+
+    Raises:
+        ConfigError: no licence is published, and the user has not consented.
+        DownloadError: the download fails.
+    """
+    if (file := local_weights(entry)) is not None:
+        return file
+    if entry.needs_consent and not consent:
+        raise ConfigError(
+            f"{entry.title} has no published licence, so {entry.name} is not downloaded without your consent: run "
+            f"'frozenseg models download {entry.name} {CONSENT_FLAG}', or ask the authors and save the file from "
+            f"{entry.url} as {cached_path(entry)}."
+        )
+    return download_once(RemoteFile(entry.url, cached_path(entry), entry.sha256))
 
 
 def zoo_benchmarks() -> dict[str, ZooBenchmark]:
@@ -83,7 +174,13 @@ def zoo_benchmarks() -> dict[str, ZooBenchmark]:
     return {name: ZooBenchmark(name, **entry) for name, entry in _read_table()["benchmarks"].items()}
 
 
-def _scores(groups: list[dict[str, Any]]) -> Iterator[ZooScore]:
+def _section(name: str) -> tuple[ZooModel, ...]:
+    return tuple(
+        ZooModel(**{**entry, "scores": tuple(_scores(entry.get("scores", ())))}) for entry in _read_table()[name]
+    )
+
+
+def _scores(groups: Sequence[dict[str, Any]]) -> Iterator[ZooScore]:
     for group in groups:
         origin = group["tolerance"], group["source"], group.get("sam_masks", False)
         for benchmark, metrics in group["benchmarks"].items():

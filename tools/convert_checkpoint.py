@@ -16,122 +16,15 @@ Examples:
 The model of the config is built and the weights are loaded into it, so every written tensor fits the config.
 """
 
-import argparse
-import hashlib
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
 
-from frozenseg.cli.command_line import docstring_parser, run_script
-from frozenseg.errors import ConfigError
-from frozenseg.output_paths import require_file
-
-FORMS = {
-    "slim": "trained weights, config and vocabulary, .safetensors",
-    "checkpoint": "the same in the format that training writes, .pth",
-    "released": "all weights in fp32 with CLIP and SAM, the format of the FC-CLIP and FrozenSeg releases, .pth",
-}
-SAFETENSORS = ".safetensors"
-BLOCK = 1 << 20  # bytes read at a time for the hash
-
-
-def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    """Read the command line."""
-    parser = docstring_parser(__doc__)
-    parser.add_argument("--input", type=Path, required=True, help="weights: .pth, .pth.tar, .pkl or .safetensors")
-    parser.add_argument("--output", type=Path, required=True, help="file to write")
-    parser.add_argument("--config-file", type=Path, required=True, help="YAML file of the model")
-    forms = "; ".join(f"{name}: {content}" for name, content in FORMS.items())
-    parser.add_argument("--to", choices=FORMS, default="slim", help=f"{forms} (default: slim)")
-    parser.add_argument("--force", action="store_true", help="replace the output file if it exists")
-    parser.add_argument(
-        "--allow-partial",
-        action="store_true",
-        help="load the weights that fit; the others stay untrained, also in the output",
-    )
-    parser.add_argument(
-        "options", nargs="*", metavar="KEY VALUE", help="config overrides, such as MODEL.SAM_WEIGHTS sam_vit_b.pth"
-    )
-    return parser.parse_intermixed_args(argv)
+from frozenseg.cli.command_line import run_with_arguments
+from frozenseg.cli.verbs import convert
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the script and return the exit code."""
-    arguments = parse_arguments(argv)
-    return run_script(lambda: check_convert_write(arguments))
-
-
-def check_convert_write(arguments: argparse.Namespace) -> None:
-    """Check the output path, convert the weights, write them and print a summary."""
-    check(arguments)
-    print(write(arguments.output, convert(arguments)))
-
-
-def check(arguments: argparse.Namespace) -> None:
-    """Check that the output can be written, before the model is built.
-
-    Raises:
-        ConfigError: The output exists, its extension does not fit ``--to``, or it cannot be written.
-    """
-    path = arguments.output
-    if (path.suffix == SAFETENSORS) != (arguments.to == "slim"):
-        raise ConfigError(f"--output {path} does not fit --to {arguments.to}: {FORMS[arguments.to]}.")
-    if path.exists() and not arguments.force:
-        raise ConfigError(f"--output {path} exists: choose another name, or give --force to replace it.")
-    require_file(path, "--output")
-
-
-def convert(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Load the input into the model of the config; returns the content of the output file."""
-    from frozenseg.config import load_config
-    from frozenseg.data.run_vocabulary import build_vocabulary
-    from frozenseg.log import setup_logging
-    from frozenseg.modeling.build import build_model
-    from frozenseg.modeling.checkpoint_file import read_checkpoint, trained_vocabulary
-    from frozenseg.modeling.load_weights import checkpoint_content, load_checkpoint
-    from frozenseg.modeling.weights_layout import adopt_layout
-
-    setup_logging()
-    cfg = load_config(arguments.config_file, arguments.options)
-    checkpoint = read_checkpoint(arguments.input)
-    vocabulary = trained_vocabulary(checkpoint)
-    if vocabulary is None and not cfg.DATASETS.TRAIN:
-        raise ConfigError(
-            f"{arguments.input} contains no training vocabulary: name the training data set with DATASETS.TRAIN."
-        )
-    cfg = adopt_layout(cfg, checkpoint["model"], arguments.input)
-    model = build_model(cfg, vocabulary or build_vocabulary(cfg, cfg.DATASETS.TRAIN[0]))
-    load_checkpoint(
-        model,
-        checkpoint,
-        arguments.input,
-        allow_partial=arguments.allow_partial,
-        how_to_allow="pass --allow-partial",
-    )
-    if arguments.to == "released":
-        return {"model": in_fp32(model.state_dict())}
-    return checkpoint_content(model, model.frozen_hashes(), cfg.dump())
-
-
-def in_fp32(state: dict[str, Any]) -> dict[str, Any]:
-    """Return a state dict with all floating-point tensors in float32."""
-    return {name: value.float() if value.is_floating_point() else value for name, value in state.items()}
-
-
-def write(path: Path, content: dict[str, Any]) -> str:
-    """Write the file atomically; returns a line with its size and hash."""
-    from frozenseg.modeling.checkpoint_file import write_checkpoint
-
-    write_checkpoint(path, content)
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(BLOCK):
-            digest.update(block)
-    count = sum(value.numel() for value in content["model"].values())
-    megabytes = path.stat().st_size / 1e6
-    return (
-        f"{path}: {len(content['model'])} tensors, {count:,} numbers, {megabytes:.1f} MB, sha256 {digest.hexdigest()}"
-    )
+    return run_with_arguments(convert, argv, __doc__)
 
 
 if __name__ == "__main__":

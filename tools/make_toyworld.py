@@ -9,14 +9,12 @@ read it from the folder in the environment variable DETECTRON2_DATASETS (default
 
 import argparse
 import os
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from frozenseg.cli.command_line import bounded_number, docstring_parser, run_script
+from frozenseg.cli.toyworld_data import make_toyworld
 from frozenseg.config.bounds import whole
-from frozenseg.output_paths import require_folder
-from frozenseg.toyworld.export import Recipe, export_world
 
 
 def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -42,32 +40,10 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def make_toyworld(arguments: argparse.Namespace) -> Path:
-    """Write the three splits and the preview image; returns their folder."""
-    root = arguments.root
-    folder = root if root.name == "toyworld" else root / "toyworld"
-    counts = {"train": arguments.train, "val_seen": arguments.val, "val_unseen": arguments.val}
-    recipes = [Recipe(split, arguments.seed, count, arguments.size, arguments.size) for split, count in counts.items()]
-    folder = require_folder(folder, "--root")
-    export_world(folder, recipes, arguments.workers)
-    return folder
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the script and return the exit code."""
     arguments = parse_arguments(argv)
-    return run_script(lambda: make_and_report(arguments))
-
-
-def make_and_report(arguments: argparse.Namespace) -> None:
-    """Generate ToyWorld and print what was written."""
-    started = time.perf_counter()
-    folder = make_toyworld(arguments)
-    print(
-        f"ToyWorld: {arguments.train} train, {arguments.val} val_seen, {arguments.val} val_unseen images of "
-        f"{arguments.size}×{arguments.size} pixels in {folder} ({time.perf_counter() - started:.0f} s); "
-        f"preview: {folder / 'preview.png'}"
-    )
+    return run_script(lambda: make_toyworld(arguments))
 
 
 if __name__ == "__main__":

@@ -11,10 +11,10 @@ Example:
 import argparse
 import math
 import sys
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, NoReturn, Protocol
 
-from frozenseg.errors import FrozenSegError
+from frozenseg.errors import FrozenSegError, did_you_mean
 
 if TYPE_CHECKING:
     from frozenseg.config.bounds import Numbers
@@ -22,15 +22,57 @@ if TYPE_CHECKING:
 USER_ERROR, INTERRUPTED = 2, 130  # exit codes
 
 
-def docstring_parser(docstring: str | None) -> argparse.ArgumentParser:
+class Verb(Protocol):
+    """Interface of a module with a command line: a script or a verb of the command ``frozenseg``."""
+
+    __doc__: str | None
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Add the flags to a parser."""
+
+    def run(self, arguments: argparse.Namespace) -> int | None:
+        """Do the work; returns an exit code, or None for 0."""
+
+
+class OneSentenceParser(argparse.ArgumentParser):
+    """Parser that reports a mistake in one sentence, with the nearest flags, and exits with code 2."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print the message of :mod:`argparse` as a sentence, without the usage, and exit."""
+        flags = [flag for action in self._actions for flag in action.option_strings]
+        unknown = message.partition("unrecognized arguments: ")[2].split(" ")[0]
+        hint = did_you_mean(unknown, flags) if unknown.startswith("-") else ""
+        self.exit(USER_ERROR, f"error: {message}.{hint} `{self.prog} --help` explains all arguments.\n")
+
+
+def docstring_parser(docstring: str | None, program: str | None = None) -> argparse.ArgumentParser:
     """Return a parser that prints a script's docstring as its ``--help``.
 
     Args:
         docstring: ``__doc__`` of the script. The first paragraph is printed above the flags, the rest (examples) below.
+        program: name of the program in messages; None for the name of the script.
     """
     description, _, epilog = (docstring or "").partition("\n\n")
     formatter = argparse.RawDescriptionHelpFormatter
-    return argparse.ArgumentParser(description=description, epilog=epilog, formatter_class=formatter)
+    return OneSentenceParser(prog=program, description=description, epilog=epilog, formatter_class=formatter)
+
+
+def run_with_arguments(
+    verb: Verb, argv: Sequence[str] | None, docstring: str | None = None, program: str | None = None
+) -> int:
+    """Parse a command line and run it; returns the exit code.
+
+    Args:
+        verb: module with the flags and the work.
+        argv: arguments; None for those of this process. Flags may come before and after ``KEY VALUE`` pairs.
+        docstring: text of ``--help``; None for that of the module.
+        program: see :func:`docstring_parser`.
+    """
+    parser = docstring_parser(docstring or verb.__doc__, program)
+    verb.add_arguments(parser)
+    arguments = parser.parse_intermixed_args(argv)
+    hint: str = getattr(verb, "INTERRUPTED_HINT", "interrupted")
+    return run_script(lambda: verb.run(arguments), hint)
 
 
 def bounded_number(bounds: "Numbers") -> Callable[[str], float]:

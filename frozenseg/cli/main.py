@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 
 from frozenseg import __version__
-from frozenseg.cli.command_line import docstring_parser, run_script
+from frozenseg.cli.command_line import run_script, run_with_arguments
 from frozenseg.cli.verb_table import load_verb, verb_summaries
 
 USAGE = "frozenseg VERB …"
@@ -36,7 +36,8 @@ def _answer(line: list[str]) -> int:
         return _print(help_text())
     if line[0] == "--version":
         return _print(f"frozenseg {__version__}\n")
-    return run_script(lambda: run_verb(*line))
+    name, *rest = line
+    return run_script(lambda: run_with_arguments(load_verb(name), rest, program=f"frozenseg {name}"))
 
 
 def help_text() -> str:
@@ -45,25 +46,6 @@ def help_text() -> str:
     width = max(map(len, summaries))
     table = "\n".join(f"  {name:{width}}  {summary}" for name, summary in summaries.items())
     return f"usage: {USAGE}\n\n{INTRODUCTION}\n\nverbs:\n{table}\n\n{EXAMPLES_OF_VERBS}\n"
-
-
-def run_verb(name: str, *line: str) -> int:
-    """Parse the arguments of a verb and run it; returns the exit code.
-
-    Args:
-        name: of the verb.
-        line: its arguments; flags may come before and after ``KEY VALUE`` pairs.
-
-    Raises:
-        FrozenSegError: a mistake that the user can correct.
-    """
-    verb = load_verb(name)
-    parser = docstring_parser(verb.__doc__)
-    parser.prog = f"frozenseg {name}"
-    verb.add_arguments(parser)
-    arguments = parser.parse_intermixed_args(line)
-    hint = getattr(verb, "INTERRUPTED_HINT", "interrupted")
-    return run_script(lambda: verb.run(arguments), hint)
 
 
 def _print(text: str) -> int:

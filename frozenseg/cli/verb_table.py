@@ -1,27 +1,15 @@
 """Table of the verbs: their names and summaries, read from the files of ``verbs`` without importing them."""
 
-import argparse
 import ast
 import importlib
 import pkgutil
 from functools import cache
 from pathlib import Path
-from typing import Protocol, cast
+from typing import cast
 
 from frozenseg.cli import verbs
+from frozenseg.cli.command_line import Verb
 from frozenseg.errors import ConfigError, did_you_mean
-
-
-class Verb(Protocol):
-    """Interface of a module in ``verbs``."""
-
-    __doc__: str | None
-
-    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        """Add the flags of the verb to its parser."""
-
-    def run(self, arguments: argparse.Namespace) -> int | None:
-        """Do the work; returns an exit code, or None for 0."""
 
 
 @cache

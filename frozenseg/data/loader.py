@@ -313,7 +313,7 @@ def _refuse_without_instances(parts: Sequence[OpenedDataset]) -> None:
         raise DataError(
             f"No image is left to train on: none of the {images} images of {names} has an object with a mask that is "
             "not a crowd, and DATALOADER.FILTER_EMPTY_ANNOTATIONS leaves such images out. Check the annotations with "
-            "tools/validate_data.py, or set DATALOADER.FILTER_EMPTY_ANNOTATIONS False."
+            "`frozenseg validate`, or set DATALOADER.FILTER_EMPTY_ANNOTATIONS False."
         )
 
 

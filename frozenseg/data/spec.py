@@ -102,7 +102,7 @@ class DatasetSpec:
 
 def prepare_with(converter: str) -> str:
     """Return the ``prepare_command`` of a data set with a converter in ``frozenseg.data.prepare``."""
-    return f"get the raw files and run `python datasets/prepare.py {converter} --root {{root}}`"
+    return f"get the raw files and run `frozenseg prepare {converter} --root {{root}}`"
 
 
 def read_categories(file_name: str) -> tuple[CategoryRow, ...]:

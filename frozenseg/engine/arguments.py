@@ -71,13 +71,25 @@ def argument_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description=_DESCRIPTION, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--config-file", required=True, metavar="FILE", help="YAML config, for example from configs/")
+    parser.add_argument("--eval-only", action="store_true", help="evaluate on DATASETS.TEST instead of training")
+    add_run_arguments(parser)
+    return parser
+
+
+def add_run_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of a training or an evaluation, all but the choice between them (``eval_only``)."""
+    parser.add_argument(
+        "--config-file",
+        "--config",
+        required=True,
+        metavar="FILE",
+        help="YAML config, or the name of a shipped one, such as toyworld/frozenseg_tiny",
+    )
     parser.add_argument(
         "--resume",
         action="store_true",
         help="resume the run in OUTPUT_DIR: training from its last checkpoint, or an interrupted evaluation",
     )
-    parser.add_argument("--eval-only", action="store_true", help="evaluate on DATASETS.TEST instead of training")
     parser.add_argument(
         "--weights",
         metavar="FILE",
@@ -106,7 +118,6 @@ def argument_parser() -> argparse.ArgumentParser:
     parser.add_argument("--print-config", action="store_true", help="print the resolved config with comments, and exit")
     _add_processes(parser)
     parser.add_argument("opts", nargs="*", metavar="KEY VALUE", help="config keys to override, such as SEED 1")
-    return parser
 
 
 def _add_damaged_data(parser: argparse.ArgumentParser) -> None:

@@ -303,7 +303,7 @@ def test_missing_data_tell_how_to_make_them(
     monkeypatch.setenv("DETECTRON2_DATASETS", str(tmp_path / "nowhere"))
     assert train_net("OUTPUT_DIR", tmp_path / "run") == 2
     errors = capsys.readouterr().err
-    assert "tools/make_toyworld.py" in errors
+    assert "frozenseg prepare toyworld" in errors
     assert "million parameters" not in errors  # told before the model is built
 
 

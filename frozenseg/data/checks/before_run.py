@@ -34,7 +34,7 @@ def check_samples(datasets: Iterable[OpenedDataset], skip_bad: bool = False) -> 
         if problems and not skip_bad:
             raise DataError(
                 f"{problems[0]} Of {len(sample)} images of {dataset.name} that were checked, {len(problems)} have a "
-                f"problem. `python tools/validate_data.py {shlex.quote(dataset.name)}` checks all images; --skip-bad "
+                f"problem. `frozenseg validate {shlex.quote(dataset.name)}` checks all images; --skip-bad "
                 "runs without the damaged ones."
             )
 

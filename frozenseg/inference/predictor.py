@@ -29,6 +29,7 @@ from frozenseg.modeling.checkpoint_file import read_checkpoint, trained_vocabula
 from frozenseg.modeling.inference_settings import InferenceSettings
 from frozenseg.modeling.load_weights import load_checkpoint
 from frozenseg.modeling.meta_arch.base import MaskClassifier
+from frozenseg.modeling.postprocess.instance import DISTINCT_OBJECTS, InstanceRule
 from frozenseg.modeling.weights_layout import adopt_layout
 from frozenseg.structures.image_list import ImageSize, padded_size
 from frozenseg.structures.output_kinds import OUTPUT_KINDS, switch_of
@@ -57,10 +58,17 @@ class Segmenter:
     Args:
         model: a trained model; it is switched to eval mode, and to labels instead of scores as semantic output.
         resize: brings images to the model's test size.
+        instance_rule: choice among the instances.
     """
 
-    def __init__(self, model: MaskClassifier, resize: ShortestEdge) -> None:
+    def __init__(
+        self,
+        model: MaskClassifier,
+        resize: ShortestEdge,
+        instance_rule: InstanceRule = DISTINCT_OBJECTS,
+    ) -> None:
         self.model = model.eval()
+        self.instance_rule = instance_rule
         self.model.return_labels()
         self.resize = resize
 
@@ -130,7 +138,8 @@ class Segmenter:
             load_checkpoint(model, checkpoint, weights, allow_partial=cfg.MODEL.ALLOW_PARTIAL_WEIGHTS)
         else:
             logger.warning("No weights: the model is untrained and its masks are meaningless.")
-        return cls(model.to(target), ShortestEdge(cfg.INPUT.MIN_SIZE_TEST, cfg.INPUT.MAX_SIZE_TEST))
+        resize = ShortestEdge(cfg.INPUT.MIN_SIZE_TEST, cfg.INPUT.MAX_SIZE_TEST)
+        return cls(model.to(target), resize, InstanceRule.from_config(cfg))
 
     @overload
     def __call__(
@@ -281,6 +290,8 @@ class Segmenter:
     def settings(self, vocabulary: Vocabulary, sam_masks: bool = True) -> InferenceSettings:
         """Return the inference settings of a call; see :meth:`__call__`."""
         settings = self.model.settings_for(vocabulary)
+        postprocessor = replace(settings.postprocessor, instance_rule=self.instance_rule)
+        settings = replace(settings, postprocessor=postprocessor)
         if sam_masks:
             return settings
         return replace(settings, ensemble=settings.ensemble._replace(proposals=None))

@@ -159,6 +159,7 @@ def test_a_cycle_is_noticed() -> None:
 # they import what a folder holds, a public name, or an optional package: names as data, not a way around an import
 SCANNERS = {"frozenseg", "frozenseg.registry", "frozenseg.data.catalog", "frozenseg.data.prepare.converter"}
 SCANNERS |= {"frozenseg.evaluation.official_packages", "frozenseg.cli.verb_table"}
+SCANNERS |= {"frozenseg.inference.formats.registry"}
 
 
 def test_no_module_of_the_package_is_imported_by_a_string() -> None:

@@ -53,7 +53,10 @@ NO_LONGER_COUNTED_FOR_RESULTS = {
 
 
 def test_keys_that_a_resumed_run_may_change() -> None:
-    assert names_with_role("start", "cost", "output") == MAY_DIFFER | NO_LONGER_REPORTED_ON_RESUME.keys()
+    of_the_segmenter = {name for name in NAMES if name.startswith("PREDICT.")}
+    assert names_with_role("start", "cost", "output") - of_the_segmenter == (
+        MAY_DIFFER | NO_LONGER_REPORTED_ON_RESUME.keys()
+    )
     assert not MAY_DIFFER & NO_LONGER_REPORTED_ON_RESUME.keys()
 
 

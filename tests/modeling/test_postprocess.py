@@ -12,7 +12,7 @@ from frozenseg.modeling.ensemble.mask_proposals import ClassifiedProposals
 from frozenseg.modeling.layers import row_strips
 from frozenseg.modeling.postprocess import restore_size as restoring
 from frozenseg.modeling.postprocess.chunked_masks import MaskCandidates
-from frozenseg.modeling.postprocess.instance import instance_inference
+from frozenseg.modeling.postprocess.instance import DISTINCT_OBJECTS, InstanceRule, instance_inference
 from frozenseg.modeling.postprocess.panoptic import panoptic_inference
 from frozenseg.modeling.postprocess.postprocessor import Postprocessor
 from frozenseg.modeling.postprocess.restore_size import LazilyRestoredMasks, restore_size
@@ -118,6 +118,47 @@ def test_pixels_below_one_half_belong_to_no_segment() -> None:
         MaskCandidates(says(0), torch.stack([row(IN, IN, IN, IN, -0.1)])), (THING, STUFF), 0.0, 0.8
     )
     assert ids.tolist() == [[1, 1, 1, 1, 0]]
+
+
+def test_instances_for_people_are_one_class_a_query_sorted_and_not_empty() -> None:
+    logits = torch.tensor([[0.3, 0.4, 0.3], [0.6, 0.3, 0.1], [0.9, 0.05, 0.05], [0.5, 0.3, 0.2]]).log()
+    masks = torch.stack(
+        [row(IN, IN, OUT, OUT), row(OUT, OUT, IN, OUT), row(OUT, OUT, OUT, OUT), row(OUT, OUT, OUT, 1.0)]
+    )
+    candidates = MaskCandidates(logits, masks)
+    assert len(instance_inference(candidates, 100, None)) == 8
+    instances = instance_inference(candidates, 100, None, DISTINCT_OBJECTS)
+    assert instances.pred_classes.tolist() == [0, 1, 0]
+    certain = torch.tensor(1.0).sigmoid().item()
+    assert instances.scores.tolist() == pytest.approx([0.6, 0.4, 0.5 * certain], abs=1e-3)
+    assert instances.pred_masks.flatten(1).int().tolist() == [[0, 0, 1, 0], [1, 1, 0, 0], [0, 0, 0, 1]]
+    strict = replace(DISTINCT_OBJECTS, min_score=0.39)
+    assert instance_inference(candidates, 100, None, strict).pred_classes.tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("at_once", [1, 10**9])
+@pytest.mark.parametrize(("threshold", "kept"), [(0.7, [0, 2]), (0.75, [0, 1, 2]), (1.0, [0, 1, 2])])
+def test_mask_nms_drops_the_weaker_of_two_masks_of_any_class(
+    threshold: float, kept: list[int], at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(row_strips, "VALUES_PER_STRIP", at_once)
+    masks = torch.stack(
+        [row(IN, IN, IN, IN, OUT, OUT), row(OUT, IN, IN, IN, OUT, OUT), row(OUT, OUT, OUT, IN, IN, IN)]
+    ).reshape(3, 2, 3)  # IoU of the first two: 3 / 4
+    logits = torch.tensor([[0.9, 0.05, 0.05], [0.1, 0.8, 0.1], [0.7, 0.2, 0.1]]).log()
+    rule = replace(DISTINCT_OBJECTS, mask_nms=threshold)
+    instances = instance_inference(MaskCandidates(logits, masks), 100, None, rule)
+    assert instances.pred_classes.tolist() == [[0, 1, 0][query] for query in kept]
+
+
+def test_a_query_of_a_stuff_class_is_no_instance_for_people() -> None:
+    candidates = MaskCandidates(torch.tensor([[0.4, 0.6, 0.0]]).log(), torch.stack([row(IN, IN)]))
+    assert len(instance_inference(candidates, 100, (THING, STUFF))) == 1
+    assert len(instance_inference(candidates, 100, (THING, STUFF), DISTINCT_OBJECTS)) == 0
+
+
+def test_the_rule_for_people_has_the_defaults_of_the_config() -> None:
+    assert InstanceRule.from_config(tiny_config("FCCLIP")) == DISTINCT_OBJECTS
 
 
 def test_instance_scores_are_class_times_mask_certainty() -> None:

@@ -12,7 +12,7 @@ from frozenseg.config import CfgNode
 from frozenseg.errors import ConfigError
 from frozenseg.modeling.ensemble.mask_proposals import ProposalVotes
 from frozenseg.modeling.postprocess.chunked_masks import MaskCandidates
-from frozenseg.modeling.postprocess.instance import instance_inference
+from frozenseg.modeling.postprocess.instance import PUBLISHED_RULE, InstanceRule, instance_inference
 from frozenseg.modeling.postprocess.panoptic import panoptic_inference
 from frozenseg.modeling.postprocess.restore_size import RestoredMasks, restore_masks, restore_size
 from frozenseg.modeling.postprocess.semantic import add_proposal_votes, semantic_inference, semantic_labels
@@ -40,6 +40,7 @@ class Postprocessor:
             output is requested.
         proposals_in_panoptic: SAM proposals of unseen classes compete for pixels of the panoptic map.
         proposals_in_instances: SAM proposals of unseen classes compete as instances.
+        instance_rule: choice among the instances.
     """
 
     semantic: bool = True
@@ -54,6 +55,7 @@ class Postprocessor:
     instances_of_stuff: bool | None = None
     proposals_in_panoptic: bool = False
     proposals_in_instances: bool = False
+    instance_rule: InstanceRule = PUBLISHED_RULE
 
     @classmethod
     def from_config(cls, cfg: CfgNode) -> "Postprocessor":
@@ -149,7 +151,7 @@ class Postprocessor:
         if self.instance:
             candidates = all_candidates if self.proposals_in_instances else queries
             output[OUTPUT_FIELDS["instance"]] = instance_inference(
-                candidates, self.detections, None if self._keeps_stuff else isthing
+                candidates, self.detections, None if self._keeps_stuff else isthing, self.instance_rule
             )
         if self.recall:
             all_queries = torch.arange(len(logits), device=logits.device)

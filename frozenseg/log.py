@@ -70,8 +70,24 @@ def progress(items: Iterable[Item], description: str, total: int | None = None, 
     Yields:
         The items.
     """
-    interval = 0.1 if sys.stderr.isatty() else 15.0
-    yield from tqdm(items, desc=description, total=total, disable=quiet, mininterval=interval, dynamic_ncols=True)
+    yield from tqdm(
+        items, desc=description, total=total, disable=quiet, mininterval=_redraw_interval(), dynamic_ncols=True
+    )
+
+
+def progress_bar(description: str, total: int, unit: str) -> tqdm:
+    """Return a progress bar like that of :func:`progress`, which the caller updates and closes.
+
+    Args:
+        description: short description of the work.
+        total: number of items.
+        unit: name of an item, for the rate.
+    """
+    return tqdm(desc=description, total=total, unit=f" {unit}", mininterval=_redraw_interval(), dynamic_ncols=True)
+
+
+def _redraw_interval() -> float:
+    return 0.1 if sys.stderr.isatty() else 15.0
 
 
 class _LogFile(logging.FileHandler):

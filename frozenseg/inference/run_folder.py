@@ -51,7 +51,7 @@ class RunFolder:
         Raises:
             ConfigError: the folder has a run with other settings, or cannot be written.
         """
-        current = json.loads(json.dumps({"form": FORM, **settings}))
+        current = _as_json(settings)
         try:
             if overwrite and self._records.is_dir():
                 shutil.rmtree(self._records)
@@ -63,6 +63,13 @@ class RunFolder:
             raise ConfigError(
                 f"{self.flag} {self.folder} cannot be written ({error.strerror or error}): choose another folder."
             ) from error
+
+    def has(self, settings: Mapping[str, Any]) -> bool:
+        """Return True if the folder has a run with the same settings."""
+        try:
+            return self._settings_file.is_file() and self._read_settings() == _as_json(settings)
+        except ConfigError:
+            return False
 
     def record(self, name: str, version: str) -> Record | None:
         """Return the record of a finished image; None if it has none, or one of another version of the image.
@@ -121,6 +128,12 @@ class RunFolder:
                 f"{self.flag} {self.folder} has the results of another run ({differences}): choose another "
                 f"{self.flag}, or give --overwrite to do all images again."
             )
+
+
+def _as_json(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings as they are read from a file."""
+    content: dict[str, Any] = json.loads(json.dumps({"form": FORM, **settings}))
+    return content
 
 
 def _shown(value: Any) -> str:

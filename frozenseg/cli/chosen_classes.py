@@ -1,0 +1,74 @@
+"""Classes of the command line: names, a file of names, or those of ToyWorld."""
+
+import argparse
+
+from frozenseg.errors import DataError
+from frozenseg.inference.formats.output_format import OutputClasses
+from frozenseg.structures.palette import Colour, vocabulary_colours
+from frozenseg.vocabulary import Vocabulary
+from frozenseg.vocabulary.files import VocabularyLine, read_vocabulary_lines
+from frozenseg.vocabulary.name_checks import warn_of_names
+from frozenseg.vocabulary.names import normal_name
+
+
+def chosen_classes(arguments: argparse.Namespace, is_toyworld: bool) -> OutputClasses:
+    """Return the classes of a command line, with the numbers and colours of a file.
+
+    Args:
+        arguments: of :func:`frozenseg.cli.image_flags.add_class_names`.
+        is_toyworld: True for the model in the package, which has class names of its training world.
+
+    Raises:
+        DataError: no class names, a class is listed twice, or a stuff class is unknown.
+    """
+    stuff = [name.strip() for name in arguments.stuff.split(";") if name.strip()]
+    if arguments.words_file is not None:
+        return _of_file(read_vocabulary_lines(arguments.words_file), stuff, str(arguments.words_file))
+    if arguments.words is not None:
+        return OutputClasses(_without_doubles(Vocabulary.parse(arguments.words, stuff), "--words"))
+    if not is_toyworld:
+        raise DataError('No class names: give them with --words "cat,kitten; dog; grass", or a file with --words-file.')
+    if stuff:
+        raise DataError(f"--stuff {arguments.stuff!r} needs --words or --words-file: the stuff of ToyWorld is known.")
+    return OutputClasses(toyworld_vocabulary())
+
+
+def toyworld_vocabulary() -> Vocabulary:
+    """Return all classes of ToyWorld."""
+    from frozenseg.toyworld.categories import all_categories
+
+    names, isthing = zip(*((category.names, category.isthing) for category in all_categories()), strict=True)
+    return Vocabulary(names, isthing)
+
+
+def _of_file(lines: list[VocabularyLine], stuff: list[str], path: str) -> OutputClasses:
+    warn_of_names([line.names for line in lines], path)
+    stuff += [line.names[0] for line in lines if line.isthing is False]
+    vocabulary = _without_doubles(
+        Vocabulary.from_strings([",".join(line.names) for line in lines], stuff=stuff), f"--words-file {path}"
+    )
+    ids = tuple(line.id for line in lines if line.id is not None)
+    return OutputClasses(vocabulary, ids, _colours(lines, vocabulary))
+
+
+def _colours(lines: list[VocabularyLine], vocabulary: Vocabulary) -> tuple[Colour, ...]:
+    """Return the colours of a file; where it has none, those that the names suggest."""
+    suggested = vocabulary_colours(vocabulary.names)
+    return tuple(line.rgb or colour for line, colour in zip(lines, suggested, strict=True))
+
+
+def _without_doubles(vocabulary: Vocabulary, source: str) -> Vocabulary:
+    """Return a vocabulary whose classes have different first names.
+
+    Raises:
+        DataError: a first name is listed twice.
+    """
+    seen: dict[str, int] = {}
+    for number, name in enumerate(vocabulary.names, start=1):
+        first = seen.setdefault(normal_name(name) or name, number)
+        if first != number:
+            raise DataError(
+                f"{source} lists {name!r} twice, as class {first} and as class {number}: remove one of them, or "
+                "write synonyms of one class as 'cat,kitten'."
+            )
+    return vocabulary

@@ -1,0 +1,112 @@
+"""Job of the verbs that segment images: their inputs and output folder, and a resumable run with a progress bar."""
+
+import argparse
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from frozenseg.cli.model_choice import ModelChoice
+from frozenseg.cli.run_report import SKIPPED_FILE, write_skipped
+from frozenseg.errors import ConfigError, DataError
+from frozenseg.inference.image_inputs import load_image
+from frozenseg.inference.image_run import ImageRun, RunReport
+from frozenseg.inference.run_folder import RunFolder
+from frozenseg.inference.sources.image_list import ImageList, image_list
+from frozenseg.inference.sources.sample_scenes import sample_scenes
+from frozenseg.inference.sources.source_image import PendingImage
+from frozenseg.inference.sources.video import FrameRange
+from frozenseg.log import get_logger, progress_bar
+from frozenseg.output_paths import require_folder
+
+logger = get_logger(__name__)
+CHECKED_IN_ADVANCE = 1000  # images whose headers are read before the model is built
+
+
+def images_of(arguments: argparse.Namespace, model: ModelChoice, output: Path | None) -> ImageList:
+    """Return the images of a command line; scenes of ToyWorld without any, if the model is ToyWorld's.
+
+    Raises:
+        DataError: an input does not exist, has no image, or would have the output in its folder.
+    """
+    frames = FrameRange(int(arguments.frame_step), arguments.start, arguments.end)
+    if not arguments.inputs:
+        if not model.is_toyworld:
+            raise DataError("No input: name an image, a folder, a pattern, a list, a URL or a video.")
+        return sample_scenes()
+    images = image_list(arguments.inputs, frames)
+    if model.is_toyworld:
+        logger.warning("The model is trained on ToyWorld only; choose another one with --weights.")
+    folders = {part.path.resolve().parent for part in images.parts if part.path is not None}
+    if output is not None and output.expanduser().resolve() in folders:
+        raise ConfigError(f"--output {output} is the folder of an input: choose another one, such as {output}/masks.")
+    return images
+
+
+def output_folder(output: Path | None, default: str, settings: Mapping[str, Any], overwrite: bool) -> RunFolder:
+    """Return the folder of a run, opened with its settings.
+
+    Args:
+        output: folder of the command line; None for the default one, or ``default_2`` and so on: the first that is free
+            or has a run with these settings.
+        default: folder without one in the command line.
+        settings: of the run.
+        overwrite: forget finished images.
+
+    Raises:
+        ConfigError: the folder cannot be written, or has a run with other settings.
+    """
+    path, number = output or Path(default), 1
+    while output is None and path.exists() and not RunFolder(path).has(settings):
+        number += 1
+        path = Path(f"{default}_{number}")
+    folder = RunFolder(require_folder(path, "--output"))
+    folder.open(settings, overwrite)
+    return folder
+
+
+def run_with_progress(run: ImageRun, images: ImageList) -> RunReport:
+    """Run over images with a progress bar: images per second and the remaining time."""
+    if not run.skip_bad:
+        refuse_damaged(images)
+    report = RunReport()
+    with progress_bar("segmenting", len(images), "image") as bar:
+        for report in run(images):
+            bar.total = max(len(images) - report.resumed - len(report.skipped), report.done)
+            bar.update(report.done - bar.n)
+    write_skipped(run.folder.folder / SKIPPED_FILE, report.skipped)
+    return report
+
+
+def refuse_damaged(images: ImageList) -> None:
+    """Check the headers of the first images, before the model is built.
+
+    Raises:
+        DataError: a file is no image.
+    """
+    files = [part.path for part in images.parts if isinstance(part, PendingImage) and part.path is not None]
+    for path in files[:CHECKED_IN_ADVANCE]:
+        try:
+            with Image.open(path):
+                pass
+        except Exception:  # noqa: BLE001 (decoders raise errors of any kind; decoding names the file)
+            try:
+                load_image(path)
+            except DataError as error:
+                raise DataError(f"{str(error).rstrip('.')}; or leave such images out with --skip-bad.") from error
+
+
+def named_write_failure(work: Callable[[], Any], folder: Path) -> Any:
+    """Return the result of writing files; a failure names their folder.
+
+    Raises:
+        ConfigError: the files cannot be written.
+    """
+    try:
+        return work()
+    except OSError as error:
+        raise ConfigError(
+            f"The results cannot be written to {folder} ({error.strerror or error}): free some space, then repeat the "
+            "command; finished images are kept."
+        ) from error

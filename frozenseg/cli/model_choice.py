@@ -1,0 +1,99 @@
+"""Model of the verbs that segment images: chosen by the command line, built at the first image."""
+
+import argparse
+import hashlib
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from frozenseg.device import pick_device
+from frozenseg.errors import ConfigError
+from frozenseg.inference.formats.output_format import OutputClasses
+from frozenseg.inference.predictor import Segmenter
+from frozenseg.inference.result import Result
+from frozenseg.modeling.pretrained import TOYWORLD, weights_file
+from frozenseg.structures.output_kinds import OutputKind
+
+
+@dataclass(frozen=True)
+class ModelChoice:
+    """Model of a command line.
+
+    Attributes:
+        config: name or file; None for the config that belongs to the weights.
+        weights: name or file; None for those of the config.
+        device: see :func:`frozenseg.device.pick_device`.
+        options: ``[KEY, VALUE, …]`` that override the config.
+    """
+
+    config: str | None
+    weights: str | None
+    device: str
+    options: tuple[str, ...]
+
+    @classmethod
+    def of_arguments(cls, arguments: argparse.Namespace) -> "ModelChoice":
+        """Return the model of a command line; ToyWorld's without weights and config.
+
+        Raises:
+            ConfigError: the device is unknown or not available.
+        """
+        pick_device(arguments.device, "--device")
+        options = [item for pair in arguments.set for item in pair]
+        options += ["TEST.USE_SAM_MASKS", "True"] if arguments.sam_masks else []
+        weights = TOYWORLD if arguments.weights is None and arguments.config is None else arguments.weights
+        return cls(arguments.config, weights, arguments.device, tuple(options))
+
+    @property
+    def is_toyworld(self) -> bool:
+        """True for the model that comes with the package."""
+        return self.weights == TOYWORLD
+
+    def build(self) -> Segmenter:
+        """Build the model and load its weights."""
+        return Segmenter.from_config(self.config, self.weights, self.device, self.options)
+
+    def identity(self) -> dict[str, Any]:
+        """Return the settings that make two models the same, with the hash of the weights."""
+        identity: dict[str, Any] = {"options": list(self.options)}
+        identity |= {"config": self.config} if self.config else {}
+        if self.weights:
+            file = weights_file(self.weights)
+            if not file.is_file():
+                raise ConfigError(f"--weights {self.weights}: there is no such file, and no model of that name.")
+            identity["weights"] = f"{self.weights} (sha256 {_sha256(file)[:16]})"
+        return identity
+
+
+class LateModel:
+    """Segmentation of images by a model that is built at the first image.
+
+    Args:
+        model: the model.
+        classes: of the run.
+        kinds: outputs that are computed.
+    """
+
+    def __init__(self, model: ModelChoice, classes: OutputClasses, kinds: tuple[OutputKind, ...]) -> None:
+        self.model, self.classes, self.kinds = model, classes, kinds
+        self._built = cache(self._build)
+
+    def __call__(self, images: list[Image.Image]) -> list[Result]:
+        """Segment images together."""
+        segmenter, settings = self._built()
+        return segmenter.segment_batch(images, settings, self.kinds)
+
+    def _build(self) -> tuple[Segmenter, Any]:
+        segmenter = self.model.build()
+        return segmenter, segmenter.settings(self.classes.vocabulary)
+
+
+def _sha256(file: Path) -> str:
+    digest = hashlib.sha256()
+    with file.open("rb") as content:
+        while block := content.read(2**20):
+            digest.update(block)
+    return digest.hexdigest()

@@ -1,0 +1,52 @@
+"""Report of a run over images: counts, skipped images with their reasons, and the files to open."""
+
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from frozenseg.atomic import replacing
+from frozenseg.inference.image_run import RunReport
+
+SKIPPED_FILE = "skipped.tsv"
+
+
+def report_text(report: RunReport, files: Mapping[str, list[Path]], folder: Path) -> str:
+    """Return the report for people: counts, and the files to open."""
+    counts = [f"{report.done} {_images(report.done)} segmented"]
+    counts += [f"{report.resumed} finished before"] if report.resumed else []
+    counts += [f"{len(report.skipped)} skipped ({folder / SKIPPED_FILE})"] if report.skipped else []
+    width = max(map(len, files), default=0)
+    rows = [f"  {name:{width}}  {path}" for name, paths in files.items() for path in paths]
+    return "\n".join([f"{', '.join(counts)}; results in {folder}", *rows])
+
+
+def report_json(report: RunReport, files: Mapping[str, list[Path]], folder: Path) -> dict[str, Any]:
+    """Return the report for programs."""
+    return {
+        "output": str(folder),
+        "done": report.done,
+        "finished_before": report.resumed,
+        "skipped": [{"name": name, "reason": reason} for name, reason in report.skipped.items()],
+        "files": {name: [str(path) for path in paths] for name, paths in files.items()},
+    }
+
+
+def print_report(text: str, content: Mapping[str, Any], as_json: bool) -> None:
+    """Print a report to standard output."""
+    sys.stdout.write(f"{json.dumps(content, indent=2, ensure_ascii=False) if as_json else text}\n")
+
+
+def write_skipped(path: Path, skipped: Mapping[str, str]) -> None:
+    """Write the reasons of skipped images; without any, remove those of an earlier call."""
+    if not skipped:
+        path.unlink(missing_ok=True)
+        return
+    rows = "".join(f"{name}\t{' '.join(reason.split())}\n" for name, reason in skipped.items())
+    with replacing(path) as temporary:
+        temporary.write_text(f"image\treason\n{rows}", encoding="utf-8")
+
+
+def _images(count: int) -> str:
+    return "image" if count == 1 else "images"

@@ -1,0 +1,102 @@
+r"""Segment images by class names: masks as drawings and as data.
+
+Examples:
+  without an image: scenes of ToyWorld, by the model in the package
+    frozenseg segment
+
+  an image, by the classes that you name; --stuff are those that cannot be counted:
+    frozenseg segment photo.jpg --words "cat,kitten; dog; grass,lawn" --stuff grass --weights NAME
+
+  a folder with its subfolders, as COCO files and drawings:
+    frozenseg segment photos --words-file classes.txt --format coco-panoptic overlay --output masks --weights NAME
+
+  a video, every tenth frame from 0:30 to 1:00:
+    frozenseg segment clip.mp4 --words "car; road" --stuff road --frame-step 10 --start 0:30 --end 1:00 --weights NAME
+
+  an image from a program, and the report as JSON:
+    curl https://host/photo.jpg | frozenseg segment - --words "cat; dog" --json --weights NAME
+
+`frozenseg models` lists the names of weights. After an interruption, the same command does the remaining images.
+Formats: coco-panoptic, coco-instances, png, yolo-seg, labelme, cvat-xml, npz, jsonl, overlay, html.
+"""
+
+import argparse
+from typing import Any
+
+from frozenseg.cli.command_line import whole_number_flag
+from frozenseg.cli.image_flags import add_class_names, add_inputs, add_model, add_output, share
+
+DEFAULT_FOLDER = "output/segment"
+DEFAULT_FORMATS = ("overlay", "png")
+INTERRUPTED_HINT = "interrupted; the same command does the remaining images"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the flags: inputs, class names, model, outputs."""
+    add_inputs(parser, " (default, with the model in the package: scenes of ToyWorld)")
+    add_class_names(parser)
+    add_model(parser)
+    add_output(parser, DEFAULT_FOLDER)
+    parser.add_argument(
+        "--format",
+        nargs="+",
+        default=list(DEFAULT_FORMATS),
+        metavar="NAME",
+        help=f"output formats (default: {' '.join(DEFAULT_FORMATS)})",
+    )
+    parser.add_argument(
+        "--polygons", action="store_true", help="outlines instead of run lengths in COCO and CVAT files"
+    )
+    parser.add_argument("--opacity", type=share, default=0.6, help="of the colours in drawings, 0-1 (default: 0.6)")
+    parser.add_argument(
+        "--max-size",
+        type=whole_number_flag(0, 10**6, "pixels"),
+        default=0,
+        metavar="PIXELS",
+        help="longest side of drawings (default: 0, that of the image)",
+    )
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Segment the images. Class names, formats, inputs and the output folder are checked before the model is built."""
+    from frozenseg.cli import image_job, run_report
+    from frozenseg.cli.chosen_classes import chosen_classes
+    from frozenseg.cli.model_choice import LateModel, ModelChoice
+    from frozenseg.inference.formats.registry import build_formats, check_formats
+    from frozenseg.inference.image_run import ImageRun
+    from frozenseg.inference.run_outputs import RunOutputs
+    from frozenseg.log import setup_logging
+
+    setup_logging()
+    model = ModelChoice.of_arguments(arguments)
+    classes = chosen_classes(arguments, model.is_toyworld)
+    formats = check_formats(arguments.format)
+    images = image_job.images_of(arguments, model, arguments.output)
+    settings = {**_settings(arguments, classes), "format": formats, **model.identity()}
+    folder = image_job.output_folder(arguments.output, DEFAULT_FOLDER, settings, arguments.overwrite)
+    outputs = RunOutputs(build_formats(formats, folder.folder, classes, _options(arguments)), arguments.min_score)
+    late = LateModel(model, classes, outputs.kinds)
+    job = ImageRun(folder, late, outputs.write, int(arguments.batch), int(arguments.workers), arguments.skip_bad)
+    report = image_job.run_with_progress(job, images)
+    files = image_job.named_write_failure(lambda: outputs.finish(lambda: job.records(report)), folder.folder)
+    text = run_report.report_text(report, files, folder.folder)
+    run_report.print_report(text, run_report.report_json(report, files, folder.folder), arguments.json)
+
+
+def _settings(arguments: argparse.Namespace, classes: Any) -> dict[str, Any]:
+    """Return the settings on which the files of a run depend."""
+    vocabulary = classes.vocabulary
+    return {
+        "words": "; ".join(",".join(names) for names in vocabulary.classes),
+        "stuff": "; ".join(name for name, thing in zip(vocabulary.names, vocabulary.isthing, strict=True) if not thing),
+        "class ids": list(classes.ids),
+        "colours": [list(colour) for colour in classes.colours],
+        "min-score": arguments.min_score,
+        "drawings": {"opacity": arguments.opacity, "max-size": arguments.max_size, "polygons": arguments.polygons},
+    }
+
+
+def _options(arguments: argparse.Namespace) -> Any:
+    from frozenseg.inference.formats.output_format import FormatOptions
+
+    return FormatOptions(polygons=arguments.polygons, opacity=arguments.opacity, max_size=int(arguments.max_size))

@@ -42,7 +42,9 @@ class OneSentenceParser(argparse.ArgumentParser):
         flags = [flag for action in self._actions for flag in action.option_strings]
         unknown = message.partition("unrecognized arguments: ")[2].split(" ")[0]
         hint = did_you_mean(unknown, flags) if unknown.startswith("-") else ""
-        self.exit(USER_ERROR, f"error: {message}.{hint} `{self.prog} --help` explains all arguments.\n")
+        self.exit(
+            USER_ERROR, f"error: {' '.join(message.split())}.{hint} `{self.prog} --help` explains all arguments.\n"
+        )
 
 
 def docstring_parser(docstring: str | None, program: str | None = None) -> argparse.ArgumentParser:
@@ -124,7 +126,7 @@ def run_script(work: Callable[[], int | None], interrupted: str = "interrupted")
     try:
         return work() or 0
     except FrozenSegError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         return USER_ERROR
     except KeyboardInterrupt:
         print(interrupted, file=sys.stderr)

@@ -1,10 +1,12 @@
 """Entry point of the command ``frozenseg``: ``frozenseg VERB …`` runs the module ``verbs/VERB.py``."""
 
 import io
+import os
 import sys
 from collections.abc import Sequence
 
 from frozenseg import __version__
+from frozenseg.cli import completion
 from frozenseg.cli.command_line import run_script, run_with_arguments
 from frozenseg.cli.verb_table import load_verb, verb_summaries
 
@@ -21,6 +23,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     Args:
         argv: arguments after ``frozenseg``; None for those of this process.
     """
+    if completion.VARIABLE in os.environ:
+        completion.print_completions()
     line = list(sys.argv[1:] if argv is None else argv)
     try:
         code = _answer(line)

@@ -10,13 +10,35 @@ from tests.architecture.source import TOP_LEVEL, sources
 from tests.tiny import ROOT
 
 SECONDS = 0.2
-OPTIONAL = ("matplotlib", "tensorboard", "wandb", "triton", "cityscapesscripts", "lvis", "detectron2", "av")
+OPTIONAL = (
+    "argcomplete",
+    "matplotlib",
+    "tensorboard",
+    "wandb",
+    "triton",
+    "cityscapesscripts",
+    "lvis",
+    "detectron2",
+    "av",
+)
 OPTIONAL += ("gdown", "requests", "huggingface_hub")
 MODULES = [source.module for source in sources("frozenseg") if source.module != "frozenseg.plugins.detectron2"]
 
 OURS = tuple(f"{ROOT / folder}/" for folder in ("frozenseg", "configs", "datasets"))
 TIMED = "import time; start = time.perf_counter(); import frozenseg; print(time.perf_counter() - start)"
 LOADED = "import sys; from frozenseg import {}; print(*sorted({{name.split('.')[0] for name in sys.modules}}))"
+SLOW = {"torch", "torchvision", "numpy", "scipy", "PIL", "yaml", "fvcore", "open_clip", "timm", "jinja2", "tabulate"}
+HELP = """
+import sys
+from frozenseg.cli.command_line import docstring_parser
+from frozenseg.cli.verb_table import load_verb, verb_summaries
+
+for name in verb_summaries():
+    parser = docstring_parser(load_verb(name).__doc__, name)
+    load_verb(name).add_arguments(parser)
+    parser.format_help()
+print(*sorted({name.split(".")[0] for name in sys.modules}))
+"""
 WATCHED = """
 import os, sys
 opened = []
@@ -44,6 +66,12 @@ def test_importing_is_quick() -> None:
 @pytest.mark.parametrize("name", ["__version__", "Vocabulary", "get_cfg"])
 def test_light_names_load_no_torch(name: str) -> None:
     assert "torch" not in python(LOADED.format(name)).split()
+
+
+def test_the_help_of_every_verb_loads_nothing_slow() -> None:
+    loaded = set(python(HELP).split())
+    assert "frozenseg" in loaded
+    assert loaded & SLOW == set()
 
 
 def test_importing_reads_no_file_but_code() -> None:

@@ -90,7 +90,7 @@ def test_the_extras(project: dict[str, Any]) -> None:
     assert extras["eval"] == {"cityscapesscripts", "lvis", "faster-coco-eval"}
     assert extras["dev"] >= {"pytest", "hypothesis", "ruff", "mypy", "codespell"}
     [everything] = [item for item in project["optional-dependencies"]["dev"] if item.startswith("frozenseg[")]
-    assert everything == "frozenseg[plot,train,eval,slurm,video,gdrive,hub]"
+    assert everything == "frozenseg[completion,plot,train,eval,slurm,video,gdrive,hub]"
 
 
 def test_whatever_is_imported_is_required_or_an_extra() -> None:

@@ -16,10 +16,21 @@ from PIL import Image
 from torch import Tensor
 
 from frozenseg.errors import ConfigError, DataError, did_you_mean
+from frozenseg.inference.result_exports import (
+    LabelledMask,
+    coco_annotations,
+    coco_categories,
+    detectron2_instances,
+    instance_arrays,
+    segment_arrays,
+    supervision_detections,
+    transformers_segmentation,
+)
 from frozenseg.inference.segments import Segment, instance_segments, panoptic_segments
 from frozenseg.structures.instances import Instances
 from frozenseg.structures.masks import encode_rle
 from frozenseg.structures.output_kinds import OutputKind
+from frozenseg.structures.palette import vocabulary_colours
 from frozenseg.visualization.segmentation import draw_instances, draw_panoptic, draw_semantic
 from frozenseg.vocabulary import Vocabulary
 
@@ -71,7 +82,11 @@ class Result:
     @cached_property
     def segments(self) -> list[Segment]:
         """Segments of the panoptic map, or the instances where there is no map."""
-        return self.segments_of("instance" if self.panoptic is None and self.instances is not None else "panoptic")
+        return self.segments_of(self._kind)
+
+    @property
+    def _kind(self) -> str:
+        return "instance" if self.panoptic is None and self.instances is not None else "panoptic"
 
     def segments_of(self, kind: str) -> list[Segment]:
         """Return the segments of the ``panoptic`` map, or of the ``instance`` output."""
@@ -138,6 +153,79 @@ class Result:
         kind = "instance" if self.panoptic is None else "panoptic"
         members = [segment.label_id == label for segment in self.segments_of(kind)]
         return np.asarray(self.masks_of(kind)[np.array(members, dtype=bool)].any(axis=0))
+
+    def to_coco(self, kind: str = "", image_id: int = 1, file_name: str = "") -> dict[str, Any]:
+        """Return a COCO data set of this image: ``images``, ``annotations`` with run lengths, and ``categories``.
+
+        Args:
+            kind: ``panoptic`` or ``instance``; empty for that of :attr:`segments`.
+            image_id: of the image.
+            file_name: of the image.
+        """
+        kind, ids = kind or self._kind, range(1, len(self.vocabulary) + 1)
+        annotations = coco_annotations(self.segments_of(kind), self.encoded_masks(kind), ids)
+        image = {"id": image_id, "file_name": file_name, "width": self.image.width, "height": self.image.height}
+        return {
+            "images": [image],
+            "annotations": [{**each, "image_id": image_id} for each in annotations],
+            "categories": coco_categories(self.vocabulary, ids, vocabulary_colours(self.vocabulary.names)),
+        }
+
+    def to_supervision(self, kind: str = "") -> Any:
+        """Return ``supervision.Detections`` with boxes, masks, scores, class indices and ``class_name``.
+
+        Args:
+            kind: ``panoptic`` or ``instance``; empty for that of :attr:`segments`.
+
+        Raises:
+            ConfigError: supervision is not installed, or the output was not requested.
+        """
+        kind = kind or self._kind
+        return supervision_detections(self.segments_of(kind), self.masks_of(kind))
+
+    def to_detectron2(self) -> dict[str, Any]:
+        """Return the outputs as Detectron2's predictors do; ``supervision.Detections.from_detectron2`` reads them."""
+        output: dict[str, Any] = {}
+        if self.instances is not None:
+            output["instances"] = detectron2_instances(self.instances)
+        if self.panoptic is not None:
+            output["panoptic_seg"] = self.panoptic
+        return output
+
+    def to_transformers(self) -> dict[str, Any]:
+        """Return ``segmentation`` and ``segments_info`` as transformers' panoptic post-processing does."""
+        return transformers_segmentation(self.require("panoptic"))
+
+    def to_pil(self, kind: str = "") -> list[LabelledMask]:
+        """Return label, score and mask image of each segment, as transformers' image-segmentation pipeline does.
+
+        Args:
+            kind: ``panoptic`` or ``instance``; empty for that of :attr:`segments`.
+        """
+        kind = kind or self._kind
+        return [
+            LabelledMask(segment.name, segment.score, Image.fromarray(np.where(mask, 255, 0).astype(np.uint8)))
+            for segment, mask in zip(self.segments_of(kind), self.masks_of(kind), strict=True)
+        ]
+
+    def to_numpy(self) -> dict[str, np.ndarray]:
+        """Return the outputs as arrays without Python objects.
+
+        Returns:
+            ``class_names`` (C,); of the panoptic output ``panoptic`` (H, W), ``segment_ids``, ``segment_classes``,
+            ``segment_scores``, ``segment_areas`` (n,), ``segment_boxes`` (n, 4) x, y, width, height; of the instances
+            ``instance_masks`` (n, H, W), ``instance_boxes`` (n, 4) x0, y0, x1, y1, ``instance_scores``,
+            ``instance_classes`` (n,); ``semantic`` (H, W).
+        """
+        arrays = {"class_names": np.array(self.vocabulary.names, dtype=str)}
+        if self.panoptic is not None:
+            arrays["panoptic"] = self.panoptic[0].cpu().numpy()
+            arrays |= segment_arrays(self.segments_of("panoptic"))
+        if self.instances is not None:
+            arrays |= instance_arrays(self.instances)
+        if self.semantic is not None:
+            arrays["semantic"] = self.semantic.cpu().numpy()
+        return arrays
 
     def draw(self, kind: str = "panoptic") -> Image.Image:
         """Return the image with its masks drawn over it, and a legend; small images are enlarged, huge ones reduced.

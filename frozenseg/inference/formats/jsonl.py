@@ -24,7 +24,7 @@ class JsonLines(OutputFormat):
             {**segment.as_dict(), "category_id": self.classes.ids[segment.label_id], "segmentation": mask}
             for segment, mask in zip(result.segments, masks, strict=True)
         ]
-        return {"file_name": image.name, "width": image.width, "height": image.height, "segments": segments}
+        return {**image.entry(), "segments": segments}
 
     def finish(self, records: Iterable[OutputRecord]) -> list[Path]:
         """Write the lines."""

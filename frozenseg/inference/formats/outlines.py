@@ -93,8 +93,9 @@ def _distances(points: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.nda
     direction = end - start
     length = float(direction @ direction)
     share = ((points - start) @ direction / length).clip(0, 1) if length else np.zeros(len(points))
-    offsets: np.ndarray = points - start - share[:, None] * direction
-    return np.sqrt(np.square(offsets).sum(axis=1))
+    offsets = points - start - share[:, None] * direction
+    distances: np.ndarray = np.sqrt(np.square(offsets).sum(axis=1))
+    return distances
 
 
 def _outlines(inside: np.ndarray) -> list[_Outline]:

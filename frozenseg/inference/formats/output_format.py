@@ -30,12 +30,18 @@ class OutputImage(NamedTuple):
         stem: path of its output files without their ending, distinct without regard to capitals: ``sub/dir/photo``.
         width: pixels.
         height: pixels.
+        path: of the image, to which labelme's files refer; None if there is no file.
     """
 
     name: str
     stem: str
     width: int
     height: int
+    path: Path | None = None
+
+    def entry(self) -> dict[str, Any]:
+        """Return name and size for JSON."""
+        return {"file_name": self.name, "width": self.width, "height": self.height}
 
 
 @dataclass(frozen=True)

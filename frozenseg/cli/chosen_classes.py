@@ -1,6 +1,7 @@
 """Classes of the command line: names, a file of names, or those of ToyWorld."""
 
 import argparse
+from typing import Any
 
 from frozenseg.errors import DataError
 from frozenseg.inference.formats.output_format import OutputClasses
@@ -31,6 +32,17 @@ def chosen_classes(arguments: argparse.Namespace, is_toyworld: bool) -> OutputCl
     if stuff:
         raise DataError(f"--stuff {arguments.stuff!r} needs --words or --words-file: the stuff of ToyWorld is known.")
     return OutputClasses(toyworld_vocabulary())
+
+
+def class_settings(classes: OutputClasses) -> dict[str, Any]:
+    """Return the classes as settings of a run."""
+    vocabulary = classes.vocabulary
+    return {
+        "words": "; ".join(",".join(names) for names in vocabulary.classes),
+        "stuff": "; ".join(name for name, thing in zip(vocabulary.names, vocabulary.isthing, strict=True) if not thing),
+        "class ids": list(classes.ids),
+        "colours": [list(colour) for colour in classes.colours],
+    }
 
 
 def toyworld_vocabulary() -> Vocabulary:

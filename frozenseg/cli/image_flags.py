@@ -78,12 +78,13 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_output(parser: argparse.ArgumentParser, default: str) -> None:
+def add_output(parser: argparse.ArgumentParser, default: str, min_score: float = 0.0) -> None:
     """Add the output folder and the flags about what is written.
 
     Args:
         parser: of the verb.
         default: folder without ``--output``.
+        min_score: score without ``--min-score``.
     """
     parser.add_argument(
         "--output", type=Path, metavar="DIR", help=f"output folder (default: {default}, or numbered if it is taken)"
@@ -94,9 +95,9 @@ def add_output(parser: argparse.ArgumentParser, default: str) -> None:
     parser.add_argument(
         "--min-score",
         type=share,
-        default=0.0,
+        default=min_score,
         metavar="S",
-        help="leave out segments with a lower score, 0-1 (default: 0)",
+        help=f"leave out segments with a lower score, 0-1 (default: {min_score:g})",
     )
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
 

@@ -70,10 +70,10 @@ def run_with_progress(run: ImageRun, images: ImageList) -> RunReport:
     """Run over images with a progress bar: images per second and the remaining time."""
     if not run.skip_bad:
         refuse_damaged(images)
-    report = RunReport()
-    with progress_bar("segmenting", len(images), "image") as bar:
+    report, total = RunReport(), len(images)
+    with progress_bar("segmenting", total, "image") as bar:
         for report in run(images):
-            bar.total = max(len(images) - report.resumed - len(report.skipped), report.done)
+            bar.total = max(total - report.resumed - len(report.skipped), report.done)
             bar.update(report.done - bar.n)
     write_skipped(run.folder.folder / SKIPPED_FILE, report.skipped)
     return report

@@ -12,9 +12,11 @@ from PIL import Image
 from frozenseg.device import pick_device
 from frozenseg.errors import ConfigError
 from frozenseg.inference.formats.output_format import OutputClasses
+from frozenseg.inference.model_source import config_of_weights
 from frozenseg.inference.predictor import Segmenter
 from frozenseg.inference.result import Result
-from frozenseg.modeling.pretrained import TOYWORLD, weights_file
+from frozenseg.modeling.checkpoint_file import read_checkpoint
+from frozenseg.modeling.pretrained import TOYWORLD, trained_model, weights_file
 from frozenseg.structures.output_kinds import OutputKind
 
 
@@ -55,6 +57,15 @@ class ModelChoice:
     def build(self) -> Segmenter:
         """Build the model and load its weights."""
         return Segmenter.from_config(self.config, self.weights, self.device, self.options)
+
+    def config_name(self) -> str:
+        """Return the name or file of the config for a training from the weights; empty if it is part of them."""
+        entry = trained_model(self.weights or "")
+        return self.config or (entry.config if entry is not None else "")
+
+    def config_text(self) -> str:
+        """Return the config that is part of the weights."""
+        return config_of_weights(read_checkpoint(self.weights or ""), self.weights, self.options).dump()
 
     def identity(self) -> dict[str, Any]:
         """Return the settings that make two models the same, with the hash of the weights."""

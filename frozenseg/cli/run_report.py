@@ -35,7 +35,7 @@ def report_json(report: RunReport, files: Mapping[str, list[Path]], folder: Path
 
 def print_report(text: str, content: Mapping[str, Any], as_json: bool) -> None:
     """Print a report to standard output."""
-    sys.stdout.write(f"{json.dumps(content, indent=2, ensure_ascii=False) if as_json else text}\n")
+    sys.stdout.write(f"{json.dumps(content, indent=2) if as_json else text}\n")
 
 
 def write_skipped(path: Path, skipped: Mapping[str, str]) -> None:
@@ -45,7 +45,7 @@ def write_skipped(path: Path, skipped: Mapping[str, str]) -> None:
         return
     rows = "".join(f"{name}\t{' '.join(reason.split())}\n" for name, reason in skipped.items())
     with replacing(path) as temporary:
-        temporary.write_text(f"image\treason\n{rows}", encoding="utf-8")
+        temporary.write_text(f"image\treason\n{rows}", encoding="utf-8", errors="backslashreplace")
 
 
 def _images(count: int) -> str:

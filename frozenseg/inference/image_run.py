@@ -53,6 +53,7 @@ class ImageRun:
         batch: images that are segmented together.
         workers: threads that decode images in advance.
         skip_bad: skip images that cannot be decoded.
+        variant: returns what the files of an image depend on besides its content, by its name.
     """
 
     folder: RunFolder
@@ -61,6 +62,7 @@ class ImageRun:
     batch: int = 1
     workers: int = 2
     skip_bad: bool = False
+    variant: Callable[[str], str] = lambda _: ""
 
     def __call__(self, images: Iterable[PendingImage]) -> Iterator[RunReport]:
         """Segment the images that are not finished.
@@ -98,19 +100,19 @@ class ImageRun:
     ) -> Iterator[list[PendingImage]]:
         """Yield the batches with unfinished images, and collect the names of these images."""
         for batch in batches_of(images, self.batch):
-            names = {image.name for image in batch if not self._is_finished(image, report)}
+            report.versions.update((image.name, f"{image.version} {self.variant(image.name)}") for image in batch)
+            names = {image.name for image in batch if not self._is_finished(image.name, report)}
             unfinished |= names
-            report.versions.update((image.name, image.version) for image in batch)
             if names:
                 yield batch
 
-    def _is_finished(self, image: PendingImage, report: RunReport) -> bool:
+    def _is_finished(self, name: str, report: RunReport) -> bool:
         """Return True if an earlier call has finished or skipped an image, and count it."""
-        record = self.folder.record(image.name, image.version)
+        record = self.folder.record(name, report.versions[name])
         if record is None or (SKIPPED in record and not self.skip_bad):
             return False
         if SKIPPED in record:
-            report.skipped[image.name] = record[SKIPPED]
+            report.skipped[name] = record[SKIPPED]
         else:
             report.resumed += 1
         return True

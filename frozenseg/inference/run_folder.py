@@ -11,6 +11,7 @@ is refused, as its results would be mixed with those in the folder.
 
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -100,10 +101,9 @@ class RunFolder:
 
     def _record_file(self, name: str) -> Path:
         head, _, last = name.rpartition("/")
-        if len(last.encode()) > LONGEST_NAME:
-            last = (
-                last.encode()[: LONGEST_NAME // 2].decode(errors="ignore") + hashlib.sha256(last.encode()).hexdigest()
-            )
+        content = os.fsencode(last)
+        if len(content) > LONGEST_NAME:
+            last = content[: LONGEST_NAME // 2].decode("utf-8", "ignore") + hashlib.sha256(content).hexdigest()
         return self._records / head / f"{last}.json"
 
     def _read_settings(self) -> dict[str, Any]:

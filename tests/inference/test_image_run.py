@@ -112,7 +112,7 @@ def test_a_broken_image_is_refused_with_the_flag_that_skips_it(tmp_path: Path) -
     drill = Drill(tmp_path)
     with pytest.raises(DataError, match=r"The image 4 cannot be decoded \(broken\): replace it; or .* --skip-bad"):
         list(ImageRun(drill.folder, drill.segment, drill.write, batch=3)(IMAGES))
-    assert drill.folder.record("sub/2.png", "version 2") is not None
+    assert drill.folder.record("sub/2.png", "version 2 ") is not None
 
 
 def test_a_full_disk_is_one_sentence(tmp_path: Path) -> None:
@@ -149,7 +149,7 @@ def test_a_run_with_other_settings_is_refused_with_the_differences(tmp_path: Pat
     assert '(vocabulary: ["cat", "dog"] there, ["cat", "bird"] now)' in str(caught.value)
     assert "choose another --output, or give --overwrite" in str(caught.value)
     RunFolder(tmp_path).open({**SETTINGS, "vocabulary": ["cat", "bird"]}, overwrite=True)
-    assert RunFolder(tmp_path).record("sub/0.png", "version 0") is None
+    assert RunFolder(tmp_path).record("sub/0.png", "version 0 ") is None
     with pytest.raises(ConfigError, match="vocabulary"):
         RunFolder(tmp_path).open(SETTINGS)
 
@@ -157,7 +157,7 @@ def test_a_run_with_other_settings_is_refused_with_the_differences(tmp_path: Pat
 def test_damaged_files_of_the_folder(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     Drill(tmp_path).run()
     (tmp_path / ".frozenseg/records/sub/0.png.json").write_text("{", encoding="utf-8")
-    assert RunFolder(tmp_path).record("sub/0.png", "version 0") is None
+    assert RunFolder(tmp_path).record("sub/0.png", "version 0 ") is None
     (tmp_path / ".frozenseg/run.json").write_text("[]", encoding="utf-8")
     with pytest.raises(ConfigError, match="run.json cannot be read"):
         RunFolder(tmp_path).open(SETTINGS)

@@ -60,7 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Segment the images. Class names, formats, inputs and the output folder are checked before the model is built."""
     from frozenseg.cli import image_job, run_report
-    from frozenseg.cli.chosen_classes import chosen_classes
+    from frozenseg.cli.chosen_classes import chosen_classes, class_settings
     from frozenseg.cli.model_choice import LateModel, ModelChoice
     from frozenseg.inference.formats.registry import build_formats, check_formats
     from frozenseg.inference.image_run import ImageRun
@@ -72,7 +72,7 @@ def run(arguments: argparse.Namespace) -> None:
     classes = chosen_classes(arguments, model.is_toyworld)
     formats = check_formats(arguments.format)
     images = image_job.images_of(arguments, model, arguments.output)
-    settings = {**_settings(arguments, classes), "format": formats, **model.identity()}
+    settings = {**class_settings(classes), **_settings(arguments), "format": formats, **model.identity()}
     folder = image_job.output_folder(arguments.output, DEFAULT_FOLDER, settings, arguments.overwrite)
     outputs = RunOutputs(build_formats(formats, folder.folder, classes, _options(arguments)), arguments.min_score)
     late = LateModel(model, classes, outputs.kinds)
@@ -83,14 +83,9 @@ def run(arguments: argparse.Namespace) -> None:
     run_report.print_report(text, run_report.report_json(report, files, folder.folder), arguments.json)
 
 
-def _settings(arguments: argparse.Namespace, classes: Any) -> dict[str, Any]:
-    """Return the settings on which the files of a run depend."""
-    vocabulary = classes.vocabulary
+def _settings(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return the settings on which the files depend, but for classes, formats and model."""
     return {
-        "words": "; ".join(",".join(names) for names in vocabulary.classes),
-        "stuff": "; ".join(name for name, thing in zip(vocabulary.names, vocabulary.isthing, strict=True) if not thing),
-        "class ids": list(classes.ids),
-        "colours": [list(colour) for colour in classes.colours],
         "min-score": arguments.min_score,
         "drawings": {"opacity": arguments.opacity, "max-size": arguments.max_size, "polygons": arguments.polygons},
     }

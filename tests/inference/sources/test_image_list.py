@@ -1,6 +1,8 @@
 """Every kind of input as pending images: names, stems, order, and messages for what is no input."""
 
 import io
+import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,8 @@ import torch
 from PIL import Image
 
 from frozenseg.errors import DataError
+from frozenseg.inference.data_split import split_names
+from frozenseg.inference.run_folder import RunFolder
 from frozenseg.inference.sources.image_list import image_list, pending_images
 from frozenseg.inference.sources.standard_input import read_standard_input
 
@@ -137,3 +141,14 @@ def test_a_file_that_changes_has_another_version(tmp_path: Path) -> None:
     save(path, (0, 255, 0))
     [after] = image_list([path])
     assert before.version != after.version
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of files are bytes on Linux only")
+def test_names_in_an_unknown_encoding(tmp_path: Path) -> None:
+    path = save(tmp_path / "a.png").rename(Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.png")))
+    [image] = image_list([tmp_path])
+    assert image.decode().size == (8, 6)
+    folder = RunFolder(tmp_path / "out")
+    folder.save(image.name, image.version, {"value": 1})
+    assert folder.record(image.name, image.version)["name"] == path.name
+    assert split_names([image.name, "b.png"], 0.5)

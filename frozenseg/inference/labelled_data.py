@@ -1,0 +1,133 @@
+"""Data set of labelled images: images, COCO files of each split, and a table of classes, as training takes it.
+
+::
+
+    OUTPUT/classes.tsv             ids, names, synonyms, flags and colours of the classes
+    OUTPUT/images/NAME             images: links to the originals, or copies
+    OUTPUT/train/, OUTPUT/val/     COCO files of a split
+"""
+
+import os
+import shutil
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from urllib.parse import quote
+
+from frozenseg.atomic import replacing, write_text
+from frozenseg.inference.data_split import SPLITS
+from frozenseg.inference.formats.output_format import OutputClasses
+from frozenseg.inference.image_files import SUFFIXES
+from frozenseg.inference.result import Result
+from frozenseg.inference.run_folder import Record
+from frozenseg.inference.run_outputs import RunOutputs
+from frozenseg.inference.sources.source_image import SourceImage
+from frozenseg.structures.output_kinds import OutputKind
+
+IMAGES, CLASSES = "images", "classes.tsv"
+PANOPTIC = "coco-panoptic"  # format that training reads
+PLAIN = "/:\\ ,()[]+@~"  # characters of a path that need no escape in the name of a data set
+
+
+@dataclass(frozen=True)
+class LabelledData:
+    """Data set under a folder.
+
+    Attributes:
+        folder: of the data set.
+        outputs: COCO files of each split.
+        review: files about all images.
+        split_of: split of each image or video by its name.
+        copy: copy images; otherwise they are linked where the file system can.
+    """
+
+    folder: Path
+    outputs: Mapping[str, RunOutputs]
+    review: RunOutputs
+    split_of: Mapping[str, str]
+    copy: bool = False
+
+    @property
+    def kinds(self) -> tuple[OutputKind, ...]:
+        """Outputs that the model must compute."""
+        used = [kind for each in (*self.outputs.values(), self.review) for kind in each.kinds]
+        return tuple(dict.fromkeys(used))
+
+    def split(self, name: str) -> str:
+        """Return the split of an image, which for a frame is that of its video."""
+        return self.split_of.get(name) or self.split_of[name.rpartition("/")[0]]
+
+    def write(self, image: SourceImage, result: Result) -> Record:
+        """Write the files of an image; returns its record."""
+        split, stored = self.split(image.name), replace(image, name=data_name(image))
+        self._store(image, self.folder / IMAGES / stored.name)
+        return {
+            "split": split,
+            "outputs": self.outputs[split].write(stored, result),
+            "review": self.review.write(stored, result),
+        }
+
+    def finish(self, records: Callable[[], Iterable[Record]]) -> dict[str, list[Path]]:
+        """Write the files about all images; returns the files to open, by split, and those of the review."""
+        files: dict[str, list[Path]] = {}
+        for split in SPLITS:
+            if any(record["split"] == split for record in records()):
+                of_split = self.outputs[split].finish(partial(_of_split, records, split))
+                files[split] = [path for paths in of_split.values() for path in paths]
+        review = self.review.finish(lambda: (record["review"] for record in records()))
+        return files | {"review": [path for paths in review.values() for path in paths]}
+
+    def _store(self, image: SourceImage, target: Path) -> None:
+        """Write an image to the data set: as the original file, or as a PNG where there is none."""
+        with replacing(target) as temporary:
+            if image.path is not None and image.path.suffix.lower() in SUFFIXES:
+                if self.copy or not _linked(image.path, temporary):
+                    shutil.copyfile(image.path, temporary)
+            elif image.image is not None:
+                image.image.save(temporary, "PNG")
+
+
+def data_name(image: SourceImage) -> str:
+    """Return the name of an image in the data set: its own for a file, with ``.png`` for a frame or a download."""
+    is_file = image.path is not None and image.path.suffix.lower() in SUFFIXES
+    return image.name if is_file or image.name.lower().endswith(".png") else f"{image.name}.png"
+
+
+def write_class_table(path: Path, classes: OutputClasses) -> None:
+    """Write the classes of a data set as a table: id, name, synonyms, isthing, r, g, b."""
+    vocabulary = classes.vocabulary
+    rows = [
+        [str(number), names[0], ",".join(names), str(int(thing)), *map(str, colour)]
+        for number, names, thing, colour in zip(
+            classes.ids, vocabulary.classes, vocabulary.isthing, classes.colours, strict=True
+        )
+    ]
+    header = ["id", "name", "synonyms", "isthing", "r", "g", "b"]
+    write_text(path, "\n".join("\t".join(row) for row in [header, *rows]))
+
+
+def data_set_name(folder: Path, json_file: Path, name: str) -> str:
+    """Return the name of a split for ``DATASETS.TRAIN`` and ``DATASETS.TEST``.
+
+    Args:
+        folder: of the data set.
+        json_file: panoptic annotations of the split; their PNGs are in the folder of the same name.
+        name: short name of the split, for tables.
+    """
+    files = (json_file, folder / IMAGES, folder / CLASSES)
+    path, images, table = (quote(os.fsencode(file), safe=PLAIN) for file in map(Path.absolute, files))
+    return f"coco-panoptic:{path}?images={images}&classes={table}&name={name}"
+
+
+def _of_split(records: Callable[[], Iterable[Record]], split: str) -> Iterable[Record]:
+    return (record["outputs"] for record in records() if record["split"] == split)
+
+
+def _linked(source: Path, target: Path) -> bool:
+    """Return True if a hard link to a file could be made."""
+    try:
+        os.link(source.resolve(), target)
+    except OSError:  # another disk, or a file system without links
+        return False
+    return True

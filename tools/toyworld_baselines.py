@@ -13,57 +13,15 @@ All are run over the benchmarks of the config and scored by the same metrics as 
 OUTPUT/NAME.json.
 """
 
-import argparse
 from collections.abc import Sequence
-from pathlib import Path
 
-from frozenseg.cli.command_line import docstring_parser, run_script
-
-CONFIG = "configs/toyworld/frozenseg_tiny.yaml"
-OUTPUT_SWITCHES = {"SEMANTIC_ON": True, "PANOPTIC_ON": True, "INSTANCE_ON": False, "RECALL_ON": False}
-
-
-def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    """Read the command line."""
-    parser = docstring_parser(__doc__)
-    parser.add_argument("--config-file", default=CONFIG, help=f"YAML config with the benchmarks (default: {CONFIG})")
-    parser.add_argument("--output", type=Path, required=True, help="folder for the results")
-    parser.add_argument("options", nargs="*", metavar="KEY VALUE", help="config overrides")
-    return parser.parse_args(argv)
+from frozenseg.cli.command_line import run_with_arguments
+from frozenseg.cli.verbs import baselines
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the script and return the exit code."""
-    arguments = parse_arguments(argv)
-    return run_script(lambda: score_baselines(arguments))
-
-
-def score_baselines(arguments: argparse.Namespace) -> None:
-    """Evaluate all baselines on all benchmarks, and write and print the results."""
-    from frozenseg.config import load_config
-    from frozenseg.data.run_vocabulary import resolve_for_run
-    from frozenseg.engine.evaluation.runner import build_benchmarks
-    from frozenseg.evaluation.evaluator import inference_on_dataset
-    from frozenseg.evaluation.report import results_table, write_results
-    from frozenseg.log import setup_logging
-    from frozenseg.output_paths import require_folder
-    from lab.toyworld_baselines import BASELINES, BaselineModel
-
-    setup_logging()
-    require_folder(arguments.output, "--output")
-    switches = [text for key, on in OUTPUT_SWITCHES.items() for text in (f"MODEL.MASK_FORMER.TEST.{key}", str(on))]
-    cfg = load_config(arguments.config_file, [*arguments.options, *switches])
-    benchmarks = build_benchmarks(cfg, resolve_for_run(cfg, cfg.DATASETS.TRAIN[0]))
-    for name, regions in BASELINES.items():
-        results = {}
-        for benchmark in benchmarks:
-            baseline = BaselineModel.for_classes(regions, benchmark.vocabulary.classes)
-            results[benchmark.name], _ = inference_on_dataset(
-                baseline, benchmark.dataset.batches(), benchmark.evaluators
-            )
-        write_results(arguments.output / f"{name}.json", results)
-        print(f"\n{name}\n{results_table(results)}")
-    print(f"\nResults: {arguments.output}")
+    return run_with_arguments(baselines, argv, __doc__)
 
 
 if __name__ == "__main__":

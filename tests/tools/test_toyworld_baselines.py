@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from frozenseg.engine.evaluation.toyworld_baselines import BaselineModel, majority_regions
 from frozenseg.errors import ConfigError
 from frozenseg.toyworld.export import Recipe, export_split
-from lab.toyworld_baselines import BaselineModel, majority_regions
 from tools import toyworld_baselines
 
 

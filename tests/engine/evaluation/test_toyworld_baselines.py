@@ -3,9 +3,15 @@
 import numpy as np
 import pytest
 
+from frozenseg.engine.evaluation.toyworld_baselines import (
+    colour_regions,
+    connected,
+    majority_regions,
+    outline_regions,
+    profile,
+)
 from frozenseg.toyworld.categories import COLOURS, all_categories, seen_categories
 from frozenseg.toyworld.shapes import OUTLINES
-from lab.toyworld_baselines import colour_regions, connected, majority_regions, outline_regions, profile
 
 
 def drawn(shape: str, size: int = 96) -> np.ndarray:

@@ -26,8 +26,8 @@ from frozenseg.toyworld.textures import MATERIAL_TEXTURES
 SMOOTHING, VOTING = 3, 9  # window sizes in pixels: blur before colours are compared, vote among materials
 SMALLEST_THING, LARGEST_THING = 0.004, 0.12  # areas as shares of the image
 BINS = 8  # of the distance profile
-SAMPLE_SIZE = 128  # height and width in pixels of the rendered outlines and materials
-EIGHT_NEIGHBOURS = np.ones((3, 3), dtype=bool)
+_SAMPLE_SIZE = 128  # height and width in pixels of the rendered outlines and materials
+_EIGHT_NEIGHBOURS = np.ones((3, 3), dtype=bool)
 
 
 class Region(NamedTuple):
@@ -84,7 +84,7 @@ def outline_regions(image: np.ndarray, categories: Sequence[Category]) -> list[R
 
 def connected(mask: np.ndarray) -> Iterator[np.ndarray]:
     """Yield the connected components of a mask (H, W) that have the size of a thing, with holes filled."""
-    numbers, _ = ndimage.label(mask, structure=EIGHT_NEIGHBOURS)
+    numbers, _ = ndimage.label(mask, structure=_EIGHT_NEIGHBOURS)
     sizes = np.bincount(numbers.ravel()) / mask.size
     for number in range(1, len(sizes)):
         if SMALLEST_THING <= sizes[number] <= LARGEST_THING:
@@ -115,13 +115,13 @@ def _thing(mask: np.ndarray, colour: str, categories: Sequence[Category], outlin
 
 @cache
 def _outline_profile(shape: str) -> np.ndarray:
-    y, x = np.mgrid[-1.2 : 1.2 : SAMPLE_SIZE * 1j, -1.2 : 1.2 : SAMPLE_SIZE * 1j].astype(np.float32)
+    y, x = np.mgrid[-1.2 : 1.2 : _SAMPLE_SIZE * 1j, -1.2 : 1.2 : _SAMPLE_SIZE * 1j].astype(np.float32)
     return profile(OUTLINES[shape](x, y) < 0)
 
 
 @cache
 def _mean_colour(material: str) -> np.ndarray:
-    y, x = np.mgrid[:SAMPLE_SIZE, :SAMPLE_SIZE].astype(np.float32)
+    y, x = np.mgrid[:_SAMPLE_SIZE, :_SAMPLE_SIZE].astype(np.float32)
     return MATERIAL_TEXTURES[material](np.random.default_rng(0), x, y).mean(axis=(0, 1))
 
 

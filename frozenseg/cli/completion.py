@@ -8,7 +8,7 @@ from typing import Any
 
 from frozenseg.cli.verb_table import load_verb, verb_summaries
 
-VARIABLE = "_ARGCOMPLETE"
+COMPLETION_VARIABLE = "_ARGCOMPLETE"
 CONFIG_FLAG = "--config"
 
 

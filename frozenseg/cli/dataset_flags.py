@@ -6,12 +6,14 @@ from pathlib import Path
 
 from frozenseg.errors import ConfigError
 
-VARIABLE = "DETECTRON2_DATASETS"  # frozenseg.data.metadata.ROOT_VARIABLE, which is slow to import
+DATASETS_VARIABLE = "DETECTRON2_DATASETS"  # frozenseg.data.metadata.ROOT_VARIABLE, which is slow to import
 
 
 def add_root(parser: argparse.ArgumentParser) -> None:
     """Add ``--root``."""
-    parser.add_argument("--root", type=Path, help=f"folder of the data sets (default: ${VARIABLE}, or datasets)")
+    parser.add_argument(
+        "--root", type=Path, help=f"folder of the data sets (default: ${DATASETS_VARIABLE}, or datasets)"
+    )
 
 
 def add_workers(parser: argparse.ArgumentParser) -> None:
@@ -34,4 +36,4 @@ def check_workers(arguments: argparse.Namespace) -> None:
 def use_root(arguments: argparse.Namespace) -> None:
     """Make ``--root`` the folder of the data sets for this process and those that it starts."""
     if arguments.root is not None:
-        os.environ[VARIABLE] = str(arguments.root)
+        os.environ[DATASETS_VARIABLE] = str(arguments.root)

@@ -30,7 +30,7 @@ PURPOSE_OF_EXTRA = {  # extras of pyproject.toml, all but dev
 }
 
 
-def diagnose() -> Facts:
+def installation_facts() -> Facts:
     """Return all facts, and under ``missing`` each missing part with its purpose and the command that brings it."""
     facts: Facts = {
         "frozenseg": {"version": __version__, "folder": str(Path(__file__).parents[1])},
@@ -158,7 +158,7 @@ def missing_parts(facts: Facts) -> Iterator[Facts]:
     """Yield each missing part of a diagnosis: name, purpose, command, and True if nothing works without it.
 
     Args:
-        facts: of :func:`diagnose`, without ``missing``.
+        facts: of :func:`installation_facts`, without ``missing``.
     """
     yield from _missing_packages(facts)
     for extra, of_extra in facts["extras"].items():

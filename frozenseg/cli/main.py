@@ -23,7 +23,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Args:
         argv: arguments after ``frozenseg``; None for those of this process.
     """
-    if completion.VARIABLE in os.environ:
+    if completion.COMPLETION_VARIABLE in os.environ:
         completion.print_completions()
     line = list(sys.argv[1:] if argv is None else argv)
     try:

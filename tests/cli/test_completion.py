@@ -32,7 +32,7 @@ def test_the_shell_is_answered_before_any_work(monkeypatch: pytest.MonkeyPatch) 
     from frozenseg.cli import main
 
     calls: list[object] = []
-    monkeypatch.setenv(completion.VARIABLE, "1")
+    monkeypatch.setenv(completion.COMPLETION_VARIABLE, "1")
     monkeypatch.setattr(argcomplete, "autocomplete", calls.append)
     assert main.main(["--version"]) == 0
     assert len(calls) == 1

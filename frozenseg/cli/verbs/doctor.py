@@ -26,9 +26,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the diagnosis; returns 2 if a required part is missing."""
-    from frozenseg.cli.diagnosis import diagnose
+    from frozenseg.cli.diagnosis import installation_facts
 
-    facts = diagnose()
+    facts = installation_facts()
     text = json.dumps(facts, indent=2) if arguments.json else "\n".join(report_lines(facts))
     sys.stdout.write(f"{text}\n")
     return 2 if any(part["required"] for part in facts["missing"]) else 0
@@ -38,7 +38,7 @@ def report_lines(facts: dict[str, Any]) -> Iterator[str]:
     """Yield the lines of the report.
 
     Args:
-        facts: see :func:`frozenseg.cli.diagnosis.diagnose`.
+        facts: see :func:`frozenseg.cli.diagnosis.installation_facts`.
     """
     python, torch = facts["python"], facts["torch"]
     yield f"FrozenSeg {facts['frozenseg']['version']} in {facts['frozenseg']['folder']}"

@@ -30,14 +30,14 @@ _SAMPLE_SIZE = 128  # height and width in pixels of the rendered outlines and ma
 _EIGHT_NEIGHBOURS = np.ones((3, 3), dtype=bool)
 
 
-class Region(NamedTuple):
+class PredictedRegion(NamedTuple):
     """A predicted segment."""
 
     mask: np.ndarray  # (H, W) bool
     category: Category
 
 
-def majority_regions(image: np.ndarray, categories: Sequence[Category]) -> list[Region]:
+def majority_regions(image: np.ndarray, categories: Sequence[Category]) -> list[PredictedRegion]:
     """Return one region, the whole image, as the first material of the list.
 
     Args:
@@ -45,10 +45,10 @@ def majority_regions(image: np.ndarray, categories: Sequence[Category]) -> list[
         categories: the vocabulary.
     """
     material = next(category for category in categories if not category.isthing)
-    return [Region(np.ones(image.shape[:2], dtype=bool), material)]
+    return [PredictedRegion(np.ones(image.shape[:2], dtype=bool), material)]
 
 
-def colour_regions(image: np.ndarray, categories: Sequence[Category], outlines: bool = False) -> list[Region]:
+def colour_regions(image: np.ndarray, categories: Sequence[Category], outlines: bool = False) -> list[PredictedRegion]:
     """Return things from connected components of a colour, and the ground by the nearest mean colour.
 
     Args:
@@ -64,7 +64,7 @@ def colour_regions(image: np.ndarray, categories: Sequence[Category], outlines: 
     nearest = np.stack([np.square(smooth - paint).sum(axis=-1) for paint in paints])  # (colours + materials, H, W)
     label = nearest.argmin(axis=0)
     things = [
-        Region(mask, _thing(mask, colour, categories, outlines))
+        PredictedRegion(mask, _thing(mask, colour, categories, outlines))
         for index, colour in enumerate(colours)
         for mask in connected(label == index)
     ]
@@ -73,11 +73,11 @@ def colour_regions(image: np.ndarray, categories: Sequence[Category], outlines: 
         [ndimage.uniform_filter((label == len(colours) + i).astype(np.float32), VOTING) for i in range(len(materials))]
     )
     ground = votes.argmax(axis=0)
-    grounds = [Region((ground == index) & ~occupied, material) for index, material in enumerate(materials)]
+    grounds = [PredictedRegion((ground == index) & ~occupied, material) for index, material in enumerate(materials)]
     return things + [region for region in grounds if region.mask.any()]
 
 
-def outline_regions(image: np.ndarray, categories: Sequence[Category]) -> list[Region]:
+def outline_regions(image: np.ndarray, categories: Sequence[Category]) -> list[PredictedRegion]:
     """Return :func:`colour_regions` with ``outlines``."""
     return colour_regions(image, categories, outlines=True)
 
@@ -129,7 +129,7 @@ def _rgb(colour: str) -> np.ndarray:
     return np.array(colorsys.hsv_to_rgb(*COLOURS[colour]), dtype=np.float32)
 
 
-Regions = Callable[[np.ndarray, Sequence[Category]], list[Region]]
+Regions = Callable[[np.ndarray, Sequence[Category]], list[PredictedRegion]]
 BASELINES: dict[str, Regions] = {"majority": majority_regions, "colour": colour_regions, "outline": outline_regions}
 
 

@@ -41,15 +41,21 @@ class InferenceSettings:
         seen: one flag a class, True if the class counts as seen in training.
         postprocessor: the requested outputs and their thresholds.
         ensemble: use of CLIP's class scores and of the SAM proposals.
+        negatives: number of classes at the end of the vocabulary that compete with the others and are in no output:
+            their pixels have no label.
+        min_evidence: classes whose best mask has a smaller class probability are absent: they are in no output, and
+            their pixels have no label.
 
     Raises:
-        ConfigError: the number of flags is not C.
+        ConfigError: the number of flags is not C, or all classes are negatives.
     """
 
     vocabulary: Vocabulary
     seen: tuple[bool, ...]
     postprocessor: Postprocessor
     ensemble: EnsembleSettings
+    negatives: int = 0
+    min_evidence: float = 0.0
 
     def __post_init__(self) -> None:
         """Check that there is one flag for each class."""
@@ -58,6 +64,24 @@ class InferenceSettings:
                 f"The vocabulary has {len(self.vocabulary)} classes, but there are {len(self.seen)} flags of seen "
                 "classes: pass one flag for each class."
             )
+        if not 0 <= self.negatives < len(self.vocabulary):
+            raise ConfigError(
+                f"{self.negatives} of the {len(self.vocabulary)} classes of the vocabulary are negatives, expected "
+                "fewer: add a class to segment."
+            )
+
+    @property
+    def requested(self) -> Vocabulary:
+        """The vocabulary without its negatives."""
+        count = len(self.vocabulary) - self.negatives
+        if count == len(self.vocabulary):
+            return self.vocabulary
+        return Vocabulary(self.vocabulary.classes[:count], self.vocabulary.isthing[:count])
+
+    @property
+    def hides_classes(self) -> bool:
+        """True if classes may be kept out of the outputs, as negatives or because they are absent."""
+        return self.negatives > 0 or self.min_evidence > 0
 
     @property
     def uses_proposals(self) -> bool:

@@ -43,11 +43,19 @@ class Prediction(NamedTuple):
     masks: Tensor  # (B, Q, H/4, W/4) logits
 
 
+class QueryOutput(NamedTuple):
+    """What the queries predict after one decoder layer before class names are known."""
+
+    embeddings: Tensor  # (B, Q, E), in CLIP's joint space, not normalised
+    masks: Tensor  # (B, Q, H/4, W/4) logits
+
+
 class MaskPredictions(NamedTuple):
     """Predictions of the last decoder layer, and of the initial queries and the layers before, in that order."""
 
     final: Prediction
     intermediate: tuple[Prediction, ...]
+    embeddings: Tensor | None = None  # (B, Q, E): of the final queries, which the class logits are computed from
 
 
 class Target(NamedTuple):

@@ -30,6 +30,10 @@ class EnsembleLogits(NamedTuple):
     semantic: Tensor  # for semantic segmentation
     objects: Tensor  # for panoptic and instance segmentation, with the void discount; the same tensor without one
 
+    def of_image(self, index: int) -> "EnsembleLogits":
+        """Return the class scores of an image of the batch, (Q, C + 1)."""
+        return EnsembleLogits(self.semantic[index], self.objects[index])
+
 
 def geometric_ensemble(
     in_vocabulary: Tensor,

@@ -26,11 +26,13 @@ from frozenseg.modeling.frozen import Frozen
 from frozenseg.modeling.inference_settings import EnsembleSettings, InferenceSettings
 from frozenseg.modeling.layers.mask_pooling import binary_masks
 from frozenseg.modeling.layers.resize import resize
+from frozenseg.modeling.meta_arch.embedded_images import EmbeddedImages
 from frozenseg.modeling.meta_arch.sem_seg_head import SemSegHead
+from frozenseg.modeling.postprocess.hidden_classes import HiddenClasses
 from frozenseg.modeling.postprocess.output_memory import check_output_memory
 from frozenseg.modeling.postprocess.postprocessor import Postprocessor
 from frozenseg.modeling.segmentation_model import SegmentationModel
-from frozenseg.modeling.types import ClipFeatures, Prediction, Target, TextEmbeddings
+from frozenseg.modeling.types import ClipFeatures, Prediction, QueryOutput, Target, TextEmbeddings
 from frozenseg.structures.image_list import ImageList, ImageSize
 from frozenseg.structures.shapes import check_shape
 from frozenseg.vocabulary import Vocabulary
@@ -143,6 +145,28 @@ class MaskClassifier(SegmentationModel):
             targets.append(Target(instances.gt_classes.to(self.device), masks, generator))
         return targets
 
+    @abstractmethod
+    def embed(self, batch: list[dict[str, Any]]) -> EmbeddedImages:
+        """Compute everything that class names do not affect, for :meth:`classify` with any vocabulary.
+
+        Args:
+            batch: as for :meth:`SegmentationModel.forward` in eval mode.
+        """
+
+    def classify(self, embedded: EmbeddedImages, settings: InferenceSettings | None = None) -> list[dict[str, Any]]:
+        """Return what :meth:`forward` returns for embedded images in eval mode.
+
+        Args:
+            embedded: from :meth:`embed` of this model.
+            settings: of this call; None for ``inference_settings``.
+        """
+        settings = settings or self.inference_settings
+        text = self.text_embeddings(settings)
+        prediction = Prediction(self.sem_seg_head.classify(embedded.query_embeddings, text), embedded.masks)
+        logits = self._ensemble(prediction, embedded.clip_embeddings, embedded.dense, text, settings)
+        votes = self._embedded_votes(embedded, text, settings)
+        return self.postprocess(logits, embedded.masks, embedded.images, list(embedded.batch), settings, votes)
+
     def ensemble(
         self, prediction: Prediction, clip: ClipFeatures, text: TextEmbeddings, settings: InferenceSettings
     ) -> EnsembleLogits:
@@ -155,12 +179,42 @@ class MaskClassifier(SegmentationModel):
             settings: the ensemble, and the seen classes.
         """
         mask_embeddings = self.backbone.project(clip.dense, prediction.masks)  # (B, Q, E)
+        return self._ensemble(prediction, mask_embeddings, clip.dense, text, settings)
+
+    def _ensemble(
+        self,
+        prediction: Prediction,
+        mask_embeddings: Tensor,
+        dense: Tensor,
+        text: TextEmbeddings,
+        settings: InferenceSettings,
+    ) -> EnsembleLogits:
         clip_logits = class_logits(mask_embeddings, text, self.backbone.logit_scale)  # (B, Q, C + 1)
         seen = torch.tensor(settings.seen, device=clip_logits.device)
         valid = None
         if settings.ensemble.on_valid_mask:
-            valid = binary_masks(prediction.masks, clip.dense.shape[-2:]).flatten(2).any(dim=-1)  # (B, Q)
+            valid = binary_masks(prediction.masks, dense.shape[-2:]).flatten(2).any(dim=-1)  # (B, Q)
         return geometric_ensemble(prediction.logits, clip_logits, seen, settings.ensemble.weights, valid)
+
+    def _embedded(
+        self, batch: list[dict[str, Any]], images: ImageList, clip: ClipFeatures, queries: QueryOutput
+    ) -> EmbeddedImages:
+        """Return the parts of embedded images that both models have."""
+        return EmbeddedImages(
+            batch=tuple({key: value for key, value in element.items() if key != "image"} for element in batch),
+            images=ImageList(images.tensor.new_empty(len(batch), 0, *images.padded_size), images.sizes),
+            masks=queries.masks,
+            query_embeddings=queries.embeddings,
+            clip_embeddings=self.backbone.project(clip.dense, queries.masks),  # (B, Q, E)
+            dense=clip.dense,
+        )
+
+    def _embedded_votes(
+        self, embedded: EmbeddedImages, text: TextEmbeddings, settings: InferenceSettings
+    ) -> Sequence[ProposalVotes | None]:
+        """Return the votes of the SAM proposals, one an image; empty without SAM."""
+        del embedded, text, settings
+        return ()
 
     def postprocess(
         self,
@@ -191,17 +245,25 @@ class MaskClassifier(SegmentationModel):
             size = target_size(element, true_size)
             check_output_memory(settings.postprocessor, queries, classes, size, masks.device)
             full = resize(masks[index][None], images.padded_size)[0]  # (Q, H, W)
-            outputs.append(
-                settings.postprocessor(
-                    logits.semantic[index],
-                    full,
-                    settings.vocabulary.isthing,
-                    true_size=true_size,
-                    target_size=size,
-                    object_logits=logits.objects[index],
-                    proposal_votes=proposal_votes[index] if proposal_votes else None,
+            votes = proposal_votes[index] if proposal_votes else None
+            of_image, isthing = logits.of_image(index), settings.vocabulary.isthing
+            hidden: HiddenClasses | None = None
+            if settings.hides_classes:
+                hidden = HiddenClasses.of_image(
+                    of_image.objects, masks[index], settings.negatives, settings.min_evidence
                 )
+                of_image, isthing = EnsembleLogits(*map(hidden.merged, of_image)), hidden.merged_flags(isthing)
+                votes = hidden.merged_votes(votes)
+            output = settings.postprocessor(
+                of_image.semantic,
+                full,
+                isthing,
+                true_size=true_size,
+                target_size=size,
+                object_logits=of_image.objects,
+                proposal_votes=votes,
             )
+            outputs.append(output if hidden is None else hidden.removed_from(output))
         return outputs
 
     def frozen_parts(self) -> dict[str, Frozen]:

@@ -12,6 +12,7 @@ from frozenseg.config import CfgNode
 from frozenseg.errors import ConfigError
 from frozenseg.modeling.inference_settings import InferenceSettings
 from frozenseg.modeling.meta_arch.base import MaskClassifier, common_parts
+from frozenseg.modeling.meta_arch.embedded_images import EmbeddedImages
 from frozenseg.registry import META_ARCH
 from frozenseg.vocabulary import Vocabulary
 
@@ -48,3 +49,10 @@ class FCCLIP(MaskClassifier):
             return losses
         logits = self.ensemble(predictions.final, clip, text, settings)  # two of (B, Q, C + 1)
         return self.postprocess(logits, predictions.final.masks, images, batch, settings)
+
+    def embed(self, batch: list[dict[str, Any]]) -> EmbeddedImages:
+        """Compute everything that class names do not affect; see :meth:`MaskClassifier.embed`."""
+        images = self.preprocess(batch, self.pixel_mean, self.pixel_std)  # (B, 3, H, W)
+        clip = self.backbone(images.tensor)  # res2 … res5, dense (B, c5, H/32, W/32)
+        queries = self.sem_seg_head.decode(clip, None)  # embeddings (B, Q, E), masks (B, Q, H/4, W/4)
+        return self._embedded(batch, images, clip, queries)

@@ -7,6 +7,7 @@ channels and size of the SAM embedding, E the width of CLIP's joint space.
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -20,6 +21,7 @@ from frozenseg.modeling.ensemble.mask_proposals import ProposalEnsemble, Proposa
 from frozenseg.modeling.ensemble.released_pooling import released_pooling_masks
 from frozenseg.modeling.inference_settings import InferenceSettings
 from frozenseg.modeling.meta_arch.base import MaskClassifier, MaskClassifierParts, common_parts, target_size
+from frozenseg.modeling.meta_arch.embedded_images import EmbeddedImages
 from frozenseg.modeling.sam.automatic_masks.proposal_cache import ProposalCache
 from frozenseg.modeling.sam.automatic_masks.proposal_settings import ProposalSettings
 from frozenseg.modeling.sam.automatic_masks.proposals import Proposals, propose_masks
@@ -97,6 +99,30 @@ class FrozenSeg(MaskClassifier):
         votes = self.proposal_votes(batch, images, clip, text, settings)  # one an image, if SAM proposals vote
         return self.postprocess(logits, predictions.final.masks, images, batch, settings, votes)
 
+    def embed(self, batch: list[dict[str, Any]]) -> EmbeddedImages:
+        """Compute everything that class names do not affect; see :meth:`MaskClassifier.embed`."""
+        images = self.preprocess(batch, self.pixel_mean, self.pixel_std)  # (B, 3, H, W)
+        clip = self.backbone(images.tensor)  # res2 … res5, dense (B, c5, H/32, W/32)
+        sam_embedding = self.sam(self.preprocess(batch, self.sam_mean, self.sam_std).tensor)  # (B, c, h, w)
+        queries = self.sem_seg_head.decode(clip, sam_embedding)  # embeddings (B, Q, E), masks (B, Q, H/4, W/4)
+        if any("original_image" not in element for element in batch):  # SAM proposes masks on the resized image
+            batch = [{"original_image": element["image"], **element} for element in batch]
+        return self._embedded(batch, images, clip, queries)
+
+    def _embedded_votes(
+        self, embedded: EmbeddedImages, text: TextEmbeddings, settings: InferenceSettings
+    ) -> list[ProposalVotes | None]:
+        ensemble = settings.ensemble.proposals
+        if ensemble is None or not settings.uses_proposals:
+            return []
+        batch = []
+        for index, element in enumerate(embedded.batch):
+            if "proposals" not in element:
+                propose = partial(self.propose_for, element, ensemble)
+                element = {**element, "proposals": embedded.proposals(index, ensemble.masks, propose)}
+            batch.append(element)
+        return self._votes(batch, embedded.images, embedded.dense, text, settings)
+
     def proposal_votes(
         self,
         batch: list[dict[str, Any]],
@@ -118,6 +144,16 @@ class FrozenSeg(MaskClassifier):
             One entry an image, None for an image without proposals; an empty list if the proposals would change
             nothing: the ensemble is off, or every class is seen.
         """
+        return self._votes(batch, images, clip.dense, text, settings)
+
+    def _votes(
+        self,
+        batch: list[dict[str, Any]],
+        images: ImageList,
+        dense: Tensor,
+        text: TextEmbeddings,
+        settings: InferenceSettings,
+    ) -> list[ProposalVotes | None]:
         ensemble = settings.ensemble.proposals
         if ensemble is None or not settings.uses_proposals:
             return []
@@ -130,12 +166,12 @@ class FrozenSeg(MaskClassifier):
                 continue
             true_size = images.sizes[index]
             placement = replace(proposals.placement, size=tuple(target_size(element, true_size)))
-            dense = clip.dense[index : index + 1]  # (1, c5, H/32, W/32)
+            of_image = dense[index : index + 1]  # (1, c5, H/32, W/32)
             if ensemble.pooling == "released":
                 masks = released_pooling_masks(proposals.logits, placement, dense.shape[-2:])  # (M, H/32, W/32)
             else:
                 masks = self._as_query_masks(proposals, true_size, images.padded_size)  # (M, H/4, W/4)
-            embeddings = self.backbone.project(dense, masks[None])  # (1, M, E)
+            embeddings = self.backbone.project(of_image, masks[None])  # (1, M, E)
             logits = class_logits(embeddings, text, self.backbone.logit_scale)[0]  # (M, C + 1)
             votes.append(ProposalVotes(logits, proposals.logits, placement, seen, ensemble))
         return votes

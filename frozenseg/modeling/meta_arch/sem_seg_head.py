@@ -1,11 +1,14 @@
 """Segmentation head: the trained pixel decoder and transformer decoder (``sem_seg_head`` in checkpoints)."""
 
+from typing import Any
+
 from torch import Tensor, nn
 
 from frozenseg.config import CfgNode
 from frozenseg.errors import ConfigError, did_you_mean
+from frozenseg.modeling.classification import class_logits
 from frozenseg.modeling.transformer_decoder.masked_decoder import NEVER
-from frozenseg.modeling.types import ClipFeatures, MaskPredictions, PixelFeatures, TextEmbeddings
+from frozenseg.modeling.types import ClipFeatures, MaskPredictions, PixelFeatures, QueryOutput, TextEmbeddings
 from frozenseg.registry import PIXEL_DECODER, TRANSFORMER_DECODER
 from frozenseg.structures.shapes import check_shape
 
@@ -19,6 +22,8 @@ class SemSegHead(nn.Module):
         pixel_decoder: CLIP's features and the SAM embedding → pixel features.
         predictor: pixel features, SAM embedding and text embeddings → mask predictions.
     """
+
+    predictor: Any  # a registered decoder
 
     def __init__(self, *, pixel_decoder: nn.Module, predictor: nn.Module) -> None:
         super().__init__()
@@ -63,8 +68,26 @@ class SemSegHead(nn.Module):
         Raises:
             ShapeError: the SAM embedding is not (B, c, h, w).
         """
+        pixels = self._pixel_features(clip, sam_embedding)
+        predictions: MaskPredictions = self.predictor(pixels, sam_embedding, text)
+        return predictions
+
+    def decode(self, clip: ClipFeatures, sam_embedding: Tensor | None) -> QueryOutput:
+        """Return the masks and embeddings of the final queries, which :meth:`forward` classifies.
+
+        Args:
+            clip: as for :meth:`forward`.
+            sam_embedding: as for :meth:`forward`.
+        """
+        outputs: list[QueryOutput] = self.predictor.decode(self._pixel_features(clip, sam_embedding), sam_embedding)
+        return outputs[-1]
+
+    def classify(self, embeddings: Tensor, text: TextEmbeddings) -> Tensor:
+        """Return the class logits (B, Q, C + 1) of query embeddings (B, Q, E), as :meth:`forward` does."""
+        return class_logits(embeddings, text, self.predictor.logit_scale)
+
+    def _pixel_features(self, clip: ClipFeatures, sam_embedding: Tensor | None) -> PixelFeatures:
         if sam_embedding is not None:
             check_shape("sam_embedding", sam_embedding, "B c h w", B=len(clip.dense))
         pixels: PixelFeatures = self.pixel_decoder(clip, sam_embedding)
-        predictions: MaskPredictions = self.predictor(pixels, sam_embedding, text)
-        return predictions
+        return pixels

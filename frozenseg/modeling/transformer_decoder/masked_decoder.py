@@ -25,7 +25,7 @@ from frozenseg.modeling.layers.resize import resize
 from frozenseg.modeling.transformer_decoder.attention import CrossAttention, FeedForward, SelfAttention
 from frozenseg.modeling.transformer_decoder.feature_injector import inject_features
 from frozenseg.modeling.transformer_decoder.query_injector import inject_into_queries
-from frozenseg.modeling.types import MaskPredictions, PixelFeatures, Prediction, TextEmbeddings
+from frozenseg.modeling.types import MaskPredictions, PixelFeatures, Prediction, QueryOutput, TextEmbeddings
 from frozenseg.registry import TRANSFORMER_DECODER
 from frozenseg.structures.shapes import check_shape
 
@@ -150,17 +150,24 @@ class MultiScaleMaskedTransformerDecoder(nn.Module):
         Raises:
             ShapeError: a tensor of another shape, or a missing input of an injector.
         """
+        outputs = self.decode(pixels, sam_embedding)
+        logits = [class_logits(output.embeddings, text_embeddings, self.logit_scale) for output in outputs]
+        predictions = [Prediction(each, output.masks) for each, output in zip(logits, outputs, strict=True)]
+        return MaskPredictions(predictions[-1], tuple(predictions[:-1]), outputs[-1].embeddings)
+
+    def decode(self, pixels: PixelFeatures, sam_embedding: Tensor | None) -> list[QueryOutput]:
+        """Return what the initial queries and the queries after every layer predict, which no class name affects."""
         self._check(pixels, sam_embedding)
         maps, positions = self.levels(pixels)
         queries = self.query_feat.weight.expand(len(maps[0]), -1, -1)  # (B, Q, d)
         run = partial(run_layer, recompute=self.recompute)
-        predictions = [run(self.predict, queries, pixels.mask_features, text_embeddings)]
+        outputs = [run(self.output_of, queries, pixels.mask_features)]
         for i in range(len(self.transformer_ffn_layers)):
-            queries = run(self.layer, i, queries, predictions[-1], maps, positions, pixels.sam_map)
-            predictions.append(run(self.predict, queries, pixels.mask_features, text_embeddings))
+            queries = run(self.layer, i, queries, outputs[-1], maps, positions, pixels.sam_map)
+            outputs.append(run(self.output_of, queries, pixels.mask_features))
             if sam_embedding is not None and i % SCALES == self.query_injection_scale:
-                queries = inject_into_queries(queries, predictions[-1].masks, sam_embedding, self._mask_pooling_proj)
-        return MaskPredictions(predictions[-1], tuple(predictions[:-1]))
+                queries = inject_into_queries(queries, outputs[-1].masks, sam_embedding, self._mask_pooling_proj)
+        return outputs
 
     def levels(self, pixels: PixelFeatures) -> tuple[list[Tensor], list[Tensor]]:
         """Return the maps that queries attend to, (B, d, H_l, W_l) each, and their positions, (1, d, H_l, W_l) each."""
@@ -174,7 +181,7 @@ class MultiScaleMaskedTransformerDecoder(nn.Module):
         self,
         i: int,
         queries: Tensor,
-        previous: Prediction,
+        previous: QueryOutput | Prediction,
         maps: list[Tensor],
         positions: list[Tensor],
         sam_map: Tensor | None,
@@ -199,23 +206,36 @@ class MultiScaleMaskedTransformerDecoder(nn.Module):
 
     def predict(self, queries: Tensor, mask_features: Tensor, text_embeddings: TextEmbeddings) -> Prediction:
         """Predict a mask and class logits for each query (B, Q, d)."""
+        output = self.output_of(queries, mask_features)
+        return Prediction(class_logits(output.embeddings, text_embeddings, self.logit_scale), output.masks)
+
+    def output_of(self, queries: Tensor, mask_features: Tensor) -> QueryOutput:
+        """Return a mask and an embedding for each query (B, Q, d).
+
+        Args:
+            queries: (B, Q, d).
+            mask_features: (B, d, H/4, W/4).
+        """
         queries = self.decoder_norm(queries)
         masks = torch.einsum("bqd,bdhw->bqhw", self.mask_embed(queries), mask_features)  # (B, Q, H/4, W/4)
-        return Prediction(self.classify(queries, mask_pooling(mask_features, masks), text_embeddings), masks)
+        return QueryOutput(self.embed(queries, mask_pooling(mask_features, masks)), masks)
 
-    def classify(self, queries: Tensor, pooled: Tensor, text_embeddings: TextEmbeddings) -> Tensor:
-        """Classify queries.
+    def embed(self, queries: Tensor, pooled: Tensor) -> Tensor:
+        """Embed queries in CLIP's joint space.
 
         Args:
             queries: (B, Q, d), normalised.
             pooled: (B, Q, d) mask features, averaged under the mask of each query.
-            text_embeddings: text classifier of the N synonyms and void.
 
         Returns:
-            (B, Q, C + 1) logits, void last.
+            (B, Q, E), not normalised.
         """
-        embeddings = self.class_embed(self._mask_pooling_proj(pooled) + queries)  # (B, Q, E)
-        return class_logits(embeddings, text_embeddings, self.logit_scale)
+        embeddings: Tensor = self.class_embed(self._mask_pooling_proj(pooled) + queries)
+        return embeddings
+
+    def classify(self, queries: Tensor, pooled: Tensor, text_embeddings: TextEmbeddings) -> Tensor:
+        """Classify queries; see :meth:`embed`. Returns (B, Q, C + 1) logits, void last."""
+        return class_logits(self.embed(queries, pooled), text_embeddings, self.logit_scale)
 
     def _check(self, pixels: PixelFeatures, sam_embedding: Tensor | None) -> None:
         check_shape("mask_features", pixels.mask_features, "B d H W", d=self.width)

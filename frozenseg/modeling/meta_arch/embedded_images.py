@@ -1,0 +1,48 @@
+"""Images embedded once for many vocabularies: everything that the model computes before it reads class names.
+
+Letters: B images, Q queries, H×W the padded input, E the width of CLIP's joint space.
+"""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor
+
+from frozenseg.modeling.sam.automatic_masks.proposal_settings import ProposalSettings
+from frozenseg.modeling.sam.automatic_masks.proposals import Proposals
+from frozenseg.structures.image_list import ImageList
+
+
+@dataclass(frozen=True, eq=False)
+class EmbeddedImages:
+    """A batch of images as :meth:`MaskClassifier.classify` reads it; on the device of the model.
+
+    Threads can share it, each with its own vocabulary.
+
+    Attributes:
+        batch: an element for each image: ``height`` and ``width`` of the outputs, ``original_image`` for SAM.
+        images: the sizes of the images in the padded input; its tensor has no channels.
+        masks: (B, Q, H/4, W/4) mask logits.
+        query_embeddings: (B, Q, E) of the decoder.
+        clip_embeddings: (B, Q, E) CLIP's features, pooled under the masks.
+        dense: (B, c5, H/32, W/32) the feature map that CLIP pools.
+    """
+
+    batch: tuple[dict[str, Any], ...]
+    images: ImageList
+    masks: Tensor
+    query_embeddings: Tensor
+    clip_embeddings: Tensor
+    dense: Tensor
+    _proposals: dict[tuple[int, ProposalSettings], Proposals] = field(default_factory=dict)
+    _proposing: Any = field(default_factory=threading.Lock)
+
+    def proposals(self, index: int, settings: ProposalSettings, propose: Callable[[], Proposals]) -> Proposals:
+        """Return the SAM proposals of an image, proposed at the first request."""
+        with self._proposing:
+            key = (index, settings)
+            if key not in self._proposals:
+                self._proposals[key] = propose()
+            return self._proposals[key]

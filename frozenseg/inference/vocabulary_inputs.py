@@ -1,11 +1,14 @@
 """Vocabularies as the segmenter takes them: text, lists, dictionaries, files of class names."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from frozenseg.errors import DataError, did_you_mean
+from frozenseg.inference.named_vocabularies import named_vocabulary
 from frozenseg.vocabulary import Vocabulary
 from frozenseg.vocabulary.files import read_vocabulary_lines
+from frozenseg.vocabulary.marks import split_mark
 from frozenseg.vocabulary.name_checks import warn_of_names
 
 ClassNames = str | Sequence[str]  # "cat,kitten" or ["cat", "kitten"]
@@ -18,9 +21,11 @@ def make_vocabulary(vocabulary: VocabularyLike, stuff: StuffLike = ()) -> Vocabu
     """Return a vocabulary for the value that a user has passed.
 
     Args:
-        vocabulary: ``"cat,kitten; dog"``: classes separated by ``;``, synonyms by ``,``; a list with one element for
-            each class, ``"cat,kitten"`` or ``["cat", "kitten"]``; a dictionary from first names to synonyms, ``{"cat":
-            "kitten", "dog": ""}``; the ``Path`` of a file of class names; or a :class:`Vocabulary`.
+        vocabulary: ``"cat,kitten; stuff: grass"``: classes separated by ``;``, synonyms by ``,``, with a mark for
+            stuff; the name of a benchmark, such as ``"ade20k"``, see
+            :mod:`~frozenseg.inference.named_vocabularies`; a list with one element for each class, ``"cat,kitten"`` or
+            ``["cat", "kitten"]``; a dictionary from first names to synonyms, ``{"cat": "kitten", "dog": ""}``; the
+            ``Path`` of a file of class names; or a :class:`Vocabulary`.
         stuff: first names of the classes that are not countable: ``"sky; grass"``, ``["sky", "grass"]``. Without effect
             on the flags of a :class:`Vocabulary` and therefore not allowed with it.
 
@@ -34,6 +39,10 @@ def make_vocabulary(vocabulary: VocabularyLike, stuff: StuffLike = ()) -> Vocabu
                 f"stuff is {stuff!r}, but the vocabulary is a Vocabulary with flags: set its isthing, and omit stuff."
             )
         return vocabulary
+    if isinstance(vocabulary, str) and (benchmark := named_vocabulary(vocabulary)) is not None:
+        _check_stuff(names, benchmark.classes)
+        stuff_classes = {*names, *_stuff_of(benchmark)}
+        return replace(benchmark, isthing=tuple(name not in stuff_classes for name in benchmark.names))
     classes, stuff_of_file = _classes(vocabulary)
     _check_stuff(names, classes)
     if not isinstance(vocabulary, str):  # the parser of text has warned already
@@ -62,22 +71,39 @@ def _classes(vocabulary: VocabularyLike) -> tuple[list[tuple[str, ...]], list[st
     """Return the synonyms of each class, and the stuff classes that a file names."""
     if isinstance(vocabulary, str):
         _refuse_file_name(vocabulary)
-        return list(Vocabulary.parse(vocabulary).classes), []
+        parsed = Vocabulary.parse(vocabulary)
+        return list(parsed.classes), _stuff_of(parsed)
     if isinstance(vocabulary, Path):
         lines = read_vocabulary_lines(vocabulary)
         return [line.names for line in lines], [line.names[0] for line in lines if line.isthing is False]
     if isinstance(vocabulary, Mapping):
         classes = [_of_entry(name, synonyms) for name, synonyms in vocabulary.items()]
     elif isinstance(vocabulary, (list, tuple)):
-        classes = [_of_element(index, element) for index, element in enumerate(vocabulary)]
+        return _of_list(vocabulary)
     else:
         hint = ": its classes have no order, pass a list" if isinstance(vocabulary, (set, frozenset)) else ""
         raise DataError(f"The vocabulary is {_shown(vocabulary)}, expected {SUPPORTED_VOCABULARIES}{hint}.")
+    _refuse_empty(classes, vocabulary)
+    return classes, []
+
+
+def _stuff_of(vocabulary: Vocabulary) -> list[str]:
+    return [name for name, isthing in zip(vocabulary.names, vocabulary.isthing, strict=True) if not isthing]
+
+
+def _of_list(elements: Sequence[ClassNames]) -> tuple[list[tuple[str, ...]], list[str]]:
+    """Return the synonyms of each class of a list, and the classes that are marked as stuff."""
+    marked = [split_mark(each) if isinstance(each, str) else (each, None) for each in elements]
+    classes = [_of_element(index, element) for index, (element, _) in enumerate(marked)]
+    _refuse_empty(classes, elements)
+    return classes, [names[0] for names, (_, isthing) in zip(classes, marked, strict=True) if isthing is False]
+
+
+def _refuse_empty(classes: Sequence[tuple[str, ...]], vocabulary: VocabularyLike) -> None:
     if not classes:
         raise DataError(
             f"The vocabulary is empty ({vocabulary!r}): pass at least one class, such as {SUPPORTED_VOCABULARIES}."
         )
-    return classes, []
 
 
 def _refuse_file_name(text: str) -> None:

@@ -43,6 +43,7 @@ class InferenceSettings:
         ensemble: use of CLIP's class scores and of the SAM proposals.
         negatives: number of classes at the end of the vocabulary that compete with the others and are in no output:
             their pixels have no label.
+        negative_weight: prior odds of the negatives against the other classes; below 1 they must be that much likelier.
         min_evidence: classes whose best mask has a smaller class probability are absent: they are in no output, and
             their pixels have no label.
 
@@ -55,6 +56,7 @@ class InferenceSettings:
     postprocessor: Postprocessor
     ensemble: EnsembleSettings
     negatives: int = 0
+    negative_weight: float = 1.0
     min_evidence: float = 0.0
 
     def __post_init__(self) -> None:

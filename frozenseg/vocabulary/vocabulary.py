@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from frozenseg.errors import ConfigError, DataError
+from frozenseg.vocabulary.marks import split_mark
 from frozenseg.vocabulary.name_checks import warn_of_names
 from frozenseg.vocabulary.names import normal_name
 from frozenseg.vocabulary.templates import TEMPLATES
@@ -53,15 +54,17 @@ class Vocabulary:
 
     @classmethod
     def parse(cls, text: str, stuff: Iterable[str] = ()) -> "Vocabulary":
-        """Read ``"cat,kitten; dog"``: classes separated by ``;`` or lines, synonyms by ``,``.
+        """Read ``"cat,kitten; stuff: grass"``: classes separated by ``;`` or lines, synonyms by ``,``.
 
         Args:
-            text: class names.
+            text: class names; a class that begins with ``stuff:`` is a stuff class, ``thing:`` is the default.
             stuff: first names of the stuff classes; all others are things.
         """
         _refuse_too_many(sum(map(text.count, ";,\n")))
         body = ";".join(line.strip().removesuffix(";") for line in re.split(r"[\r\n]", text) if line.strip())
-        vocabulary = cls.from_strings(body.split(";") if body.strip() else [], stuff=stuff)
+        marked = [split_mark(each) for each in body.split(";")] if body.strip() else []
+        in_text = [names.split(",")[0].strip() for names, isthing in marked if isthing is False]
+        vocabulary = cls.from_strings([names for names, _ in marked], stuff={*stuff, *in_text})
         warn_of_names(vocabulary.classes)
         return vocabulary
 

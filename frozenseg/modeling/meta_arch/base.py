@@ -162,10 +162,19 @@ class MaskClassifier(SegmentationModel):
         """
         settings = settings or self.inference_settings
         text = self.text_embeddings(settings)
-        prediction = Prediction(self.sem_seg_head.classify(embedded.query_embeddings, text), embedded.masks)
-        logits = self._ensemble(prediction, embedded.clip_embeddings, embedded.dense, text, settings)
+        logits = self._embedded_logits(embedded, text, settings)
         votes = self._embedded_votes(embedded, text, settings)
         return self.postprocess(logits, embedded.masks, embedded.images, list(embedded.batch), settings, votes)
+
+    def class_scores(self, embedded: EmbeddedImages, settings: InferenceSettings) -> EnsembleLogits:
+        """Return the class scores of the masks of embedded images, two of (B, Q, C + 1), without any output."""
+        return self._embedded_logits(embedded, self.text_embeddings(settings), settings)
+
+    def _embedded_logits(
+        self, embedded: EmbeddedImages, text: TextEmbeddings, settings: InferenceSettings
+    ) -> EnsembleLogits:
+        prediction = Prediction(self.sem_seg_head.classify(embedded.query_embeddings, text), embedded.masks)
+        return self._ensemble(prediction, embedded.clip_embeddings, embedded.dense, text, settings)
 
     def ensemble(
         self, prediction: Prediction, clip: ClipFeatures, text: TextEmbeddings, settings: InferenceSettings
@@ -249,9 +258,7 @@ class MaskClassifier(SegmentationModel):
             of_image, isthing = logits.of_image(index), settings.vocabulary.isthing
             hidden: HiddenClasses | None = None
             if settings.hides_classes:
-                hidden = HiddenClasses.of_image(
-                    of_image.objects, masks[index], settings.negatives, settings.min_evidence
-                )
+                hidden = HiddenClasses.of_image(of_image.objects, masks[index], settings)
                 of_image, isthing = EnsembleLogits(*map(hidden.merged, of_image)), hidden.merged_flags(isthing)
                 votes = hidden.merged_votes(votes)
             output = settings.postprocessor(

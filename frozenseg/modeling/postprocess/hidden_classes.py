@@ -6,6 +6,7 @@ pixel that it wins has no label, and is not forced to be of a requested class.
 Letters: Q queries, C requested classes, R negatives, M SAM proposals.
 """
 
+import math
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -13,6 +14,7 @@ import torch
 from torch import Tensor
 
 from frozenseg.modeling.ensemble.mask_proposals import ProposalVotes
+from frozenseg.modeling.inference_settings import InferenceSettings
 from frozenseg.structures.argmax import INVALID_CLASS
 from frozenseg.structures.output_kinds import OUTPUT_FIELDS, ModelOutput
 from frozenseg.structures.shapes import check_shape
@@ -26,31 +28,35 @@ class HiddenClasses(NamedTuple):
     Attributes:
         evidence: (C,) class probability of the best mask of each requested class, 0-1.
         hidden: (C + R,) bool, True for negatives and for absent classes.
+        offset: (C + R,) added to the logits: the logarithm of the prior odds of the negatives, 0 for the others.
     """
 
     evidence: Tensor
     hidden: Tensor
+    offset: Tensor
 
     @classmethod
-    def of_image(cls, logits: Tensor, masks: Tensor, negatives: int, min_evidence: float) -> "HiddenClasses":
+    def of_image(cls, logits: Tensor, masks: Tensor, settings: InferenceSettings) -> "HiddenClasses":
         """Find the absent classes of an image.
 
         Args:
             logits: (Q, C + R + 1) class scores of objects, void last.
             masks: (Q, h, w) mask logits; empty masks are no evidence.
-            negatives: R.
-            min_evidence: smallest evidence of a class that is present.
+            settings: the negatives, their weight, and the smallest evidence of a class that is present.
 
         Raises:
             ShapeError: another number of masks.
         """
         check_shape("masks", masks, "Q h w", Q=len(logits))
-        count = logits.shape[-1] - 1 - negatives  # C
+        is_negative = torch.zeros(logits.shape[-1] - 1, dtype=torch.bool, device=logits.device)
+        is_negative[len(is_negative) - settings.negatives :] = True  # (C + R,)
+        offset = is_negative * math.log(settings.negative_weight)
+        weighted = torch.cat([logits[:, :-1] + offset, logits[:, -1:]], dim=-1).softmax(dim=-1)
         not_empty = (masks > 0).flatten(1).any(dim=1)  # (Q,)
-        evidence = (logits.softmax(dim=-1)[:, :count] * not_empty[:, None]).amax(dim=0)  # (C,)
-        return cls(
-            evidence, torch.cat([evidence < min_evidence, torch.ones_like(logits[0, :negatives], dtype=torch.bool)])
-        )
+        evidence = (weighted[:, :-1][:, ~is_negative] * not_empty[:, None]).amax(dim=0)  # (C,)
+        absent = torch.zeros_like(is_negative)
+        absent[: len(evidence)] = evidence < settings.min_evidence
+        return cls(evidence, is_negative | absent, offset)
 
     @property
     def count(self) -> int:
@@ -63,7 +69,7 @@ class HiddenClasses(NamedTuple):
         Returns:
             (Q, C + 2): the requested classes, -inf for the absent ones; the merged class; void.
         """
-        classes, void = logits[:, :-1], logits[:, -1:]
+        classes, void = logits[:, :-1] + self.offset, logits[:, -1:]
         nothing = torch.full_like(classes, float("-inf"))
         rest = torch.where(self.hidden, classes, nothing).logsumexp(dim=-1, keepdim=True)
         return torch.cat([torch.where(self.hidden, nothing, classes)[:, : self.count], rest, void], dim=-1)

@@ -103,9 +103,9 @@ def union_of_vocabularies(names: tuple[str, ...] = LARGE) -> Vocabulary:
             isthing[group[0]] = isthing.get(group[0], False) or flag
             synonyms.setdefault(group[0], []).extend(group)
     used = set(synonyms)
-    classes = []
-    for first, group in synonyms.items():
-        others = tuple(dict.fromkeys(name for name in group if name not in used))
+    classes: list[tuple[str, ...]] = []
+    for first, names_of in synonyms.items():
+        others = tuple(dict.fromkeys(name for name in names_of if name not in used))
         used.update(others)
         classes.append((first, *others))
     return Vocabulary(tuple(classes), tuple(isthing.values()))

@@ -1,6 +1,6 @@
 """Segmenter: open-vocabulary prediction on single images, without data sets or training."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -8,13 +8,21 @@ from typing import Any, TypeVar, overload
 
 import torch
 from PIL import Image
-from torchvision.transforms.v2 import functional as tvf
 
-from frozenseg.config import OPTIONS, CfgNode, load_config
-from frozenseg.data.training_classes import training_classes
+from frozenseg.config import OPTIONS, load_config
 from frozenseg.data.transforms.recipes import ShortestEdge
 from frozenseg.device import pick_device
 from frozenseg.errors import CheckpointError, ConfigError, DataError
+from frozenseg.inference.auto_vocabulary import (
+    AutoSettings,
+    AutoVocabulary,
+    auto_settings,
+    classify_auto,
+    requested_vocabulary,
+)
+from frozenseg.inference.class_rules import ClassRules
+from frozenseg.inference.config_options import OptionsLike, option_pairs, training_vocabulary
+from frozenseg.inference.embedded_image import EmbeddedImage, model_input, same_size_groups
 from frozenseg.inference.image_inputs import ImageLike, load_image
 from frozenseg.inference.model_source import config_of_weights, require_source
 from frozenseg.inference.prediction_stream import check_numbers, predict_images
@@ -22,22 +30,20 @@ from frozenseg.inference.requested_outputs import OutputsLike, requested_outputs
 from frozenseg.inference.result import KINDS, Result
 from frozenseg.inference.sources.image_list import pending_images
 from frozenseg.inference.sources.source_image import SourceImage
-from frozenseg.inference.vocabulary_inputs import StuffLike, VocabularyLike, make_vocabulary
+from frozenseg.inference.vocabulary_inputs import StuffLike, VocabularyLike, stuff_names
 from frozenseg.log import get_logger
 from frozenseg.modeling.build import build_model
-from frozenseg.modeling.checkpoint_file import read_checkpoint, trained_vocabulary
+from frozenseg.modeling.checkpoint_file import read_checkpoint
 from frozenseg.modeling.inference_settings import InferenceSettings
 from frozenseg.modeling.load_weights import load_checkpoint
 from frozenseg.modeling.meta_arch.base import MaskClassifier
 from frozenseg.modeling.postprocess.instance import DISTINCT_OBJECTS, InstanceRule
 from frozenseg.modeling.weights_layout import adopt_layout
-from frozenseg.structures.image_list import ImageSize, padded_size
 from frozenseg.structures.output_kinds import OUTPUT_KINDS, switch_of
 from frozenseg.vocabulary import Vocabulary
 
 logger = get_logger(__name__)
 DeviceLike = str | int | torch.device
-OptionsLike = Sequence[Any] | Mapping[str, Any]
 SomeImage = TypeVar("SomeImage", bound=ImageLike)
 OUTPUT_SWITCHES = {  # a result has all three outputs; test-time augmentation has no masks
     **{switch_of(kind): kind in KINDS for kind in OUTPUT_KINDS},
@@ -59,6 +65,7 @@ class Segmenter:
         model: a trained model; it is switched to eval mode, and to labels instead of scores as semantic output.
         resize: brings images to the model's test size.
         instance_rule: choice among the instances.
+        class_rules: negatives, background and absent classes.
     """
 
     def __init__(
@@ -66,9 +73,12 @@ class Segmenter:
         model: MaskClassifier,
         resize: ShortestEdge,
         instance_rule: InstanceRule = DISTINCT_OBJECTS,
+        class_rules: ClassRules | None = None,
     ) -> None:
         self.model = model.eval()
         self.instance_rule = instance_rule
+        self.class_rules = class_rules or ClassRules()
+        self._classes: Vocabulary | None = None  # of calls that pass no vocabulary
         self.model.return_labels()
         self.resize = resize
 
@@ -117,7 +127,7 @@ class Segmenter:
             raise CheckpointError(f"weights is of type {type(weights).__name__}, expected a path or a name.")
         if not isinstance(config, (str, Path, type(None))):
             raise ConfigError(f"config is of type {type(config).__name__}, expected a path or a name.")
-        pairs = _pairs(options)
+        pairs = option_pairs(options)
         target = None if device is None else pick_device(device, "device")
         checkpoint = read_checkpoint(weights) if weights else {}
         if config is None:
@@ -133,19 +143,19 @@ class Segmenter:
             weights = cfg.MODEL.WEIGHTS
             checkpoint = read_checkpoint(cfg.MODEL.WEIGHTS)
         cfg = adopt_layout(cfg, checkpoint.get("model", {}), weights)
-        model = build_model(cfg, _training_vocabulary(cfg, checkpoint, str(weights or "")))
+        model = build_model(cfg, training_vocabulary(cfg, checkpoint, str(weights or "")))
         if weights:
             load_checkpoint(model, checkpoint, weights, allow_partial=cfg.MODEL.ALLOW_PARTIAL_WEIGHTS)
         else:
             logger.warning("No weights: the model is untrained and its masks are meaningless.")
         resize = ShortestEdge(cfg.INPUT.MIN_SIZE_TEST, cfg.INPUT.MAX_SIZE_TEST)
-        return cls(model.to(target), resize, InstanceRule.from_config(cfg))
+        return cls(model.to(target), resize, InstanceRule.from_config(cfg), ClassRules.from_config(cfg))
 
     @overload
     def __call__(
         self,
         image: ImageLike,
-        vocabulary: VocabularyLike,
+        vocabulary: VocabularyLike | None = None,
         stuff: StuffLike = (),
         sam_masks: bool = True,
         *,
@@ -156,7 +166,7 @@ class Segmenter:
     def __call__(
         self,
         image: list[SomeImage] | tuple[SomeImage, ...],
-        vocabulary: VocabularyLike,
+        vocabulary: VocabularyLike | None = None,
         stuff: StuffLike = (),
         sam_masks: bool = True,
         *,
@@ -166,7 +176,7 @@ class Segmenter:
     def __call__(
         self,
         image: ImageLike | list[SomeImage] | tuple[SomeImage, ...],
-        vocabulary: VocabularyLike,
+        vocabulary: VocabularyLike | None = None,
         stuff: StuffLike = (),
         sam_masks: bool = True,
         *,
@@ -177,8 +187,9 @@ class Segmenter:
         Args:
             image: path, encoded file (bytes or a binary file), PIL image, (H, W, 3) array or (3, H, W) tensor, see
                 :func:`~frozenseg.inference.image_inputs.load_image`; or a list of them.
-            vocabulary: ``"cat,kitten; dog"``, ``["cat,kitten", "dog"]``, ``{"cat": ["kitten"], "dog": []}``, or a
-                :class:`Vocabulary`, see :func:`~frozenseg.inference.vocabulary_inputs.make_vocabulary`.
+            vocabulary: ``"cat,kitten; dog"``, ``["cat,kitten", "dog"]``, ``{"cat": ["kitten"], "dog": []}``, ``"coco"``
+                or another benchmark, ``"auto"``, or a :class:`Vocabulary`, see
+                :func:`~frozenseg.inference.vocabulary_inputs.make_vocabulary`; None for that of :meth:`set_classes`.
             stuff: first names of the classes that are not countable, ``"sky; grass"`` or ``["sky", "grass"]``; not with
                 a :class:`Vocabulary`, which has flags.
             sam_masks: False switches the SAM proposals off if the config's TEST.USE_SAM_MASKS has switched them on.
@@ -195,11 +206,88 @@ class Segmenter:
         if not isinstance(sam_masks, bool):
             raise DataError(f"sam_masks is {sam_masks!r:.60}, expected True or False.")
         kinds = requested_outputs(outputs)
-        settings = self.settings(make_vocabulary(vocabulary, stuff), sam_masks)
+        settings = self.settings(self.vocabulary_of(vocabulary, stuff), sam_masks)
         if not isinstance(image, (list, tuple)):
             return self.segment_batch([load_image(image)], settings, kinds)[0]
         images = (_element(index, each) for index, each in enumerate(image))
         return [self.segment_batch([rgb], settings, kinds)[0] for rgb in images]
+
+    def set_classes(self, vocabulary: VocabularyLike, stuff: StuffLike = ()) -> None:
+        """Encode the vocabulary of all calls that pass none; for threads with different ones, pass it to the calls.
+
+        Args:
+            vocabulary: as for a call.
+            stuff: as for a call.
+        """
+        classes = self.vocabulary_of(vocabulary, stuff)
+        with torch.no_grad():
+            self.model.text_embeddings(self.settings(classes))
+        self._classes = classes
+
+    def vocabulary_of(self, vocabulary: VocabularyLike | None, stuff: StuffLike = ()) -> Vocabulary:
+        """Return the vocabulary of a call.
+
+        Args:
+            vocabulary: as for a call.
+            stuff: as for a call.
+
+        Raises:
+            DataError: no class names, or as for :func:`~frozenseg.inference.vocabulary_inputs.make_vocabulary`.
+        """
+        if vocabulary is None:
+            if self._classes is None or stuff_names(stuff):
+                raise DataError("No vocabulary: pass one with its stuff, such as 'cat; dog', or call set_classes.")
+            return self._classes
+        return requested_vocabulary(vocabulary, stuff, self.class_rules.is_toyworld)
+
+    def embed(self, image: ImageLike) -> EmbeddedImage:
+        """Compute everything that class names do not affect, for :meth:`classify` with any vocabulary.
+
+        Example::
+
+            embedded = segmenter.embed("image.jpg")
+            first, second = segmenter.classify(embedded, "cat; dog"), segmenter.classify(embedded, "animal")
+
+        Args:
+            image: as for a call.
+
+        Raises:
+            DataError: the image cannot be read.
+        """
+        rgb = load_image(image)
+        has_proposals = self.model.ensemble_settings.proposals is not None
+        with torch.no_grad():
+            return EmbeddedImage(rgb, self.model.embed([model_input(rgb, self.resize, has_proposals)]))
+
+    def classify(
+        self,
+        embedded: EmbeddedImage,
+        vocabulary: VocabularyLike | None = None,
+        stuff: StuffLike = (),
+        sam_masks: bool = True,
+        *,
+        outputs: OutputsLike = KINDS,
+    ) -> Result:
+        """Segment an embedded image: the result of a call with the image, to the bit, in a fraction of the time.
+
+        Args:
+            embedded: from :meth:`embed` of this segmenter.
+            vocabulary: as for a call.
+            stuff: as for a call.
+            sam_masks: as for a call.
+            outputs: as for a call.
+        """
+        kinds = requested_outputs(outputs)
+        settings = self.settings(self.vocabulary_of(vocabulary, stuff), sam_masks)
+        return self._classify(embedded, with_outputs(settings, kinds))
+
+    def _classify(self, embedded: EmbeddedImage, settings: InferenceSettings) -> Result:
+        with torch.no_grad():
+            if isinstance(settings, AutoSettings):
+                output = classify_auto(self.model, embedded.features, settings)
+            else:
+                [output] = self.model.classify(embedded.features, settings)
+        return result_of(embedded.image, output, settings)
 
     def segment_batch(
         self, images: Sequence[Image.Image], settings: InferenceSettings, outputs: OutputsLike = KINDS
@@ -218,10 +306,13 @@ class Segmenter:
             ConfigError: an output is unknown.
         """
         settings = with_outputs(settings, requested_outputs(outputs))
-        elements = [self._input(rgb, settings) for rgb in images]
+        if isinstance(settings, AutoSettings):
+            return [self._classify(self.embed(rgb), settings) for rgb in images]
+        with_original = settings.ensemble.proposals is not None
+        elements = [model_input(rgb, self.resize, with_original) for rgb in images]
         results: dict[int, Result] = {}
         with torch.no_grad():
-            for indices in self._same_size(elements):
+            for indices in same_size_groups(elements, self.model.size_divisibility):
                 predicted = self.model([elements[index] for index in indices], settings=settings)
                 for index, output in zip(indices, predicted, strict=True):
                     results[index] = result_of(images[index], output, settings)
@@ -230,7 +321,7 @@ class Segmenter:
     def predict(
         self,
         sources: Any,
-        vocabulary: VocabularyLike,
+        vocabulary: VocabularyLike | None = None,
         stuff: StuffLike = (),
         sam_masks: bool = True,
         *,
@@ -267,29 +358,16 @@ class Segmenter:
         """
         check_numbers(batch, workers)
         kinds = requested_outputs(outputs)
-        settings = self.settings(make_vocabulary(vocabulary, stuff), sam_masks)
+        settings = self.settings(self.vocabulary_of(vocabulary, stuff), sam_masks)
         segment = partial(self.segment_batch, settings=settings, outputs=kinds)
         return predict_images(pending_images(sources), segment, batch, workers, skip_bad)
 
-    def _input(self, rgb: Image.Image, settings: InferenceSettings) -> dict[str, Any]:
-        """Return the model's input for an image."""
-        element: dict[str, Any] = {"height": rgb.height, "width": rgb.width}
-        element |= {"image": tvf.pil_to_tensor(self.resize.transform_image(rgb))}  # (3, h, w) uint8
-        if settings.ensemble.proposals is not None:
-            element["original_image"] = tvf.pil_to_tensor(rgb)
-        return element
-
-    def _same_size(self, elements: Sequence[dict[str, Any]]) -> list[list[int]]:
-        """Return the indices of the inputs in groups that the model pads to the same size."""
-        groups: dict[ImageSize, list[int]] = {}
-        for index, element in enumerate(elements):
-            size = padded_size([ImageSize(*element["image"].shape[-2:])], self.model.size_divisibility)
-            groups.setdefault(size, []).append(index)
-        return list(groups.values())
-
     def settings(self, vocabulary: Vocabulary, sam_masks: bool = True) -> InferenceSettings:
         """Return the inference settings of a call; see :meth:`__call__`."""
-        settings = self.model.settings_for(vocabulary)
+        if isinstance(vocabulary, AutoVocabulary):
+            settings: InferenceSettings = auto_settings(self.class_rules, self.model, vocabulary)
+        else:
+            settings = self.class_rules.settings(self.model, vocabulary)
         postprocessor = replace(settings.postprocessor, instance_rule=self.instance_rule)
         settings = replace(settings, postprocessor=postprocessor)
         if sam_masks:
@@ -303,25 +381,3 @@ def _element(index: int, image: ImageLike) -> Image.Image:
         return load_image(image)
     except DataError as error:
         raise DataError(f"Image {index + 1} of the list: {error}") from error
-
-
-def _pairs(options: OptionsLike) -> list[Any]:
-    """Return the options of a call as ``[KEY, VALUE, …]``."""
-    if isinstance(options, Mapping):
-        return [item for pair in options.items() for item in pair]
-    if not isinstance(options, (list, tuple)):
-        raise ConfigError(f"options is {options!r}, expected [KEY, VALUE, KEY, VALUE] or {{KEY: VALUE}}.")
-    for key in options[::2]:
-        if not isinstance(key, str):
-            raise ConfigError(f"options has {key!r} where a key is expected: pass [KEY, VALUE, KEY, VALUE].")
-    if len(options) % 2:
-        raise ConfigError(f"options has no value for its last key {options[-1]!r}: pass [KEY, VALUE, KEY, VALUE].")
-    return list(options)
-
-
-def _training_vocabulary(cfg: CfgNode, checkpoint: Mapping[str, Any], weights: str) -> Vocabulary:
-    """Return the vocabulary of the weights or of the config, which decides the classes that count as seen."""
-    trained = trained_vocabulary(checkpoint)
-    if trained is None and not cfg.DATASETS.TRAIN:
-        return Vocabulary.parse("object")
-    return training_classes(cfg, trained, checkpoint.get("config", ""), weights).vocabulary

@@ -57,4 +57,4 @@ def result_of(rgb: Image.Image, output: ModelOutput, settings: InferenceSettings
         "instances": None if instances is None else instances.to("cpu"),
         "semantic": None if semantic is None else semantic.cpu(),
     }
-    return Result(image=rgb, vocabulary=settings.vocabulary, **values)
+    return Result(image=rgb, vocabulary=settings.requested, **values)

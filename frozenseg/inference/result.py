@@ -51,7 +51,7 @@ class Result:
             "score"}`` of each segment.
         instances: ``pred_masks`` (n, H, W) bool, ``pred_boxes`` (n, 4), ``scores`` (n,), ``pred_classes`` (n,) int64,
             the highest score first.
-        semantic: (H, W) int64, the class of every pixel.
+        semantic: (H, W) int64, the class of every pixel, -1 for none.
     """
 
     image: Image.Image
@@ -78,6 +78,23 @@ class Result:
             has = ", ".join(self.kinds) or "no output"
             raise ConfigError(f"The result has {has}, but not {kind}: pass outputs=({kind!r},) to the segmenter.")
         return output
+
+    @cached_property
+    def present(self) -> tuple[str, ...]:
+        """Names of the classes that have a segment; without a panoptic map, pixels or instances."""
+        if self.panoptic is not None:
+            labels = {int(each["category_id"]) for each in self.panoptic[1]}
+        elif self.semantic is not None:
+            labels = set(torch.unique(self.semantic).tolist())
+        else:
+            labels = set(self.instances.pred_classes.tolist()) if self.instances is not None else set()
+        return tuple(name for index, name in enumerate(self.vocabulary.names) if index in labels)
+
+    @property
+    def absent(self) -> tuple[str, ...]:
+        """Names of the other classes: the image has too little evidence of them."""
+        present = set(self.present)
+        return tuple(name for name in self.vocabulary.names if name not in present)
 
     @cached_property
     def segments(self) -> list[Segment]:
@@ -282,7 +299,7 @@ class Result:
         if self.instances is not None:
             parts.append(_count(len(self.instances), "instance"))
         if self.semantic is not None:
-            parts.append(_count(len(torch.unique(self.semantic)), "semantic class", "es"))
+            parts.append(_count(len(torch.unique(self.semantic[self.semantic >= 0])), "semantic class", "es"))
         return f"Result({', '.join(parts)})"
 
     def _repr_png_(self) -> bytes | None:

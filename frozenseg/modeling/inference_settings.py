@@ -43,6 +43,7 @@ class InferenceSettings:
         ensemble: use of CLIP's class scores and of the SAM proposals.
         negatives: number of classes at the end of the vocabulary that compete with the others and are in no output:
             their pixels have no label.
+        background: indices of classes that are treated like negatives.
         negative_weight: prior odds of the negatives against the other classes; below 1 they must be that much likelier.
         min_evidence: classes whose best mask has a smaller class probability are absent: they are in no output, and
             their pixels have no label.
@@ -56,6 +57,7 @@ class InferenceSettings:
     postprocessor: Postprocessor
     ensemble: EnsembleSettings
     negatives: int = 0
+    background: tuple[int, ...] = ()
     negative_weight: float = 1.0
     min_evidence: float = 0.0
 
@@ -83,7 +85,7 @@ class InferenceSettings:
     @property
     def hides_classes(self) -> bool:
         """True if classes may be kept out of the outputs, as negatives or because they are absent."""
-        return self.negatives > 0 or self.min_evidence > 0
+        return self.negatives > 0 or len(self.background) > 0 or self.min_evidence > 0
 
     @property
     def uses_proposals(self) -> bool:

@@ -184,8 +184,8 @@ class FrozenSeg(MaskClassifier):
                 receives the resized ``image``.
             ensemble: the settings of the proposals.
         """
-        image = element.get("original_image", element["image"]).to(self.device)
-        return self.propose(image, ensemble.masks)
+        image = element["original_image"] if "original_image" in element else element["image"]
+        return self.propose(image.to(self.device), ensemble.masks)
 
     def propose(self, image: Tensor, settings: ProposalSettings) -> Proposals:
         """Return the SAM proposals of a (3, H, W) uint8 image, from the cache if it holds them."""

@@ -56,7 +56,9 @@ class HiddenClasses(NamedTuple):
         evidence = (weighted[:, :-1][:, ~is_negative] * not_empty[:, None]).amax(dim=0)  # (C,)
         absent = torch.zeros_like(is_negative)
         absent[: len(evidence)] = evidence < settings.min_evidence
-        return cls(evidence, is_negative | absent, offset)
+        hidden = is_negative | absent
+        hidden[list(settings.background)] = True
+        return cls(evidence, hidden, offset)
 
     @property
     def count(self) -> int:

@@ -4,7 +4,10 @@ import argparse
 from typing import Any
 
 from frozenseg.errors import DataError
+from frozenseg.inference.auto_vocabulary import AUTO, requested_vocabulary
 from frozenseg.inference.formats.output_format import OutputClasses
+from frozenseg.inference.named_vocabularies import named_vocabulary
+from frozenseg.inference.vocabulary_inputs import make_vocabulary
 from frozenseg.structures.palette import Colour, vocabulary_colours
 from frozenseg.vocabulary import Vocabulary
 from frozenseg.vocabulary.files import VocabularyLine, read_vocabulary_lines
@@ -26,7 +29,7 @@ def chosen_classes(arguments: argparse.Namespace, is_toyworld: bool) -> OutputCl
     if arguments.words_file is not None:
         return _of_file(read_vocabulary_lines(arguments.words_file), stuff, str(arguments.words_file))
     if arguments.words is not None:
-        return OutputClasses(_without_doubles(Vocabulary.parse(arguments.words, stuff), "--words"))
+        return OutputClasses(_of_words(arguments.words, stuff, is_toyworld))
     if not is_toyworld:
         raise DataError('No class names: give them with --words "cat,kitten; dog; grass", or a file with --words-file.')
     if stuff:
@@ -43,6 +46,15 @@ def class_settings(classes: OutputClasses) -> dict[str, Any]:
         "class ids": list(classes.ids),
         "colours": [list(colour) for colour in classes.colours],
     }
+
+
+def _of_words(text: str, stuff: list[str], is_toyworld: bool) -> Vocabulary:
+    """Return the classes of ``--words``: names, the name of a benchmark, or ``auto``."""
+    if text.strip() == AUTO:
+        return requested_vocabulary(text, stuff, is_toyworld)
+    if named_vocabulary(text) is not None:
+        return make_vocabulary(text, stuff)
+    return _without_doubles(Vocabulary.parse(text, stuff), "--words")
 
 
 def toyworld_vocabulary() -> Vocabulary:

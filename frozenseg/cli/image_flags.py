@@ -43,7 +43,12 @@ def add_class_names(parser: argparse.ArgumentParser) -> None:
     """Add the flags about class names."""
     names = parser.add_mutually_exclusive_group()
     names.add_argument(
-        "--words", "--vocabulary", metavar="NAMES", help='class names: classes separated by ";", synonyms by ","'
+        "--words",
+        "--vocabulary",
+        metavar="NAMES",
+        help='class names: classes separated by ";", synonyms by ","; '
+        '"stuff: grass" marks a class that is not countable, "background" catches the rest; or the name of a benchmark '
+        "(ade20k, coco, lvis, …); or auto: names of all benchmarks that the image has evidence of",
     )
     names.add_argument(
         "--words-file",

@@ -31,7 +31,8 @@ from frozenseg.structures.instances import Instances
 from frozenseg.structures.masks import encode_rle
 from frozenseg.structures.output_kinds import OutputKind
 from frozenseg.structures.palette import vocabulary_colours
-from frozenseg.visualization.segmentation import draw_instances, draw_panoptic, draw_semantic
+from frozenseg.visualization.overlay import OPACITY
+from frozenseg.visualization.segmentation import DrawingStyle, draw_instances, draw_panoptic, draw_semantic
 from frozenseg.vocabulary import Vocabulary
 
 KINDS: tuple[OutputKind, ...] = ("panoptic", "instance", "semantic")
@@ -244,23 +245,30 @@ class Result:
             arrays["semantic"] = self.semantic.cpu().numpy()
         return arrays
 
-    def draw(self, kind: str = "panoptic") -> Image.Image:
+    def draw(
+        self, kind: str = "panoptic", *, opacity: float = OPACITY, max_size: int = 0, legend: bool = True
+    ) -> Image.Image:
         """Return the image with its masks drawn over it, and a legend; small images are enlarged, huge ones reduced.
 
         Args:
             kind: ``panoptic``, ``instance`` or ``semantic``.
+            opacity: of the colours over the image, 0-1.
+            max_size: longest side of the drawing without its legend, pixels; 0 for 20000, and 24 megapixels.
+            legend: False for the image alone.
 
         Raises:
-            ConfigError: unknown kind, or the output was not requested.
+            ConfigError: unknown kind, the output was not requested, or the opacity is not between 0 and 1.
         """
         if kind not in KINDS:
             raise ConfigError(f"Cannot draw {kind!r}.{did_you_mean(str(kind), KINDS)} Available: {', '.join(KINDS)}.")
-        output = self.require(kind)
+        if not 0 <= opacity <= 1 or max_size < 0:
+            raise ConfigError(f"opacity is {opacity} and max_size {max_size}, expected 0 to 1, and pixels from 0.")
+        output, style = self.require(kind), DrawingStyle(opacity, legend, max_size)
         if kind == "panoptic":
-            return draw_panoptic(self.image, output, self.vocabulary)
+            return draw_panoptic(self.image, output, self.vocabulary, style=style)
         if kind == "instance":
-            return draw_instances(self.image, output, self.vocabulary)
-        return draw_semantic(self.image, output, self.vocabulary)
+            return draw_instances(self.image, output, self.vocabulary, style=style)
+        return draw_semantic(self.image, output, self.vocabulary, style)
 
     def save(self, folder: str | Path, name: str = "picture") -> list[Path]:
         """Write ``NAME_panoptic.png``, ``NAME_instance.png`` and ``NAME_semantic.png``; returns their paths.
@@ -306,8 +314,7 @@ class Result:
         """Return the drawing of the first output, PNG; None if there is none (Jupyter shows the text form then)."""
         if not self.kinds:
             return None
-        drawing = self.draw(self.kinds[0])
-        drawing.thumbnail((NOTEBOOK_SIZE, NOTEBOOK_SIZE))
+        drawing = self.draw(self.kinds[0], max_size=NOTEBOOK_SIZE)
         content = io.BytesIO()
         drawing.save(content, "PNG")
         return content.getvalue()

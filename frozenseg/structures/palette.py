@@ -7,6 +7,7 @@ of classes. A class with a colour word in its name ("red heart") gets a shade of
 Letters: N colours.
 """
 
+import colorsys
 import functools
 import re
 from collections.abc import Sequence
@@ -22,6 +23,7 @@ HUES = 36
 FIRST = 20  # index of the first colour in the grid: a deep teal
 MIN_DISTANCE = 0.08  # OKLab distance between colours of classes without and with a colour word
 SHADES = (0.0, 0.3, -0.25, 0.5, -0.45)  # fraction of white (positive) or black (negative) in each shade of a colour
+HUE_TURNS = (0.0, 0.04, -0.04, 0.08, -0.08)  # of the full circle, for more segments of a class than shades
 # OKLab → cube roots of cone responses → linear sRGB
 LAB_TO_CONES = np.array(
     [[1.0, 0.3963377774, 0.2158037573], [1.0, -0.1055613458, -0.0638541728], [1.0, -0.0894841775, -1.2914855480]]
@@ -95,7 +97,16 @@ def vocabulary_colours(names: Sequence[str]) -> list[Colour]:
 
 
 def shade(colour: Colour, index: int) -> Colour:
-    """Return one of a few shades of a colour, so that segments of one class differ; 0 is the colour itself."""
+    """Return a shade of a colour, so that segments of one class differ; 0 is the colour itself.
+
+    After ``SHADES`` light and dark ones follow those of neighbouring hues, then they repeat.
+    """
+    turn = HUE_TURNS[index // len(SHADES) % len(HUE_TURNS)]
+    if turn:
+        hue, lightness, saturation = colorsys.rgb_to_hls(*(value / 255 for value in colour))
+        turned = colorsys.hls_to_rgb((hue + turn) % 1, lightness, saturation)
+        red, green, blue = (round(255 * value) for value in turned)
+        colour = red, green, blue
     share = SHADES[index % len(SHADES)]
     target = 255 if share > 0 else 0
     red, green, blue = (round(value + abs(share) * (target - value)) for value in colour)

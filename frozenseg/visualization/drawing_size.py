@@ -13,13 +13,20 @@ MAX_SIDE, MAX_PIXELS = 20_000, 24_000_000  # of a drawing, without its legend; a
 MAX_ASPECT = 8  # of an image's sides; in longer ones the shorter side sets the width of lines and the size of letters
 
 
-def drawing_size(size: DrawingSize) -> DrawingSize:
-    """Return the size at which an image is drawn: a whole multiple of a small one, less than that of a huge one."""
+def drawing_size(size: DrawingSize, max_size: int = 0) -> DrawingSize:
+    """Return the size at which an image is drawn: a whole multiple of a small one, less than that of a huge one.
+
+    Args:
+        size: of the image.
+        max_size: longest side of the drawing; 0 for no other limit.
+    """
     width, height = size
     factor = enlargement(size, min(size))
+    if max_size:
+        factor = min(factor, max_size // max(size))
     if factor > 1:
         return width * factor, height * factor
-    scale = min(1.0, MAX_SIDE / max(size), math.sqrt(MAX_PIXELS / (width * height)))
+    scale = min(1.0, (max_size or MAX_SIDE) / max(size), MAX_SIDE / max(size), math.sqrt(MAX_PIXELS / (width * height)))
     return max(1, int(width * scale)), max(1, int(height * scale))
 
 

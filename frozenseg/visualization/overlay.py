@@ -24,6 +24,7 @@ def overlay_labels(
     colours: Sequence[Colour],
     line_width: int = 1,
     unlabelled: Colour | None = None,
+    opacity: float = OPACITY,
 ) -> Image.Image:
     """Return an image under its labels.
 
@@ -33,16 +34,17 @@ def overlay_labels(
         colours: N.
         line_width: of the white lines between labels, pixels; 0: no lines.
         unlabelled: colour of pixels without a label; None: they show the image.
+        opacity: of the colours, 0-1.
     """
     table = np.array([*colours, unlabelled or (0, 0, 0)], dtype=np.float32)  # the last one is that of -1
-    opacity = np.full(len(table), OPACITY, dtype=np.float32)
-    opacity[NO_LABEL] = 0 if unlabelled is None else 1
+    opacities = np.full(len(table), opacity, dtype=np.float32)
+    opacities[NO_LABEL] = 0 if unlabelled is None else 1
     source = np.asarray(image.convert("RGB"))  # (H, W, 3)
     lines = borders(labels, line_width) if line_width else None
     drawn = np.empty_like(source)
     for rows in _strips(source.shape[:2]):
         pixels, of_rows = source[rows].astype(np.float32), labels[rows]
-        pixels += opacity[of_rows][..., None] * (table[of_rows] - pixels)
+        pixels += opacities[of_rows][..., None] * (table[of_rows] - pixels)
         if lines is not None:
             pixels[lines[rows]] += LINE_OPACITY * (np.array(LINE_COLOUR, dtype=np.float32) - pixels[lines[rows]])
         drawn[rows] = pixels.round().astype(np.uint8)
@@ -77,13 +79,16 @@ def nearest_pixels(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return pixels[np.ix_(rows, columns)]
 
 
-def legend_colours(image: Image.Image, label_maps: Sequence[np.ndarray], colours: Sequence[Colour]) -> list[Colour]:
+def legend_colours(
+    image: Image.Image, label_maps: Sequence[np.ndarray], colours: Sequence[Colour], opacity: float = OPACITY
+) -> list[Colour]:
     """Return the colours of labels as they look over an image: the mean of each label's pixels in the overlay.
 
     Args:
         image: (W, H) RGB, below the overlays.
         label_maps: (H, W) integers each, index of a colour; ``NO_LABEL`` (-1) for none.
         colours: N, of the labels.
+        opacity: of the colours, 0-1.
 
     Returns:
         N colours; that of a label without pixels is blended with the mean of the whole image.
@@ -101,5 +106,5 @@ def legend_colours(image: Image.Image, label_maps: Sequence[np.ndarray], colours
                 sums[:, channel] += np.bincount(bins, weights=pixels[:, channel], minlength=len(counts))
     mean = total / (source.shape[0] * source.shape[1])
     means = np.where(counts > 0, sums / counts.clip(1), mean)[1:]  # (N, 3)
-    mixed = np.rint(means + OPACITY * (np.array(colours).reshape(-1, 3) - means)).astype(int)
+    mixed = np.rint(means + opacity * (np.array(colours).reshape(-1, 3) - means)).astype(int)
     return [(red, green, blue) for red, green, blue in mixed.tolist()]

@@ -7,6 +7,7 @@ Letters: H×W the image, n instances, C classes.
 """
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -19,8 +20,9 @@ from frozenseg.structures.instances import Instances
 from frozenseg.structures.palette import SHADES, Colour, shade, vocabulary_colours
 from frozenseg.visualization.drawing_size import detail_size, drawing_size
 from frozenseg.visualization.legend import MAX_COLUMNS, Legend, LegendEntry, first_entries, fitting_size, rows_within
-from frozenseg.visualization.overlay import NO_LABEL, legend_colours, nearest_pixels, overlay_labels
-from frozenseg.visualization.text import shorten, text_width, write_label
+from frozenseg.visualization.name_tags import Circle, NameTag, draw_name_tags
+from frozenseg.visualization.overlay import NO_LABEL, OPACITY, legend_colours, nearest_pixels, overlay_labels
+from frozenseg.visualization.text import shorten
 from frozenseg.vocabulary import Vocabulary
 
 LINE_SHARE, SIZE_SHARE = 1 / 700, 1 / 45  # of an image's longer side: width of lines, size of letters
@@ -36,22 +38,29 @@ class Region(NamedTuple):
     Attributes:
         label: index of its class in the vocabulary.
         note: added to its name, such as a score.
+        number: among the regions of its class, from 1; 0 if it is the only one.
     """
 
     label: int
     note: str = ""
+    number: int = 0
 
 
-class _Circle(NamedTuple):
-    """The largest circle inside a region: centre and radius, pixels."""
+class DrawingStyle(NamedTuple):
+    """Style of a drawing.
 
-    x: float
-    y: float
-    radius: float
+    Attributes:
+        opacity: of the colours over the image, 0-1.
+        legend: add a legend to the right of the image.
+        max_size: longest side of the image in the drawing, pixels; 0 for the limits of :func:`drawing_size`.
+    """
 
-    def has_room_for(self, width: float, height: float) -> bool:
-        """Return True if a text of this size fits; letters may come a little nearer to the border."""
-        return (width / 2) ** 2 + (height / 2) ** 2 < (1.2 * self.radius) ** 2
+    opacity: float = OPACITY
+    legend: bool = True
+    max_size: int = 0
+
+
+STYLE = DrawingStyle()
 
 
 def draw_panoptic(
@@ -59,57 +68,81 @@ def draw_panoptic(
     panoptic: tuple[Tensor, Sequence[Mapping[str, Any]]],
     vocabulary: Vocabulary,
     colours: Sequence[Colour] | None = None,
+    style: DrawingStyle = STYLE,
 ) -> Image.Image:
-    """Draw panoptic segments over the image, with a legend.
+    """Draw panoptic segments over the image, with a legend; things of one class have numbers.
 
     Args:
         image: (W, H) RGB.
         panoptic: (H, W) integer map of ids, and for each ``id`` its ``category_id``; other ids are not drawn.
         vocabulary: names of the categories.
         colours: of the categories, such as those of a data set; None: those that their names suggest.
+        style: of the drawing.
     """
-    ids, segments = _at_drawing_size(panoptic[0], image), panoptic[1]
-    regions = [Region(each["category_id"]) for each in segments]
-    return _draw_regions(image, _index_of(ids, [each["id"] for each in segments]), regions, vocabulary, colours)
+    ids, segments = _at_drawing_size(panoptic[0], image, style), panoptic[1]
+    regions = _numbered([each["category_id"] for each in segments])
+    owner = _index_of(ids, [each["id"] for each in segments])
+    return _draw_regions(image, owner, regions, vocabulary, colours, style)
 
 
 def draw_instances(
-    image: Image.Image, instances: Instances, vocabulary: Vocabulary, threshold: float = 0.3
+    image: Image.Image,
+    instances: Instances,
+    vocabulary: Vocabulary,
+    threshold: float = 0.3,
+    style: DrawingStyle = STYLE,
 ) -> Image.Image:
-    """Return the image under its instances, the best on top, with their scores and a legend.
+    """Return the image under its instances, the small ones on top, with their scores and a legend.
 
     Args:
         image: (W, H) RGB.
         instances: with ``pred_masks`` (n, H, W) bool, ``scores`` (n,) and ``pred_classes`` (n,) int64.
         vocabulary: names of the classes.
         threshold: smallest score of a drawn instance, 0-1.
+        style: of the drawing.
     """
     shown = instances[instances.scores >= threshold]
-    shown = shown[shown.scores.argsort()]
-    owner = np.full(drawing_size(image.size)[::-1], NO_LABEL, dtype=np.int32)
+    shown = shown[shown.scores.argsort(stable=True)]  # of equal masks, the best is on top
+    shown = shown[shown.pred_masks.flatten(1).sum(dim=1).argsort(descending=True, stable=True)]
+    owner = np.full(drawing_size(image.size, style.max_size)[::-1], NO_LABEL, dtype=np.int32)
     for index, mask in enumerate(shown.pred_masks):
-        owner[_at_drawing_size(mask, image)] = index
+        owner[_at_drawing_size(mask, image, style)] = index
     pairs = zip(shown.pred_classes.tolist(), shown.scores.tolist(), strict=True)
-    return _draw_regions(image, owner, [Region(label, f"{score:.2f}") for label, score in pairs], vocabulary)
+    regions = [Region(label, f"{score:.2f}") for label, score in pairs]
+    return _draw_regions(image, owner, regions, vocabulary, style=style)
 
 
-def draw_semantic(image: Image.Image, semantic: Tensor, vocabulary: Vocabulary) -> Image.Image:
+def draw_semantic(
+    image: Image.Image, semantic: Tensor, vocabulary: Vocabulary, style: DrawingStyle = STYLE
+) -> Image.Image:
     """Draw the class of each pixel over the image, with a legend.
 
     Args:
         image: (W, H) RGB.
         semantic: (H, W) int64 classes, or (C, H, W) scores; numbers that are no class are not drawn.
         vocabulary: names of the classes.
+        style: of the drawing.
     """
-    labels = _at_drawing_size(semantic.argmax(dim=0) if semantic.ndim == 3 else semantic, image)
+    labels = _at_drawing_size(semantic.argmax(dim=0) if semantic.ndim == 3 else semantic, image, style)
     inside = labels[(labels >= 0) & (labels < len(vocabulary))]
     classes = np.flatnonzero(np.bincount(inside, minlength=len(vocabulary))).tolist()
-    return _draw_regions(image, _index_of(labels, classes), [Region(label) for label in classes], vocabulary)
+    regions = [Region(label) for label in classes]
+    return _draw_regions(image, _index_of(labels, classes), regions, vocabulary, style=style)
 
 
-def resized_for_drawing(image: Image.Image) -> Image.Image:
+def resized_for_drawing(image: Image.Image, max_size: int = 0) -> Image.Image:
     """Return the image (RGB) at the size of its drawings, see :func:`drawing_size`."""
-    return image.convert("RGB").resize(drawing_size(image.size))
+    return image.convert("RGB").resize(drawing_size(image.size, max_size))
+
+
+def _numbered(labels: Sequence[int]) -> list[Region]:
+    """Return regions of classes; those of a class that occurs several times are numbered."""
+    totals, counts = Counter(labels), Counter[int]()
+    regions = []
+    for label in labels:
+        counts[label] += 1
+        regions.append(Region(label, number=counts[label] if totals[label] > 1 else 0))
+    return regions
 
 
 def _draw_regions(
@@ -118,8 +151,9 @@ def _draw_regions(
     regions: Sequence[Region],
     vocabulary: Vocabulary,
     colours: Sequence[Colour] | None = None,
+    style: DrawingStyle = STYLE,
 ) -> Image.Image:
-    """Return the image under regions, named where there is room, with a legend to its right.
+    """Return the image under regions with their names, and a legend to its right.
 
     Args:
         image: (W, H) RGB.
@@ -127,30 +161,36 @@ def _draw_regions(
         regions: classes of the indices.
         vocabulary: names of the classes.
         colours: of the classes; None: those that their names suggest.
+        style: of the drawing.
     """
-    large = resized_for_drawing(image)
+    large = resized_for_drawing(image, style.max_size)
     size = max(MIN_SIZE, round(detail_size(large.size) * SIZE_SHARE))
-    region_colours = _region_colours(regions, colours or vocabulary_colours(vocabulary.names))
-    swatches = legend_colours(large, [owner], region_colours)
-    legend = _legend(regions, swatches, vocabulary, size, large.height)
-    drawing = Image.new("RGB", (large.width + legend.width, max(large.height, legend.height)), "white")
-    top = (drawing.height - large.height) // 2
     line_width = max(1, round(detail_size(large.size) * LINE_SHARE))
-    drawing.paste(overlay_labels(large, owner, region_colours, line_width), (0, top))
-    legend.draw(drawing, large.width, (drawing.height - legend.height) / 2)
-    for region, circle in zip(regions, _largest_circles(owner, len(regions)), strict=True):
-        name = vocabulary.names[region.label]
-        texts = (f"{name} {region.note}", region.note) if region.note else (name,)
-        if circle.radius < size / 4:
-            continue  # no text has room
-        if text := next((text for text in texts if circle.has_room_for(text_width(text, size), size)), ""):
-            write_label(drawing, text, circle.x, top + circle.y, size)
-    return drawing
+    region_colours = _region_colours(regions, colours or vocabulary_colours(vocabulary.names))
+    drawing = overlay_labels(large, owner, region_colours, line_width, opacity=style.opacity)
+    circles = _largest_circles(owner, len(regions))
+    pairs = zip(regions, circles, strict=True)
+    draw_name_tags(drawing, [NameTag(_texts(region, vocabulary), circle) for region, circle in pairs], size)
+    if not style.legend:
+        return drawing
+    swatches = legend_colours(large, [owner], region_colours, style.opacity)
+    legend = _legend(regions, swatches, vocabulary, size, large.height)
+    sheet = Image.new("RGB", (large.width + legend.width, max(large.height, legend.height)), "white")
+    sheet.paste(drawing, (0, (sheet.height - large.height) // 2))
+    legend.draw(sheet, large.width, (sheet.height - legend.height) / 2)
+    return sheet
 
 
-def _at_drawing_size(pixels: Tensor, image: Image.Image) -> np.ndarray:
+def _texts(region: Region, vocabulary: Vocabulary) -> tuple[str, ...]:
+    """Return the name of a region in forms from long to short."""
+    name = vocabulary.names[region.label]
+    addition = region.note or str(region.number or "")
+    return (f"{name} {addition}", name) if addition else (name,)
+
+
+def _at_drawing_size(pixels: Tensor, image: Image.Image, style: DrawingStyle) -> np.ndarray:
     """Return an (H, W) map at the size of the drawings of its image, each pixel from the nearest one."""
-    width, height = drawing_size(image.size)
+    width, height = drawing_size(image.size, style.max_size)
     array: np.ndarray = pixels.cpu().numpy()
     return array if array.shape == (height, width) else nearest_pixels(array, (height, width))
 
@@ -197,19 +237,19 @@ def _legend(
     return Legend(shown, size, height)
 
 
-def _largest_circles(owner: np.ndarray, count: int) -> list[_Circle]:
+def _largest_circles(owner: np.ndarray, count: int) -> list[Circle]:
     """Return the largest circle inside each region of an (H, W) map of ``count`` indices."""
     if not count:
         return []
     areas = np.bincount((owner + 1).ravel(), minlength=count + 1)[1:].tolist()
     boxes = find_objects(owner + 1, max_label=count)
     return [
-        _Circle(0, 0, 0) if box is None else _largest_circle(owner[box] == index, box, area)
+        Circle(0, 0, 0) if box is None else _largest_circle(owner[box] == index, box, area)
         for index, (box, area) in enumerate(zip(boxes, areas, strict=True))
     ]
 
 
-def _largest_circle(mask: np.ndarray, box: tuple[slice, slice], area: int) -> _Circle:
+def _largest_circle(mask: np.ndarray, box: tuple[slice, slice], area: int) -> Circle:
     """Return the largest circle inside a region, to a few pixels.
 
     Args:
@@ -222,7 +262,7 @@ def _largest_circle(mask: np.ndarray, box: tuple[slice, slice], area: int) -> _C
     best = np.argwhere(depth >= 0.99 * depth.max())  # (n, 2), many in a long region
     y, x = best[np.linalg.norm(best - best.mean(axis=0), axis=1).argmin()]  # the point nearest to their centre
     rows, columns = box
-    return _Circle(
+    return Circle(
         x=float(columns.start + (x - 0.5) * step),
         y=float(rows.start + (y - 0.5) * step),
         radius=min(float(depth[y, x] * step), math.sqrt(area / math.pi) + 1),

@@ -73,8 +73,8 @@ def test_more_classes_than_shades_repeat() -> None:
 
 def test_shades_of_a_colour() -> None:
     colour = (100, 0, 200)
-    shades = [shade(colour, index) for index in range(len(SHADES))]
-    assert shades[0] == shade(colour, len(SHADES)) == colour
-    assert len(set(shades)) == len(SHADES)
+    shades = [shade(colour, index) for index in range(4 * len(SHADES))]
+    assert shades[0] == shade(colour, 5 * len(SHADES)) == colour
+    assert len(set(shades)) == len(shades)
     assert shades[1] == (146, 76, 216)  # 0.3 of the way to white
     assert shades[2] == (75, 0, 150)  # 0.25 of the way to black

@@ -18,7 +18,6 @@ from frozenseg.inference.result import Result
 from frozenseg.inference.segments import SCORE_DIGITS, Segment
 
 TEMPLATE_FOLDER = Path(__file__).parent / "templates"
-THUMBNAIL_FOLDER = "thumbnails"
 THUMBNAIL_SIZE = 640  # longest side, pixels
 QUALITY = 85  # of the JPEGs, 1-100
 MAX_CLASSES = 12  # named under an image
@@ -36,8 +35,7 @@ def write_thumbnails(folder: Path, image: OutputImage, result: Result, options: 
     Returns:
         What a page needs of the image.
     """
-    thumbnails = folder / THUMBNAIL_FOLDER
-    paths = {kind: output_file(thumbnails, image.stem, f"{ending}.jpg") for kind, ending in _ENDINGS.items()}
+    paths = {kind: output_file(folder / "thumbnails" / kind, image.stem, ".jpg") for kind in ("plain", "drawn")}
     plain = result.image.convert("RGB")
     plain.thumbnail((THUMBNAIL_SIZE, THUMBNAIL_SIZE), Image.Resampling.LANCZOS)
     drawing = result.draw("panoptic", opacity=options.opacity, max_size=THUMBNAIL_SIZE, legend=False)
@@ -73,8 +71,8 @@ def write_page(path: Path, cards: Iterable[OutputRecord], values: Mapping[str, A
     style, script = ((TEMPLATE_FOLDER / f"page.{ending}").read_text(encoding="utf-8") for ending in ("css", "js"))
     stream = environment.get_template("page.html").stream(cards=map(_card, cards), style=style, script=script, **values)
     stream.enable_buffering(20)
-    with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as file:
-        stream.dump(file)
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        stream.dump(file, encoding="utf-8")
 
 
 def _card(record: OutputRecord) -> dict[str, Any]:
@@ -86,6 +84,3 @@ def _card(record: OutputRecord) -> dict[str, Any]:
         "classes": classes[:MAX_CLASSES],
         "others": max(0, len(classes) - MAX_CLASSES),
     }
-
-
-_ENDINGS = {"plain": "", "drawn": "_segments"}

@@ -56,8 +56,9 @@ def download_by_http(url: str, part: Path, path: Path) -> None:
         try:
             _receive(url, part)
         except urllib.error.HTTPError as error:
-            raise DownloadError(f"{url} cannot be downloaded (the server answers {error.code} {error.reason}): "
-                                f"{_by_hand(path)}") from error  # fmt: skip
+            error.close()
+            reason = f"the server answers {error.code} {error.reason}"
+            raise DownloadError(f"{url} cannot be downloaded ({reason}): {_by_hand(path)}") from error
         except (_BrokenConnectionError, OSError, http.client.HTTPException) as error:
             reason = _reason(error)
             if not part.is_file():  # nothing arrived: the network, not the connection
@@ -87,6 +88,7 @@ def _receive(url: str, part: Path) -> None:
     except urllib.error.HTTPError as error:
         if error.code != http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE or not start:
             raise
+        error.close()
         if _size_in(error.headers.get("Content-Range")) == start:
             return  # complete already
         part.unlink()

@@ -1,5 +1,6 @@
 """Files of repositories on the Hugging Face hub, by the optional package huggingface_hub."""
 
+import os
 import re
 from pathlib import Path
 
@@ -30,12 +31,31 @@ def hub_weights(source: str, name: str) -> Path:
             "pass local-dir:FOLDER."
         ) from error
     try:
-        return Path(hf_hub_download(repository, name, revision=revision, cache_dir=cache_folder() / "hub"))
+        cache = cache_folder() / "hub"
+        return Path(hf_hub_download(repository, name, revision=revision, cache_dir=cache, endpoint=endpoint()))
     except (OSError, ValueError, RuntimeError) as error:  # all errors of huggingface_hub derive from these
         raise DownloadError(
-            f"{name} of {source} cannot be downloaded ({first_sentence(error)}): check the name and the network, or "
-            "download the repository on another machine and pass local-dir:FOLDER."
+            f"{name} of {source} cannot be downloaded ({_reason(error)}): check the name and the network, or download "
+            f"{endpoint()}/{repository} on another machine and pass local-dir:FOLDER."
         ) from error
+
+
+def endpoint() -> str:
+    """Return the address of the hub: ``$HF_ENDPOINT``, or the public one."""
+    return os.environ.get("HF_ENDPOINT", "").rstrip("/") or "https://huggingface.co"
+
+
+def _reason(error: Exception) -> str:
+    from huggingface_hub import errors
+
+    reasons = {
+        errors.LocalEntryNotFoundError: "the hub cannot be reached, and the file is not in the cache",
+        errors.GatedRepoError: "the repository is gated: accept its terms on its page, and set HF_TOKEN",
+        errors.RepositoryNotFoundError: "there is no such repository, or it is private and HF_TOKEN is not set",
+        errors.RevisionNotFoundError: "the repository has no such revision",
+        errors.EntryNotFoundError: "the repository has no such file",
+    }
+    return next((reason for kind, reason in reasons.items() if isinstance(error, kind)), first_sentence(error))
 
 
 def repository_of(source: str) -> tuple[str, str | None]:

@@ -26,6 +26,7 @@ from frozenseg.inference.embedded_image import EmbeddedImage, model_input, same_
 from frozenseg.inference.image_inputs import ImageLike, load_image
 from frozenseg.inference.model_source import config_of_weights, require_source
 from frozenseg.inference.prediction_stream import check_numbers, predict_images
+from frozenseg.inference.publication import ModelOrigin, PublishedModel
 from frozenseg.inference.requested_outputs import OutputsLike, requested_outputs, result_of, with_outputs
 from frozenseg.inference.result import KINDS, Result
 from frozenseg.inference.sources.image_list import pending_images
@@ -51,7 +52,7 @@ OUTPUT_SWITCHES = {  # a result has all three outputs; test-time augmentation ha
 }
 
 
-class Segmenter:
+class Segmenter(PublishedModel):
     """A trained model that segments images by class names.
 
     Calls do not change the model, so that several threads can share a segmenter, each with its own vocabulary.
@@ -67,6 +68,8 @@ class Segmenter:
         instance_rule: choice among the instances.
         class_rules: negatives, background and absent classes.
     """
+
+    model: MaskClassifier
 
     def __init__(
         self,
@@ -134,22 +137,25 @@ class Segmenter:
             cfg = config_of_weights(checkpoint, weights, pairs).clone()
         else:
             cfg = load_config(config, pairs, OPTIONS).clone()
+        if not weights and cfg.MODEL.WEIGHTS:
+            weights = cfg.MODEL.WEIGHTS
+            checkpoint = read_checkpoint(cfg.MODEL.WEIGHTS)
+        cfg = adopt_layout(cfg, checkpoint.get("model", {}), weights)
+        origin = ModelOrigin(cfg.clone(), str(weights or ""))
         cfg.defrost()
         if overridden := [key for key in pairs[::2] if key in OUTPUT_SWITCHES]:
             logger.warning("%s: without effect, as the segmenter returns all outputs.", ", ".join(overridden))
         cfg.merge_from_list([item for pair in OUTPUT_SWITCHES.items() for item in pair])
         target = target or pick_device(cfg.MODEL.DEVICE)
-        if not weights and cfg.MODEL.WEIGHTS:
-            weights = cfg.MODEL.WEIGHTS
-            checkpoint = read_checkpoint(cfg.MODEL.WEIGHTS)
-        cfg = adopt_layout(cfg, checkpoint.get("model", {}), weights)
         model = build_model(cfg, training_vocabulary(cfg, checkpoint, str(weights or "")))
         if weights:
             load_checkpoint(model, checkpoint, weights, allow_partial=cfg.MODEL.ALLOW_PARTIAL_WEIGHTS)
         else:
             logger.warning("No weights: the model is untrained and its masks are meaningless.")
         resize = ShortestEdge(cfg.INPUT.MIN_SIZE_TEST, cfg.INPUT.MAX_SIZE_TEST)
-        return cls(model.to(target), resize, InstanceRule.from_config(cfg), ClassRules.from_config(cfg))
+        segmenter = cls(model.to(target), resize, InstanceRule.from_config(cfg), ClassRules.from_config(cfg))
+        segmenter.origin = origin
+        return segmenter
 
     @overload
     def __call__(

@@ -167,7 +167,7 @@ def load_checkpoint(
     replaced = _replaced_parts(model, weights)
     model.load_state_dict(weights, strict=False)
     for part in replaced:
-        _frozen_parts(model)[part].replaced = True
+        frozen_parts(model)[part].replaced = True
     if replaced:
         model.forget_frozen_outputs()
     _log_report(path, report, replaced)
@@ -185,7 +185,7 @@ def compare(model: nn.Module, state: Mapping[str, Tensor]) -> LoadReport:
     """
     expected = model.state_dict()
     trained = [name for name, value in model.named_parameters() if value.requires_grad]
-    frozen = [name for name in expected if _part(name) in _frozen_parts(model)]
+    frozen = [name for name in expected if _part(name) in frozen_parts(model)]
     parts = {_part(name) for name in state if not _is_derived(name)}
     needed = trained + [name for name in frozen if _part(name) in parts and not _is_derived(name)]
     known = {*frozen, *(name for name in expected if not _is_derived(name))}
@@ -211,7 +211,8 @@ def _is_derived(name: str) -> bool:
     return name.rsplit(".", 1)[-1] in DERIVED
 
 
-def _frozen_parts(model: nn.Module) -> dict[str, Frozen]:
+def frozen_parts(model: nn.Module) -> dict[str, Frozen]:
+    """Return the frozen encoders of a model by the names of their parts."""
     return {name: module for name, module in model.named_children() if isinstance(module, Frozen)}
 
 
@@ -219,7 +220,7 @@ def _replaced_tensors(model: nn.Module) -> dict[str, Tensor]:
     """Return the weights of the frozen encoders that a file of trained weights has replaced, on the CPU."""
     return {
         f"{part}.{name}": value.detach().cpu()
-        for part, encoder in _frozen_parts(model).items()
+        for part, encoder in frozen_parts(model).items()
         if encoder.replaced
         for name, value in encoder.loaded_weights().items()
     }
@@ -228,7 +229,7 @@ def _replaced_tensors(model: nn.Module) -> dict[str, Tensor]:
 def _replaced_parts(model: nn.Module, weights: Mapping[str, Tensor]) -> list[str]:
     """Return the names of the frozen encoders whose values differ from those of a file, before these are loaded."""
     replaced = []
-    for part, encoder in _frozen_parts(model).items():
+    for part, encoder in frozen_parts(model).items():
         pairs = ((value, weights.get(f"{part}.{name}")) for name, value in encoder.state_dict().items())
         if any(new is not None and not torch.equal(value.cpu(), new.to("cpu", value.dtype)) for value, new in pairs):
             replaced.append(part)
@@ -271,7 +272,7 @@ def _refuse_other_numbers(weights: Mapping[str, Tensor], expected: Mapping[str, 
 def _incomplete_encoder(model: nn.Module, report: LoadReport) -> str:
     """Return a sentence about a frozen encoder that the file holds in part."""
     for part, counts in report.by_part().items():
-        if part in _frozen_parts(model) and counts["missing"]:
+        if part in frozen_parts(model) and counts["missing"]:
             return f"{counts['missing']} weights of the frozen {part!r} are missing: save all of them, or none."
     return ""
 

@@ -114,6 +114,15 @@ def pretrained_encoder(key: str, name: str, architecture: str) -> Path | None:
     return None
 
 
+def encoder_names(key: str) -> set[str]:
+    """Return the values of a config key that select weights of the zoo.
+
+    Args:
+        key: ``CLIP_PRETRAINED_WEIGHTS`` or ``MODEL.SAM_WEIGHTS``.
+    """
+    return {value for entry in zoo_weights() if entry.key == key for value in _values(entry)}
+
+
 def _values(entry: ZooModel) -> tuple[str, str]:
     """Return the values of a config key that select an encoder's weights."""
     return entry.name, RELEASED if entry.url else TOYWORLD

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+COMMIT = "a" * 40
+
 
 @dataclass
 class FileServer:
@@ -38,6 +40,9 @@ def serving(folder: Path) -> Iterator[FileServer]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             answer(self, state)
+
+        def do_HEAD(self) -> None:
+            describe(self, state)
 
         def log_message(self, *_: object) -> None:
             """Keep the tests' output clean."""
@@ -84,3 +89,20 @@ def answer(handler: BaseHTTPRequestHandler, state: FileServer) -> None:
     handler.end_headers()
     end = start + state.cut_after.pop(0) if state.cut_after else len(body)
     handler.wfile.write(body[start:end])
+
+
+def describe(handler: BaseHTTPRequestHandler, state: FileServer) -> None:
+    """Answer the question of huggingface_hub for the version of a file."""
+    file = state.folder / handler.path.lstrip("/")
+    if not file.is_file():
+        handler.send_response(404)
+        handler.send_header("X-Error-Code", "EntryNotFound")
+        handler.send_header("X-Repo-Commit", COMMIT)
+        handler.send_header("Content-Length", "0")
+    else:
+        body = file.read_bytes()
+        handler.send_response(200)
+        handler.send_header("ETag", f'"{hashlib.sha256(body).hexdigest()[:8]}"')
+        handler.send_header("X-Repo-Commit", hashlib.sha256(str(file.parent).encode()).hexdigest()[:40])
+        handler.send_header("Content-Length", str(len(body)))
+    handler.end_headers()

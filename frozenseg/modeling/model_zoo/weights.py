@@ -107,7 +107,7 @@ class ZooModel(NamedTuple):
         """Return the commands that compare these weights with their published scores, one for each benchmark."""
         rows = dict.fromkeys((score.benchmark, score.sam_masks) for score in self.scores)
         configs = [f"published/{self.name}/{benchmark}{'_sam_masks' * masks}" for benchmark, masks in rows]
-        return [f"frozenseg eval --config-file {config} --weights {self.name}" for config in configs]
+        return [f"frozenseg eval --config {config} --weights {self.name}" for config in configs]
 
 
 def zoo_models() -> tuple[ZooModel, ...]:

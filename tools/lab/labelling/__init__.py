@@ -1,0 +1,1 @@
+"""Trials of the verb label: mixed images, killed runs, throughput and memory."""

@@ -90,7 +90,9 @@ def check(cfg: CfgNode, eval_only: bool) -> None:
         if folder and (obstacle := file_in_the_way(folder)):
             raise ConfigError(f"{name} is {folder!r}, which cannot be a folder ({obstacle}): choose another one.")
     if cfg.MODEL.WEIGHTS and not os.path.isfile(weights_file(cfg.MODEL.WEIGHTS)):
-        raise CheckpointError(f"There is no checkpoint {cfg.MODEL.WEIGHTS}; give --weights the path of a file.")
+        raise CheckpointError(
+            f"There is no checkpoint {cfg.MODEL.WEIGHTS}; give --weights the path of a file, or a name that `frozenseg models` lists."
+        )
 
 
 def run(cfg: CfgNode, eval_only: bool, resume: bool) -> int:

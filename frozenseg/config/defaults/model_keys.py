@@ -16,8 +16,8 @@ MODEL_KEYS: tuple[Key, ...] = (
         "",
         "start",
         PATH,
-        "checkpoint to start from or to evaluate, ours or released; toyworld: the weights in the package; empty: "
-        "randomly initialised decoder",
+        "checkpoint to start from or to evaluate, ours or released: a path, a name that `frozenseg models` lists, "
+        "hf-hub:ORG/REPO or local-dir:FOLDER; empty: randomly initialised decoder",
     ),
     Key(
         "MODEL.ALLOW_PARTIAL_WEIGHTS",

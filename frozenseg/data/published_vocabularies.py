@@ -61,7 +61,7 @@ def published_file(folder: str, published_key: str, name: str) -> Path | None:
         DataError: the folder or the file does not exist.
     """
     directory = Path(os.path.expanduser(folder))
-    if not directory.is_dir():
+    if not os.path.isdir(directory):
         raise DataError(f"{KEY} is {folder!r}, which is not a folder: name the folder of the files {_expected()}.")
     published = PUBLISHED_VOCABULARIES.get(published_key)
     path = directory / published.file_name if published else None

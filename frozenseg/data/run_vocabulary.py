@@ -114,7 +114,7 @@ def _split(entry: str, names: Sequence[str], test: Sequence[str]) -> tuple[str, 
         if entry.startswith(f"{name}="):
             return name, entry[len(name) + 1 :]
     wrong = entry.partition("=")[0]
-    if "=" in entry and not Path(os.path.expanduser(entry)).is_file():
+    if "=" in entry and not os.path.isfile(os.path.expanduser(entry)):
         raise ConfigError(
             f"DATASETS.VOCABULARIES has a file for {wrong!r}, which is not a data set of the run."
             f"{did_you_mean(wrong, names)} Its data sets: {', '.join(dict.fromkeys(names)) or 'none'}."

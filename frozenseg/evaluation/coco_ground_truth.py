@@ -3,6 +3,7 @@
 The packages match objects by their id and take id 0 for "no match", so that objects are numbered from 1 here.
 """
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -58,7 +59,7 @@ def read_coco_ground_truth(json_file: str | Path, strict: bool = False) -> CocoG
         DataError: the file is missing or invalid, or has no image; the message has the id of the object.
     """
     path = str(json_file)
-    if not Path(json_file).exists():
+    if not os.path.exists(json_file):
         raise MissingDataError(f"The instance annotations {path} do not exist: correct the path, or prepare the data.")
     content = read_json(json_file, "instance annotations")
     images, image_findings = read_images(content, path)

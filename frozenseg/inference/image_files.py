@@ -1,6 +1,7 @@
 """Image files that a user names by paths, folders and patterns, and distinct names for what is made of them."""
 
 import glob
+import os
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -24,15 +25,15 @@ def list_images(inputs: Sequence[str | Path]) -> list[Path]:
 
 
 def _files_of(path: Path) -> list[Path]:
-    if not path.exists() and "\\" in str(path) and Path(str(path).replace("\\", "/")).exists():
+    if not os.path.exists(path) and "\\" in str(path) and os.path.exists(str(path).replace("\\", "/")):
         path = Path(str(path).replace("\\", "/"))
-    if path.is_dir():
+    if os.path.isdir(path):
         files = sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES and file.is_file())
         visible = [file for file in files if not file.name.startswith(".")]
         if not visible:
             raise DataError(f"The folder {path} has no image ({', '.join(SUFFIXES)}): name another folder.")
         return visible
-    if not path.exists() and glob.has_magic(str(path)):
+    if not os.path.exists(path) and glob.has_magic(str(path)):
         matches = sorted(Path(match) for match in glob.glob(str(path), recursive=True))
         if not matches:
             raise DataError(f"No file matches the pattern {path}: check the folder and the ending of the names.")

@@ -1,5 +1,6 @@
 """Config of trained weights that are named without one: of a zoo model, of a folder or repository, of a checkpoint."""
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,11 @@ def require_source(source: object) -> str | Path:
     names = pretrained_models()
     if isinstance(source, (str, Path)):
         text = str(source)
-        if text in names or text.startswith((HUB, LOCAL_FOLDER)) or (text and Path(source).expanduser().exists()):
+        if (
+            text in names
+            or text.startswith((HUB, LOCAL_FOLDER))
+            or (text and os.path.exists(os.path.expanduser(source)))
+        ):
             return source
     hint = did_you_mean(str(source), names)
     raise ConfigError(
@@ -69,7 +74,7 @@ def _config_beside(weights: str | Path) -> Path | None:
     if text.startswith(HUB):
         return hub_weights(text, CONFIG_FILE_NAME)
     file = weights_file(weights).with_name(CONFIG_FILE_NAME)
-    is_folder = text.startswith(LOCAL_FOLDER) or Path(text).expanduser().is_dir()
+    is_folder = text.startswith(LOCAL_FOLDER) or os.path.isdir(os.path.expanduser(text))
     return file if is_folder and file.is_file() else None
 
 

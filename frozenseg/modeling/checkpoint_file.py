@@ -6,6 +6,7 @@ the first bytes, not by the name.
 """
 
 import json
+import os
 import pickle
 import re
 from collections.abc import Mapping
@@ -59,7 +60,7 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
         CheckpointError: the file is missing, damaged, without weights, or cannot be read without running its code.
     """
     path = weights_file(path)
-    if not path.is_file():
+    if not os.path.isfile(path):  # False for a name that is too long, too
         raise CheckpointError(f"There is no checkpoint {path}; pass the path of a .pth, .pkl or .safetensors file.")
     try:
         content = _read(path)

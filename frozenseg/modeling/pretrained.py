@@ -13,6 +13,7 @@ from frozenseg.modeling.model_zoo.weights import ZooModel, download_weights, zoo
 
 RANDOM = "random"
 TOYWORLD = "toyworld"  # files that come with the package
+TOYWORLD_CONFIG = "toyworld/frozenseg_tiny_sam_masks"  # for drawings and labels: SAM proposals vote in all outputs
 RELEASED = ""  # an empty value: the file that the authors released
 LOCAL_FOLDER = "local-dir:"
 WEIGHTS_FILE = "model.safetensors"  # in a folder and in a repository of the hub
@@ -45,9 +46,9 @@ def weights_file(source: str | Path) -> Path:
     if entry is not None:
         return download_weights(entry)
     path = Path(os.path.expanduser(source))
-    if (path / WEIGHTS_FILE).is_file():
+    if os.path.isfile(path / WEIGHTS_FILE):
         return path / WEIGHTS_FILE
-    looks_like_name = path.parent == Path() and not path.suffix and not path.exists()
+    looks_like_name = path.parent == Path() and not path.suffix and not os.path.exists(path)
     if looks_like_name and (hint := did_you_mean(name, pretrained_models())):
         raise CheckpointError(f"There is no checkpoint {name}, and no model of that name.{hint}")
     return path
@@ -69,7 +70,7 @@ def weights_in_folder(folder: Path) -> Path:
     Raises:
         CheckpointError: the folder does not exist, or has no weights or several.
     """
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         raise CheckpointError(
             f"{LOCAL_FOLDER}{folder} is not a folder: pass one that Segmenter.save_pretrained has written."
         )

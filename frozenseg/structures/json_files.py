@@ -3,6 +3,7 @@
 import contextlib
 import gc
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ def read_json(path: str | Path, kind: str) -> Any:
     Raises:
         DataError: the file is missing or not JSON.
     """
-    if Path(path).is_dir():
+    if os.path.isdir(path):
         raise DataError(f"The {kind} {path} cannot be read as JSON: it is a folder. Name the JSON file.")
     try:
         content = Path(path).read_bytes()

@@ -83,7 +83,7 @@ def check_folder(path: str | Path, kind: str) -> Path:
     Raises:
         DataError: it does not exist.
     """
-    if not Path(path).is_dir():
+    if not os.path.isdir(path):
         raise DataError(f"The folder {path} of the {kind} does not exist.")
     return Path(path)
 

@@ -1,6 +1,7 @@
 """Sources of CLIP weights: an open_clip tag, a local file, a repository of the Hugging Face hub, or the package."""
 
 import json
+import os
 import zipfile
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -52,7 +53,7 @@ def find_clip_weights(model_name: str, source: str) -> ClipWeights:
         file = hub_file(source)
         return ClipWeights(file, _hub_has_quick_gelu(source) or OPENAI in source.lower())
     file = Path(source)
-    if file.is_file():
+    if os.path.isfile(file):
         _refuse_other_formats(file)
         description = file.with_name(CONFIG_FILE)
         quick_gelu = description.is_file() and bool(read_architecture(description).get("quick_gelu"))

@@ -1,5 +1,6 @@
 """Builder of a frozen SAM from a name and a source of weights."""
 
+import os
 from pathlib import Path
 from typing import cast
 
@@ -45,7 +46,7 @@ def _weights_file(name: str, weights: str) -> Path:
             f"There are no released weights to download for SAM {name!r}: set MODEL.SAM_WEIGHTS to a file, or to "
             f"{toyworld}'random'."
         )
-    if not Path(weights).is_file():
+    if not os.path.isfile(weights):
         raise CheckpointError(
             f"MODEL.SAM_WEIGHTS {weights!r} is not a file: set it to the path of a checkpoint, to 'random', or to "
             f"{pretrained.TOYWORLD!r} for ToyWorld's."

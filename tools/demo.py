@@ -15,7 +15,8 @@ Classes are separated by ';', synonyms by ','. A long vocabulary can be read fro
 are written to the folder of --output, each with a legend; images of one NAME keep their ending, NAME.ext_panoptic.png.
 
 With --sam-masks, SAM proposals vote for classes that are not in the training vocabulary (mask-proposal ensemble), and
-NAME_sam_masks.png shows the semantic output without (left) and with them (right).
+NAME_sam_masks.png shows the semantic output without (left) and with them (right). The model in the package lets them
+vote in all outputs, with or without the flag.
 """
 
 import argparse
@@ -27,7 +28,7 @@ from PIL import Image
 from frozenseg.cli.command_line import docstring_parser, run_script
 from frozenseg.errors import DataError
 from frozenseg.log import get_logger, progress, setup_logging
-from frozenseg.modeling.pretrained import TOYWORLD
+from frozenseg.modeling.pretrained import TOYWORLD, TOYWORLD_CONFIG
 from frozenseg.output_paths import require_folder
 from frozenseg.vocabulary import Vocabulary
 from frozenseg.vocabulary.files import read_vocabulary_lines
@@ -118,7 +119,8 @@ def segment(arguments: argparse.Namespace) -> None:
     refuse_overwriting(images, names, arguments.output)
     options = [*arguments.options, *(["MODEL.ALLOW_PARTIAL_WEIGHTS", "True"] if arguments.allow_partial else [])]
     options += ["TEST.USE_SAM_MASKS", "True"] if arguments.sam_masks else []
-    segmenter = Segmenter.from_config(arguments.config_file, arguments.weights, arguments.device, options=options)
+    config = arguments.config_file or (TOYWORLD_CONFIG if arguments.weights == TOYWORLD else None)
+    segmenter = Segmenter.from_config(config, arguments.weights, arguments.device, options=options)
     for path, name in progress(list(zip(images, names, strict=True)), "segmenting"):
         result = segmenter(path, vocabulary)
         result.save(arguments.output, name)

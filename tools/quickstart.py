@@ -23,11 +23,16 @@ from typing import Any
 from tabulate import tabulate
 
 from frozenseg.cli.command_line import INTERRUPTED, docstring_parser
+from frozenseg.config import load_config
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIG = "configs/toyworld/frozenseg_tiny.yaml"
 UNTRAINED_CLIP = ("MODEL.CLIP.CLIP_PRETRAINED_WEIGHTS", "random")
-MODEL, DRAWINGS = "train/inference/results.json", "pictures"
+SAM_PROPOSALS = (  # votes in all outputs, as in configs/toyworld/frozenseg_tiny_sam_masks.yaml
+    *("TEST.USE_SAM_MASKS", "True", "TEST.SAM_MASK_POINTS", "16"),
+    *("TEST.SAM_MASKS_IN_PANOPTIC", "True", "TEST.SAM_MASKS_IN_INSTANCES", "True"),
+)
+MODEL, PROPOSALS, DRAWINGS = "train/inference/results.json", "sam_masks/inference/results.json", "pictures"
 CONTROLS = {  # by column title
     "shuffled names": "shuffled/inference/results.json",
     "untrained CLIP": "untrained_clip/inference/results.json",
@@ -46,6 +51,7 @@ ROWS = {  # by row title: benchmark and prefix of the metric names
     "… … new materials": (UNSEEN, "material_"),
 }
 COLUMNS = (("panoptic_seg", "PQ"), ("sem_seg", "mIoU"), ("segm", "AP"))
+WITH_PROPOSALS = "with SAM proposals in all outputs"  # zero-shot scenes only: they vote for unseen classes only
 
 
 def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -90,7 +96,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             return INTERRUPTED
         if code != 0:
             return code
-    write_results(output)
+    write_results(output, has_sam(arguments))
     minutes = (time.perf_counter() - started) / 60
     sys.stdout.write(
         f"\nDone in {minutes:.1f} minutes. Results in {output}:\n"
@@ -111,12 +117,16 @@ def steps(arguments: argparse.Namespace, output: Path) -> list[tuple[str, list[s
     evaluate = [*train, "--eval-only", *weights]
     common = ["SEED", str(arguments.seed), *arguments.options]
     drawings = ["tools/draw_predictions.py", "--config-file", arguments.config_file, "--output", str(output / DRAWINGS)]
+    proposals = SAM_PROPOSALS if has_sam(arguments) else ()
+    with_proposals = [*evaluate, *proposals, "OUTPUT_DIR", str(output / "sam_masks"), *common]
+    with_proposals += ["DATASETS.TEST", repr([UNSEEN])]
     return [
         ("Make ToyWorld", ["tools/make_toyworld.py", *data, *counts]),
         (
             "Train FrozenSeg-tiny, then evaluate it on seen and unseen classes",
             [*train, "OUTPUT_DIR", str(output / "train"), *common],
         ),
+        *([("Zero-shot scenes with votes of SAM proposals in all outputs", with_proposals)] if proposals else []),
         (
             "Control: the same model with shuffled class names",
             [*evaluate, "TEST.SHUFFLE_CLASS_NAMES", "True", "OUTPUT_DIR", str(output / "shuffled"), *common],
@@ -130,8 +140,14 @@ def steps(arguments: argparse.Namespace, output: Path) -> list[tuple[str, list[s
             ["tools/toyworld_baselines.py", "--config-file", arguments.config_file]
             + ["--output", str(output / "baselines"), *arguments.options],
         ),
-        ("Draw predictions", [*drawings, *weights, *common]),
+        ("Draw predictions", [*drawings, *weights, *proposals, *common]),
     ]
+
+
+def has_sam(arguments: argparse.Namespace) -> bool:
+    """Return True if the model of the config has a SAM, whose proposals can vote."""
+    name: str = load_config(arguments.config_file, arguments.options).MODEL.META_ARCHITECTURE
+    return name == "FrozenSeg"
 
 
 def run(command: Sequence[str], root: str) -> int:
@@ -140,22 +156,36 @@ def run(command: Sequence[str], root: str) -> int:
     return subprocess.run([sys.executable, *command], env=environment, check=False).returncode
 
 
-def write_results(output: Path) -> None:
-    """Print the table of all evaluations and write it to ``quickstart.md``."""
-    model, *controls = (json.loads((output / file).read_text(encoding="utf-8")) for file in (MODEL, *CONTROLS.values()))
+def write_results(output: Path, has_proposals: bool) -> None:
+    """Print the table of all evaluations and write it to ``quickstart.md``.
+
+    Args:
+        output: folder with the results.
+        has_proposals: True if zero-shot scenes were also evaluated with SAM proposals.
+    """
+    model, *controls = (_results(output / file) for file in (MODEL, *CONTROLS.values()))
+    proposals = _results(output / PROPOSALS) if has_proposals else None
     rows = [
         [title, *(_percent(model, benchmark, task, start + metric) for task, metric in COLUMNS)]
+        + ([_percent(proposals, benchmark, task, start + metric) for task, metric in COLUMNS] if proposals else [])
         + [_percent(control, benchmark, "panoptic_seg", f"{start}PQ") for control in controls]
         for title, (benchmark, start) in ROWS.items()
     ]
-    headers = ["", *(name for _, name in COLUMNS), *(f"PQ of control: {title}" for title in CONTROLS)]
+    names = [name for _, name in COLUMNS]
+    headers = ["", *names, *(f"{name} {WITH_PROPOSALS}" for name in names if proposals)]
+    headers += [f"PQ of control: {title}" for title in CONTROLS]
     table = tabulate(rows, headers=headers, tablefmt="github", disable_numparse=True)
     (output / "quickstart.md").write_text(f"{table}\n", encoding="utf-8")
     sys.stdout.write(f"\n{table}\n")
 
 
+def _results(file: Path) -> dict[str, Any]:
+    results: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return results
+
+
 def _percent(results: dict[str, Any], benchmark: str, task: str, metric: str) -> str:
-    value = results[benchmark].get(task, {}).get(metric)
+    value = results.get(benchmark, {}).get(task, {}).get(metric)
     return "–" if value is None else f"{value:.1f}"
 
 

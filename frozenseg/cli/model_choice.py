@@ -16,7 +16,7 @@ from frozenseg.inference.model_source import config_of_weights
 from frozenseg.inference.predictor import Segmenter
 from frozenseg.inference.result import Result
 from frozenseg.modeling.checkpoint_file import read_checkpoint
-from frozenseg.modeling.pretrained import TOYWORLD, trained_model, weights_file
+from frozenseg.modeling.pretrained import TOYWORLD, TOYWORLD_CONFIG, trained_model, weights_file
 from frozenseg.structures.output_kinds import OutputKind
 
 
@@ -47,7 +47,8 @@ class ModelChoice:
         options = [item for pair in arguments.set for item in pair]
         options += ["TEST.USE_SAM_MASKS", "True"] if arguments.sam_masks else []
         weights = TOYWORLD if arguments.weights is None and arguments.config is None else arguments.weights
-        return cls(arguments.config, weights, arguments.device, tuple(options))
+        config = TOYWORLD_CONFIG if weights == TOYWORLD and arguments.config is None else arguments.config
+        return cls(config, weights, arguments.device, tuple(options))
 
     @property
     def is_toyworld(self) -> bool:

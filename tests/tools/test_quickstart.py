@@ -26,6 +26,9 @@ def test_all_steps_end_in_a_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     table = (tmp_path / "quickstart/quickstart.md").read_text(encoding="utf-8").splitlines()
     assert len(table) == 2 + len(quickstart.ROWS)
     assert all(title in table[0] for title in quickstart.CONTROLS)
+    seen, zero_shot = (row.split("|") for row in table[2:4])
+    column = [title.strip() for title in table[0].split("|")].index("PQ with SAM proposals in all outputs")
+    assert (seen[column].strip(), zero_shot[column].strip() != "–") == ("–", True)
     assert "Done in" in capsys.readouterr().out
     assert list((tmp_path / "quickstart/pictures").glob("*.png"))
 
@@ -52,6 +55,16 @@ def test_an_interrupt_ends_it_in_a_sentence(
 @pytest.mark.parametrize("root", ["somewhere", "somewhere/toyworld"])
 def test_data_go_where_training_looks(root: str):
     assert quickstart.parse_arguments(["--root", root]).root == "somewhere"
+
+
+def test_the_proposals_are_those_of_the_config_that_documents_them():
+    documented = load_config(ROOT / "configs/toyworld/frozenseg_tiny_sam_masks.yaml").TEST
+    assert documented == load_config(ROOT / quickstart.CONFIG, quickstart.SAM_PROPOSALS).TEST
+
+
+def test_a_model_without_sam_is_evaluated_without_proposals(tmp_path: Path):
+    arguments = quickstart.parse_arguments(["--config-file", str(ROOT / "configs/toyworld/fcclip_tiny.yaml")])
+    assert not any("TEST.USE_SAM_MASKS" in command for _, command in quickstart.steps(arguments, tmp_path))
 
 
 @pytest.mark.parametrize(("name", "section"), [("frozenseg_tiny", "FROZEN_SEG"), ("fcclip_tiny", "FC_CLIP")])

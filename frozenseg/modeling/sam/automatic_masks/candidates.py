@@ -21,7 +21,7 @@ from frozenseg.modeling.sam.base import FrozenSAM
 
 # the package compares boxes a second time with the larger of its thresholds for points and crops, even without crops
 SECOND_NMS = 0.7
-POINTS_ON_CPU, POINTS_ELSEWHERE = 2, 64
+CELLS_ON_CPU, POINTS_ELSEWHERE = 2**13, 64  # of the embedding, for all points at once: as many as fit into the cache
 VALUES_ON_CPU, VALUES_ELSEWHERE = 2**23, 2**26  # of full-size logits at once
 
 
@@ -51,7 +51,8 @@ def find_candidates(
     prompts, no_mask = sam.prompt_encoder(points=(points, labels), boxes=None, masks=None)  # (P, 2, c), (P, c, h, w)
     dtype = torch.bfloat16 if settings.bf16 else torch.float32
     decoder = PointDecoder(sam.mask_decoder, embedding + no_mask[:1], sam.prompt_encoder.get_dense_pe(), dtype)
-    batch = settings.points_per_batch or (POINTS_ON_CPU if device.type == "cpu" else POINTS_ELSEWHERE)
+    on_cpu = max(1, CELLS_ON_CPU // embedding[0, 0].numel())
+    batch = settings.points_per_batch or (on_cpu if device.type == "cpu" else POINTS_ELSEWHERE)
     for chunk in prompts.split(batch):
         tokens, image_tokens = decoder.attend(chunk)
         quality = decoder.quality(tokens)  # (B, m)

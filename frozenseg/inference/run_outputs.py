@@ -31,7 +31,7 @@ class RunOutputs:
     def write(self, image: SourceImage, result: Result) -> Record:
         """Write the files of an image; returns its record, which has the part of each format."""
         kept = result.keep(self.min_score, self.min_area) if self.min_score or self.min_area else result
-        target = OutputImage(image.name, image.stem, *image.size)
+        target = OutputImage(image.name, image.stem, *image.size, image.path)
         return {each.name: each.write(target, kept) for each in self.formats}
 
     def finish(self, records: Callable[[], Iterable[Record]]) -> dict[str, list[Path]]:

@@ -71,7 +71,7 @@ def class_table(classes: OutputClasses) -> str:
     lines = ["id\tname\tsynonyms\tisthing\tr\tg\tb"]
     rows = zip(classes.ids, classes.vocabulary.classes, classes.vocabulary.isthing, classes.colours, strict=True)
     for number, names, isthing, colour in rows:
-        cells = [number, names[0], ",".join(names[1:]), int(isthing), *colour]
+        cells = [number, names[0], ",".join(names), int(isthing), *colour]
         lines.append("\t".join(" ".join(str(cell).split()) for cell in cells))
     return "\n".join(lines)
 

@@ -7,13 +7,14 @@ from pathlib import Path
 from urllib.parse import quote
 
 MAX_NAME = 200  # bytes of a file name; systems have 255, of which a temporary name and an ending take some
-UNSAFE = re.compile(r'[\x00-\x1f\x7f<>:"|?*\\]|[. ]$')  # characters that a file system of a common platform refuses
-RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)  # devices of Windows
+IS_WINDOWS = os.name == "nt"
+UNSAFE_ON_WINDOWS = re.compile(r'[\x00-\x1f<>:"|?*\\]|[. ]$')
+DEVICES_OF_WINDOWS = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)
 DIGITS = 8  # of the hash that keeps changed names distinct
 
 
 def output_file(folder: Path, stem: str, suffix: str) -> Path:
-    """Return the path of an output file; folders ``..``, roots and unsafe characters of the stem have no effect.
+    """Return the path of an output file; folders ``..``, roots and characters that the system refuses have no effect.
 
     A part of the stem that is changed or shortened ends with a hash, so that names stay distinct.
 
@@ -38,8 +39,8 @@ def printable(text: str) -> str:
 
 
 def _safe(part: str) -> str:
-    name = UNSAFE.sub("_", part)
-    if part == ".." or RESERVED.match(name):
+    name = UNSAFE_ON_WINDOWS.sub("_", part) if IS_WINDOWS else part.replace("\0", "_")
+    if part == ".." or IS_WINDOWS and DEVICES_OF_WINDOWS.match(name):
         name = f"_{name.strip('.')}"
     content = os.fsencode(name)
     if len(content) > MAX_NAME:

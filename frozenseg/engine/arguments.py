@@ -93,7 +93,7 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--weights",
         metavar="FILE",
-        help="checkpoint to start from or to evaluate; sets MODEL.WEIGHTS; a path, or a name that `frozenseg models` lists",
+        help="checkpoint to start from or to evaluate, sets MODEL.WEIGHTS: a path, or a name in `frozenseg models`",
     )
     parser.add_argument(
         "--allow-partial",

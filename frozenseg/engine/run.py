@@ -91,7 +91,8 @@ def check(cfg: CfgNode, eval_only: bool) -> None:
             raise ConfigError(f"{name} is {folder!r}, which cannot be a folder ({obstacle}): choose another one.")
     if cfg.MODEL.WEIGHTS and not os.path.isfile(weights_file(cfg.MODEL.WEIGHTS)):
         raise CheckpointError(
-            f"There is no checkpoint {cfg.MODEL.WEIGHTS}; give --weights the path of a file, or a name that `frozenseg models` lists."
+            f"There is no checkpoint {cfg.MODEL.WEIGHTS}; give --weights the path of a file, or a name in "
+            "`frozenseg models`."
         )
 
 

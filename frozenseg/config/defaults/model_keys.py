@@ -66,7 +66,7 @@ MODEL_KEYS: tuple[Key, ...] = (
         "",
         "result",
         PATH,
-        "SAM checkpoint file, or a name in `frozenseg models`; empty: released one of SAM_NAME; random[:SEED]: untrained",
+        "SAM checkpoint: a file, or a name in `frozenseg models`; empty: downloaded; random[:SEED]: untrained",
     ),
     Key(
         "MODEL.TEXT_CACHE_DIR", "", "cost", PATH, "folder that caches text embeddings of vocabularies; empty: no cache"

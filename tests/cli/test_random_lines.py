@@ -39,6 +39,7 @@ WORK: dict[str, Callable[..., Any]] = {  # functions that work for long, by dott
     "frozenseg.engine.run.launch": lambda *_: 0,
     "frozenseg.toyworld.export.export_world": lambda *_: None,
     "frozenseg.data.checks.overview.dataset_table": lambda: [("name", *"123456")],
+    "frozenseg.cli.verbs.quickstart.run_step": lambda *_: refuse(ConfigError("A step would run.")),
     "frozenseg.cli.diagnosis.installation_facts": lambda: FACTS,
     "frozenseg.cli.model_choice.ModelChoice.build": lambda _: refuse(ConfigError("The model would be built.")),
     "socket.socket.connect": lambda *_: refuse(OSError("no network in tests")),

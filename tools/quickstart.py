@@ -1,8 +1,8 @@
 """Train FrozenSeg on ToyWorld from start to end: make the data, train, evaluate, draw. Eight minutes on two cores.
 
-Every step is a verb of the command `frozenseg`, and its command is printed before it runs, so that you can repeat it by
-hand. The last steps are controls: evaluation with shuffled class names, evaluation with an untrained CLIP, and baselines
-without training. Only the baseline that knows the renderer's colours, outlines and materials may score close to the
+Every step is a verb of the command `frozenseg`. Its command is printed before it runs, so that you can repeat it by
+hand. The last steps are controls: evaluation with shuffled class names or with an untrained CLIP, and baselines without
+training. Only the baseline that knows the renderer's colours, outlines and materials may score close to the
 model. A second call starts from scratch. `frozenseg quickstart` does the same without a clone.
 
 Example:

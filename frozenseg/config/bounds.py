@@ -7,7 +7,7 @@
     above(0, 1_000)                         a number above 0, at most 1000
     one_of("ADAMW", "SGD")                  one of these values
     list_of(between(0, 255), 3, 3)          a list of 3 elements, each a number from 0 to 255
-    SWITCH, NAME, PATH, ROWS                True or False; a name or a path, looked up where it is used; lists of lists
+    SWITCH, NAME, PATH, NESTED_LISTS        True or False; a name or path, looked up where it is used; lists of lists
 """
 
 import math
@@ -176,7 +176,7 @@ Bounds = Numbers | Choices | Text | Switch | Lists
 SWITCH = Switch()
 NAME = Text("a name")
 PATH = Text("a path")
-ROWS = Lists(None)
+NESTED_LISTS = Lists(None)
 PERIOD = Numbers(0, MAX_STEPS, "steps", integer=True)  # 0: off
 
 

@@ -41,7 +41,7 @@ WORK: dict[str, Callable[..., Any]] = {  # functions that work for long, by dott
     "frozenseg.data.checks.overview.dataset_table": lambda: [("name", *"123456")],
     "frozenseg.cli.verbs.quickstart.run_step": lambda *_: refuse(ConfigError("A step would run.")),
     "frozenseg.cli.diagnosis.installation_facts": lambda: FACTS,
-    "frozenseg.cli.model_choice.ModelChoice.build": lambda _: refuse(ConfigError("The model would be built.")),
+    "frozenseg.cli.image_job.run_with_progress": lambda *_: refuse(ConfigError("The images would be segmented.")),
     "socket.socket.connect": lambda *_: refuse(OSError("no network in tests")),
 }
 
@@ -61,12 +61,14 @@ def flags_of(name: str) -> list[str]:
 
 @pytest.fixture
 def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "parent/folder"
+    folder.mkdir(parents=True)
+    monkeypatch.chdir(folder)
     for variable in ("DETECTRON2_DATASETS", "FROZENSEG_CACHE", "HOME"):
         monkeypatch.setenv(variable, str(tmp_path / variable))
-    (tmp_path / "text.txt").write_text("red heart\nwood\n", encoding="utf-8")
-    (tmp_path / "bad.yaml").write_text("SEED: [", encoding="utf-8")
-    (tmp_path / "empty.png").touch()
+    (folder / "text.txt").write_text("red heart\nwood\n", encoding="utf-8")
+    (folder / "bad.yaml").write_text("SEED: [", encoding="utf-8")
+    (folder / "empty.png").touch()
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"no image")))
     for target, replacement in WORK.items():
         monkeypatch.setattr(target, replacement)

@@ -11,7 +11,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from frozenseg.config import config_from_text, config_names, get_cfg, load_config, with_protocol
-from frozenseg.config.bounds import MAX_LIST, MAX_TEXT, ROWS, Choices, Lists, Numbers, Switch, Text, above, between
+from frozenseg.config.bounds import (
+    MAX_LIST,
+    MAX_TEXT,
+    NESTED_LISTS,
+    Choices,
+    Lists,
+    Numbers,
+    Switch,
+    Text,
+    above,
+    between,
+)
 from frozenseg.config.defaults import KEY_BY_NAME, KEYS, Key
 from frozenseg.config.relations import RELATIONS
 from frozenseg.errors import ConfigError
@@ -121,7 +132,7 @@ def test_lists_have_bounded_elements_and_lengths(key: Key) -> None:
     bounds = key.bounds
     assert isinstance(bounds, Lists)
     element: Any = key.default[0] if key.default else "name"
-    if bounds == ROWS:
+    if bounds == NESTED_LISTS:
         element = ["sem_seg", "mIoU", 30.0, 0.1]
     ascending = list(range(1, 1 + min(bounds.longest, 5)))
     assert read(key, ascending if bounds.ascending else [element] * bounds.longest)

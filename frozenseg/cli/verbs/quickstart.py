@@ -92,7 +92,7 @@ def run(arguments: argparse.Namespace) -> int:
     started = time.perf_counter()
     output = Path(arguments.output)
     arguments.root = arguments.root or str(output / "datasets")
-    check(arguments)
+    _check(arguments)
     for title, command in steps(arguments, output):
         sys.stdout.write(f"\n── {title}\n$ {printed(command, arguments.root)}\n")
         sys.stdout.flush()
@@ -103,7 +103,7 @@ def run(arguments: argparse.Namespace) -> int:
             return INTERRUPTED
         if code != 0:
             return code
-    write_results(output, has_sam(arguments))
+    write_table(output, has_sam(arguments))
     minutes = (time.perf_counter() - started) / 60
     sys.stdout.write(
         f"\nDone in {minutes:.1f} minutes. Results in {output}:\n"
@@ -115,7 +115,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def check(arguments: argparse.Namespace) -> None:
+def _check(arguments: argparse.Namespace) -> None:
     """Check the config, the size of the data set and the output folder, before the first step.
 
     Raises:
@@ -187,7 +187,7 @@ def run_step(command: Sequence[str], root: str) -> int:
     return subprocess.run(line, env=environment, check=False).returncode  # noqa: S603 - a verb of this package
 
 
-def write_results(output: Path, has_proposals: bool) -> None:
+def write_table(output: Path, has_proposals: bool) -> None:
     """Print the table of all evaluations and write it to ``quickstart.md``.
 
     Args:

@@ -1,6 +1,6 @@
 """Keys of TEST: evaluation, test-time augmentation and SAM proposals."""
 
-from frozenseg.config.bounds import MAX_SIDE, PATH, PERIOD, ROWS, SWITCH, between, list_of, one_of, whole
+from frozenseg.config.bounds import MAX_SIDE, NESTED_LISTS, PATH, PERIOD, SWITCH, between, list_of, one_of, whole
 from frozenseg.config.defaults.key import Key
 
 TEST_KEYS: tuple[Key, ...] = (
@@ -100,7 +100,7 @@ TEST_KEYS: tuple[Key, ...] = (
         "TEST.EXPECTED_RESULTS",
         [],
         "output",
-        ROWS,
+        NESTED_LISTS,
         "fail if a result differs: list of [task, metric, percent, tolerance], each with the benchmark's name in "
         "front if there are several benchmarks",
     ),

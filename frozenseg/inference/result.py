@@ -5,6 +5,7 @@ Letters: H×W the image, C classes, n segments or instances.
 
 import io
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -117,22 +118,27 @@ class Result:
         return panoptic_segments(ids.cpu().numpy(), infos, self.vocabulary)
 
     def masks_of(self, kind: str) -> np.ndarray:
-        """Return the masks of :meth:`segments_of`, (n, H, W) bool."""
+        """Return the masks of :meth:`segments_of`, (n, H, W) bool; :meth:`each_mask` takes less memory."""
+        size = (0, self.image.height, self.image.width)
+        masks = [mask for _, mask in self.each_mask(kind)]
+        return np.stack(masks) if masks else np.zeros(size, dtype=bool)
+
+    def each_mask(self, kind: str = "panoptic", largest_first: bool = False) -> Iterator[tuple[Segment, np.ndarray]]:
+        """Yield the segments of :meth:`segments_of` with their masks, (H, W) bool, one at a time.
+
+        Args:
+            kind: ``panoptic`` or ``instance``.
+            largest_first: by falling area, as drawings of labelling tools need it; otherwise in their order.
+        """
+        output = self.require(kind)
+        ids = None if kind == "instance" else output[0].cpu().numpy()
         segments = self.segments_of(kind)
-        if kind == "instance":
-            rows = torch.tensor([segment.id - 1 for segment in segments], dtype=torch.int64)
-            masks: np.ndarray = self.require(kind).pred_masks[rows].cpu().numpy()
-            return masks
-        ids = self.require(kind)[0].cpu().numpy()
-        numbers = np.array([segment.id for segment in segments], dtype=ids.dtype)
-        return np.asarray(ids == numbers[:, None, None])
+        for segment in sorted(segments, key=lambda segment: -segment.area) if largest_first else segments:
+            yield segment, output.pred_masks[segment.id - 1].cpu().numpy() if ids is None else ids == segment.id
 
     def encoded_masks(self, kind: str = "panoptic") -> list[dict[str, Any]]:
         """Return the masks of :meth:`segments_of` as COCO run lengths, ``{"size": [H, W], "counts": str}``."""
-        if kind == "instance":
-            return encode_rle(self.masks_of(kind))
-        ids = self.require(kind)[0].cpu().numpy()
-        return [encode_rle((ids == segment.id)[None])[0] for segment in self.segments_of(kind)]
+        return [encode_rle(mask[None])[0] for _, mask in self.each_mask(kind)]
 
     def keep(self, min_score: float = 0.0, min_area: int = 0) -> "Result":
         """Return the result without segments and instances below a score or an area; their pixels have no label.
@@ -169,8 +175,11 @@ class Result:
         if self.panoptic is None and self.instances is None:
             return np.asarray(self.require("semantic").cpu().numpy() == label)
         kind = "instance" if self.panoptic is None else "panoptic"
-        members = [segment.label_id == label for segment in self.segments_of(kind)]
-        return np.asarray(self.masks_of(kind)[np.array(members, dtype=bool)].any(axis=0))
+        union = np.zeros((self.image.height, self.image.width), dtype=bool)
+        for segment, mask in self.each_mask(kind):
+            if segment.label_id == label:
+                union |= mask
+        return union
 
     def to_coco(self, kind: str = "", image_id: int = 1, file_name: str = "") -> dict[str, Any]:
         """Return a COCO data set of this image: ``images``, ``annotations`` with run lengths, and ``categories``.
@@ -223,7 +232,7 @@ class Result:
         kind = kind or self._kind
         return [
             LabelledMask(segment.name, segment.score, Image.fromarray(np.where(mask, 255, 0).astype(np.uint8)))
-            for segment, mask in zip(self.segments_of(kind), self.masks_of(kind), strict=True)
+            for segment, mask in self.each_mask(kind)
         ]
 
     def to_numpy(self) -> dict[str, np.ndarray]:

@@ -8,7 +8,7 @@ from PIL import Image
 from frozenseg.structures.instances import Instances
 from frozenseg.structures.palette import Colour, shade, vocabulary_colours
 from frozenseg.visualization.overlay import OPACITY, borders
-from frozenseg.visualization.segmentation import draw_instances, draw_panoptic, draw_semantic
+from frozenseg.visualization.segmentation import DrawingStyle, draw_instances, draw_panoptic, draw_semantic
 from frozenseg.vocabulary import Vocabulary
 
 VOCABULARY = Vocabulary.parse("cat; grass", stuff=["grass"])
@@ -146,3 +146,24 @@ def test_borders_have_the_requested_width() -> None:
     labels[:, 10:] = 1
     for width in (1, 2, 3):
         assert borders(labels, width)[4].sum() == width
+
+
+def test_small_objects_are_above_large_ones(black: Image.Image) -> None:
+    masks = torch.zeros(2, SIDE, SIDE, dtype=torch.bool)
+    masks[0] = True
+    masks[1, 100:140, 100:140] = True
+    instances = Instances(
+        (SIDE, SIDE), pred_masks=masks, scores=torch.tensor([0.9, 0.5]), pred_classes=torch.tensor([1, 0])
+    )
+    drawing = draw_instances(black, instances, VOCABULARY)
+    assert is_tinted_by(pixel(drawing, 105, 105), COLOURS[0])
+    assert is_tinted_by(pixel(drawing, 20, 20), COLOURS[1])
+
+
+def test_a_style_sets_opacity_size_and_legend(black: Image.Image) -> None:
+    labels = torch.zeros(SIDE, SIDE, dtype=torch.int64)
+    bare = draw_semantic(black, labels, VOCABULARY, DrawingStyle(opacity=1, legend=False, max_size=100))
+    assert bare.size == (100, 100)
+    assert tuple(pixel(bare, 5, 5)) == COLOURS[0]
+    small = draw_semantic(Image.new("RGB", (40, 40)), labels[:40, :40], VOCABULARY, DrawingStyle(max_size=90))
+    assert small.height == 80

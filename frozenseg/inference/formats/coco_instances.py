@@ -24,7 +24,7 @@ class CocoInstances(OutputFormat):
     def write(self, image: OutputImage, result: Result) -> OutputRecord:
         """Return the objects of an image; there is no file for it."""
         annotations = []
-        for segment, mask in zip(result.segments_of("instance"), result.masks_of("instance"), strict=True):
+        for segment, mask in result.each_mask("instance"):
             annotation = {**segment.as_dict(), "category_id": self.classes.ids[segment.label_id], "iscrowd": 0}
             annotations.append({**annotation, "segmentation": self._segmentation(mask)})
         return {**image.entry(), "annotations": annotations}

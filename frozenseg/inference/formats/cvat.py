@@ -31,9 +31,8 @@ class CvatXml(OutputFormat):
 
     def write(self, image: OutputImage, result: Result) -> OutputRecord:
         """Return the shapes of an image; there is no file for it."""
-        pairs = zip(result.segments_of("panoptic"), result.masks_of("panoptic"), strict=True)
         shapes: list[dict[str, Any]] = []
-        for segment, mask in sorted(pairs, key=lambda pair: -pair[0].area):
+        for segment, mask in result.each_mask("panoptic", largest_first=True):
             common = {"label": segment.name, "score": f"{segment.score:.{SCORE_DIGITS}f}"}
             if self.options.polygons:
                 polygons = mask_polygons(mask, self.options.tolerance)

@@ -27,7 +27,6 @@ class Labelme(OutputFormat):
     def write(self, image: OutputImage, result: Result) -> OutputRecord:
         """Write the JSON file of an image."""
         path = output_file(self.folder / "labelme", image.stem, ".json")
-        pairs = zip(result.segments_of("panoptic"), result.masks_of("panoptic"), strict=True)
         shapes = [
             {
                 "label": segment.name,
@@ -38,7 +37,7 @@ class Labelme(OutputFormat):
                 "flags": {},
                 "mask": None,
             }
-            for segment, mask in sorted(pairs, key=lambda pair: -pair[0].area)
+            for segment, mask in result.each_mask("panoptic", largest_first=True)
             for polygon in mask_polygons(mask, self.options.tolerance)
         ]
         content: dict[str, Any] = {

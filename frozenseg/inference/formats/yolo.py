@@ -28,7 +28,7 @@ class YoloSegments(OutputFormat):
         """Write the objects of an image; the file is empty if there is none."""
         size = np.array([image.width, image.height])
         lines = []
-        for segment, mask in zip(result.segments_of("instance"), result.masks_of("instance"), strict=True):
+        for segment, mask in result.each_mask("instance"):
             corners = joined_polygon(mask_polygons(mask, self.options.tolerance)) / size
             lines.append(" ".join([str(segment.label_id), *(f"{number:.6g}" for number in corners.ravel())]))
         write_text(output_file(self.folder / "labels", image.stem, ".txt"), "\n".join(lines))

@@ -17,7 +17,7 @@ TOYWORLD_CONFIG = "toyworld/frozenseg_tiny_sam_masks"  # for drawings and labels
 RELEASED = ""  # an empty value: the file that the authors released
 LOCAL_FOLDER = "local-dir:"
 WEIGHTS_FILE = "model.safetensors"  # in a folder and in a repository of the hub
-SUFFIXES = (".safetensors", ".pth", ".pkl")
+_SUFFIXES = (".safetensors", ".pth", ".pkl")
 TOYWORLD_CLIP, TOYWORLD_SAM = "toyworld_convnext", "vit_toy"  # architectures
 # config keys of weights, and of the architecture that they must fit
 CLIP_WEIGHTS, SAM_WEIGHTS = "CLIP_PRETRAINED_WEIGHTS", "MODEL.SAM_WEIGHTS"
@@ -76,7 +76,7 @@ def weights_in_folder(folder: Path) -> Path:
         )
     if (folder / WEIGHTS_FILE).is_file():
         return folder / WEIGHTS_FILE
-    files = sorted(path for path in folder.iterdir() if path.suffix in SUFFIXES)
+    files = sorted(path for path in folder.iterdir() if path.suffix in _SUFFIXES)
     if len(files) != 1:
         names = ", ".join(path.name for path in files[:5]) or "no file of weights"
         raise CheckpointError(f"{folder} has {names}, expected {WEIGHTS_FILE}: pass the path of a file of weights.")

@@ -60,7 +60,7 @@ def read_class_file(path: str | Path) -> ClassFile:
         text = _decoded(path.read_bytes())
     except FileNotFoundError as error:
         raise DataError(f"The file of class names {path} does not exist: correct its path.") from error
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:  # ValueError: no text, or a path with a null character
         raise DataError(
             f"The file of class names {path} cannot be read as text ({error}): save it as text in UTF-8, one line per "
             "class."

@@ -67,7 +67,8 @@ def _is_header(header: list[str], delimiter: str) -> bool:
     """Return True if the cells of a line are names of columns."""
     keys = _keys(header)
     names = [key for key in keys if key in _NAME_COLUMNS or key == "synonyms"]
-    others = [key for key in keys if key in (*_ID_COLUMNS, *_THING_COLUMNS, *_COLOUR_COLUMNS, "r", "red")]
+    others = [key for key in keys if key in (*_ID_COLUMNS, *_THING_COLUMNS, *_COLOUR_COLUMNS)]
+    others += [rgb[0] for rgb in _RGB_COLUMNS if set(rgb) <= set(keys)]
     known = len(names) + len(others) > 1 or (keys[0] in _INDEX_COLUMNS and bool(names))
     return known or (delimiter == "\t" and bool(names or others))
 

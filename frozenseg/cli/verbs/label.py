@@ -24,7 +24,7 @@ from frozenseg.cli.image_flags import add_class_names, add_inputs, add_model, ad
 
 DEFAULT_FOLDER = "output/label"
 FORMATS = ("coco-panoptic", "coco-instances")  # of each split; training reads the first
-REVIEW: tuple[str, ...] = ()  # of all images
+REVIEW = ("review",)  # of all images
 MIN_SCORE, MIN_AREA, VAL_FRACTION = 0.5, 25, 0.2
 INTERRUPTED_HINT = "interrupted; the same command does the remaining images"
 
@@ -103,5 +103,5 @@ def _labelled_data(arguments: argparse.Namespace, folder: Path, classes: Any, sp
 
     limits = {"min_score": arguments.min_score, "min_area": int(arguments.min_area)}
     outputs = {split: RunOutputs(build_formats(FORMATS, folder / split, classes), **limits) for split in SPLITS}
-    review = RunOutputs(build_formats(REVIEW, folder, classes) if REVIEW else [], **limits)
+    review = RunOutputs(build_formats(REVIEW, folder, classes), **limits)
     return LabelledData(folder, outputs, review, split_of, arguments.copy)

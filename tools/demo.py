@@ -36,7 +36,6 @@ from frozenseg.vocabulary.name_checks import warn_of_names
 
 KINDS = ("panoptic", "instance", "semantic")  # of drawings
 SCENES = 3
-SCENE_SIZE = 384  # height and width in pixels; the model resizes every image to INPUT.MIN_SIZE_TEST
 
 
 def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -162,12 +161,12 @@ def vocabulary_of(arguments: argparse.Namespace) -> Vocabulary:
 
 def render_scenes(folder: Path) -> list[Path]:
     """Render scenes of ToyWorld's zero-shot split into a folder; returns the image files."""
-    from frozenseg.toyworld.export import Recipe, make_scene
+    from frozenseg.inference.sources.sample_scenes import sample_scenes
 
-    recipe = Recipe("val_unseen", seed=1, count=SCENES, height=SCENE_SIZE, width=SCENE_SIZE)
-    paths = [folder / f"toyworld_{number}.png" for number in range(1, SCENES + 1)]
-    for number, path in enumerate(paths, start=1):
-        Image.fromarray(make_scene(recipe, number).image).save(path)
+    paths = []
+    for scene in sample_scenes():
+        paths.append(folder / scene.name)
+        scene.decode().save(paths[-1])
     return paths
 
 

@@ -1,12 +1,15 @@
 """Classes of the command line: names, a file of names, or those of ToyWorld."""
 
 import argparse
+from collections.abc import Iterable
 from typing import Any
 
 from frozenseg.errors import DataError
-from frozenseg.inference.auto_vocabulary import AUTO, requested_vocabulary
+from frozenseg.inference.auto_vocabulary import AUTO, AutoVocabulary, requested_vocabulary
 from frozenseg.inference.formats.output_format import OutputClasses
 from frozenseg.inference.named_vocabularies import named_vocabulary
+from frozenseg.inference.run_folder import Record
+from frozenseg.inference.run_outputs import sum_of_counts
 from frozenseg.inference.vocabulary_inputs import make_vocabulary
 from frozenseg.structures.palette import Colour, vocabulary_colours
 from frozenseg.vocabulary import Vocabulary
@@ -37,9 +40,30 @@ def chosen_classes(arguments: argparse.Namespace, is_toyworld: bool) -> OutputCl
     return OutputClasses(toyworld_vocabulary())
 
 
+def used_classes(classes: OutputClasses, records: Iterable[Record]) -> OutputClasses:
+    """Return the classes of a data set: of the vocabulary ``auto`` those that have a segment, else all.
+
+    Args:
+        classes: of the run.
+        records: of the images.
+    """
+    vocabulary = classes.vocabulary
+    if not isinstance(vocabulary, AutoVocabulary):
+        return classes
+    names = sum_of_counts(records)
+    used = [index for index, name in enumerate(vocabulary.names) if name in names] or [0]
+    return OutputClasses(
+        Vocabulary(tuple(vocabulary.classes[i] for i in used), tuple(vocabulary.isthing[i] for i in used)),
+        tuple(classes.ids[i] for i in used),
+        tuple(classes.colours[i] for i in used),
+    )
+
+
 def class_settings(classes: OutputClasses) -> dict[str, Any]:
     """Return the classes as settings of a run."""
     vocabulary = classes.vocabulary
+    if isinstance(vocabulary, AutoVocabulary):
+        return {"words": f"{AUTO} ({len(vocabulary)} names)"}
     return {
         "words": "; ".join(",".join(names) for names in vocabulary.classes),
         "stuff": "; ".join(name for name, thing in zip(vocabulary.names, vocabulary.isthing, strict=True) if not thing),

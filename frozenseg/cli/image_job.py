@@ -1,18 +1,21 @@
 """Job of the verbs that segment images: their inputs and output folder, and a resumable run with a progress bar."""
 
 import argparse
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from PIL import Image
 
 from frozenseg.cli.model_choice import ModelChoice
-from frozenseg.cli.run_report import SKIPPED_FILE, write_skipped
+from frozenseg.cli.run_report import SKIPPED_FILE, RunFiles, write_skipped
 from frozenseg.errors import ConfigError, DataError
+from frozenseg.inference.auto_vocabulary import AutoVocabulary
+from frozenseg.inference.formats.output_format import OutputClasses
 from frozenseg.inference.image_inputs import load_image
 from frozenseg.inference.image_run import ImageRun, RunReport
-from frozenseg.inference.run_folder import RunFolder
+from frozenseg.inference.run_folder import Record, RunFolder
+from frozenseg.inference.run_outputs import sum_of_counts
 from frozenseg.inference.sources.image_list import ImageList, image_list
 from frozenseg.inference.sources.sample_scenes import sample_scenes
 from frozenseg.inference.sources.source_image import PendingImage
@@ -22,6 +25,13 @@ from frozenseg.output_paths import require_folder
 
 logger = get_logger(__name__)
 CHECKED_IN_ADVANCE = 1000  # images whose headers are read before the model is built
+
+
+class RunWriter(Protocol):
+    """Writer of the files about all images of a run."""
+
+    def finish(self, records: Callable[[], Iterable[Record]]) -> dict[str, list[Path]]:
+        """Write the files; returns those to open, by format or purpose."""
 
 
 def images_of(arguments: argparse.Namespace, model: ModelChoice, output: Path | None) -> ImageList:
@@ -95,6 +105,25 @@ def refuse_damaged(images: ImageList) -> None:
                 load_image(path)
             except DataError as error:
                 raise DataError(f"{str(error).rstrip('.')}; or leave such images out with --skip-bad.") from error
+
+
+def finish_run(run: ImageRun, report: RunReport, outputs: RunWriter, classes: OutputClasses) -> RunFiles:
+    """Write the files about all images.
+
+    Args:
+        run: that has finished.
+        report: of the run.
+        outputs: writer of the run.
+        classes: of the run.
+
+    Raises:
+        ConfigError: a file cannot be written.
+    """
+    folder = run.folder.folder
+    segments = sum_of_counts(run.records(report))
+    files = named_write_failure(lambda: outputs.finish(lambda: run.records(report)), folder)
+    absent = [name for name in classes.vocabulary.names if name not in segments]
+    return RunFiles(folder, files, segments, [] if isinstance(classes.vocabulary, AutoVocabulary) else absent)
 
 
 def named_write_failure(work: Callable[[], Any], folder: Path) -> Any:

@@ -8,7 +8,7 @@ import yaml
 
 from frozenseg.atomic import write_text
 from frozenseg.cli.model_choice import ModelChoice
-from frozenseg.cli.run_report import print_report, report_json, report_text
+from frozenseg.cli.run_report import RunFiles, print_report, report_json, report_text
 from frozenseg.inference.data_split import TRAIN, VAL
 from frozenseg.inference.image_run import RunReport
 from frozenseg.inference.labelled_data import data_set_name
@@ -19,21 +19,19 @@ TRAINING_CONFIG, MODEL_CONFIG = "training.yaml", "model.yaml"
 TRAINED = "model_final.pth"  # weights at the end of a training
 
 
-def print_label_report(
-    report: RunReport, files: Mapping[str, list[Path]], folder: Path, model: ModelChoice, as_json: bool
-) -> None:
+def print_label_report(report: RunReport, results: RunFiles, model: ModelChoice, as_json: bool) -> None:
     """Print counts, files and commands; write the config of a training.
 
     Args:
         report: of the run.
-        files: of each split, and of the review.
-        folder: of the data set.
+        results: files of each split, and of the review.
         model: that has labelled the images, from which a training starts.
         as_json: print JSON.
     """
+    folder = results.folder
     names = {
         split: data_set_name(folder, next(path for path in paths if path.suffix == ".json"), f"{folder.name}_{split}")
-        for split, paths in files.items()
+        for split, paths in results.files.items()
         if split in (TRAIN, VAL)
     }
     commands = {}
@@ -41,9 +39,9 @@ def print_label_report(
         commands = training_commands(write_training_config(folder, names, model), folder, VAL in names)
     if TRAIN in names and VAL not in names:
         logger.warning("No image is for validation: the training is not evaluated; raise --val-fraction.")
-    text = [report_text(report, files, folder)]
+    text = [report_text(report, results)]
     text += [f"{title}:\n  {command}" for title, command in commands.items()]
-    content = {**report_json(report, files, folder), "data_sets": names, "commands": commands}
+    content = {**report_json(report, results), "data_sets": names, "commands": commands}
     print_report("\n".join(text), content, as_json)
 
 

@@ -21,7 +21,7 @@ from frozenseg.inference.formats.output_format import OutputClasses
 from frozenseg.inference.image_files import SUFFIXES
 from frozenseg.inference.result import Result
 from frozenseg.inference.run_folder import Record
-from frozenseg.inference.run_outputs import RunOutputs
+from frozenseg.inference.run_outputs import CLASS_COUNTS, RunOutputs
 from frozenseg.inference.sources.source_image import SourceImage
 from frozenseg.structures.output_kinds import OutputKind
 
@@ -62,10 +62,12 @@ class LabelledData:
         """Write the files of an image; returns its record."""
         split, stored = self.split(image.name), replace(image, name=data_name(image))
         self._store(image, self.folder / IMAGES / stored.name)
+        outputs = self.outputs[split].write(stored, result)
         return {
             "split": split,
-            "outputs": self.outputs[split].write(stored, result),
+            "outputs": outputs,
             "review": self.review.write(stored, result),
+            CLASS_COUNTS: outputs[CLASS_COUNTS],
         }
 
     def finish(self, records: Callable[[], Iterable[Record]]) -> dict[str, list[Path]]:

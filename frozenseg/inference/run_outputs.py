@@ -1,5 +1,6 @@
 """Output files of a run over images, in several formats."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
@@ -8,6 +9,8 @@ from frozenseg.inference.result import KINDS, Result
 from frozenseg.inference.run_folder import Record
 from frozenseg.inference.sources.source_image import SourceImage
 from frozenseg.structures.output_kinds import OutputKind
+
+CLASS_COUNTS = "segments"  # key of the number of segments by class in a record
 
 
 class RunOutputs:
@@ -29,10 +32,10 @@ class RunOutputs:
         return tuple(kind for kind in KINDS if kind in used)
 
     def write(self, image: SourceImage, result: Result) -> Record:
-        """Write the files of an image; returns its record, which has the part of each format."""
+        """Write the files of an image; returns its record: the number of segments by class, the part of each format."""
         kept = result.keep(self.min_score, self.min_area) if self.min_score or self.min_area else result
         target = OutputImage(image.name, image.stem, *image.size, image.path)
-        return {each.name: each.write(target, kept) for each in self.formats}
+        return {CLASS_COUNTS: _counts(kept), **{each.name: each.write(target, kept) for each in self.formats}}
 
     def finish(self, records: Callable[[], Iterable[Record]]) -> dict[str, list[Path]]:
         """Write the files about all images.
@@ -44,3 +47,18 @@ class RunOutputs:
             The files or folders for the user to open, by format.
         """
         return {each.name: each.finish(record[each.name] for record in records()) for each in self.formats}
+
+
+def sum_of_counts(records: Iterable[Record]) -> dict[str, int]:
+    """Return the number of segments of each class that has one, the most frequent class first."""
+    total: Counter[str] = Counter()
+    for record in records:
+        total.update(record[CLASS_COUNTS])
+    return dict(total.most_common())
+
+
+def _counts(result: Result) -> dict[str, int]:
+    """Return the number of segments by class; empty for a result with labels of pixels only."""
+    if result.panoptic is None and result.instances is None:
+        return {}
+    return dict(Counter(segment.name for segment in result.segments))

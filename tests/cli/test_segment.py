@@ -3,6 +3,7 @@
 import functools
 import io
 import json
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -52,16 +53,19 @@ def test_a_folder_is_segmented_and_resumed_without_the_model(
     command = ["segment", str(photos), *CLASSES, *FAST, "--output", "out", "--batch", "2"]
     assert main(command) == 0
     captured = capsys.readouterr()
-    assert captured.out.splitlines() == ["3 images segmented; results in out", "  jsonl  out/segments.jsonl"]
+    first, second, segments, *_ = captured.out.splitlines()
+    assert [first, second] == ["3 images segmented; results in out", "  jsonl  out/segments.jsonl"]
+    assert segments.startswith("segments: ")
     assert "trained on ToyWorld only" in captured.err
     assert [line["file_name"] for line in lines("out")] == ["a.png", "sub/a.png", "sub/b.jpg"]
-    names = {segment["name"] for line in lines("out") for segment in line["segments"]}
-    assert names <= {"red circle", "blue square", "grass", "water"}
+    names = [segment["name"] for line in lines("out") for segment in line["segments"]]
     content = Path("out/segments.jsonl").read_bytes()
     monkeypatch.setattr(ModelChoice, "build", lambda _: pytest.fail("nothing is left to segment"))
     assert main([*command, "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
     assert (report["done"], report["finished_before"], report["skipped"]) == (0, 3, [])
+    assert report["segments"] == dict(Counter(names))
+    assert {*report["segments"], *report["absent"]} == {"red circle", "blue square", "grass", "water"}
     assert Path("out/segments.jsonl").read_bytes() == content
 
 

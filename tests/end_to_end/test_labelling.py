@@ -24,7 +24,7 @@ id	name	synonyms	isthing
 """
 FAST = ["SOLVER.MAX_ITER", "2", "SOLVER.IMS_PER_BATCH", "2", "INPUT.IMAGE_SIZE", "64", "MODEL.DEVICE", "cpu"]
 FAST += ["INPUT.MIN_SIZE_TEST", "64", "DATALOADER.NUM_WORKERS", "0"]
-LABEL = ["label", "photos", "--words-file", "classes.tsv", "--output", "labelled", "--json", "--min-score", "0.3"]
+LABEL = ["label", "photos", "--output", "labelled", "--json", "--min-score", "0.3"]
 LABEL += ["--device", "cpu", "--set", "INPUT.MIN_SIZE_TEST", "64", "--batch", "2"]
 
 
@@ -49,7 +49,7 @@ def _photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def label(capsys: pytest.CaptureFixture[str], *flags: str) -> dict[str, Any]:
-    assert main([*LABEL, *flags]) == 0
+    assert main([*LABEL, *(flags or ["--words-file", "classes.tsv"])]) == 0
     report: dict[str, Any] = json.loads(capsys.readouterr().out)
     return report
 
@@ -72,6 +72,15 @@ def test_label_look_train_evaluate(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_unsure_pixels_have_no_label(capsys: pytest.CaptureFixture[str]) -> None:
-    report = label(capsys, "--min-score", "1", "--val-fraction", "0")
+    report = label(capsys, "--words-file", "classes.tsv", "--min-score", "1", "--val-fraction", "0")
     assert list(report["data_sets"]) == ["train"]
     assert [record["segments_info"] for record in DatasetCatalog.get(report["data_sets"]["train"])] == [[]] * SCENES
+    assert (report["segments"], len(report["absent"])) == ({}, 4)
+
+
+def test_without_class_names_the_data_set_has_those_with_evidence(capsys: pytest.CaptureFixture[str]) -> None:
+    report = label(capsys, "--words", "auto", "--val-fraction", "0")
+    vocabulary = vocabulary_of(report["data_sets"]["train"])
+    assert set(vocabulary.names) == set(report["segments"])
+    assert 0 < len(vocabulary) < 40
+    assert Path("labelled/review.html").is_file()

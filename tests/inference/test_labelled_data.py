@@ -9,6 +9,7 @@ from frozenseg.data.custom_dataset import custom_spec
 from frozenseg.inference.data_split import TRAIN, VAL, split_names
 from frozenseg.inference.formats.output_format import OutputClasses
 from frozenseg.inference.labelled_data import LabelledData, data_name, data_set_name, write_class_table
+from frozenseg.inference.result import Result
 from frozenseg.inference.run_outputs import RunOutputs
 from frozenseg.inference.sources.source_image import SourceImage
 from frozenseg.vocabulary import Vocabulary
@@ -17,6 +18,7 @@ from frozenseg.vocabulary.files import VocabularyLine, read_vocabulary_lines
 CLASSES = OutputClasses(
     Vocabulary.from_strings(["cat,kitten", "sky"], stuff=["sky"]), ids=(7, 3), colours=((1, 2, 3), (4, 5, 6))
 )
+RESULT = Result(Image.new("RGB", (8, 6)), CLASSES.vocabulary)
 NAMES = [f"{number}.jpg" for number in range(100)]
 
 
@@ -47,7 +49,7 @@ def test_an_image_file_is_in_the_data_set_unchanged(tmp_path: Path, copy: bool) 
     Image.new("RGB", (8, 6), "red").save(path)
     image = SourceImage("sub/a.jpg", "sub/a", Image.new("RGB", (8, 6)), path=path)
     for _ in range(2):  # an interrupted run writes it twice
-        assert data(tmp_path / "out", copy).write(image, None) == {"split": TRAIN, "outputs": {}, "review": {}}
+        assert data(tmp_path / "out", copy).write(image, RESULT)["split"] == TRAIN
     target = tmp_path / "out/images/sub/a.jpg"
     assert target.read_bytes() == path.read_bytes()
     assert target.samefile(path) is not copy
@@ -57,7 +59,7 @@ def test_an_image_file_is_in_the_data_set_unchanged(tmp_path: Path, copy: bool) 
 def test_frames_and_downloads_are_stored_as_png_in_the_split_of_their_video(tmp_path: Path) -> None:
     name = "clip.mp4/frame_000001"
     frame = SourceImage(name, name, Image.new("RGB", (8, 6)), path=Path("clip.mp4"))
-    assert data(tmp_path).write(frame, None)["split"] == VAL
+    assert data(tmp_path).write(frame, RESULT)["split"] == VAL
     with Image.open(tmp_path / "images/clip.mp4/frame_000001.png") as stored:
         assert (stored.format, stored.size) == ("PNG", (8, 6))
     assert data_name(SourceImage("photo.jpg", "photo", None)) == "photo.jpg.png"

@@ -7,11 +7,12 @@ import pytest
 import torch
 from PIL import Image
 
+from frozenseg.inference.sources.sample_scenes import SCENE_SIZE
 from frozenseg.modeling.build import build_model
 from frozenseg.modeling.load_weights import trained_tensors
 from frozenseg.toyworld.categories import all_categories
 from tests.tiny import NARROW, ROOT, TRAINING, tiny_config
-from tools.demo import SCENE_SIZE, SCENES, main, parse_arguments, vocabulary_of
+from tools.demo import SCENES, main, parse_arguments, vocabulary_of
 
 
 @pytest.fixture

@@ -55,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Label the images. Class names, inputs and the output folder are checked before the model is built."""
     from frozenseg.cli import image_job, label_report
-    from frozenseg.cli.chosen_classes import chosen_classes, class_settings
+    from frozenseg.cli.chosen_classes import chosen_classes, class_settings, used_classes
     from frozenseg.cli.model_choice import LateModel, ModelChoice
     from frozenseg.inference.data_split import split_names
     from frozenseg.inference.image_run import ImageRun
@@ -70,7 +70,6 @@ def run(arguments: argparse.Namespace) -> None:
     settings = {**class_settings(classes), **_settings(arguments), **model.identity()}
     folder = image_job.output_folder(arguments.output, DEFAULT_FOLDER, settings, arguments.overwrite)
     data = _labelled_data(arguments, folder.folder, classes, split_of)
-    image_job.named_write_failure(lambda: write_class_table(folder.folder / CLASSES, classes), folder.folder)
     job = ImageRun(
         folder,
         LateModel(model, classes, data.kinds),
@@ -81,8 +80,11 @@ def run(arguments: argparse.Namespace) -> None:
         data.split,
     )
     report = image_job.run_with_progress(job, images)
-    files = image_job.named_write_failure(lambda: data.finish(lambda: job.records(report)), folder.folder)
-    label_report.print_label_report(report, files, folder.folder, model, arguments.json)
+    used = used_classes(classes, job.records(report))
+    data = _labelled_data(arguments, folder.folder, used, split_of)
+    image_job.named_write_failure(lambda: write_class_table(folder.folder / CLASSES, used), folder.folder)
+    results = image_job.finish_run(job, report, data, classes)
+    label_report.print_label_report(report, results, model, arguments.json)
 
 
 def _settings(arguments: argparse.Namespace) -> dict[str, Any]:

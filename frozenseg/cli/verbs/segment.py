@@ -78,9 +78,9 @@ def run(arguments: argparse.Namespace) -> None:
     late = LateModel(model, classes, outputs.kinds)
     job = ImageRun(folder, late, outputs.write, int(arguments.batch), int(arguments.workers), arguments.skip_bad)
     report = image_job.run_with_progress(job, images)
-    files = image_job.named_write_failure(lambda: outputs.finish(lambda: job.records(report)), folder.folder)
-    text = run_report.report_text(report, files, folder.folder)
-    run_report.print_report(text, run_report.report_json(report, files, folder.folder), arguments.json)
+    results = image_job.finish_run(job, report, outputs, classes)
+    text = run_report.report_text(report, results)
+    run_report.print_report(text, run_report.report_json(report, results), arguments.json)
 
 
 def _settings(arguments: argparse.Namespace) -> dict[str, Any]:

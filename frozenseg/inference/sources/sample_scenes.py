@@ -16,7 +16,7 @@ def sample_scenes() -> ImageList:
     """Return scenes of ToyWorld's zero-shot split, which have classes that the model is not trained on."""
     return ImageList(
         tuple(
-            PendingImage(f"toyworld_{index}.png", f"toyworld_{index}", partial(_scene, number), None, "rendered")
+            PendingImage(f"toyworld_{index}.png", f"toyworld_{index}", partial(_scene, number), None, f"scene {number}")
             for index, number in enumerate(SCENES, start=1)
         )
     )

@@ -76,11 +76,3 @@ def test_unsure_pixels_have_no_label(capsys: pytest.CaptureFixture[str]) -> None
     assert list(report["data_sets"]) == ["train"]
     assert [record["segments_info"] for record in DatasetCatalog.get(report["data_sets"]["train"])] == [[]] * SCENES
     assert (report["segments"], len(report["absent"])) == ({}, 4)
-
-
-def test_without_class_names_the_data_set_has_those_with_evidence(capsys: pytest.CaptureFixture[str]) -> None:
-    report = label(capsys, "--words", "auto", "--val-fraction", "0")
-    vocabulary = vocabulary_of(report["data_sets"]["train"])
-    assert set(vocabulary.names) == set(report["segments"])
-    assert 0 < len(vocabulary) < 40
-    assert Path("labelled/review.html").is_file()

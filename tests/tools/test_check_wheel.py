@@ -31,3 +31,10 @@ def test_a_broken_wheel_is_refused(tmp_path: Path, capfd: pytest.CaptureFixture[
     wheel.write_bytes(b"not a wheel")
     assert check_wheel.main([str(wheel)]) == 2
     assert "failed to install the wheel" in capfd.readouterr().err
+
+
+def test_readmes_commands_are_run_shorter() -> None:
+    lines = check_wheel.readme_commands()
+    assert {"doctor", "prepare", "segment", "label", "train", "eval", "quickstart"} <= {line[0] for line in lines}
+    assert check_wheel.shortened(["prepare", "toyworld", "--train", "2000"])[-6:] == check_wheel.SHORTER["prepare"]
+    assert check_wheel.shortened(["doctor"]) == ["doctor"]

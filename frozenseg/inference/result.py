@@ -37,9 +37,9 @@ from frozenseg.visualization.segmentation import DrawingStyle, draw_instances, d
 from frozenseg.vocabulary import Vocabulary
 
 KINDS: tuple[OutputKind, ...] = ("panoptic", "instance", "semantic")
-FIELDS = {"panoptic": "panoptic", "instance": "instances", "semantic": "semantic"}  # of a result
+RESULT_FIELDS = {"panoptic": "panoptic", "instance": "instances", "semantic": "semantic"}  # of a result
 NOTEBOOK_SIZE = 1024  # longest side of the drawing in a notebook, pixels
-MAX_NAMES = 8  # of classes in the text form
+MAX_SHOWN_CLASSES = 8  # of classes in the text form
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -65,7 +65,7 @@ class Result:
     @property
     def kinds(self) -> tuple[OutputKind, ...]:
         """The outputs that the result has."""
-        return tuple(kind for kind in KINDS if getattr(self, FIELDS[kind]) is not None)
+        return tuple(kind for kind in KINDS if getattr(self, RESULT_FIELDS[kind]) is not None)
 
     def require(self, kind: str) -> Any:
         """Return an output: ``panoptic``, ``instance`` or ``semantic``.
@@ -75,7 +75,7 @@ class Result:
         """
         if kind not in KINDS:
             raise ConfigError(f"Unknown output {kind!r}.{did_you_mean(str(kind), KINDS)} Known: {', '.join(KINDS)}.")
-        output = getattr(self, FIELDS[kind])
+        output = getattr(self, RESULT_FIELDS[kind])
         if output is None:
             has = ", ".join(self.kinds) or "no output"
             raise ConfigError(f"The result has {has}, but not {kind}: pass outputs=({kind!r},) to the segmenter.")
@@ -343,6 +343,6 @@ def _count(number: int, noun: str, plural: str = "s") -> str:
 def _class_counts(segments: list[Segment]) -> str:
     """Return `` (2 × cat, dog)``, the most frequent classes first; empty for no segments."""
     counts = Counter(segment.name for segment in segments).most_common()
-    names = [name if number == 1 else f"{number} × {name}" for name, number in counts[:MAX_NAMES]]
-    names += ["…"] if len(counts) > MAX_NAMES else []
+    names = [name if number == 1 else f"{number} × {name}" for name, number in counts[:MAX_SHOWN_CLASSES]]
+    names += ["…"] if len(counts) > MAX_SHOWN_CLASSES else []
     return f" ({', '.join(names)})" if names else ""

@@ -93,7 +93,8 @@ def supervision_detections(segments: Sequence[Segment], masks: np.ndarray) -> An
     try:
         import supervision
     except ImportError as error:
-        raise ConfigError(f"to_supervision needs supervision ({error}): pip install supervision.") from error
+        install = "pip install 'frozenseg[supervision]'"
+        raise ConfigError(f"to_supervision needs supervision ({error}): {install}.") from error
     boxes = np.array([segment.bbox for segment in segments], dtype=np.float32).reshape(-1, 4)
     boxes[:, 2:] += boxes[:, :2]
     return supervision.Detections(

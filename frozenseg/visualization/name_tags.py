@@ -18,9 +18,9 @@ MAX_SHARE = 0.45  # of a tag beside its region: width as a share of the drawing'
 RINGS, DIRECTIONS = 9, 16  # of the positions beside a region
 MAX_BESIDE = 200  # tags beside their regions: a drawing has no room for further ones, the smallest have none
 MIN_LINE = 3  # pixels between a tag and its region from which a line joins them
-OUTSIDE = 4.0  # cost of a pixel of a tag outside of the drawing, that of a covered tag is 1
-COVERED_REGION = 0.3  # cost of a pixel of another small region under a tag
-DISTANCE = 0.02  # cost of a distance, as a share of the tag's area, in heights of a tag
+OUTSIDE_COST = 4.0  # cost of a pixel of a tag outside of the drawing, that of a covered tag is 1
+COVERED_REGION_COST = 0.3  # cost of a pixel of another small region under a tag
+DISTANCE_COST = 0.02  # cost of a distance, as a share of the tag's area, in heights of a tag
 
 
 class Circle(NamedTuple):
@@ -117,8 +117,8 @@ def _beside(
     y = y.clip(height / 2, max(height / 2, canvas[1] - height / 2))
     boxes = np.stack([x - width / 2, y - height / 2, x + width / 2, y + height / 2], axis=1)  # (m, 4)
     beyond = width * height - _overlaps(boxes, np.array([[0.0, 0.0, *canvas]]))
-    cost = _overlaps(boxes, taken) + COVERED_REGION * _overlaps(boxes, regions) + OUTSIDE * beyond
-    best = int((cost + DISTANCE * width * height * steps).argmin())
+    cost = _overlaps(boxes, taken) + COVERED_REGION_COST * _overlaps(boxes, regions) + OUTSIDE_COST * beyond
+    best = int((cost + DISTANCE_COST * width * height * steps).argmin())
     return float(x[best]), float(y[best])
 
 

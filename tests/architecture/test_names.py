@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from tests.architecture.source import Source, sources
 
 # the interfaces: found by scanning a folder, or Detectron2's classes under Detectron2's names
-INTERFACES = {"CONVERTER", "SPECS", "add_arguments", "run", "INTERRUPTED_HINT"}
+INTERFACES = {"OUTPUT_FORMAT", "CONVERTER", "SPECS", "add_arguments", "run", "INTERRUPTED_HINT"}
 PLUGIN = "frozenseg.plugins"
 
 

@@ -1,6 +1,7 @@
 """Results as data: segments, masks, and the structures of neighbouring projects."""
 
 import io
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -101,8 +102,8 @@ def test_supervision_reads_all_three_forms() -> None:
 
 
 def test_without_supervision_a_sentence_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "supervision", None)
-    with pytest.raises(ConfigError, match="pip install supervision"):
+    monkeypatch.setitem(sys.modules, "supervision", None)
+    with pytest.raises(ConfigError, match=r"pip install 'frozenseg\[supervision\]'"):
         small_result().to_supervision()
 
 

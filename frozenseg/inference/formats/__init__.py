@@ -1,1 +1,1 @@
-"""Output formats of predictions: a file for each, found by the name of its ``FORMAT``."""
+"""Output formats of predictions: a file for each, found by the name of its ``OUTPUT_FORMAT``."""

@@ -12,7 +12,7 @@ from frozenseg.inference.formats.output_format import OutputFormat, OutputImage,
 from frozenseg.inference.result import Result
 
 
-class Arrays(OutputFormat):
+class NumpyArrays(OutputFormat):
     """The arrays of ``Result.to_numpy``, with class names."""
 
     name = "npz"
@@ -32,4 +32,4 @@ class Arrays(OutputFormat):
         return [self.folder / "npz"]
 
 
-FORMAT = Arrays
+OUTPUT_FORMAT = NumpyArrays

@@ -45,4 +45,4 @@ class CocoInstances(OutputFormat):
         return [path]
 
 
-FORMAT = CocoInstances
+OUTPUT_FORMAT = CocoInstances

@@ -41,4 +41,4 @@ class CocoPanoptic(OutputFormat):
         return [path]
 
 
-FORMAT = CocoPanoptic
+OUTPUT_FORMAT = CocoPanoptic

@@ -28,4 +28,4 @@ class ContactSheet(OutputFormat):
         return [path]
 
 
-FORMAT = ContactSheet
+OUTPUT_FORMAT = ContactSheet

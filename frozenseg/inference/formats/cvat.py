@@ -99,4 +99,4 @@ def _text(text: str) -> str:
     return printable(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-FORMAT = CvatXml
+OUTPUT_FORMAT = CvatXml

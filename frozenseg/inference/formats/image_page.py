@@ -17,9 +17,9 @@ from frozenseg.inference.formats.output_format import FormatOptions, OutputImage
 from frozenseg.inference.result import Result
 from frozenseg.inference.segments import SCORE_DIGITS, Segment
 
-TEMPLATE_FOLDER = Path(__file__).parent / "templates"
+PAGE_TEMPLATES = Path(__file__).parent / "templates"
 THUMBNAIL_SIZE = 640  # longest side, pixels
-QUALITY = 85  # of the JPEGs, 1-100
+THUMBNAIL_QUALITY = 85  # of the JPEGs, 1-100
 MAX_CLASSES = 12  # named under an image
 
 
@@ -41,7 +41,7 @@ def write_thumbnails(folder: Path, image: OutputImage, result: Result, options: 
     drawing = result.draw("panoptic", opacity=options.opacity, max_size=THUMBNAIL_SIZE, legend=False)
     for kind, pixels in (("plain", plain), ("drawn", drawing)):
         with replacing(paths[kind]) as temporary:
-            pixels.save(temporary, quality=QUALITY)
+            pixels.save(temporary, quality=THUMBNAIL_QUALITY)
     segments = result.segments_of("panoptic")
     return {
         **image.entry(),
@@ -67,8 +67,8 @@ def write_page(path: Path, cards: Iterable[OutputRecord], values: Mapping[str, A
         values: ``title``, ``introduction``, ``is_review``, ``key``, under which marks are stored, and ``colours`` of
             the classes.
     """
-    environment = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATE_FOLDER), autoescape=True)
-    style, script = ((TEMPLATE_FOLDER / f"page.{ending}").read_text(encoding="utf-8") for ending in ("css", "js"))
+    environment = jinja2.Environment(loader=jinja2.FileSystemLoader(PAGE_TEMPLATES), autoescape=True)
+    style, script = ((PAGE_TEMPLATES / f"page.{ending}").read_text(encoding="utf-8") for ending in ("css", "js"))
     stream = environment.get_template("page.html").stream(cards=map(_card, cards), style=style, script=script, **values)
     stream.enable_buffering(20)
     with replacing(path) as temporary, temporary.open("wb") as file:

@@ -11,7 +11,7 @@ from frozenseg.inference.result import Result
 FILE_NAME = "segments.jsonl"
 
 
-class JsonLines(OutputFormat):
+class SegmentLines(OutputFormat):
     """One line an image: its name and size, and its segments with their masks as COCO run lengths."""
 
     name = "jsonl"
@@ -36,4 +36,4 @@ class JsonLines(OutputFormat):
         return [path]
 
 
-FORMAT = JsonLines
+OUTPUT_FORMAT = SegmentLines

@@ -76,4 +76,4 @@ def class_table(classes: OutputClasses) -> str:
     return "\n".join(lines)
 
 
-FORMAT = LabelMaps
+OUTPUT_FORMAT = LabelMaps

@@ -15,7 +15,7 @@ from frozenseg.inference.formats.output_format import OutputFormat, OutputImage,
 from frozenseg.inference.result import Result
 from frozenseg.inference.segments import SCORE_DIGITS
 
-VERSION = "5.5.0"  # of labelme, whose fields these are
+LABELME_VERSION = "5.5.0"  # of labelme, whose fields these are
 
 
 class Labelme(OutputFormat):
@@ -41,7 +41,7 @@ class Labelme(OutputFormat):
             for polygon in mask_polygons(mask, self.options.tolerance)
         ]
         content: dict[str, Any] = {
-            "version": VERSION,
+            "version": LABELME_VERSION,
             "flags": {},
             "shapes": shapes,
             "imagePath": _reference(image, path),
@@ -68,4 +68,4 @@ def _reference(image: OutputImage, path: Path) -> str:
         return image.path.resolve().as_posix()
 
 
-FORMAT = Labelme
+OUTPUT_FORMAT = Labelme

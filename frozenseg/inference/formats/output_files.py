@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from urllib.parse import quote
 
-MAX_NAME = 200  # bytes of a file name; systems have 255, of which a temporary name and an ending take some
+MAX_NAME_BYTES = 200  # bytes of a file name; systems have 255, of which a temporary name and an ending take some
 IS_WINDOWS = os.name == "nt"
 UNSAFE_ON_WINDOWS = re.compile(r'[\x00-\x1f<>:"|?*\\]|[. ]$')
 DEVICES_OF_WINDOWS = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)
@@ -43,8 +43,8 @@ def _safe(part: str) -> str:
     if part == ".." or IS_WINDOWS and DEVICES_OF_WINDOWS.match(name):
         name = f"_{name.strip('.')}"
     content = os.fsencode(name)
-    if len(content) > MAX_NAME:
-        name = content[: MAX_NAME - DIGITS - 1].decode("utf-8", "ignore")
+    if len(content) > MAX_NAME_BYTES:
+        name = content[: MAX_NAME_BYTES - DIGITS - 1].decode("utf-8", "ignore")
     if name == part:
         return part
     return f"{name}_{hashlib.sha256(os.fsencode(part)).hexdigest()[:DIGITS]}"

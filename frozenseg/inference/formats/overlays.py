@@ -8,7 +8,7 @@ from frozenseg.inference.formats.output_files import output_file
 from frozenseg.inference.formats.output_format import OutputFormat, OutputImage, OutputRecord
 from frozenseg.inference.result import Result
 
-QUALITY = 92  # of the JPEGs, 1-100
+OVERLAY_QUALITY = 92  # of the JPEGs, 1-100
 
 
 class Overlays(OutputFormat):
@@ -22,7 +22,7 @@ class Overlays(OutputFormat):
         options = self.options
         drawing = result.draw("panoptic", opacity=options.opacity, max_size=options.max_size, legend=options.legend)
         with replacing(output_file(self.folder / "overlay", image.stem, ".jpg")) as temporary:
-            drawing.save(temporary, quality=QUALITY)
+            drawing.save(temporary, quality=OVERLAY_QUALITY)
         return image.entry()
 
     def finish(self, records: Iterable[OutputRecord]) -> list[Path]:
@@ -31,4 +31,4 @@ class Overlays(OutputFormat):
         return [self.folder / "overlay"]
 
 
-FORMAT = Overlays
+OUTPUT_FORMAT = Overlays

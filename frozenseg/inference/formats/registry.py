@@ -1,4 +1,4 @@
-"""Output formats by name: every module of this package with a ``FORMAT``."""
+"""Output formats by name: every module of this package with an ``OUTPUT_FORMAT``."""
 
 import functools
 import importlib
@@ -16,7 +16,7 @@ def output_formats() -> dict[str, type[OutputFormat]]:
     """Return the output formats by name, sorted."""
     names = [module.name for module in pkgutil.iter_modules(package.__path__, prefix=f"{package.__name__}.")]
     modules = [importlib.import_module(name) for name in names]
-    formats = [module.FORMAT for module in modules if hasattr(module, "FORMAT")]
+    formats = [module.OUTPUT_FORMAT for module in modules if hasattr(module, "OUTPUT_FORMAT")]
     return {each.name: each for each in sorted(formats, key=lambda each: str(each.name))}
 
 

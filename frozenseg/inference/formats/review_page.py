@@ -37,4 +37,4 @@ class ReviewPage(OutputFormat):
         return [path]
 
 
-FORMAT = ReviewPage
+OUTPUT_FORMAT = ReviewPage

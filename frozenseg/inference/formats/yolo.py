@@ -44,4 +44,4 @@ class YoloSegments(OutputFormat):
         return [self.folder / "labels", self.folder / "data.yaml"]
 
 
-FORMAT = YoloSegments
+OUTPUT_FORMAT = YoloSegments

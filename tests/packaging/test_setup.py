@@ -41,6 +41,8 @@ OF_EXTRAS = {
     "gdown": "gdrive",
     "requests": "gdrive",
     "huggingface_hub": "hub",
+    "supervision": "supervision",
+    "av": "video",
 }
 OF_SCRIPTS = {"lab"}  # modules of tools/, imported by its scripts
 TYPES_ONLY = {"typing_extensions"}  # imported under TYPE_CHECKING; mypy brings it
@@ -84,13 +86,13 @@ def test_the_required_packages_are_those_that_are_imported(project: dict[str, An
 def test_the_extras(project: dict[str, Any]) -> None:
     extras = {name: names(requirements) for name, requirements in project["optional-dependencies"].items()}
     assert set(extras) == {"dev", "eval", "plot", "train", "wandb", "slurm", "detectron2"} | {
-        "completion", "video", "gdrive", "hub",
+        "completion", "video", "gdrive", "hub", "supervision",
     }  # fmt: skip
     assert extras["detectron2"] == set()  # it is not on PyPI
     assert extras["eval"] == {"cityscapesscripts", "lvis", "faster-coco-eval"}
     assert extras["dev"] >= {"pytest", "hypothesis", "ruff", "mypy", "codespell"}
     [everything] = [item for item in project["optional-dependencies"]["dev"] if item.startswith("frozenseg[")]
-    assert everything == "frozenseg[completion,plot,train,eval,slurm,video,gdrive,hub]"
+    assert everything == "frozenseg[completion,plot,train,eval,slurm,video,gdrive,hub,supervision]"
 
 
 def test_whatever_is_imported_is_required_or_an_extra() -> None:

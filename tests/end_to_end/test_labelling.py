@@ -1,10 +1,10 @@
-"""Label, look, train, evaluate: images without annotations become a data set that a training takes as it is."""
+"""Page docs/labelling.md: its commands label images without annotations, train on the data set, and evaluate."""
 
 import json
+import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from PIL import ExifTags, Image
@@ -13,27 +13,22 @@ from frozenseg.cli.main import main
 from frozenseg.data import DatasetCatalog, vocabulary_of
 from frozenseg.log import ROOT_LOGGER, get_logger
 from frozenseg.toyworld.export import Recipe, make_scene
+from tests.tiny import ROOT
 
+PAGE = (ROOT / "docs/labelling.md").read_text(encoding="utf-8")
 SCENES = 5
-CLASSES = """\
-id	name	synonyms	isthing
-3	red circle	red circle,red disc	1
-5	blue square		1
-9	grass		0
-7	sand		0
-"""
-FAST = ["SOLVER.MAX_ITER", "2", "SOLVER.IMS_PER_BATCH", "2", "INPUT.IMAGE_SIZE", "64", "MODEL.DEVICE", "cpu"]
-FAST += ["INPUT.MIN_SIZE_TEST", "64", "DATALOADER.NUM_WORKERS", "0"]
-LABEL = ["label", "photos", "--output", "labelled", "--json", "--min-score", "0.3"]
-LABEL += ["--device", "cpu", "--set", "INPUT.MIN_SIZE_TEST", "64", "--batch", "2"]
+SMALL = ["--device", "cpu", "--set", "INPUT.MIN_SIZE_TEST", "64"]
+SHORT = ["SOLVER.MAX_ITER", "2", "SOLVER.IMS_PER_BATCH", "2", "INPUT.IMAGE_SIZE", "64", "MODEL.DEVICE", "cpu"]
+SHORT += ["INPUT.MIN_SIZE_TEST", "64", "DATALOADER.NUM_WORKERS", "0"]
+FASTER = {"label": SMALL, "segment": SMALL, "train": SHORT, "eval": SHORT, "validate": ["--workers", "1"]}
 
 
 @pytest.fixture(autouse=True)
 def _photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Write photos, of which the first is turned by its EXIF orientation."""
+    """Write photos, of which the first is turned by its EXIF orientation, and the classes of the page."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DETECTRON2_DATASETS", str(tmp_path / "none"))
-    Path("classes.tsv").write_text(CLASSES, encoding="utf-8")
+    Path("classes.tsv").write_text(block("tsv"), encoding="utf-8")
     Path("photos/sub").mkdir(parents=True)
     for number in range(1, SCENES + 1):
         scene = Image.fromarray(make_scene(Recipe("val_seen", 0, SCENES, 64, 96), number).image)
@@ -48,31 +43,46 @@ def _photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     logger.propagate = True
 
 
-def label(capsys: pytest.CaptureFixture[str], *flags: str) -> dict[str, Any]:
-    assert main([*LABEL, *(flags or ["--words-file", "classes.tsv"])]) == 0
-    report: dict[str, Any] = json.loads(capsys.readouterr().out)
-    return report
+def block(language: str) -> str:
+    """Return all code of a language on the page."""
+    return "".join(re.findall(rf"^```{language}\n(.*?)^```", PAGE, flags=re.DOTALL | re.MULTILINE))
 
 
-def test_label_look_train_evaluate(capsys: pytest.CaptureFixture[str]) -> None:
-    report = label(capsys)
-    assert (report["done"], report["skipped"]) == (SCENES, [])
-    records = {split: DatasetCatalog.get(name) for split, name in report["data_sets"].items()}
-    assert {split: len(of_split) for split, of_split in records.items()} == {"train": 4, "val": 1}
-    assert all(record["segments_info"] for of_split in records.values() for record in of_split)
-    turned = next(record for record in [*records["train"], *records["val"]] if record["file_name"].endswith("/1.jpg"))
+def test_the_commands_of_the_page(capsys: pytest.CaptureFixture[str]) -> None:
+    commands = [shlex.split(line) for line in block("bash").splitlines()]
+    assert {command[1] for command in commands} == FASTER.keys()
+    for program, verb, *arguments in commands:
+        assert program == "frozenseg"
+        assert main([verb, *arguments, *FASTER[verb]]) == 0, arguments
+    printed = capsys.readouterr().out
+    assert all(shlex.join(command) in printed for command in commands if command[1] in ("train", "eval"))
+    names = [
+        f"coco-panoptic:labelled/{split}/panoptic.json?images=labelled/images&classes=labelled/classes.tsv"
+        for split in ("train", "val")
+    ]
+    records = [DatasetCatalog.get(name) for name in names]
+    assert list(map(len, records)) == [4, 1]
+    assert all(record["segments_info"] for of_split in records for record in of_split)
+    turned = next(record for of_split in records for record in of_split if record["file_name"].endswith("/1.jpg"))
     assert (turned["width"], turned["height"]) == (64, 96)
-    assert vocabulary_of(report["data_sets"]["train"]).classes[0] == ("red circle", "red disc")
+    assert vocabulary_of(names[0]).classes[0] == ("red circle", "red disc")
+    results = json.loads(Path("labelled/evaluation/inference/results.json").read_text(encoding="utf-8"))
+    assert 0 <= results["labelled_val"]["panoptic_seg"]["PQ"] <= 100
+    assert Path("labelled/review.html").is_file()
+    assert len(list(Path("masks/overlay").rglob("*.jpg"))) == SCENES
 
-    assert main(["validate", *report["data_sets"].values(), "--workers", "1"]) == 0
-    assert main([*shlex.split(report["commands"]["train"])[1:], *FAST]) == 0
-    assert main([*shlex.split(report["commands"]["evaluate"])[1:], *FAST]) == 0
-    [results] = Path("labelled/evaluation/inference").glob("results.json")
-    assert 0 <= json.loads(results.read_text(encoding="utf-8"))["labelled_val"]["panoptic_seg"]["PQ"] <= 100
+
+def test_the_example_in_python(capsys: pytest.CaptureFixture[str]) -> None:
+    exec(compile(block("python"), "docs/labelling.md", "exec"), {})
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines() if ".jpg" in line] == [
+        "2.jpg", "4.jpg", "sub/1.jpg", "sub/3.jpg", "sub/5.jpg"
+    ]  # fmt: skip
 
 
 def test_unsure_pixels_have_no_label(capsys: pytest.CaptureFixture[str]) -> None:
-    report = label(capsys, "--words-file", "classes.tsv", "--min-score", "1", "--val-fraction", "0")
+    flags = ["--words-file", "classes.tsv", "--output", "labelled", "--json", "--min-score", "1", "--val-fraction", "0"]
+    assert main(["label", "photos", *flags, *SMALL]) == 0
+    report = json.loads(capsys.readouterr().out)
     assert list(report["data_sets"]) == ["train"]
     assert [record["segments_info"] for record in DatasetCatalog.get(report["data_sets"]["train"])] == [[]] * SCENES
     assert (report["segments"], len(report["absent"])) == ({}, 4)

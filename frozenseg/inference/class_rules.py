@@ -91,7 +91,7 @@ class ClassRules:
             model.settings_for(Vocabulary((*vocabulary.classes, *negatives), flags) if negatives else vocabulary),
             negatives=len(negatives),
             background=background,
-            negative_weight=1.0 if background else self.negative_weight,
+            negative_weight=1.0 if background or not negatives else self.negative_weight,
             min_evidence=self.min_evidence,
         )
 

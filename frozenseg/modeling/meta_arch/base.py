@@ -253,7 +253,6 @@ class MaskClassifier(SegmentationModel):
             true_size = images.sizes[index]
             size = target_size(element, true_size)
             check_output_memory(settings.postprocessor, queries, classes, size, masks.device)
-            full = resize(masks[index][None], images.padded_size)[0]  # (Q, H, W)
             votes = proposal_votes[index] if proposal_votes else None
             of_image, isthing = logits.of_image(index), settings.vocabulary.isthing
             hidden: HiddenClasses | None = None
@@ -261,9 +260,14 @@ class MaskClassifier(SegmentationModel):
                 hidden = HiddenClasses.of_image(of_image.objects, masks[index], settings)
                 of_image, isthing = EnsembleLogits(*map(hidden.merged, of_image)), hidden.merged_flags(isthing)
                 votes = hidden.merged_votes(votes)
+            of_queries = masks[index]  # (Q, H/4, W/4)
+            if not settings.postprocessor.needs_all_queries:
+                has_class = of_image.objects.argmax(dim=-1) < len(isthing)  # (Q,)
+                has_class[0] = True  # not to resize an empty tensor
+                of_image, of_queries = EnsembleLogits(*(each[has_class] for each in of_image)), of_queries[has_class]
             output = settings.postprocessor(
                 of_image.semantic,
-                full,
+                resize(of_queries[None], images.padded_size)[0],  # (Q, H, W)
                 isthing,
                 true_size=true_size,
                 target_size=size,

@@ -99,6 +99,11 @@ class Postprocessor:
         return self.semantic or self.recall or self.panoptic and in_panoptic or self.instance and in_instances
 
     @property
+    def needs_all_queries(self) -> bool:
+        """False if the panoptic map is the only output, which reads the masks of queries with a class alone."""
+        return self.semantic or self.instance or self.recall or not self.panoptic
+
+    @property
     def _keeps_stuff(self) -> bool:
         return not self.panoptic if self.instances_of_stuff is None else self.instances_of_stuff
 

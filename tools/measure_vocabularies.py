@@ -1,0 +1,89 @@
+"""Measure vocabularies of which an image has only a part: absent names, the vocabulary auto, and a second vocabulary.
+
+Examples:
+  false segments of 1, 3 and 10 absent names on ToyWorld, with and without negatives; minutes:
+    python tools/measure_vocabularies.py absent
+
+  precision and recall of the names that auto uses on ToyWorld:
+    python tools/measure_vocabularies.py auto --scenes 50
+
+  time of a second vocabulary on an embedded image at full size, with random weights:
+    python tools/measure_vocabularies.py time --config fcclip/r50.yaml
+"""
+
+import argparse
+from collections.abc import Sequence
+
+import torch
+from tabulate import tabulate
+
+from frozenseg.atomic import write_json
+from frozenseg.cli.command_line import bounded_number, docstring_parser, run_script
+from frozenseg.config.bounds import whole
+from frozenseg.inference.predictor import Segmenter
+from frozenseg.modeling.pretrained import TOYWORLD
+from frozenseg.output_paths import require_file
+from lab.vocabulary_measures.absent_names import measure_absent_names
+from lab.vocabulary_measures.auto_names import measure_auto_names
+from lab.vocabulary_measures.timing import time_vocabularies
+from lab.vocabulary_measures.toyworld_scenes import known_scenes
+
+MEASURES = ("absent", "auto", "time")
+WEIGHTS = (0.0, 0.1, 0.3, 1.0)  # of the negatives; 0: none
+THRESHOLDS = (0.05, 0.1, 0.3, 0.5)  # of evidence
+NO_WEIGHTS = ("MODEL.CLIP.CLIP_PRETRAINED_WEIGHTS", "random")
+
+
+def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = docstring_parser(__doc__)
+    parser.add_argument("measure", choices=MEASURES, help="the measure")
+    number = bounded_number(whole(1, 10_000, "scenes"))
+    parser.add_argument("--scenes", type=number, default=24, metavar="N", help="scenes of ToyWorld (default: 24)")
+    pixels = bounded_number(whole(32, 4_096, "pixels"))
+    parser.add_argument("--size", type=pixels, default=192, metavar="PIXELS", help="side of a scene (default: 192)")
+    parser.add_argument(
+        "--names", type=int, nargs="+", default=[1, 3, 10], metavar="N", help="sizes of the vocabulary of absent names"
+    )
+    parser.add_argument("--config", help="time: a shipped config, built with random weights (default: toyworld)")
+    parser.add_argument("--output", metavar="FILE", help="also write the numbers to this JSON file")
+    arguments = parser.parse_args(argv)
+    if min(arguments.names) < 1 or max(arguments.names) > 30:
+        parser.error(f"--names is {' '.join(map(str, arguments.names))}: give numbers from 1 to 30")
+    return arguments
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the script and return the exit code."""
+    arguments = parse_arguments(argv)
+    return run_script(lambda: measure(arguments))
+
+
+def measure(arguments: argparse.Namespace) -> None:
+    """Print the table of a measure, and write the JSON file if one is named."""
+    if arguments.output:
+        require_file(arguments.output, "--output")
+    torch.set_grad_enabled(False)
+    if arguments.measure == "time":
+        segmenter = _built(arguments.config)
+        rows = time_vocabularies(segmenter, arguments.size * 3 // 4, arguments.size)
+    else:
+        segmenter = Segmenter.from_pretrained(TOYWORLD)
+        scenes = known_scenes(segmenter, arguments.scenes, arguments.size)
+        if arguments.measure == "absent":
+            rows = measure_absent_names(segmenter, scenes, arguments.names, WEIGHTS)
+        else:
+            rows = measure_auto_names(segmenter, scenes, THRESHOLDS)
+    if arguments.output:
+        write_json(arguments.output, {"arguments": vars(arguments), "rows": rows}, indent=2)
+    print(tabulate(rows, "keys", tablefmt="github", floatfmt=".3g"))
+
+
+def _built(config: str | None) -> Segmenter:
+    if config is None:
+        return Segmenter.from_pretrained(TOYWORLD)
+    return Segmenter.from_config(config, options=NO_WEIGHTS)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -24,7 +24,7 @@ from frozenseg.toyworld.categories import wide_categories
 from frozenseg.vocabulary import Vocabulary
 
 AUTO = "auto"
-MAX_NAMES = 100  # used for an image
+MAX_USED_NAMES = 100  # used for an image
 
 
 class AutoVocabulary(Vocabulary):
@@ -102,7 +102,7 @@ def classify_auto(model: MaskClassifier, embedded: EmbeddedImages, settings: Aut
 
 
 def names_with_evidence(scores: Tensor, masks: Tensor, min_evidence: float) -> Tensor:
-    """Return the best names of the masks, the likeliest ``MAX_NAMES``; the single best if none is likely enough.
+    """Return the best names of the masks, the likeliest ``MAX_USED_NAMES``; the single best if none is likely enough.
 
     Args:
         scores: (Q, C + 1) class scores, void last.
@@ -118,7 +118,7 @@ def names_with_evidence(scores: Tensor, masks: Tensor, min_evidence: float) -> T
     likely = best[order[evidence[order] >= min_evidence]]
     chosen = likely if len(likely) else best[order[:1]]
     by_evidence = torch.tensor(list(dict.fromkeys(chosen.tolist())), device=scores.device)
-    return by_evidence[:MAX_NAMES].sort().values
+    return by_evidence[:MAX_USED_NAMES].sort().values
 
 
 def _with_indices(output: ModelOutput, used: Tensor) -> ModelOutput:

@@ -13,7 +13,7 @@ from frozenseg.structures.image_list import ImageSize, padded_size
 
 @dataclass(frozen=True, eq=False)
 class EmbeddedImage:
-    """What the model computes from an image before it reads class names; see :meth:`Segmenter.embed`.
+    """Output of the model for an image before class names are read; see :meth:`Segmenter.embed`.
 
     Attributes:
         image: the input, upright RGB.

@@ -22,7 +22,7 @@ TABLES = {  # name → table of frozenseg/data/categories
     "mapillary": "mapillary_65.tsv",
     "bdd": "bdd_panoptic_40.tsv",
 }
-ALIASES = {
+OTHER_NAMES = {
     "coco_panoptic": "coco",
     "coco_133": "coco",
     "ade20k_150": "ade20k",
@@ -57,7 +57,7 @@ def named_vocabulary(name: str) -> Vocabulary | None:
         DataError: the text is a misspelt name (the message has the nearest one and all).
     """
     key = _key(name)
-    key = ALIASES.get(key, key)
+    key = OTHER_NAMES.get(key, key)
     if key == TOYWORLD_NAMES:
         return _of_toyworld()
     if key in TABLES:
@@ -73,7 +73,7 @@ def named_vocabulary(name: str) -> Vocabulary | None:
 
 def _looks_like_a_name(text: str) -> bool:
     """Return True for a text such as ``ade20kk``: digits or underscores, and similar to a name, or a longer name."""
-    known = [*TABLES, *ALIASES, TOYWORLD_NAMES]
+    known = [*TABLES, *OTHER_NAMES, TOYWORLD_NAMES]
     if any(character.isdigit() or character == "_" for character in text):
         return bool(get_close_matches(_key(text), known, n=1, cutoff=SIMILAR))
     matches = get_close_matches(text, ["mapillary", TOYWORLD_NAMES, "cityscapes"], n=1, cutoff=SIMILAR)

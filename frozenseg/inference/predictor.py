@@ -27,7 +27,7 @@ from frozenseg.inference.image_inputs import ImageLike, load_image
 from frozenseg.inference.model_source import config_of_weights, require_source
 from frozenseg.inference.prediction_stream import check_numbers, predict_images
 from frozenseg.inference.publication import ModelOrigin, PublishedModel
-from frozenseg.inference.requested_outputs import OutputsLike, requested_outputs, result_of, with_outputs
+from frozenseg.inference.requested_outputs import OutputsLike, output_kinds_of, result_of, with_outputs
 from frozenseg.inference.result import KINDS, Result
 from frozenseg.inference.sources.image_list import pending_images
 from frozenseg.inference.sources.source_image import SourceImage
@@ -211,7 +211,7 @@ class Segmenter(PublishedModel):
         """
         if not isinstance(sam_masks, bool):
             raise DataError(f"sam_masks is {sam_masks!r:.60}, expected True or False.")
-        kinds = requested_outputs(outputs)
+        kinds = output_kinds_of(outputs)
         settings = self.settings(self.vocabulary_of(vocabulary, stuff), sam_masks)
         if not isinstance(image, (list, tuple)):
             return self.segment_batch([load_image(image)], settings, kinds)[0]
@@ -283,7 +283,7 @@ class Segmenter(PublishedModel):
             sam_masks: as for a call.
             outputs: as for a call.
         """
-        kinds = requested_outputs(outputs)
+        kinds = output_kinds_of(outputs)
         settings = self.settings(self.vocabulary_of(vocabulary, stuff), sam_masks)
         return self._classify(embedded, with_outputs(settings, kinds))
 
@@ -311,7 +311,7 @@ class Segmenter(PublishedModel):
         Raises:
             ConfigError: an output is unknown.
         """
-        settings = with_outputs(settings, requested_outputs(outputs))
+        settings = with_outputs(settings, output_kinds_of(outputs))
         if isinstance(settings, AutoSettings):
             return [self._classify(self.embed(rgb), settings) for rgb in images]
         with_original = settings.ensemble.proposals is not None
@@ -363,7 +363,7 @@ class Segmenter(PublishedModel):
             ConfigError: an output is unknown, or a number is out of range.
         """
         check_numbers(batch, workers)
-        kinds = requested_outputs(outputs)
+        kinds = output_kinds_of(outputs)
         settings = self.settings(self.vocabulary_of(vocabulary, stuff), sam_masks)
         segment = partial(self.segment_batch, settings=settings, outputs=kinds)
         return predict_images(pending_images(sources), segment, batch, workers, skip_bad)

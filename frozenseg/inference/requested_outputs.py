@@ -14,7 +14,7 @@ from frozenseg.structures.output_kinds import OUTPUT_FIELDS, ModelOutput, Output
 OutputsLike = str | Iterable[str]
 
 
-def requested_outputs(outputs: OutputsLike) -> tuple[OutputKind, ...]:
+def output_kinds_of(outputs: OutputsLike) -> tuple[OutputKind, ...]:
     """Return the requested kinds of output, each once.
 
     Args:

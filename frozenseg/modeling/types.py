@@ -44,7 +44,7 @@ class Prediction(NamedTuple):
 
 
 class QueryOutput(NamedTuple):
-    """What the queries predict after one decoder layer before class names are known."""
+    """Predictions of all queries after one decoder layer that class names do not affect."""
 
     embeddings: Tensor  # (B, Q, E), in CLIP's joint space, not normalised
     masks: Tensor  # (B, Q, H/4, W/4) logits

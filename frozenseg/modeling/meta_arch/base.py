@@ -154,7 +154,7 @@ class MaskClassifier(SegmentationModel):
         """
 
     def classify(self, embedded: EmbeddedImages, settings: InferenceSettings | None = None) -> list[dict[str, Any]]:
-        """Return what :meth:`forward` returns for embedded images in eval mode.
+        """Return the outputs of embedded images, those of :meth:`forward` in eval mode.
 
         Args:
             embedded: from :meth:`embed` of this model.

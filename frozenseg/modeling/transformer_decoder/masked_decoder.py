@@ -156,7 +156,7 @@ class MultiScaleMaskedTransformerDecoder(nn.Module):
         return MaskPredictions(predictions[-1], tuple(predictions[:-1]), outputs[-1].embeddings)
 
     def decode(self, pixels: PixelFeatures, sam_embedding: Tensor | None) -> list[QueryOutput]:
-        """Return what the initial queries and the queries after every layer predict, which no class name affects."""
+        """Return the outputs of the initial queries and after every layer; class names do not affect them."""
         self._check(pixels, sam_embedding)
         maps, positions = self.levels(pixels)
         queries = self.query_feat.weight.expand(len(maps[0]), -1, -1)  # (B, Q, d)

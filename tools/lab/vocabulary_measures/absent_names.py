@@ -14,7 +14,7 @@ Row = dict[str, float | int | str]
 def measure_absent_names(
     segmenter: Segmenter, scenes: Sequence[KnownScene], counts: Sequence[int], weights: Sequence[float]
 ) -> list[Row]:
-    """Return a row for each number of names and each weight of the negatives; weight 0 stands for no negatives.
+    """Return a row for each number of names and each weight of the negatives; weight 0: no negatives.
 
     Args:
         segmenter: of the package's model; its rules are replaced.

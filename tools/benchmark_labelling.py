@@ -1,7 +1,7 @@
 """Measure the verb label on ToyWorld: throughput of batches, memory over many images, runs that are killed.
 
-The model is the one in the package, the images are rendered. Throughputs are ratios of times that are measured in pairs
-and alternate in one process: a run with batches against one call an image with the same outputs.
+The model is the one in the package, without SAM proposals; the images are rendered. Throughputs are ratios of times
+that are measured in pairs and alternate in one process: batches with background loading against single images without.
 
 Examples:
   a batch of 8 against one call an image, on 200 images, five pairs:

@@ -8,7 +8,7 @@ from frozenseg.errors import DataError
 from frozenseg.inference.auto_vocabulary import AUTO, AutoVocabulary, requested_vocabulary
 from frozenseg.inference.formats.output_format import OutputClasses
 from frozenseg.inference.named_vocabularies import named_vocabulary
-from frozenseg.inference.run_folder import Record
+from frozenseg.inference.run_folder import ImageRecord
 from frozenseg.inference.run_outputs import sum_of_counts
 from frozenseg.inference.vocabulary_inputs import make_vocabulary
 from frozenseg.structures.palette import Colour, vocabulary_colours
@@ -40,7 +40,7 @@ def chosen_classes(arguments: argparse.Namespace, is_toyworld: bool) -> OutputCl
     return OutputClasses(toyworld_vocabulary())
 
 
-def used_classes(classes: OutputClasses, records: Iterable[Record]) -> OutputClasses:
+def used_classes(classes: OutputClasses, records: Iterable[ImageRecord]) -> OutputClasses:
     """Return the classes of a data set: of the vocabulary ``auto`` those that have a segment, else all.
 
     Args:

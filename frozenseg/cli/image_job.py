@@ -14,9 +14,9 @@ from frozenseg.inference.auto_vocabulary import AutoVocabulary
 from frozenseg.inference.formats.output_format import OutputClasses
 from frozenseg.inference.image_inputs import load_image
 from frozenseg.inference.image_run import ImageRun, RunReport
-from frozenseg.inference.run_folder import Record, RunFolder
+from frozenseg.inference.run_folder import ImageRecord, RunFolder
 from frozenseg.inference.run_outputs import sum_of_counts
-from frozenseg.inference.sources.image_list import ImageList, image_list
+from frozenseg.inference.sources.image_list import InputImages, image_list
 from frozenseg.inference.sources.sample_scenes import sample_scenes
 from frozenseg.inference.sources.source_image import PendingImage
 from frozenseg.inference.sources.video import FrameRange
@@ -30,11 +30,11 @@ CHECKED_IN_ADVANCE = 1000  # images whose headers are read before the model is b
 class RunWriter(Protocol):
     """Writer of the files about all images of a run."""
 
-    def finish(self, records: Callable[[], Iterable[Record]]) -> dict[str, list[Path]]:
+    def finish(self, records: Callable[[], Iterable[ImageRecord]]) -> dict[str, list[Path]]:
         """Write the files; returns those to open, by format or purpose."""
 
 
-def images_of(arguments: argparse.Namespace, model: ModelChoice, output: Path | None) -> ImageList:
+def images_of(arguments: argparse.Namespace, model: ModelChoice, output: Path | None) -> InputImages:
     """Return the images of a command line; scenes of ToyWorld without any, if the model is ToyWorld's.
 
     Raises:
@@ -76,7 +76,7 @@ def output_folder(output: Path | None, default: str, settings: Mapping[str, Any]
     return folder
 
 
-def run_with_progress(run: ImageRun, images: ImageList) -> RunReport:
+def run_with_progress(run: ImageRun, images: InputImages) -> RunReport:
     """Run over images with a progress bar: images per second and the remaining time."""
     if not run.skip_bad:
         refuse_damaged(images)
@@ -89,7 +89,7 @@ def run_with_progress(run: ImageRun, images: ImageList) -> RunReport:
     return report
 
 
-def refuse_damaged(images: ImageList) -> None:
+def refuse_damaged(images: InputImages) -> None:
     """Check the headers of the first images, before the model is built.
 
     Raises:

@@ -10,7 +10,7 @@ from frozenseg.atomic import replacing
 from frozenseg.inference.image_run import RunReport
 
 SKIPPED_FILE = "skipped.tsv"
-MAX_LISTED = 12  # classes in the report for people
+MAX_CLASSES_SHOWN = 12  # classes in the report for people
 
 
 class RunFiles(NamedTuple):
@@ -71,8 +71,8 @@ def write_skipped(path: Path, skipped: Mapping[str, str]) -> None:
 
 
 def _listed(names: Sequence[str]) -> str:
-    shown = ", ".join(names[:MAX_LISTED]) or "none"
-    return shown if len(names) <= MAX_LISTED else f"{shown} and {len(names) - MAX_LISTED} more"
+    shown = ", ".join(names[:MAX_CLASSES_SHOWN]) or "none"
+    return shown if len(names) <= MAX_CLASSES_SHOWN else f"{shown} and {len(names) - MAX_CLASSES_SHOWN} more"
 
 
 def _images(count: int) -> str:

@@ -5,10 +5,10 @@ import os
 from collections.abc import Sequence
 
 TRAIN, VAL = "train", "val"
-SPLITS = (TRAIN, VAL)
+DATA_SPLITS = (TRAIN, VAL)
 
 
-def split_names(names: Sequence[str], val_fraction: float) -> dict[str, str]:
+def split_images(names: Sequence[str], val_fraction: float) -> dict[str, str]:
     """Return the split of each name: the names with the smallest hashes are for validation.
 
     The order of the names does not matter. With a fraction above 0 and at least two names, each split has one.

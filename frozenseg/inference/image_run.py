@@ -11,16 +11,16 @@ from dataclasses import dataclass, field
 import torch
 from PIL import Image
 
-from frozenseg.errors import ConfigError, DataError, FrozenSegError
+from frozenseg.errors import ConfigError, DataError
 from frozenseg.inference.result import Result
-from frozenseg.inference.run_folder import Record, RunFolder
+from frozenseg.inference.run_folder import ImageRecord, RunFolder
 from frozenseg.inference.sources.loader import batches_of, load_batches
 from frozenseg.inference.sources.source_image import PendingImage, SourceImage
 from frozenseg.log import get_logger
 
 logger = get_logger(__name__)
 SegmentImages = Callable[[list[Image.Image]], list[Result]]
-WriteOutputs = Callable[[SourceImage, Result], Record]
+WriteOutputs = Callable[[SourceImage, Result], ImageRecord]
 MAX_SHOWN = 3  # names in a message
 SKIPPED = "skipped"  # key of the reason in the record of an image without outputs
 
@@ -88,7 +88,7 @@ class ImageRun:
             unfinished.difference_update(image.name for image in loaded)
         yield report
 
-    def records(self, report: RunReport) -> Iterator[Record]:
+    def records(self, report: RunReport) -> Iterator[ImageRecord]:
         """Yield the records of all images with outputs, in the order of the input."""
         for name, version in report.versions.items():
             record = self.folder.record(name, version)
@@ -122,8 +122,8 @@ class ImageRun:
         names = ", ".join(image.name for image in images[:MAX_SHOWN]) + (", …" if len(images) > MAX_SHOWN else "")
         try:
             return self.segment([image.image for image in images if image.image is not None]) if images else []
-        except FrozenSegError as error:
-            raise type(error)(f"{names}: {error}") from error
+        except DataError as error:
+            raise DataError(f"{names}: {error}") from error
         except (torch.OutOfMemoryError, MemoryError) as error:
             advice = f"lower --batch ({len(images)} images)" if len(images) > 1 else "use smaller images"
             raise DataError(

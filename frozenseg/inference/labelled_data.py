@@ -16,11 +16,11 @@ from pathlib import Path
 from urllib.parse import quote
 
 from frozenseg.atomic import replacing, write_text
-from frozenseg.inference.data_split import SPLITS
+from frozenseg.inference.data_split import DATA_SPLITS
 from frozenseg.inference.formats.output_format import OutputClasses
 from frozenseg.inference.image_files import SUFFIXES
 from frozenseg.inference.result import Result
-from frozenseg.inference.run_folder import Record
+from frozenseg.inference.run_folder import ImageRecord
 from frozenseg.inference.run_outputs import CLASS_COUNTS, RunOutputs
 from frozenseg.inference.sources.source_image import SourceImage
 from frozenseg.structures.output_kinds import OutputKind
@@ -58,7 +58,7 @@ class LabelledData:
         """Return the split of an image, which for a frame is that of its video."""
         return self.split_of.get(name) or self.split_of[name.rpartition("/")[0]]
 
-    def write(self, image: SourceImage, result: Result) -> Record:
+    def write(self, image: SourceImage, result: Result) -> ImageRecord:
         """Write the files of an image; returns its record."""
         split, stored = self.split(image.name), replace(image, name=data_name(image))
         self._store(image, self.folder / IMAGES / stored.name)
@@ -70,10 +70,10 @@ class LabelledData:
             CLASS_COUNTS: outputs[CLASS_COUNTS],
         }
 
-    def finish(self, records: Callable[[], Iterable[Record]]) -> dict[str, list[Path]]:
+    def finish(self, records: Callable[[], Iterable[ImageRecord]]) -> dict[str, list[Path]]:
         """Write the files about all images; returns the files to open, by split, and those of the review."""
         files: dict[str, list[Path]] = {}
-        for split in SPLITS:
+        for split in DATA_SPLITS:
             if any(record["split"] == split for record in records()):
                 of_split = self.outputs[split].finish(partial(_of_split, records, split))
                 files[split] = [path for paths in of_split.values() for path in paths]
@@ -122,7 +122,7 @@ def data_set_name(folder: Path, json_file: Path, name: str) -> str:
     return f"coco-panoptic:{path}?images={images}&classes={table}&name={name}"
 
 
-def _of_split(records: Callable[[], Iterable[Record]], split: str) -> Iterable[Record]:
+def _of_split(records: Callable[[], Iterable[ImageRecord]], split: str) -> Iterable[ImageRecord]:
     return (record["outputs"] for record in records() if record["split"] == split)
 
 

@@ -23,10 +23,10 @@ from frozenseg.inference.sources.files import RUN_FOLDER
 from frozenseg.log import get_logger
 
 logger = get_logger(__name__)
-FORM = 1  # of the files in the folder
+RUN_FORM = 1  # of the files in the folder
 LONGEST_NAME = 180  # bytes of the last part of a record's name; longer ones are shortened
 LONGEST_VALUE = 80  # characters of a setting in a message
-Record = dict[str, Any]
+ImageRecord = dict[str, Any]
 
 
 class RunFolder:
@@ -72,7 +72,7 @@ class RunFolder:
         except ConfigError:
             return False
 
-    def record(self, name: str, version: str) -> Record | None:
+    def record(self, name: str, version: str) -> ImageRecord | None:
         """Return the record of a finished image; None if it has none, or one of another version of the image.
 
         Args:
@@ -132,7 +132,7 @@ class RunFolder:
 
 def _as_json(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return settings as they are read from a file."""
-    content: dict[str, Any] = json.loads(json.dumps({"form": FORM, **settings}))
+    content: dict[str, Any] = json.loads(json.dumps({"form": RUN_FORM, **settings}))
     return content
 
 

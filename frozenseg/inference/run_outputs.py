@@ -6,7 +6,7 @@ from pathlib import Path
 
 from frozenseg.inference.formats.output_format import OutputFormat, OutputImage
 from frozenseg.inference.result import KINDS, Result
-from frozenseg.inference.run_folder import Record
+from frozenseg.inference.run_folder import ImageRecord
 from frozenseg.inference.sources.source_image import SourceImage
 from frozenseg.structures.output_kinds import OutputKind
 
@@ -31,13 +31,13 @@ class RunOutputs:
         used = {kind for each in self.formats for kind in each.outputs}
         return tuple(kind for kind in KINDS if kind in used)
 
-    def write(self, image: SourceImage, result: Result) -> Record:
+    def write(self, image: SourceImage, result: Result) -> ImageRecord:
         """Write the files of an image; returns its record: the number of segments by class, the part of each format."""
         kept = result.keep(self.min_score, self.min_area) if self.min_score or self.min_area else result
         target = OutputImage(image.name, image.stem, *image.size, image.path)
         return {CLASS_COUNTS: _counts(kept), **{each.name: each.write(target, kept) for each in self.formats}}
 
-    def finish(self, records: Callable[[], Iterable[Record]]) -> dict[str, list[Path]]:
+    def finish(self, records: Callable[[], Iterable[ImageRecord]]) -> dict[str, list[Path]]:
         """Write the files about all images.
 
         Args:
@@ -49,7 +49,7 @@ class RunOutputs:
         return {each.name: each.finish(record[each.name] for record in records()) for each in self.formats}
 
 
-def sum_of_counts(records: Iterable[Record]) -> dict[str, int]:
+def sum_of_counts(records: Iterable[ImageRecord]) -> dict[str, int]:
     """Return the number of segments of each class that has one, the most frequent class first."""
     total: Counter[str] = Counter()
     for record in records:

@@ -9,7 +9,7 @@ import pytest
 from frozenseg.cli.main import main
 from frozenseg.inference.labelled_data import LabelledData
 from frozenseg.inference.result import Result
-from frozenseg.inference.run_folder import Record
+from frozenseg.inference.run_folder import ImageRecord
 from frozenseg.inference.sources.source_image import SourceImage
 from frozenseg.log import ROOT_LOGGER, get_logger
 from lab.labelling.killed_runs import data_files, finished, kill_after
@@ -19,6 +19,7 @@ from tests.tiny import ROOT
 IMAGES = 14
 FLAGS = ["--words", "red circle; blue square; grass; water", "--stuff", "grass; water", "--skip-bad", "--batch", "3"]
 FLAGS += ["--device", "cpu", "--set", "INPUT.MIN_SIZE_TEST", "64", "--min-score", "0.2"]
+FLAGS += ["--weights", "toyworld", "--config", "toyworld/frozenseg_tiny"]  # without SAM proposals
 
 
 @pytest.fixture(autouse=True)
@@ -42,7 +43,7 @@ def interrupt_at(name: str, monkeypatch: pytest.MonkeyPatch, output: str) -> Non
     """Run until the files of an image are written and its record is not."""
     write = LabelledData.write
 
-    def interrupted(data: LabelledData, image: SourceImage, result: Result) -> Record:
+    def interrupted(data: LabelledData, image: SourceImage, result: Result) -> ImageRecord:
         record = write(data, image, result)
         if image.name == name:
             raise KeyboardInterrupt

@@ -18,6 +18,7 @@ from tests.tiny import ROOT
 PAGE = (ROOT / "docs/labelling.md").read_text(encoding="utf-8")
 SCENES = 5
 SMALL = ["--device", "cpu", "--set", "INPUT.MIN_SIZE_TEST", "64"]
+SMALL += ["--weights", "toyworld", "--config", "toyworld/frozenseg_tiny"]  # without SAM proposals
 SHORT = ["SOLVER.MAX_ITER", "2", "SOLVER.IMS_PER_BATCH", "2", "INPUT.IMAGE_SIZE", "64", "MODEL.DEVICE", "cpu"]
 SHORT += ["INPUT.MIN_SIZE_TEST", "64", "DATALOADER.NUM_WORKERS", "0"]
 FASTER = {"label": SMALL, "segment": SMALL, "train": SHORT, "eval": SHORT, "validate": ["--workers", "1"]}

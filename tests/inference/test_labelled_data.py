@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from frozenseg.data.custom_dataset import custom_spec
-from frozenseg.inference.data_split import TRAIN, VAL, split_names
+from frozenseg.inference.data_split import TRAIN, VAL, split_images
 from frozenseg.inference.formats.output_format import OutputClasses
 from frozenseg.inference.labelled_data import LabelledData, data_name, data_set_name, write_class_table
 from frozenseg.inference.result import Result
@@ -26,14 +26,14 @@ NAMES = [f"{number}.jpg" for number in range(100)]
     ("count", "fraction", "expected"), [(100, 0.2, 20), (3, 0.1, 1), (3, 0.9, 2), (1, 0.5, 0), (5, 0.0, 0), (5, 1.0, 4)]
 )
 def test_the_size_of_the_validation_split(count: int, fraction: float, expected: int) -> None:
-    split = split_names(NAMES[:count], fraction)
+    split = split_images(NAMES[:count], fraction)
     assert list(split.values()).count(VAL) == expected
 
 
 def test_the_split_depends_on_names_only_and_changes_little() -> None:
-    split = split_names(NAMES, 0.2)
-    assert split == split_names(NAMES[::-1], 0.2)
-    fewer = split_names(NAMES[:90], 0.2)
+    split = split_images(NAMES, 0.2)
+    assert split == split_images(NAMES[::-1], 0.2)
+    fewer = split_images(NAMES[:90], 0.2)
     assert sum(split[name] != fewer[name] for name in fewer) <= 4
 
 

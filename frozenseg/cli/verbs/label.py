@@ -22,7 +22,7 @@ from typing import Any
 from frozenseg.cli.command_line import whole_number_flag
 from frozenseg.cli.image_flags import add_class_names, add_inputs, add_model, add_output, share
 
-DEFAULT_FOLDER = "output/label"
+LABEL_FOLDER = "output/label"
 FORMATS = ("coco-panoptic", "coco-instances")  # of each split; training reads the first
 REVIEW = ("review",)  # of all images
 MIN_SCORE, MIN_AREA, VAL_FRACTION = 0.5, 25, 0.2
@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_inputs(parser, " (default, with the model in the package: scenes of ToyWorld)")
     add_class_names(parser)
     add_model(parser)
-    add_output(parser, DEFAULT_FOLDER, MIN_SCORE)
+    add_output(parser, LABEL_FOLDER, MIN_SCORE)
     parser.add_argument(
         "--min-area",
         type=whole_number_flag(0, 10**9, "pixels"),
@@ -57,7 +57,7 @@ def run(arguments: argparse.Namespace) -> None:
     from frozenseg.cli import image_job, label_report
     from frozenseg.cli.chosen_classes import chosen_classes, class_settings, used_classes
     from frozenseg.cli.model_choice import LateModel, ModelChoice
-    from frozenseg.inference.data_split import split_names
+    from frozenseg.inference.data_split import split_images
     from frozenseg.inference.image_run import ImageRun
     from frozenseg.inference.labelled_data import CLASSES, write_class_table
     from frozenseg.log import setup_logging
@@ -66,9 +66,9 @@ def run(arguments: argparse.Namespace) -> None:
     model = ModelChoice.of_arguments(arguments)
     classes = chosen_classes(arguments, model.is_toyworld)
     images = image_job.images_of(arguments, model, arguments.output)
-    split_of = split_names([part.name for part in images.parts], arguments.val_fraction)
+    split_of = split_images([part.name for part in images.parts], arguments.val_fraction)
     settings = {**class_settings(classes), **_settings(arguments), **model.identity()}
-    folder = image_job.output_folder(arguments.output, DEFAULT_FOLDER, settings, arguments.overwrite)
+    folder = image_job.output_folder(arguments.output, LABEL_FOLDER, settings, arguments.overwrite)
     data = _labelled_data(arguments, folder.folder, classes, split_of)
     job = ImageRun(
         folder,
@@ -98,12 +98,12 @@ def _settings(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def _labelled_data(arguments: argparse.Namespace, folder: Path, classes: Any, split_of: dict[str, str]) -> Any:
-    from frozenseg.inference.data_split import SPLITS
+    from frozenseg.inference.data_split import DATA_SPLITS
     from frozenseg.inference.formats.registry import build_formats
     from frozenseg.inference.labelled_data import LabelledData
     from frozenseg.inference.run_outputs import RunOutputs
 
     limits = {"min_score": arguments.min_score, "min_area": int(arguments.min_area)}
-    outputs = {split: RunOutputs(build_formats(FORMATS, folder / split, classes), **limits) for split in SPLITS}
+    outputs = {split: RunOutputs(build_formats(FORMATS, folder / split, classes), **limits) for split in DATA_SPLITS}
     review = RunOutputs(build_formats(REVIEW, folder, classes), **limits)
     return LabelledData(folder, outputs, review, split_of, arguments.copy)

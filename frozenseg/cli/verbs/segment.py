@@ -26,7 +26,7 @@ from typing import Any
 from frozenseg.cli.command_line import whole_number_flag
 from frozenseg.cli.image_flags import add_class_names, add_inputs, add_model, add_output, share
 
-DEFAULT_FOLDER = "output/segment"
+SEGMENT_FOLDER = "output/segment"
 DEFAULT_FORMATS = ("overlay", "png")
 INTERRUPTED_HINT = "interrupted; the same command does the remaining images"
 
@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_inputs(parser, " (default, with the model in the package: scenes of ToyWorld)")
     add_class_names(parser)
     add_model(parser)
-    add_output(parser, DEFAULT_FOLDER)
+    add_output(parser, SEGMENT_FOLDER)
     parser.add_argument(
         "--format",
         nargs="+",
@@ -73,7 +73,7 @@ def run(arguments: argparse.Namespace) -> None:
     formats = check_formats(arguments.format)
     images = image_job.images_of(arguments, model, arguments.output)
     settings = {**class_settings(classes), **_settings(arguments), "format": formats, **model.identity()}
-    folder = image_job.output_folder(arguments.output, DEFAULT_FOLDER, settings, arguments.overwrite)
+    folder = image_job.output_folder(arguments.output, SEGMENT_FOLDER, settings, arguments.overwrite)
     outputs = RunOutputs(build_formats(formats, folder.folder, classes, _options(arguments)), arguments.min_score)
     late = LateModel(model, classes, outputs.kinds)
     job = ImageRun(folder, late, outputs.write, int(arguments.batch), int(arguments.workers), arguments.skip_bad)

@@ -28,7 +28,7 @@ ALL_FRAMES = FrameRange()
 
 
 @dataclass(frozen=True)
-class ImageList:
+class InputImages:
     """Pending images with distinct names, of which videos are decoded while they are iterated over.
 
     Attributes:
@@ -50,7 +50,7 @@ class ImageList:
         return sum(part.count() if isinstance(part, Video) else 1 for part in self.parts)
 
 
-def image_list(inputs: Sequence[Any], frames: FrameRange = ALL_FRAMES) -> ImageList:
+def image_list(inputs: Sequence[Any], frames: FrameRange = ALL_FRAMES) -> InputImages:
     """Return the images of paths, folders, patterns, lists of paths, URLs, standard input, videos and values in memory.
 
     Args:
@@ -68,7 +68,7 @@ def image_list(inputs: Sequence[Any], frames: FrameRange = ALL_FRAMES) -> ImageL
     entries = _numbered(list(_without_doubles(entries)))
     names = distinct_file_names([_as_file(entry) for entry in entries])
     stems = distinct_stems(names)
-    return ImageList(
+    return InputImages(
         tuple(_part(entry, name, stem, frames) for entry, name, stem in zip(entries, names, stems, strict=True))
     )
 
@@ -80,7 +80,7 @@ def pending_images(sources: Any, frames: FrameRange = ALL_FRAMES) -> Iterable[Pe
         sources: an element of ``inputs`` of :func:`image_list`, a list of them, or an iterator over them.
         frames: see :func:`image_list`.
     """
-    if isinstance(sources, ImageList):
+    if isinstance(sources, InputImages):
         return sources
     if isinstance(sources, (list, tuple)):
         return image_list(sources, frames)

@@ -12,11 +12,11 @@ from typing import TypeVar
 
 from frozenseg.inference.sources.source_image import PendingImage, SourceImage
 
-Element = TypeVar("Element")
+BatchItem = TypeVar("BatchItem")
 AHEAD = 2  # batches
 
 
-def batches_of(items: Iterable[Element], size: int) -> Iterator[list[Element]]:
+def batches_of(items: Iterable[BatchItem], size: int) -> Iterator[list[BatchItem]]:
     """Yield consecutive items as lists of ``size``, the last one of the rest.
 
     Args:

@@ -4,7 +4,7 @@ from functools import partial
 
 from PIL import Image
 
-from frozenseg.inference.sources.image_list import ImageList
+from frozenseg.inference.sources.image_list import InputImages
 from frozenseg.inference.sources.source_image import PendingImage
 from frozenseg.toyworld.export import Recipe, make_scene
 
@@ -12,9 +12,9 @@ SCENES = (4, 87, 119)  # numbers in the split: the model of the package is right
 SCENE_SIZE = 384  # height and width in pixels
 
 
-def sample_scenes() -> ImageList:
+def sample_scenes() -> InputImages:
     """Return scenes of ToyWorld's zero-shot split, which have classes that the model is not trained on."""
-    return ImageList(
+    return InputImages(
         tuple(
             PendingImage(f"toyworld_{index}.png", f"toyworld_{index}", partial(_scene, number), None, f"scene {number}")
             for index, number in enumerate(SCENES, start=1)

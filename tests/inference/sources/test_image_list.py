@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from frozenseg.errors import DataError
-from frozenseg.inference.data_split import split_names
+from frozenseg.inference.data_split import split_images
 from frozenseg.inference.run_folder import RunFolder
 from frozenseg.inference.sources.image_list import image_list, pending_images
 from frozenseg.inference.sources.standard_input import read_standard_input
@@ -151,4 +151,4 @@ def test_names_in_an_unknown_encoding(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path / "out")
     folder.save(image.name, image.version, {"value": 1})
     assert folder.record(image.name, image.version)["name"] == path.name
-    assert split_names([image.name, "b.png"], 0.5)
+    assert split_images([image.name, "b.png"], 0.5)

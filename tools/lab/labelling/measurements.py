@@ -36,7 +36,8 @@ def write_scenes(folder: Path, count: int, size: int) -> None:
 def command(images: Path, output: Path, size: int, batch: int, workers: int = 2) -> list[str]:
     """Return the arguments of a run after ``frozenseg``."""
     flags = ["--device", "cpu", "--skip-bad", "--batch", str(batch), "--workers", str(workers)]
-    return ["label", str(images), "--output", str(output), *flags, "--set", "INPUT.MIN_SIZE_TEST", str(size)]
+    keys = ["--set", "INPUT.MIN_SIZE_TEST", str(size), "--weights", "toyworld", "--config", "toyworld/frozenseg_tiny"]
+    return ["label", str(images), "--output", str(output), *flags, *keys]
 
 
 def quietly(arguments: list[str]) -> None:

@@ -4,6 +4,9 @@ Examples:
   false segments of 1, 3 and 10 absent names on ToyWorld, with and without negatives; minutes:
     python tools/measure_vocabularies.py absent
 
+  the same by the void discount (objectness from CLIP), mean over models:
+    python tools/measure_vocabularies.py void --scenes 60 --size 128 --weights toyworld
+
   precision and recall of the names that auto uses on ToyWorld:
     python tools/measure_vocabularies.py auto --scenes 50
 
@@ -23,13 +26,14 @@ from frozenseg.config.bounds import whole
 from frozenseg.inference.predictor import Segmenter
 from frozenseg.modeling.pretrained import TOYWORLD
 from frozenseg.output_paths import require_file
-from lab.vocabulary_measures.absent_names import measure_absent_names
+from lab.vocabulary_measures.absent_names import Row, mean_rows, measure_absent_names, measure_void_discount
 from lab.vocabulary_measures.auto_names import measure_auto_names
 from lab.vocabulary_measures.timing import time_vocabularies
 from lab.vocabulary_measures.toyworld_scenes import known_scenes
 
-MEASURES = ("absent", "auto", "time")
+MEASURES = ("absent", "void", "auto", "time")
 WEIGHTS = (0.0, 0.1, 0.3, 1.0)  # of the negatives; 0: none
+DISCOUNTS = (0.0, 0.25, 0.5, 1.0)  # of the void probability
 THRESHOLDS = (0.05, 0.1, 0.3, 0.5)  # of evidence
 NO_WEIGHTS = ("MODEL.CLIP.CLIP_PRETRAINED_WEIGHTS", "random")
 
@@ -44,6 +48,9 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--size", type=pixels, default=192, metavar="PIXELS", help="side of a scene (default: 192)")
     parser.add_argument(
         "--names", type=int, nargs="+", default=[1, 3, 10], metavar="N", help="sizes of the vocabulary of absent names"
+    )
+    parser.add_argument(
+        "--weights", nargs="+", default=[TOYWORLD], metavar="FILE", help="void: trained models (default: toyworld)"
     )
     parser.add_argument("--config", help="time: a shipped config, built with random weights (default: toyworld)")
     parser.add_argument("--output", metavar="FILE", help="also write the numbers to this JSON file")
@@ -67,6 +74,8 @@ def measure(arguments: argparse.Namespace) -> None:
     if arguments.measure == "time":
         segmenter = _built(arguments.config)
         rows = time_vocabularies(segmenter, arguments.size * 3 // 4, arguments.size)
+    elif arguments.measure == "void":
+        rows = _void_discounts(arguments)
     else:
         segmenter = Segmenter.from_pretrained(TOYWORLD)
         scenes = known_scenes(segmenter, arguments.scenes, arguments.size)
@@ -77,6 +86,15 @@ def measure(arguments: argparse.Namespace) -> None:
     if arguments.output:
         write_json(arguments.output, {"arguments": vars(arguments), "rows": rows}, indent=2)
     print(tabulate(rows, "keys", tablefmt="github", floatfmt=".3g"))
+
+
+def _void_discounts(arguments: argparse.Namespace) -> list[Row]:
+    runs = []
+    for weights in arguments.weights:
+        segmenter = Segmenter.from_pretrained(weights)
+        scenes = known_scenes(segmenter, arguments.scenes, arguments.size)
+        runs.append(measure_void_discount(segmenter, scenes, arguments.names, DISCOUNTS))
+    return mean_rows(runs, ("names", "void discount"))
 
 
 def _built(config: str | None) -> Segmenter:

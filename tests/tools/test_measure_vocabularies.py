@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from frozenseg.inference.predictor import Segmenter
-from lab.vocabulary_measures.absent_names import measure_absent_names
+from lab.vocabulary_measures.absent_names import mean_rows, measure_absent_names, measure_void_discount
 from lab.vocabulary_measures.auto_names import measure_auto_names
 from lab.vocabulary_measures.toyworld_scenes import KnownScene, known_scenes
 from tools.measure_vocabularies import main
@@ -29,6 +29,20 @@ def test_negatives_reduce_false_segments(segmenter: Segmenter, scenes: list[Know
     assert without["false segments an image"] > with_negatives["false segments an image"]
     assert 0 < with_negatives["recall of present names"] <= without["recall of present names"] <= 1
     assert segmenter.class_rules is rules
+
+
+def test_a_void_discount_adds_segments(segmenter: Segmenter, scenes: list[KnownScene]) -> None:
+    settings = segmenter.model.inference_settings
+    without, discounted = measure_void_discount(segmenter, scenes, [1], [0.0, 1.0])
+    assert (without["void discount"], discounted["void discount"]) == (0.0, 1.0)
+    # CLIP is sure of the only class, so that no query is void
+    assert float(discounted["false segments an image"]) > float(without["false segments an image"])
+    assert segmenter.model.inference_settings is settings
+
+
+def test_numbers_are_averaged_over_models() -> None:
+    runs = [[{"names": 3, "recall": 0.5}], [{"names": 3, "recall": 0.75}]]
+    assert mean_rows(runs, ["names"]) == [{"names": 3, "recall": 0.625}]
 
 
 def test_a_higher_threshold_uses_fewer_names(segmenter: Segmenter, scenes: list[KnownScene]) -> None:

@@ -1,6 +1,10 @@
-"""False segments of names that a scene does not have, and recall of those that it has, with and without negatives."""
+"""False segments of names that a scene does not have, and recall of those that it has.
+
+Both depend on the negatives that compete with the vocabulary, and on the void discount.
+"""
 
 import random
+import statistics
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -35,6 +39,45 @@ def measure_absent_names(
     finally:
         segmenter.class_rules = rules
     return rows
+
+
+def measure_void_discount(
+    segmenter: Segmenter, scenes: Sequence[KnownScene], counts: Sequence[int], discounts: Sequence[float]
+) -> list[Row]:
+    """Return a row for each number of names and each void discount, without negatives.
+
+    Args:
+        segmenter: a model for ToyWorld; its settings are restored at the end.
+        scenes: of ToyWorld, embedded by it.
+        counts: numbers of names in the vocabulary.
+        discounts: values of GEOMETRIC_ENSEMBLE_VOID_DISCOUNT, 0-1.
+    """
+    rules, settings = segmenter.class_rules, segmenter.model.inference_settings
+    rows = []
+    try:
+        segmenter.class_rules = replace(rules, negatives=None)
+        for count in counts:
+            for discount in discounts:
+                weights = settings.ensemble.weights._replace(void_discount=discount)
+                ensemble = settings.ensemble._replace(weights=weights)
+                segmenter.model.inference_settings = replace(settings, ensemble=ensemble)
+                rows.append({"names": count, "void discount": discount, **_measure(segmenter, scenes, count)})
+    finally:
+        segmenter.class_rules, segmenter.model.inference_settings = rules, settings
+    return rows
+
+
+def mean_rows(runs: Sequence[Sequence[Row]], keys: Sequence[str]) -> list[Row]:
+    """Return the mean of each number over several models.
+
+    Args:
+        runs: rows of each model, in the same order.
+        keys: columns that are equal in all runs.
+    """
+    return [
+        {key: rows[0][key] if key in keys else statistics.fmean(float(row[key]) for row in rows) for key in rows[0]}
+        for rows in zip(*runs, strict=True)
+    ]
 
 
 def _measure(segmenter: Segmenter, scenes: Sequence[KnownScene], count: int) -> Row:

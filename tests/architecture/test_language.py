@@ -101,6 +101,7 @@ def test_docstrings_open_with_a_noun_or_a_verb(source: Source) -> None:
     bad = [f"{source.path}:{getattr(node, 'lineno', 1)} {text.splitlines()[0]}"
            for node in nodes if (text := ast.get_docstring(node)) and OPENINGS.match(text)]  # fmt: skip
     assert bad == []
+    # arguments of examples are no questions
     commands = re.compile(
         r"^ *(python tools/|frozenseg )(.*\\\n)*.*$", flags=re.MULTILINE
     )  # arguments of examples are no questions

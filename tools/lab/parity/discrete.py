@@ -74,7 +74,7 @@ def compare_panoptic(
     ids, our_segments = panoptic_inference(MaskCandidates(scored.logits, scored.masks), isthing, *thresholds)
     tied, undecided, queries = _panoptic_ties(scored, *thresholds)
     reference = torch.from_numpy(golden.astype(np.int32))
-    if [{key: segment[key] for key in SEGMENT_KEYS} for segment in our_segments] == list(segments):
+    if recorded_segments(our_segments) == list(segments):
         different = reference != ids
         return compare.equal(stage, int((different & ~tied).sum()), ties=int((different & tied).sum()))
     # a query is a segment in one of the outputs only, so ids are shifted: pixels are compared by their segments
@@ -121,6 +121,11 @@ def compare_instances(
     tied_pairs = _tied_pairs(scored, detections)
     different = max(missing, len(unmatched))
     return compare.equal(stage, max(different - tied_pairs, 0), ties=ties + min(different, tied_pairs))
+
+
+def recorded_segments(segments: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return segments as goldens have them, with :data:`SEGMENT_KEYS` only."""
+    return [{key: segment[key] for key in SEGMENT_KEYS} for segment in segments]
 
 
 def _renamed(

@@ -18,6 +18,7 @@ from frozenseg.atomic import replacing
 from frozenseg.modeling.classification import class_logits
 from frozenseg.modeling.meta_arch.base import MaskClassifier
 from lab.parity.compare import Comparer, Row
+from lab.parity.discrete import recorded_segments
 from lab.parity.fill import checksum
 from lab.parity.goldens import TRAINING, Array, Arrays, Golden, statistics
 from lab.parity.inputs import stateless_rand
@@ -127,7 +128,7 @@ def _outputs(index: int, output: dict[str, Any], arrays: dict[str, Array]) -> di
     if "panoptic_seg" in output:
         ids, segments = output["panoptic_seg"]
         arrays[f"panoptic{index}"] = ids.cpu().numpy().astype(np.uint16)
-        description["segments_info"] = segments
+        description["segments_info"] = recorded_segments(segments)
     if "instances" in output:
         instances = output["instances"].to("cpu")
         arrays[f"inst_scores{index}"] = _array(instances.scores)

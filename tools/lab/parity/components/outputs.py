@@ -23,7 +23,7 @@ from frozenseg.modeling.postprocess.semantic import semantic_inference
 from frozenseg.modeling.types import MaskPredictions, Prediction, Target
 from lab.parity.compare import Row
 from lab.parity.components.component import Component, draws, find
-from lab.parity.discrete import Scored, compare_instances
+from lab.parity.discrete import Scored, compare_instances, recorded_segments
 from lab.parity.inputs import evaluate_recipe, make_blob_masks, make_labels, randn, stateless_rand
 from lab.parity.matching import compare_matchings, recorded
 
@@ -81,7 +81,8 @@ def _panoptic(
     component: Component, setting: str, inputs: tuple[Tensor, Tensor, float, float], isthing: tuple[bool, ...]
 ) -> Iterator[Row]:
     logits, masks, *thresholds = inputs
-    ids, segments = panoptic_inference(MaskCandidates(logits, masks), isthing, *thresholds)
+    ids, predicted = panoptic_inference(MaskCandidates(logits, masks), isthing, *thresholds)
+    segments = recorded_segments(predicted)
     yield component.equal(f"panoptic_{setting}", ids)
     golden = component.metadata[f"segments_{setting}"]
     wrong = sum(segment not in golden for segment in segments) + sum(segment not in segments for segment in golden)

@@ -91,7 +91,7 @@ def _receive(url: str, part: Path) -> None:
         error.close()
         if _size_in(error.headers.get("Content-Range")) == start:
             return  # complete already
-        part.unlink()
+        part.write_bytes(b"")
         raise _BrokenConnectionError("the partial file is longer than the file, and is downloaded again") from error
     with response:
         answer = _describe(response, start)

@@ -72,6 +72,18 @@ def test_a_complete_partial_file_needs_no_data(server: FileServer, remote: Remot
     assert ranges(server) == [f"bytes={len(WEIGHTS)}-"]
 
 
+def test_a_partial_file_that_is_longer_than_the_file_is_downloaded_again(
+    server: FileServer, remote: RemoteFile
+) -> None:
+    part = remote.path.with_name("model.pth.part")
+    part.parent.mkdir(parents=True)
+    part.write_bytes(WEIGHTS + b"x")
+    part.with_name("model.pth.part.version").write_text(f'"{SHA256[:8]}"')
+    download_once(remote)
+    assert sha256_of(remote.path) == SHA256
+    assert ranges(server) == [f"bytes={len(WEIGHTS) + 1}-", None]
+
+
 @pytest.mark.parametrize("version", ['"another"', None])
 def test_a_partial_file_of_another_or_unknown_version_is_not_continued(
     server: FileServer, remote: RemoteFile, version: str | None

@@ -1,6 +1,7 @@
 """Job of the verbs that segment images: their inputs and output folder, and a resumable run with a progress bar."""
 
 import argparse
+import os
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
@@ -49,7 +50,7 @@ def images_of(arguments: argparse.Namespace, model: ModelChoice, output: Path | 
     if model.is_toyworld:
         logger.warning("The model is trained on ToyWorld only; choose another one with --weights.")
     folders = {part.path.resolve().parent for part in images.parts if part.path is not None}
-    if output is not None and output.expanduser().resolve() in folders:
+    if output is not None and Path(os.path.expanduser(output)).resolve() in folders:
         raise ConfigError(f"--output {output} is the folder of an input: choose another one, such as {output}/masks.")
     return images
 
@@ -85,7 +86,8 @@ def run_with_progress(run: ImageRun, images: InputImages) -> RunReport:
         for report in run(images):
             bar.total = max(total - report.resumed - len(report.skipped), report.done)
             bar.update(report.done - bar.n)
-    write_skipped(run.folder.folder / SKIPPED_FILE, report.skipped)
+    folder = run.folder.folder
+    named_write_failure(lambda: write_skipped(folder / SKIPPED_FILE, report.skipped), folder)
     return report
 
 

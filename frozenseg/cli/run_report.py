@@ -57,7 +57,8 @@ def report_json(report: RunReport, results: RunFiles) -> dict[str, Any]:
 
 def print_report(text: str, content: Mapping[str, Any], as_json: bool) -> None:
     """Print a report to standard output."""
-    sys.stdout.write(f"{json.dumps(content, indent=2) if as_json else text}\n")
+    printable = text.encode("utf-8", "backslashreplace").decode("utf-8")  # paths may have bytes of another encoding
+    sys.stdout.write(f"{json.dumps(content, indent=2) if as_json else printable}\n")
 
 
 def write_skipped(path: Path, skipped: Mapping[str, str]) -> None:

@@ -14,6 +14,7 @@ from PIL import Image
 from frozenseg.cli.image_flags import seconds
 from frozenseg.cli.main import main
 from frozenseg.cli.model_choice import ModelChoice
+from frozenseg.cli.run_report import print_report
 from frozenseg.log import ROOT_LOGGER, get_logger
 from frozenseg.toyworld.export import Recipe, make_scene
 
@@ -126,6 +127,7 @@ def test_standard_input(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("a.png --words cat --weights none.pth", "none.pth"),
         ("a.png --words cat --device gpu", "gpu"),
         ("a.png --words cat --output .", "--output . is the folder of an input"),
+        ("a.png --words cat --output ~nobody-of-this-name/out", "--output ~nobody-of-this-name/out cannot be written"),
         ("a.png --words cat --output a.png", "--output a.png cannot be written"),
         ("a.png --words cat --start 5 --end 2", "expected a start of 0 or more, and an end after it"),
         ("--weights none.pth --words cat", "No input: name an image"),
@@ -144,6 +146,20 @@ def test_mistakes_are_one_sentence_before_the_model_is_built(
     error = capsys.readouterr().err.splitlines()[-1]
     assert error.startswith("error: ")
     assert message in error
+
+
+def test_a_report_with_bytes_of_another_encoding_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    print_report("results in caf\udce9", {"output": "caf\udce9"}, as_json=False)
+    print_report("", {"output": "caf\udce9"}, as_json=True)
+    assert capsys.readouterr().out == 'results in caf\\udce9\n{\n  "output": "caf\\udce9"\n}\n'
+
+
+def test_a_list_of_skipped_images_that_cannot_be_written_is_one_sentence(
+    photos: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("out/skipped.tsv").mkdir(parents=True)
+    assert main(["segment", str(photos / "a.png"), *CLASSES, *FAST, "--output", "out"]) == 2
+    assert "The results cannot be written to out" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("text", "value"), [("90", 90.0), ("1:30", 90.0), ("0:01:30.5", 90.5), ("1:0:0", 3600.0)])

@@ -17,6 +17,7 @@ from urllib.parse import quote
 
 from frozenseg.atomic import replacing, write_text
 from frozenseg.inference.data_split import DATA_SPLITS
+from frozenseg.inference.formats.label_maps import class_table
 from frozenseg.inference.formats.output_format import OutputClasses
 from frozenseg.inference.image_files import SUFFIXES
 from frozenseg.inference.result import Result
@@ -98,15 +99,7 @@ def data_name(image: SourceImage) -> str:
 
 def write_class_table(path: Path, classes: OutputClasses) -> None:
     """Write the classes of a data set as a table: id, name, synonyms, isthing, r, g, b."""
-    vocabulary = classes.vocabulary
-    rows = [
-        [str(number), names[0], ",".join(names), str(int(thing)), *map(str, colour)]
-        for number, names, thing, colour in zip(
-            classes.ids, vocabulary.classes, vocabulary.isthing, classes.colours, strict=True
-        )
-    ]
-    header = ["id", "name", "synonyms", "isthing", "r", "g", "b"]
-    write_text(path, "\n".join("\t".join(row) for row in [header, *rows]))
+    write_text(path, class_table(classes))
 
 
 def data_set_name(folder: Path, json_file: Path, name: str) -> str:

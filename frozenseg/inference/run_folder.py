@@ -111,7 +111,7 @@ class RunFolder:
             content = json.loads(self._settings_file.read_text(encoding="utf-8"))
             if not isinstance(content, dict):
                 raise ValueError("no JSON object")
-        except ValueError as error:
+        except (OSError, ValueError) as error:
             raise ConfigError(
                 f"{self._settings_file} cannot be read ({error}): give --overwrite to do all images again, or choose "
                 f"another {self.flag}."

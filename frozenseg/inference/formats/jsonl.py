@@ -1,4 +1,4 @@
-"""JSON Lines: ``segments.jsonl``, one line an image with its segments and instances."""
+"""JSON Lines: ``segments.jsonl``, one line an image with its segments."""
 
 import json
 from collections.abc import Iterable

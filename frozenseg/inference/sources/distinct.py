@@ -14,10 +14,12 @@ def distinct_file_names(files: Sequence[NamedFile]) -> list[str]:
     """
     counts = Counter(file.name.lower() for file in files)
     taken = NameRegister()
-    return [
-        taken.add(file.name if counts[file.name.lower()] == 1 else f"{file.root.resolve().name}/{file.name}")
-        for file in files
-    ]
+    return [taken.add(file.name if counts[file.name.lower()] == 1 else _with_folder(file)) for file in files]
+
+
+def _with_folder(file: NamedFile) -> str:
+    folder = file.root.resolve().name
+    return f"{folder}/{file.name}" if folder else file.name  # "" is the root of the file system
 
 
 def distinct_stems(names: Sequence[str]) -> list[str]:

@@ -57,7 +57,7 @@ def _below(folder: Path) -> list[NamedFile]:
         folders[:] = sorted(name for name in folders if not _is_left_out(Path(parent, name)))
         for name in names:
             path = Path(parent, name)
-            if path.suffix.lower() in (*SUFFIXES, *VIDEO_SUFFIXES) and not name.startswith(".") and path.is_file():
+            if path.suffix.lower() in (*SUFFIXES, *VIDEO_SUFFIXES) and not name.startswith(".") and _is_file(path):
                 files.append(NamedFile(path, path.relative_to(folder).as_posix(), folder))
     if not files:
         raise DataError(
@@ -70,7 +70,7 @@ def _is_left_out(folder: Path) -> bool:
     """Return True for a hidden folder, and for one with the outputs of a run."""
     if folder.name.startswith("."):
         return True
-    if (folder / RUN_FOLDER).is_dir():
+    if os.path.isdir(folder / RUN_FOLDER):
         logger.info("%s has the outputs of a run: left out.", folder)
         return True
     return False
@@ -88,10 +88,16 @@ def _matches(pattern: Path) -> list[NamedFile]:
     if not matches:
         raise DataError(f"No file matches the pattern {pattern}: check the folder and the ending of the names.")
     root = Path(*_fixed_parts(pattern))
-    files = [NamedFile(path, path.relative_to(root).as_posix(), root) for path in matches if path.is_file()]
-    return files or [
-        NamedFile(file.path, file.path.relative_to(root).as_posix(), root) for path in matches for file in _below(path)
-    ]
+    files = [_below_root(path, root) for path in matches if os.path.isfile(path)]
+    return files or [_below_root(file.path, root) for path in matches for file in _below(path)]
+
+
+def _below_root(path: Path, root: Path) -> NamedFile:
+    """Return a file with its name below a folder; of a path that leaves the folder by ``..`` only the last part."""
+    relative = path.relative_to(root)
+    if ".." in relative.parts:
+        return NamedFile(path, path.name, path.parent)
+    return NamedFile(path, relative.as_posix(), root)
 
 
 def _fixed_parts(pattern: Path) -> list[str]:
@@ -102,6 +108,21 @@ def _fixed_parts(pattern: Path) -> list[str]:
             break
         fixed.append(part)
     return fixed
+
+
+def _is_file(path: Path) -> bool:
+    """Return True for a file.
+
+    Raises:
+        DataError: its folder can be listed and not entered.
+    """
+    try:
+        return path.is_file()
+    except OSError as error:
+        raise DataError(
+            f"The folder {path.parent} cannot be read ({error.strerror}): change its permissions, or name another "
+            "folder."
+        ) from error
 
 
 def _exists(path: Path) -> bool:

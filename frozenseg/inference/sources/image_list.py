@@ -116,10 +116,10 @@ def _of_text(text: Any) -> Sequence[NamedFile | PendingImage]:
         return [read_standard_input()]
     if is_url(text):
         return [PendingImage(url_name(text), "", partial(load_url, text), None, text)]
-    path = Path(text).expanduser() if text.startswith("~") else Path(text)
+    path = Path(os.path.expanduser(text))
     if not text or "\0" in text:
         raise DataError(f"The input {text!r} is no path: name an image, a folder, a pattern, a list, a URL or a video.")
-    files = read_list_file(path) if is_list_file(path) and not path.is_dir() else named_files(path)
+    files = read_list_file(path) if is_list_file(path) and not os.path.isdir(path) else named_files(path)
     for file in files:
         if not os.path.exists(file.path):
             raise DataError(f"The input {file.path} does not exist: name an image, a folder, a pattern or a URL.")

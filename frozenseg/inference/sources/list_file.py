@@ -1,12 +1,12 @@
 """Text files with one image a line."""
 
+import os
 from pathlib import Path
 
 from frozenseg.errors import DataError
 from frozenseg.inference.sources.files import NamedFile, named_files
 
 LIST_SUFFIXES = (".txt", ".lst", ".list")
-MAX_LINES = 10_000_000
 
 
 def is_list_file(path: Path) -> bool:
@@ -47,14 +47,17 @@ def read_list_file(path: Path) -> list[NamedFile]:
 
 def _files_of_line(source: Path, number: int, line: str) -> list[NamedFile]:
     beside = source.parent / line
-    files: list[NamedFile] = []
-    for candidate in dict.fromkeys((beside, Path(line).expanduser())):
+    refusals: list[DataError] = []
+    for candidate in dict.fromkeys((beside, Path(os.path.expanduser(line)))):
         try:
             files = named_files(candidate)
         except DataError as error:
-            raise DataError(f"{source}, line {number}: {error}") from error
-        if files[0].path.is_file():
+            refusals.append(error)
+            continue
+        if os.path.isfile(files[0].path):
             return [_named_as_written(file, line) for file in files]
+    if refusals:
+        raise DataError(f"{source}, line {number}: {refusals[0]}") from refusals[0]
     raise DataError(
         f"{source}, line {number}: the image {line[:200]!r} does not exist, neither in {source.parent} nor in the "
         "working directory: correct or remove the line."

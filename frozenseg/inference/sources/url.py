@@ -21,12 +21,12 @@ def is_url(text: str) -> bool:
     """Return True for a text of the form ``scheme://…``.
 
     Raises:
-        DataError: the scheme is neither http nor https, or there is no host.
+        DataError: the scheme is neither http nor https, or there is no valid host.
     """
     scheme, separator, rest = text.partition("://")
     if not separator or not scheme.isalnum() or len(scheme) == 1:  # a drive letter is a path
         return False
-    if scheme.lower() not in SCHEMES or not rest.strip("/"):
+    if scheme.lower() not in SCHEMES or not _has_host(text):
         raise DataError(
             f"The address {text[:200]!r} cannot be read: expected http://… or https://…; download other files first."
         )
@@ -34,8 +34,16 @@ def is_url(text: str) -> bool:
 
 
 def url_name(url: str) -> str:
-    """Return the file name in an address; ``image`` for none."""
-    return unquote(urlsplit(url).path).replace("\\", "/").rsplit("/", 1)[-1] or "image"
+    """Return the file name in an address; ``image`` for none and for ``..``."""
+    name = unquote(urlsplit(url).path).replace("\\", "/").replace("\0", "_").rsplit("/", 1)[-1]
+    return name if name.strip(".") else "image"
+
+
+def _has_host(url: str) -> bool:
+    try:
+        return bool(urlsplit(url).hostname)
+    except ValueError:  # brackets that are no IPv6 address
+        return False
 
 
 def load_url(url: str, max_bytes: int = MAX_BYTES, timeout: float = TIMEOUT) -> Image.Image:

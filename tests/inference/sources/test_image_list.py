@@ -1,5 +1,6 @@
 """Every kind of input as pending images: names, stems, order, and messages for what is no input."""
 
+import errno
 import io
 import os
 import sys
@@ -14,6 +15,8 @@ from PIL import Image
 from frozenseg.errors import DataError
 from frozenseg.inference.data_split import split_images
 from frozenseg.inference.run_folder import RunFolder
+from frozenseg.inference.sources.distinct import distinct_file_names
+from frozenseg.inference.sources.files import NamedFile
 from frozenseg.inference.sources.image_list import image_list, pending_images
 from frozenseg.inference.sources.standard_input import read_standard_input
 
@@ -58,6 +61,57 @@ def test_patterns_are_named_below_their_fixed_part(tmp_path: Path) -> None:
     assert names(f"{tmp_path}/in/*/*.png") == ["a/1.png", "b/2.png"]
     assert names(f"{tmp_path}/in/**/*.jpg") == ["b/3.jpg"]
     assert names(f"{tmp_path}/in/*") == ["a/1.png", "b/2.png", "b/3.jpg"]
+
+
+def test_names_stay_below_the_output_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("in/sub/a.png", "photo.png"):
+        save(tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+    assert names("in/*/../../photo.png") == ["photo.png"]
+    addresses = ["http://host/.", "http://host/%2e%2e", "http://host/a%00b.png", "http://host/a/..%2f..%2fb.png"]
+    assert names(*addresses) == ["web/image", "web/image_2", "a_b.png", "b.png"]
+    files = [NamedFile(Path(folder, "photo.png"), "photo.png", Path(folder)) for folder in ("/", "in")]
+    assert distinct_file_names(files) == ["photo.png", "in/photo.png"]
+
+
+@pytest.mark.parametrize(("closed", "refused"), [("in/sub/.frozenseg", None), ("in/sub/a.png", "in/sub")])
+def test_folders_without_permission_are_one_sentence(
+    closed: str, refused: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save(tmp_path / "in/sub/a.png")
+    monkeypatch.chdir(tmp_path)
+    original = os.stat
+
+    def stat(path: Any, **options: Any) -> os.stat_result:
+        if path == Path(closed):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return original(path, **options)
+
+    monkeypatch.setattr("os.stat", stat)  # a test that runs as root has all permissions
+    if refused is None:
+        assert names("in") == ["sub/a.png"]
+    else:
+        with pytest.raises(DataError, match=rf"The folder {refused} cannot be read \(Permission denied\)"):
+            image_list(["in"])
+
+
+def test_a_pattern_of_a_list_is_relative_to_the_working_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save(tmp_path / "work/in/a.png")
+    (tmp_path / "list.txt").write_text("in/*.png\n", encoding="utf-8")
+    monkeypatch.chdir(tmp_path / "work")
+    assert names(tmp_path / "list.txt") == ["a.png"]
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DataError, match=r"list.txt, line 1: No file matches the pattern"):
+        image_list([tmp_path / "list.txt"])
+
+
+@pytest.mark.parametrize("line", ["x" * 5000, "~nobody-of-this-name/a.png"])
+def test_impossible_lines_of_a_list(line: str, tmp_path: Path) -> None:
+    (tmp_path / "list.txt").write_text(f"{line}\n", encoding="utf-8")
+    with pytest.raises(DataError, match="list.txt, line 1: the image .* does not exist"):
+        image_list([tmp_path / "list.txt"])
 
 
 def test_a_list_file_names_files_beside_it_and_in_the_working_directory(
@@ -116,6 +170,9 @@ def test_standard_input_is_one_image() -> None:
         ("", "is no path"),
         ("a\0b", "is no path"),
         ("x" * 5000, "does not exist"),
+        ("x" * 5000 + ".txt", "cannot be read"),
+        ("~nobody-of-this-name/a.jpg", "does not exist"),
+        ("http://[host/a.jpg", "expected http"),
         ("ftp://host/a.jpg", "expected http"),
         ("https://", "expected http"),
         ("s3://bucket/a.jpg", "expected http"),

@@ -2,7 +2,8 @@
 
 import argparse
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -20,7 +21,7 @@ from frozenseg.inference.run_outputs import sum_of_counts
 from frozenseg.inference.sources.image_list import InputImages, image_list
 from frozenseg.inference.sources.sample_scenes import sample_scenes
 from frozenseg.inference.sources.source_image import PendingImage
-from frozenseg.inference.sources.video import FrameRange
+from frozenseg.inference.sources.video import FrameRange, Video
 from frozenseg.log import get_logger, progress_bar
 from frozenseg.output_paths import require_folder
 
@@ -92,21 +93,31 @@ def run_with_progress(run: ImageRun, images: InputImages) -> RunReport:
 
 
 def refuse_damaged(images: InputImages) -> None:
-    """Check the headers of the first images, before the model is built.
+    """Check the headers of the first images and of all videos, before the model is built.
 
     Raises:
-        DataError: a file is no image.
+        DataError: a file is no image or video, or PyAV is missing.
     """
+    for part in images.parts:
+        if isinstance(part, Video):
+            with _advice_to_skip():
+                part.count()
     files = [part.path for part in images.parts if isinstance(part, PendingImage) and part.path is not None]
     for path in files[:CHECKED_IN_ADVANCE]:
         try:
             with Image.open(path):
                 pass
         except Exception:  # noqa: BLE001 (decoders raise errors of any kind; decoding names the file)
-            try:
+            with _advice_to_skip():
                 load_image(path)
-            except DataError as error:
-                raise DataError(f"{str(error).rstrip('.')}; or leave such images out with --skip-bad.") from error
+
+
+@contextmanager
+def _advice_to_skip() -> Iterator[None]:
+    try:
+        yield
+    except DataError as error:
+        raise DataError(f"{str(error).rstrip('.')}; or leave such images out with --skip-bad.") from error
 
 
 def finish_run(run: ImageRun, report: RunReport, outputs: RunWriter, classes: OutputClasses) -> RunFiles:

@@ -46,8 +46,8 @@ class InputImages:
                 yield part
 
     def __len__(self) -> int:
-        """Return the number of images; of videos the number that their headers state."""
-        return sum(part.count() if isinstance(part, Video) else 1 for part in self.parts)
+        """Return the number of images; of videos the number that their headers state, of damaged ones 1."""
+        return sum(_count(part) if isinstance(part, Video) else 1 for part in self.parts)
 
 
 def image_list(inputs: Sequence[Any], frames: FrameRange = ALL_FRAMES) -> InputImages:
@@ -160,6 +160,13 @@ def _part(entry: NamedFile | PendingImage, name: str, stem: str, frames: FrameRa
     if is_video(entry.path):
         return Video(entry.path, name, frames, version)
     return PendingImage(name, stem, partial(load_image, entry.path), entry.path, version)
+
+
+def _count(video: Video) -> int:
+    try:
+        return video.count()
+    except DataError:
+        return 1  # the image that names the error
 
 
 def _file_version(path: Path) -> str:

@@ -56,11 +56,16 @@ class Video:
     version: str = ""
 
     def __iter__(self) -> Iterator[PendingImage]:
-        """Decode the frames one after the other.
+        """Decode the frames one after the other; an image that cannot be decoded ends those of a damaged file.
 
-        Raises:
-            DataError: the file is no video, or PyAV is missing.
+        Its name is that of the video, and its error says why: the file is no video, or PyAV is missing.
         """
+        try:
+            yield from self._frames()
+        except DataError as error:
+            yield PendingImage(self.name, self.name, partial(_refuse, error), self.path, self.version)
+
+    def _frames(self) -> Iterator[PendingImage]:
         with self._container() as container:
             numbered = self._decoded(container, container.streams.video[0])
             for index, (number, frame) in enumerate(numbered):
@@ -68,7 +73,11 @@ class Video:
                     yield self._pending(number, partial(_to_image, frame, f"{self.path}, frame {number}"))
 
     def count(self) -> int:
-        """Return the expected number of frames, from the header; 0 if the header has none."""
+        """Return the expected number of frames, from the header; 0 if the header has none.
+
+        Raises:
+            DataError: the file is no video, or PyAV is missing.
+        """
         with self._container() as container:
             stream = container.streams.video[0]
             rate, total = float(stream.average_rate or 0), stream.frames
@@ -119,6 +128,10 @@ class Video:
     def _refused(self, error: Exception) -> DataError:
         reason = getattr(error, "strerror", None) or error
         return DataError(f"The video {self.path} cannot be decoded ({reason}): convert it to MP4, or replace it.")
+
+
+def _refuse(error: DataError) -> Image.Image:
+    raise error
 
 
 def _to_image(frame: Any, name: str) -> Image.Image:

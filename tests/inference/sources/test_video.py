@@ -2,11 +2,16 @@
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from frozenseg.cli.image_job import refuse_damaged
 from frozenseg.errors import ConfigError, DataError
+from frozenseg.inference.image_run import ImageRun
+from frozenseg.inference.run_folder import RunFolder
 from frozenseg.inference.sources.image_list import image_list
 from frozenseg.inference.sources.video import FrameRange
 
@@ -49,21 +54,44 @@ def test_frames_are_numbered_by_their_time(clip: Path, frames: FrameRange, numbe
 
 def test_files_that_are_no_videos(clip: Path) -> None:
     clip.write_bytes(b"no video")
+    images = image_list([clip])
+    [image] = images
+    assert (image.name, len(images)) == ("clip.mp4", 1)
     with pytest.raises(DataError, match=r"The video .*clip.mp4 cannot be decoded"):
-        list(image_list([clip]))
+        image.decode()
+    with pytest.raises(DataError, match=r"clip.mp4 cannot be decoded .*; or leave such images out with --skip-bad"):
+        refuse_damaged(images)
+
+
+def test_a_damaged_video_is_skipped_like_an_image(clip: Path, tmp_path: Path) -> None:
+    clip.write_bytes(b"no video")
+    Image.new("RGB", (8, 6)).save(tmp_path / "a.png")
+    Image.new("RGB", (8, 6)).save(tmp_path / "d.png")
+
+    def segment(images: list[Image.Image]) -> list[Any]:
+        return [None for _ in images]
+
+    run = ImageRun(RunFolder(tmp_path / "out"), segment, lambda *_: {}, skip_bad=True)
+    *_, report = run(image_list([tmp_path]))
+    assert list(report.versions) == ["a.png", "clip.mp4", "d.png"]
+    assert (report.done, list(report.skipped)) == (2, ["clip.mp4"])
+    *_, report = run(image_list([tmp_path]))
+    assert (report.done, report.resumed, list(report.skipped)) == (0, 2, ["clip.mp4"])
 
 
 def test_a_cut_video_ends_with_a_message_or_with_the_frames_that_are_there(clip: Path) -> None:
     content = clip.read_bytes()
     clip.write_bytes(content[: len(content) // 2])
+    *_, last = image_list([clip])
+    assert last.name == "clip.mp4"
     with pytest.raises(DataError, match="clip.mp4 cannot be decoded"):
-        list(image_list([clip]))
+        last.decode()
 
 
 def test_without_pyav_a_message_names_the_extra(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "av", None)
     with pytest.raises(DataError, match=r'pip install "frozenseg\[video\]"'):
-        len(image_list([clip]))
+        refuse_damaged(image_list([clip]))
 
 
 @pytest.mark.parametrize("values", [{"step": 0}, {"start": -1.0}, {"start": 2.0, "end": 2.0}])

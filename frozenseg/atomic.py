@@ -3,9 +3,12 @@
 import contextlib
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+
+_TEMPORARY = re.compile(r"\..+\.(\d+)\.tmp(\.[^.]*)?")  # process id and suffix, see replacing
 
 
 @contextlib.contextmanager
@@ -37,6 +40,33 @@ def replacing(path: str | Path, durable: bool = False) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Delete the temporary files of :func:`replacing` in a folder tree whose processes were killed.
+
+    Args:
+        folder: of files that are written on this machine only.
+
+    Raises:
+        OSError: a file cannot be deleted.
+    """
+    for path in folder.rglob(".*.tmp*"):
+        name = _TEMPORARY.fullmatch(path.name)
+        if name is not None and not _is_running(int(name[1])):
+            path.unlink(missing_ok=True)
+
+
+def _is_running(process: int) -> bool:
+    if os.name == "nt":  # os.kill would end the process there
+        return True
+    try:
+        os.kill(process, 0)  # sends nothing
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):  # of another user; or no process id
+        return True
+    return True
 
 
 def write_tensors(path: str | Path, tensors: Mapping[str, Any], metadata: dict[str, str] | None = None) -> None:

@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from frozenseg.atomic import replacing, write_json, write_tensors, write_text
+from frozenseg.atomic import remove_leftovers, replacing, write_json, write_tensors, write_text
 
 
 def test_the_file_appears_at_the_end(tmp_path: Path) -> None:
@@ -52,3 +52,13 @@ def test_tensors_can_be_read_by_whom_the_umask_lets(tmp_path: Path) -> None:
         os.umask(before)
     assert (tmp_path / "value.safetensors").stat().st_mode & 0o777 == 0o640
     assert torch.equal(load_file(tmp_path / "value.safetensors")["value"], torch.ones(3, 2))
+
+
+def test_temporary_files_of_killed_processes_are_deleted(tmp_path: Path) -> None:
+    ended = 2**22 + 1  # larger than any process id of Linux
+    kept = [f".map.{os.getpid()}.tmp.png", ".map.png", "map.tmp.png", f"{ended}.tmp"]
+    (tmp_path / "sub").mkdir()
+    for name in [*kept, f".map.{ended}.tmp.png", f"sub/.map.{ended}.tmp"]:
+        (tmp_path / name).touch()
+    remove_leftovers(tmp_path)
+    assert sorted(path.name for path in tmp_path.rglob("*") if path.is_file()) == sorted(kept)

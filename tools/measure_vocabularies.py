@@ -17,7 +17,6 @@ Examples:
 import argparse
 from collections.abc import Sequence
 
-import torch
 from tabulate import tabulate
 
 from frozenseg.atomic import write_json
@@ -70,7 +69,6 @@ def measure(arguments: argparse.Namespace) -> None:
     """Print the table of a measure, and write the JSON file if one is named."""
     if arguments.output:
         require_file(arguments.output, "--output")
-    torch.set_grad_enabled(False)
     if arguments.measure == "time":
         segmenter = _built(arguments.config)
         rows = time_vocabularies(segmenter, arguments.size * 3 // 4, arguments.size)

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from frozenseg.atomic import write_json
+from frozenseg.atomic import remove_leftovers, write_json
 from frozenseg.errors import ConfigError
 from frozenseg.inference.sources.files import RUN_FOLDER
 from frozenseg.log import get_logger
@@ -58,6 +58,7 @@ class RunFolder:
                 shutil.rmtree(self._records)
             if not overwrite and self._settings_file.is_file():
                 self._refuse_others(self._read_settings(), current)
+                remove_leftovers(self.folder)
             else:
                 write_json(self._settings_file, current, indent=2)
         except OSError as error:

@@ -156,7 +156,7 @@ def test_no_training_set(cfg):
 def test_missing_data_set_is_reported_before_the_run(cfg, tmp_path, monkeypatch):
     monkeypatch.setenv("DETECTRON2_DATASETS", str(tmp_path))
     with pytest.raises(
-        DataError, match=r"panoptic\.json does not exist; make it .* `python tools/make_toyworld\.py --root"
+        DataError, match=r"panoptic\.json does not exist; make it .* `frozenseg prepare toyworld --root"
     ):
         build_train_loader(cfg)
 

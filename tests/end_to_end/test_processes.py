@@ -49,7 +49,7 @@ def lines(folder: Path) -> dict[int, dict[str, float]]:
 
 
 def wait_for_steps(run: subprocess.Popen, folder: Path, steps: int) -> None:
-    until = time.monotonic() + 120
+    until = time.monotonic() + 300
     while len(lines(folder)) < steps:
         assert run.poll() is None, "the run has ended"
         assert time.monotonic() < until, "the run is too slow"

@@ -50,10 +50,17 @@ def images_of(arguments: argparse.Namespace, model: ModelChoice, output: Path | 
     images = image_list(arguments.inputs, frames)
     if model.is_toyworld:
         logger.warning("The model is trained on ToyWorld only; choose another one with --weights.")
-    folders = {part.path.resolve().parent for part in images.parts if part.path is not None}
-    if output is not None and Path(os.path.expanduser(output)).resolve() in folders:
-        raise ConfigError(f"--output {output} is the folder of an input: choose another one, such as {output}/masks.")
+    if output is not None:
+        _refuse_overwriting(images, output)
     return images
+
+
+def _refuse_overwriting(images: InputImages, output: Path) -> None:
+    """Refuse an output folder with an input in it or below, which a file of the run might replace."""
+    folder = Path(os.path.expanduser(output)).resolve()
+    for part in images.parts:
+        if part.path is not None and folder in part.path.resolve().parents:
+            raise ConfigError(f"--output {output} has the input {part.path} in it: choose another folder.")
 
 
 def output_folder(output: Path | None, default: str, settings: Mapping[str, Any], overwrite: bool) -> RunFolder:

@@ -9,6 +9,7 @@ from typing import Any
 
 from PIL import Image
 
+from frozenseg.config import OPTIONS, load_config
 from frozenseg.device import pick_device
 from frozenseg.errors import ConfigError
 from frozenseg.inference.formats.output_format import OutputClasses
@@ -71,12 +72,17 @@ class ModelChoice:
     def identity(self) -> dict[str, Any]:
         """Return the settings that make two models the same, with the hash of the weights."""
         identity: dict[str, Any] = {"options": list(self.options)}
-        identity |= {"config": self.config} if self.config else {}
-        if self.weights:
-            file = weights_file(self.weights)
+        weights = self.weights
+        if self.config:
+            cfg = load_config(self.config, self.options, OPTIONS)
+            weights = weights or cfg.MODEL.WEIGHTS
+            keys = hashlib.sha256(cfg.dump().encode()).hexdigest()
+            identity["config"] = f"{self.config} (sha256 of its keys {keys[:16]})"
+        if weights:
+            file = weights_file(weights)
             if not file.is_file():
-                raise ConfigError(f"--weights {self.weights}: there is no such file, and no model of that name.")
-            identity["weights"] = f"{self.weights} (sha256 {_sha256(file)[:16]})"
+                raise ConfigError(f"--weights {weights}: there is no such file, and no model of that name.")
+            identity["weights"] = f"{weights} (sha256 {_sha256(file)[:16]})"
         return identity
 
 

@@ -1,7 +1,6 @@
 """Specification of a data set, :class:`DatasetSpec`, and the reader of category tables."""
 
 import csv
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
@@ -118,7 +117,7 @@ def read_categories(file_name: str) -> tuple[CategoryRow, ...]:
         DataError: the file or a column is missing.
     """
     path = resources.files("frozenseg.data") / "categories" / file_name
-    if not os.path.isfile(path):
+    if not path.is_file():
         raise DataError(
             f"There is no category table {file_name} in frozenseg/data/categories: correct the name or add the file."
         )

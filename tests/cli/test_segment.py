@@ -117,6 +117,19 @@ def test_standard_input(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert [line["file_name"] for line in lines("out")] == ["stdin"]
 
 
+def test_another_content_of_the_config_is_another_run(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = Path("model.yaml")
+    base = "_BASE_: toyworld/frozenseg_tiny\nMODEL: {WEIGHTS: toyworld}\nINPUT: {MIN_SIZE_TEST: PIXELS}\n"
+    command = ["segment", str(photos / "a.png"), *CLASSES, "--format", "jsonl", "--config", str(config)]
+    command += ["--output", "out"]
+    for size, code in (("64", 0), ("64", 0), ("96", 2)):
+        config.write_text(base.replace("PIXELS", size), encoding="utf-8")
+        assert main(command) == code
+    error = capsys.readouterr().err
+    assert "config: model.yaml (sha256" in error
+    assert '"weights": "toyworld (sha256' in Path("out/.frozenseg/run.json").read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize(
     ("line", "message"),
     [
@@ -131,7 +144,8 @@ def test_standard_input(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("a.png --words cat --weights toywrld", "toywrld"),
         ("a.png --words cat --weights none.pth", "none.pth"),
         ("a.png --words cat --device gpu", "gpu"),
-        ("a.png --words cat --output .", "--output . is the folder of an input"),
+        ("a.png --words cat --output .", "--output . has the input a.png in it: choose another folder"),
+        ("overlay --words cat --output .", "--output . has the input overlay/b.png in it: choose another folder"),
         ("a.png --words cat --output ~nobody-of-this-name/out", "--output ~nobody-of-this-name/out cannot be written"),
         ("a.png --words cat --output a.png", "--output a.png cannot be written"),
         ("a.png --words cat --start 5 --end 2", "expected a start of 0 or more, and an end after it"),
@@ -145,6 +159,8 @@ def test_mistakes_are_one_sentence_before_the_model_is_built(
 ) -> None:
     Image.new("RGB", (8, 8)).save("a.png")
     Path("empty").mkdir()
+    Path("overlay").mkdir()
+    Image.new("RGB", (8, 8)).save("overlay/b.png")
     monkeypatch.setattr(ModelChoice, "build", lambda _: pytest.fail("the model is built"))
     words = ["" if word == "''" else word for word in line.split(" ")]
     assert main(["segment", *words, *([] if "--format" in words else ["--format", "jsonl"])]) == 2

@@ -8,7 +8,7 @@ Letters: Q queries, C requested classes, R negatives, M SAM proposals.
 
 import math
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -61,7 +61,7 @@ class HiddenClasses(NamedTuple):
         return cls(evidence, hidden, offset)
 
     @property
-    def count(self) -> int:
+    def class_count(self) -> int:
         """Number C of requested classes, and the index of the merged class."""
         return len(self.evidence)
 
@@ -74,17 +74,17 @@ class HiddenClasses(NamedTuple):
         classes, void = logits[:, :-1] + self.offset, logits[:, -1:]
         nothing = torch.full_like(classes, float("-inf"))
         rest = torch.where(self.hidden, classes, nothing).logsumexp(dim=-1, keepdim=True)
-        return torch.cat([torch.where(self.hidden, nothing, classes)[:, : self.count], rest, void], dim=-1)
+        return torch.cat([torch.where(self.hidden, nothing, classes)[:, : self.class_count], rest, void], dim=-1)
 
     def merged_flags(self, isthing: tuple[bool, ...]) -> tuple[bool, ...]:
         """Return C + R flags of thing classes as C + 1; the merged class is stuff."""
-        return (*isthing[: self.count], False)
+        return (*isthing[: self.class_count], False)
 
     def merged_votes(self, votes: ProposalVotes | None) -> ProposalVotes | None:
         """Return the votes of the SAM proposals with the hidden classes merged; the merged class counts as unseen."""
         if votes is None:
             return None
-        seen = torch.cat([votes.seen[: self.count], votes.seen.new_zeros(1)])
+        seen = torch.cat([votes.seen[: self.class_count], votes.seen.new_zeros(1)])
         return replace(votes, logits=self.merged(votes.logits), seen=seen)
 
     def removed_from(self, output: ModelOutput) -> ModelOutput:
@@ -93,20 +93,20 @@ class HiddenClasses(NamedTuple):
         if (name := OUTPUT_FIELDS["semantic"]) in output:
             semantic = output[name]
             is_labels = semantic.ndim == 2
-            output[name] = semantic.masked_fill(semantic == self.count, INVALID_CLASS) if is_labels else semantic[:-1]
+            output[name] = (
+                semantic.masked_fill(semantic == self.class_count, INVALID_CLASS) if is_labels else semantic[:-1]
+            )
         if (name := OUTPUT_FIELDS["panoptic"]) in output:
             output[name] = self._without_segments(*output[name])
         if (name := OUTPUT_FIELDS["instance"]) in output:
             instances = output[name]
-            shown = torch.cat([~self.hidden[: self.count], self.hidden.new_zeros(1)])  # (C + 1,)
+            shown = torch.cat([~self.hidden[: self.class_count], self.hidden.new_zeros(1)])  # (C + 1,)
             output[name] = instances[shown[instances.pred_classes]]
         return output
 
-    def _without_segments(
-        self, ids: Tensor, segments: list[dict[str, object]]
-    ) -> tuple[Tensor, list[dict[str, object]]]:
+    def _without_segments(self, ids: Tensor, segments: list[dict[str, Any]]) -> tuple[Tensor, list[dict[str, Any]]]:
         """Return a panoptic map and its segments without the merged class, numbered from 1."""
-        shown = [segment for segment in segments if segment["category_id"] != self.count]
+        shown = [segment for segment in segments if segment["category_id"] != self.class_count]
         new_ids = ids.new_zeros(len(segments) + 1)
         for number, segment in enumerate(shown, start=1):
             new_ids[segment["id"]] = number

@@ -1,11 +1,15 @@
-"""What every test may rely on: two threads, shared with a process beside it, and no network."""
+"""Conditions of every test: two threads, shared with a process beside it, no network, and no log of another test."""
 
+import logging
 import os
 import socket
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import torch
+
+from frozenseg.log import ROOT_LOGGER
 
 torch.set_num_threads(1 if "PYTEST_XDIST_WORKER" in os.environ else 2)
 LOCAL = ("127.0.0.1", "::1", "localhost")
@@ -22,3 +26,16 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
         connect(self, address)
 
     monkeypatch.setattr(socket.socket, "connect", only_here)
+
+
+@pytest.fixture(autouse=True)
+def logging_as_before() -> Iterator[None]:
+    """Close the console and the log files that a script has opened, which would be those of the next test."""
+    logger = logging.getLogger(ROOT_LOGGER)
+    level = logger.level
+    yield
+    for handler in list(logger.handlers):
+        logger.removeHandler(handler)
+        handler.close()
+    logger.propagate = True
+    logger.setLevel(level)

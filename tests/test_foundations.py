@@ -1,7 +1,6 @@
 """Errors, registries, cache and logging."""
 
 import importlib
-import logging
 import sys
 from pathlib import Path
 
@@ -63,21 +62,14 @@ def test_the_cache_keeps_what_depends_on_its_key(tmp_path: Path) -> None:
 
 
 def test_only_rank_zero_speaks_and_everyone_writes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    package = logging.getLogger("frozenseg")
-    try:
-        for rank in (0, 1):
-            setup_logging(tmp_path, rank)
-            get_logger("frozenseg.test").info("hello from %d", rank)
-        spoken = capsys.readouterr().err
-        assert "hello from 0" in spoken
-        assert "hello from 1" not in spoken
-        assert "hello from 0" in (tmp_path / "log.txt").read_text(encoding="utf-8")
-        assert "hello from 1" in (tmp_path / "log.txt.rank1").read_text(encoding="utf-8")
-    finally:
-        for handler in list(package.handlers):
-            package.removeHandler(handler)
-            handler.close()
-        package.propagate = True
+    for rank in (0, 1):
+        setup_logging(tmp_path, rank)
+        get_logger("frozenseg.test").info("hello from %d", rank)
+    spoken = capsys.readouterr().err
+    assert "hello from 0" in spoken
+    assert "hello from 1" not in spoken
+    assert "hello from 0" in (tmp_path / "log.txt").read_text(encoding="utf-8")
+    assert "hello from 1" in (tmp_path / "log.txt.rank1").read_text(encoding="utf-8")
 
 
 def test_progress_passes_everything_through(capsys: pytest.CaptureFixture[str]) -> None:

@@ -146,11 +146,9 @@ def vocabulary_of(arguments: argparse.Namespace) -> Vocabulary:
     """
     stuff = [name.strip() for name in arguments.stuff.split(";") if name.strip()]
     if arguments.vocabulary is None and arguments.vocabulary_file is None:
-        from frozenseg.toyworld.categories import all_categories
+        from frozenseg.inference.named_vocabularies import toyworld_vocabulary
 
-        categories = all_categories()
-        names, isthing = zip(*((category.names, category.isthing) for category in categories), strict=True)
-        return Vocabulary(names, isthing)
+        return toyworld_vocabulary()
     if arguments.vocabulary_file is None:
         return Vocabulary.parse(arguments.vocabulary, stuff)
     lines = read_vocabulary_lines(arguments.vocabulary_file)

@@ -7,7 +7,7 @@ from typing import Any
 from frozenseg.errors import DataError
 from frozenseg.inference.auto_vocabulary import AUTO, AutoVocabulary, requested_vocabulary
 from frozenseg.inference.formats.output_format import OutputClasses
-from frozenseg.inference.named_vocabularies import named_vocabulary
+from frozenseg.inference.named_vocabularies import named_vocabulary, toyworld_vocabulary
 from frozenseg.inference.run_folder import ImageRecord
 from frozenseg.inference.run_outputs import sum_of_counts
 from frozenseg.inference.vocabulary_inputs import make_vocabulary
@@ -79,14 +79,6 @@ def _of_words(text: str, stuff: list[str], is_toyworld: bool) -> Vocabulary:
     if named_vocabulary(text) is not None:
         return make_vocabulary(text, stuff)
     return _without_doubles(Vocabulary.parse(text, stuff), "--words")
-
-
-def toyworld_vocabulary() -> Vocabulary:
-    """Return all classes of ToyWorld."""
-    from frozenseg.toyworld.categories import all_categories
-
-    names, isthing = zip(*((category.names, category.isthing) for category in all_categories()), strict=True)
-    return Vocabulary(names, isthing)
 
 
 def _of_file(lines: list[VocabularyLine], stuff: list[str], path: str) -> OutputClasses:

@@ -59,7 +59,7 @@ def named_vocabulary(name: str) -> Vocabulary | None:
     key = _key(name)
     key = OTHER_NAMES.get(key, key)
     if key == TOYWORLD_NAMES:
-        return _of_toyworld()
+        return toyworld_vocabulary()
     if key in TABLES:
         return _of_table(TABLES[key])
     if _looks_like_a_name(name.strip().lower()):
@@ -118,7 +118,8 @@ def _of_table(file_name: str) -> Vocabulary:
 
 
 @functools.lru_cache(maxsize=1)
-def _of_toyworld() -> Vocabulary:
+def toyworld_vocabulary() -> Vocabulary:
+    """Return all classes of ToyWorld, seen and unseen."""
     categories = all_categories()
     return Vocabulary(
         tuple(category.names for category in categories), tuple(category.isthing for category in categories)

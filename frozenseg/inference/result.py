@@ -16,6 +16,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from frozenseg.atomic import replacing
 from frozenseg.errors import ConfigError, DataError, did_you_mean
 from frozenseg.inference.result_exports import (
     LabelledMask,
@@ -174,9 +175,8 @@ class Result:
             raise DataError(f"No class is called {name!r}.{did_you_mean(str(name), names)} Classes: {shown}.")
         if self.panoptic is None and self.instances is None:
             return np.asarray(self.require("semantic").cpu().numpy() == label)
-        kind = "instance" if self.panoptic is None else "panoptic"
         union = np.zeros((self.image.height, self.image.width), dtype=bool)
-        for segment, mask in self.each_mask(kind):
+        for segment, mask in self.each_mask(self._kind):
             if segment.label_id == label:
                 union |= mask
         return union
@@ -297,11 +297,11 @@ class Result:
             raise ConfigError(f"folder is {folder!r}, expected a path.")
         paths = {kind: Path(folder) / f"{name}_{kind}.png" for kind in self.kinds}
         try:
-            Path(folder).mkdir(parents=True, exist_ok=True)
             for kind, path in paths.items():
-                self.draw(kind).save(path)
-        except OSError as error:
-            reason = error.strerror or error
+                with replacing(path) as temporary:
+                    self.draw(kind).save(temporary)
+        except (OSError, ValueError) as error:  # ValueError: a null character in the path
+            reason = getattr(error, "strerror", None) or error
             raise ConfigError(
                 f"The drawings cannot be written to {folder} ({reason}): choose another folder."
             ) from error

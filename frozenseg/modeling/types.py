@@ -55,7 +55,6 @@ class MaskPredictions(NamedTuple):
 
     final: Prediction
     intermediate: tuple[Prediction, ...]
-    embeddings: Tensor | None = None  # (B, Q, E): of the final queries, which the class logits are computed from
 
 
 class Target(NamedTuple):

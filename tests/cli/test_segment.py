@@ -4,7 +4,6 @@ import functools
 import io
 import json
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,6 @@ from frozenseg.errors import ConfigError
 from frozenseg.inference.image_run import ImageRun
 from frozenseg.inference.run_folder import RunFolder
 from frozenseg.inference.sources.image_list import InputImages
-from frozenseg.log import ROOT_LOGGER, get_logger
 from frozenseg.toyworld.export import Recipe, make_scene
 
 FAST = ["--format", "jsonl", "--device", "cpu", "--set", "INPUT.MIN_SIZE_TEST", "64"]
@@ -30,15 +28,9 @@ CLASSES = ["--words", "red circle; blue square; grass; water", "--stuff", "grass
 
 
 @pytest.fixture(autouse=True)
-def _console(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+def _console(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(ModelChoice, "build", lambda choice: BUILT(choice))
-    yield
-    logger = get_logger(ROOT_LOGGER)
-    for handler in list(logger.handlers):
-        logger.removeHandler(handler)
-        handler.close()
-    logger.propagate = True
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import importlib.util
 import re
 import shlex
-from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -13,7 +12,6 @@ import torch
 
 from frozenseg.config import load_config
 from frozenseg.data import vocabulary_of
-from frozenseg.log import ROOT_LOGGER, get_logger
 from frozenseg.modeling.build import build_model
 from frozenseg.vocabulary import templates
 from tests.data.test_published_vocabularies import CASES, write
@@ -41,7 +39,7 @@ MISSES = {  # the miniatures and random weights do not have the published scores
 
 
 @pytest.fixture(autouse=True)
-def _data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ade20k.make(tmp_path / "datasets")
     monkeypatch.setenv("DETECTRON2_DATASETS", str(tmp_path / "datasets"))
     monkeypatch.setattr("frozenseg.modeling.clip.text_classifier.TEMPLATES", templates.TEMPLATES[:1])
@@ -50,12 +48,6 @@ def _data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     (tmp_path / "PROMPTS").mkdir()
     for _, *published in CASES[:2]:  # COCO and ADE20K
         write(tmp_path / "PROMPTS", *published)
-    yield
-    logger = get_logger(ROOT_LOGGER)
-    for handler in list(logger.handlers):
-        logger.removeHandler(handler)
-        handler.close()
-    logger.propagate = True
 
 
 def embed_quickly(clip_model: Any, tokens: torch.Tensor) -> torch.Tensor:

@@ -13,7 +13,7 @@ COMMIT = "a" * 40
 
 @dataclass
 class FileServer:
-    """What the server has and does.
+    """Files of a local server, and its behaviour.
 
     Attributes:
         folder: of the files.

@@ -1,7 +1,6 @@
 """Custom data from the command line in three formats: training, evaluation with custom class names, inspection."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,7 @@ INSTANCES = "coco-instances:farm/instances.json?images=farm/images&name=objects"
 
 
 @pytest.fixture(autouse=True)
-def _farm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _farm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Export two images to the working directory."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DETECTRON2_DATASETS", str(tmp_path / "none"))
@@ -31,14 +30,6 @@ def _farm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     lines = [f"{index + 1}:{','.join(kind.names)}\n" for index, kind in enumerate(seen_categories())]
     Path("names.txt").write_text("".join(lines), encoding="utf-8")
     Path("farm/classes.txt").write_text("".join(line.partition(":")[2] for line in lines), encoding="utf-8")
-    yield
-    from frozenseg.log import ROOT_LOGGER, get_logger
-
-    logger = get_logger(ROOT_LOGGER)
-    for handler in list(logger.handlers):
-        logger.removeHandler(handler)
-        handler.close()
-    logger.propagate = True
 
 
 def train_net(*arguments: Any) -> int:

@@ -1,7 +1,6 @@
 """Labelling of mixed images that is killed twice and resumed: every file of the data set has the same bytes."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,6 @@ from frozenseg.inference.labelled_data import LabelledData
 from frozenseg.inference.result import Result
 from frozenseg.inference.run_folder import ImageRecord
 from frozenseg.inference.sources.source_image import SourceImage
-from frozenseg.log import ROOT_LOGGER, get_logger
 from lab.labelling.killed_runs import data_files, finished, kill_after
 from lab.labelling.mixed_images import write_mixed_images
 from tests.tiny import ROOT
@@ -23,16 +21,10 @@ FLAGS += ["--weights", "toyworld", "--config", "toyworld/frozenseg_tiny"]  # wit
 
 
 @pytest.fixture(autouse=True)
-def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    yield
-    logger = get_logger(ROOT_LOGGER)
-    for handler in list(logger.handlers):
-        logger.removeHandler(handler)
-        handler.close()
-    logger.propagate = True
 
 
 def command(output: str) -> list[str]:

@@ -3,7 +3,6 @@
 import json
 import re
 import shlex
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,6 @@ from PIL import ExifTags, Image
 
 from frozenseg.cli.main import main
 from frozenseg.data import DatasetCatalog, vocabulary_of
-from frozenseg.log import ROOT_LOGGER, get_logger
 from frozenseg.toyworld.export import Recipe, make_scene
 from tests.tiny import ROOT
 
@@ -25,7 +23,7 @@ FASTER = {"label": SMALL, "segment": SMALL, "train": SHORT, "eval": SHORT, "vali
 
 
 @pytest.fixture(autouse=True)
-def _photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Write photos, of which the first is turned by its EXIF orientation, and the classes of the page."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DETECTRON2_DATASETS", str(tmp_path / "none"))
@@ -36,12 +34,6 @@ def _photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         orientation = Image.Exif()
         orientation[ExifTags.Base.Orientation] = 6 if number == 1 else 1
         scene.save(f"photos/{'sub/' if number % 2 else ''}{number}.jpg", exif=orientation)
-    yield
-    logger = get_logger(ROOT_LOGGER)
-    for handler in list(logger.handlers):
-        logger.removeHandler(handler)
-        handler.close()
-    logger.propagate = True
 
 
 def block(language: str) -> str:

@@ -1,7 +1,6 @@
 """Fixtures of the engine's tests."""
 
 import logging
-from collections.abc import Iterator
 
 import pytest
 
@@ -10,14 +9,8 @@ from frozenseg.log import ROOT_LOGGER
 
 
 @pytest.fixture(autouse=True)
-def _logging_as_before() -> Iterator[None]:
-    logger = logging.getLogger(ROOT_LOGGER)
-    logger.setLevel(logging.INFO)
-    yield
-    for handler in list(logger.handlers):
-        logger.removeHandler(handler)
-        handler.close()
-    logger.propagate = True
+def _logs_at_info() -> None:
+    logging.getLogger(ROOT_LOGGER).setLevel(logging.INFO)
 
 
 @pytest.fixture

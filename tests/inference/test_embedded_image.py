@@ -10,9 +10,9 @@ from PIL import Image
 from frozenseg.data.transforms.recipes import ShortestEdge
 from frozenseg.errors import DataError
 from frozenseg.inference.predictor import Segmenter
-from frozenseg.inference.result import Result
 from frozenseg.modeling.build import build_model
 from frozenseg.modeling.segmentation_model import SegmentationModel
+from tests.inference.same_result import assert_same_result
 from tests.tiny import TRAINING, tiny_config
 
 VOCABULARIES = ("cat,kitten; boat; stuff: grass", "sky; dog", "cat; background; house")
@@ -34,15 +34,6 @@ def image() -> Image.Image:
     return Image.fromarray(np.random.default_rng(0).integers(0, 256, (60, 90, 3), dtype=np.uint8))
 
 
-def assert_equal(result: Result, expected: Result) -> None:
-    assert result.vocabulary == expected.vocabulary
-    assert torch.equal(result.semantic, expected.semantic)
-    assert torch.equal(result.panoptic[0], expected.panoptic[0])
-    assert result.panoptic[1] == expected.panoptic[1]
-    assert torch.equal(result.instances.scores, expected.instances.scores)
-    assert torch.equal(result.instances.pred_masks, expected.instances.pred_masks)
-
-
 @pytest.mark.parametrize(("meta_arch", "options"), [("FCCLIP", ()), ("FrozenSeg", ()), ("FrozenSeg", VOTING)])
 def test_an_embedded_image_has_the_results_of_calls(
     meta_arch: str, options: tuple[object, ...], image: Image.Image
@@ -50,8 +41,8 @@ def test_an_embedded_image_has_the_results_of_calls(
     segmenter = built(meta_arch, *options)
     embedded = segmenter.embed(image)
     for vocabulary in VOCABULARIES:
-        assert_equal(segmenter.classify(embedded, vocabulary), segmenter(image, vocabulary))
-        assert_equal(
+        assert_same_result(segmenter.classify(embedded, vocabulary), segmenter(image, vocabulary))
+        assert_same_result(
             segmenter.classify(embedded, vocabulary, sam_masks=False), segmenter(image, vocabulary, sam_masks=False)
         )
 
@@ -76,7 +67,7 @@ def test_threads_classify_one_image_with_different_vocabularies(segmenter: Segme
     with ThreadPoolExecutor(max_workers=4) as pool:
         results = list(pool.map(lambda vocabulary: segmenter.classify(embedded, vocabulary), jobs))
     for vocabulary, result in zip(jobs, results, strict=True):
-        assert_equal(result, segmenter(image, vocabulary))
+        assert_same_result(result, segmenter(image, vocabulary))
 
 
 def test_classes_are_set_once_for_many_images(segmenter: Segmenter, image: Image.Image) -> None:
@@ -85,7 +76,7 @@ def test_classes_are_set_once_for_many_images(segmenter: Segmenter, image: Image
     segmenter.set_classes("cat; grass", stuff="grass")
     assert segmenter(image).vocabulary.isthing == (True, False)
     assert segmenter(image, "dog").vocabulary.names == ("dog",)  # the vocabulary of a call comes first
-    assert_equal(segmenter.classify(segmenter.embed(image)), segmenter(image, "cat; grass", "grass"))
+    assert_same_result(segmenter.classify(segmenter.embed(image)), segmenter(image, "cat; grass", "grass"))
     with pytest.raises(DataError, match="pass one with its stuff"):
         segmenter(image, stuff="grass")
 

@@ -25,6 +25,7 @@ from frozenseg.modeling.sam.automatic_masks.proposal_settings import ProposalSet
 from frozenseg.modeling.sam.automatic_masks.proposals import Proposals
 from frozenseg.modeling.sam.base import FrozenSAM
 from frozenseg.vocabulary import Vocabulary
+from tests.inference.same_result import assert_same_result
 from tests.tiny import NARROW, ROOT, TRAINING, tiny_config, training_batch
 
 CONFIG = ROOT / "configs/toyworld/fcclip_tiny.yaml"
@@ -90,12 +91,7 @@ def test_threads_share_a_model_each_with_its_own_vocabulary(segmenter: Segmenter
     with ThreadPoolExecutor(max_workers=4) as pool:
         together = list(pool.map(lambda job: segmenter(*job), jobs))
     for expected, result in zip(alone, together, strict=True):
-        assert result.vocabulary == expected.vocabulary
-        assert torch.equal(result.semantic, expected.semantic)
-        assert torch.equal(result.panoptic[0], expected.panoptic[0])
-        assert result.panoptic[1] == expected.panoptic[1]
-        assert torch.equal(result.instances.scores, expected.instances.scores)
-        assert torch.equal(result.instances.pred_masks, expected.instances.pred_masks)
+        assert_same_result(result, expected)
     assert segmenter.model.inference_settings is before
 
 
@@ -238,6 +234,8 @@ def test_drawings_that_cannot_be_written_are_one_sentence(
     for name in ("a/b", "..\\b", "", " ", 3):
         with pytest.raises(ConfigError, match="name is .*, expected the beginning of file names"):
             result.save(tmp_path, name)  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="cannot be written to a.b"):
+        result.save("a\0b")
     with pytest.raises(ConfigError, match="folder is None, expected a path"):
         result.save(None)  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="Cannot draw 3"):

@@ -1,7 +1,5 @@
 """README's command for released weights, and a training that starts from them, on tiny files in their form."""
 
-import logging
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +8,6 @@ import torch
 import yaml
 
 from frozenseg.config.yaml_files import flatten
-from frozenseg.log import ROOT_LOGGER, get_logger
 from frozenseg.modeling.build import build_model
 from frozenseg.modeling.checkpoint_file import read_checkpoint
 from frozenseg.toyworld.export import Recipe, export_split
@@ -27,17 +24,10 @@ SMALL = [
 
 
 @pytest.fixture(autouse=True)
-def _data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for split in ("train", "val_unseen"):
         export_split(tmp_path / "toyworld" / split, Recipe(split, 0, 2, 64, 64), quiet=True)
     monkeypatch.setenv("DETECTRON2_DATASETS", str(tmp_path))
-    yield
-    logger = get_logger(ROOT_LOGGER)
-    for handler in list(logger.handlers):
-        logger.removeHandler(handler)
-        handler.close()
-    logger.propagate = True
-    logger.setLevel(logging.NOTSET)
 
 
 @pytest.fixture

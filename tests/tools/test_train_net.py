@@ -4,7 +4,6 @@ import json
 import os
 import re
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -35,16 +34,8 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def _where_data_are(pictures: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _where_data_are(pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DETECTRON2_DATASETS", str(pictures))
-    yield
-    from frozenseg.log import ROOT_LOGGER, get_logger
-
-    logger = get_logger(ROOT_LOGGER)
-    for handler in list(logger.handlers):
-        logger.removeHandler(handler)
-        handler.close()
-    logger.propagate = True
 
 
 def train_net(*arguments: Any, config: str = CONFIG) -> int:

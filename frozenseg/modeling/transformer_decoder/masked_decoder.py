@@ -153,7 +153,7 @@ class MultiScaleMaskedTransformerDecoder(nn.Module):
         outputs = self.decode(pixels, sam_embedding)
         logits = [class_logits(output.embeddings, text_embeddings, self.logit_scale) for output in outputs]
         predictions = [Prediction(each, output.masks) for each, output in zip(logits, outputs, strict=True)]
-        return MaskPredictions(predictions[-1], tuple(predictions[:-1]), outputs[-1].embeddings)
+        return MaskPredictions(predictions[-1], tuple(predictions[:-1]))
 
     def decode(self, pixels: PixelFeatures, sam_embedding: Tensor | None) -> list[QueryOutput]:
         """Return the outputs of the initial queries and after every layer; class names do not affect them."""
@@ -204,11 +204,6 @@ class MultiScaleMaskedTransformerDecoder(nn.Module):
         queries = self.transformer_self_attention_layers[i](queries, query_position)
         return self.transformer_ffn_layers[i](queries)
 
-    def predict(self, queries: Tensor, mask_features: Tensor, text_embeddings: TextEmbeddings) -> Prediction:
-        """Predict a mask and class logits for each query (B, Q, d)."""
-        output = self.output_of(queries, mask_features)
-        return Prediction(class_logits(output.embeddings, text_embeddings, self.logit_scale), output.masks)
-
     def output_of(self, queries: Tensor, mask_features: Tensor) -> QueryOutput:
         """Return a mask and an embedding for each query (B, Q, d).
 
@@ -232,10 +227,6 @@ class MultiScaleMaskedTransformerDecoder(nn.Module):
         """
         embeddings: Tensor = self.class_embed(self._mask_pooling_proj(pooled) + queries)
         return embeddings
-
-    def classify(self, queries: Tensor, pooled: Tensor, text_embeddings: TextEmbeddings) -> Tensor:
-        """Classify queries; see :meth:`embed`. Returns (B, Q, C + 1) logits, void last."""
-        return class_logits(self.embed(queries, pooled), text_embeddings, self.logit_scale)
 
     def _check(self, pixels: PixelFeatures, sam_embedding: Tensor | None) -> None:
         check_shape("mask_features", pixels.mask_features, "B d H W", d=self.width)

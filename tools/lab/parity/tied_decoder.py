@@ -11,6 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from frozenseg.modeling.classification import class_logits
 from frozenseg.modeling.layers.mask_pooling import POOLING_EPSILON
 from frozenseg.modeling.layers.resize import resize
 from frozenseg.modeling.transformer_decoder.masked_decoder import SCALES, MultiScaleMaskedTransformerDecoder
@@ -115,7 +116,7 @@ class TiedDecoder:
     def _resolve_pooling_ties(self, index: int, queries: Tensor) -> Prediction:
         """Resolve the ties of class pooling; returns the prediction without flips."""
         decisions, golden = self.decisions[index], self.goldens[index]
-        prediction = self.decoder.predict(queries, self.pixels.mask_features, self.text_embeddings)
+        prediction = predict_queries(self.decoder, queries, self.pixels.mask_features, self.text_embeddings)
         for query_index, difference in differing_queries(prediction.logits, golden, self.tolerance).items():
             flipped_query = self._flip_pooling_ties(
                 queries, prediction.masks[query_index], golden[query_index], query_index, difference
@@ -127,7 +128,7 @@ class TiedDecoder:
 
     def _predict(self, index: int, queries: Tensor) -> Prediction:
         """Return a prediction with the ties of class pooling resolved."""
-        prediction = self.decoder.predict(queries, self.pixels.mask_features, self.text_embeddings)
+        prediction = predict_queries(self.decoder, queries, self.pixels.mask_features, self.text_embeddings)
         pooled = self.decisions[index].pooled
         if not pooled:
             return prediction
@@ -180,7 +181,7 @@ class TiedDecoder:
     def _unexplained(self, i: int, queries: Tensor) -> dict[QueryIndex, float]:
         """Return the differences of queries after layer i that ties of class pooling do not explain."""
         golden = self.goldens[i + 1]
-        prediction = self.decoder.predict(queries, self.pixels.mask_features, self.text_embeddings)
+        prediction = predict_queries(self.decoder, queries, self.pixels.mask_features, self.text_embeddings)
         remaining = {}
         for query_index, difference in differing_queries(prediction.logits, golden, self.tolerance).items():
             flipped_query = self._flip_pooling_ties(
@@ -219,7 +220,16 @@ class TiedDecoder:
         image, query = query_index
         normalised = self.decoder.decoder_norm(queries[image : image + 1, query : query + 1])  # (1, 1, d)
         pooled = _pool_alike(self.pixels.mask_features[image], masks)[None]  # (1, V, d)
-        return self.decoder.classify(normalised.expand(-1, len(masks), -1), pooled, self.text_embeddings)[0]
+        embeddings = self.decoder.embed(normalised.expand(-1, len(masks), -1), pooled)  # (1, V, E)
+        return class_logits(embeddings, self.text_embeddings, self.decoder.logit_scale)[0]
+
+
+def predict_queries(
+    decoder: MultiScaleMaskedTransformerDecoder, queries: Tensor, mask_features: Tensor, text: TextEmbeddings
+) -> Prediction:
+    """Predict a mask and class logits for each query (B, Q, d), as one layer of the decoder does."""
+    output = decoder.output_of(queries, mask_features)
+    return Prediction(class_logits(output.embeddings, text, decoder.logit_scale), output.masks)
 
 
 def _attempts(pixels: Sequence[Pixel]) -> list[tuple[Pixel, ...]]:

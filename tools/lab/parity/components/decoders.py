@@ -20,7 +20,7 @@ from lab.parity.components.layers import text_embeddings_of
 from lab.parity.fill import fill
 from lab.parity.inputs import randn
 from lab.parity.predictions import mask_margin
-from lab.parity.tied_decoder import TiedDecoder
+from lab.parity.tied_decoder import TiedDecoder, predict_queries
 
 WIDTH = 256
 
@@ -59,7 +59,7 @@ def prediction_heads(component: Component) -> Iterator[Row]:
     text = component.metadata["args"]
     queries, mask_features, sam_embedding, _ = draws(text)
     decoder, queries = released_decoder(), queries.transpose(0, 1)  # (B, Q, d)
-    prediction = decoder.predict(queries, 0.5 * mask_features, _text_embeddings(component))
+    prediction = predict_queries(decoder, queries, 0.5 * mask_features, _text_embeddings(component))
     yield component.close("masks", prediction.masks)
     yield component.close("class_logits", prediction.logits)
     shape = component.metadata["attn_mask_shape"]  # (B·h, Q, S)

@@ -4,7 +4,6 @@ import argparse
 import hashlib
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from PIL import Image
@@ -12,6 +11,7 @@ from PIL import Image
 from frozenseg.config import OPTIONS, load_config
 from frozenseg.device import pick_device
 from frozenseg.errors import ConfigError
+from frozenseg.file_hash import sha256_of
 from frozenseg.inference.formats.output_format import OutputClasses
 from frozenseg.inference.model_source import config_of_weights
 from frozenseg.inference.predictor import Segmenter
@@ -82,7 +82,7 @@ class ModelChoice:
             file = weights_file(weights)
             if not file.is_file():
                 raise ConfigError(f"--weights {weights}: there is no such file, and no model of that name.")
-            identity["weights"] = f"{weights} (sha256 {_sha256(file)[:16]})"
+            identity["weights"] = f"{weights} (sha256 {sha256_of(file)[:16]})"
         return identity
 
 
@@ -107,11 +107,3 @@ class LateModel:
     def _build(self) -> tuple[Segmenter, Any]:
         segmenter = self.model.build()
         return segmenter, segmenter.settings(self.classes.vocabulary)
-
-
-def _sha256(file: Path) -> str:
-    digest = hashlib.sha256()
-    with file.open("rb") as content:
-        while block := content.read(2**20):
-            digest.update(block)
-    return digest.hexdigest()

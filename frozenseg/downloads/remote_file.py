@@ -1,7 +1,6 @@
 """Download of a file into the cache: one process at a time, resumed, verified, complete or absent."""
 
 import contextlib
-import hashlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,10 +9,10 @@ from typing import NamedTuple
 from frozenseg.downloads.google_drive import download_from_drive, is_drive_address
 from frozenseg.downloads.http_download import download_by_http
 from frozenseg.errors import DownloadError
+from frozenseg.file_hash import sha256_of
 from frozenseg.log import get_logger
 
 logger = get_logger(__name__)
-_BLOCK = 1 << 20  # bytes read at a time for the hash
 _WEB_PAGE = (b"<!doctype html", b"<html")  # first bytes, in lower case
 
 
@@ -54,15 +53,6 @@ def download_once(remote: RemoteFile) -> Path:
             _verify(remote, part)
             part.replace(path)
     return path
-
-
-def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of a file, 64 hexadecimal digits."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 @contextlib.contextmanager

@@ -10,7 +10,9 @@ import pytest
 from tests.architecture.source import Source, sources
 from tests.tiny import ROOT
 
-FOUNDATION = "errors log atomic parallel registry distributed device config cache safe_pickle output_paths downloads"
+FOUNDATION = (
+    "errors log atomic parallel registry distributed device config cache safe_pickle output_paths file_hash downloads"
+)
 LEVELS = (
     tuple(FOUNDATION.split()),
     ("vocabulary",),

@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 from frozenseg.downloads import http_download
-from frozenseg.downloads.remote_file import RemoteFile, download_once, sha256_of
+from frozenseg.downloads.remote_file import RemoteFile, download_once
 from frozenseg.errors import DownloadError
+from frozenseg.file_hash import sha256_of
 from tests.downloads.file_server import FileServer
 
 WEIGHTS = np.random.default_rng(0).bytes(1 << 20)

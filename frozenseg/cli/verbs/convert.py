@@ -17,11 +17,11 @@ The model of the config is built and the weights are loaded into it, so every wr
 """
 
 import argparse
-import hashlib
 from pathlib import Path
 from typing import Any
 
 from frozenseg.errors import ConfigError
+from frozenseg.file_hash import sha256_of
 from frozenseg.output_paths import require_file
 
 _FORMS = {
@@ -30,7 +30,6 @@ _FORMS = {
     "released": "all weights in fp32 with CLIP and SAM, the format of the FC-CLIP and FrozenSeg releases, .pth",
 }
 _SAFETENSORS = ".safetensors"
-_BLOCK = 1 << 20  # bytes read at a time for the hash
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -124,12 +123,6 @@ def _write(path: Path, content: dict[str, Any]) -> str:
     from frozenseg.modeling.checkpoint_file import write_checkpoint
 
     write_checkpoint(path, content)
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(_BLOCK):
-            digest.update(block)
     count = sum(value.numel() for value in content["model"].values())
     megabytes = path.stat().st_size / 1e6
-    return (
-        f"{path}: {len(content['model'])} tensors, {count:,} numbers, {megabytes:.1f} MB, sha256 {digest.hexdigest()}"
-    )
+    return f"{path}: {len(content['model'])} tensors, {count:,} numbers, {megabytes:.1f} MB, sha256 {sha256_of(path)}"

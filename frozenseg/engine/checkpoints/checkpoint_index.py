@@ -4,7 +4,6 @@ The file ``last_checkpoint`` next to it has the name of the newest one, as in De
 into it to resume from that one.
 """
 
-import hashlib
 import json
 import math
 from collections.abc import Mapping
@@ -15,6 +14,7 @@ from typing import Any
 from frozenseg.atomic import write_json, write_text
 from frozenseg.config import CfgNode
 from frozenseg.errors import CheckpointError, ConfigError, did_you_mean
+from frozenseg.file_hash import sha256_of
 from frozenseg.log import get_logger
 
 logger = get_logger(__name__)
@@ -84,7 +84,7 @@ class CheckpointIndex:
 
     def add(self, name: str, iteration: int) -> None:
         """Add a checkpoint that has been written, and make it the last one."""
-        self.entries[name] = {"iteration": iteration, "sha256": sha256(self.folder / name), "results": {}}
+        self.entries[name] = {"iteration": iteration, "sha256": sha256_of(self.folder / name), "results": {}}
         self._write()
         self._point_to(name)
 
@@ -125,7 +125,7 @@ class CheckpointIndex:
             path = self.folder / name
             if not path.is_file():
                 problem = "is missing"
-            elif name in self.entries and sha256(path) != self.entries[name]["sha256"]:
+            elif name in self.entries and sha256_of(path) != self.entries[name]["sha256"]:
                 problem = "is damaged: its content has another hash than when it was written"
             else:
                 return path
@@ -188,12 +188,3 @@ def warn_of_unknown_metric(metric: str, results: Mapping[str, float]) -> None:
             metric,
             did_you_mean(metric, results),
         )
-
-
-def sha256(path: Path) -> str:
-    """Return the SHA-256 hash of a file, in hexadecimal digits."""
-    with path.open("rb") as file:
-        digest = hashlib.sha256()
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()

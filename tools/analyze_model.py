@@ -23,11 +23,10 @@ images that a process holds at once.
 """
 
 import argparse
-import re
 from collections.abc import Sequence
 from itertools import takewhile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tabulate import tabulate
 
@@ -36,15 +35,7 @@ from frozenseg.cli.command_line import docstring_parser, run_script
 from frozenseg.errors import ConfigError
 from frozenseg.output_paths import require_file
 from frozenseg.vocabulary import Vocabulary
-
-if TYPE_CHECKING:
-    from frozenseg.modeling.meta_arch.base import MaskClassifier
-
-RANDOM_WEIGHTS = (
-    "MODEL.CLIP.CLIP_PRETRAINED_WEIGHTS", "random",
-    "MODEL.SAM_WEIGHTS", "random",
-    "MODEL.WEIGHTS", "",
-)  # fmt: skip
+from lab.model_timing.model_of_config import RANDOM_WEIGHTS, model_without_weights, numbered_classes, parse_size
 
 
 def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -89,9 +80,7 @@ def analyze(arguments: argparse.Namespace) -> dict[str, Any]:
         ConfigError: A size is malformed, or there are no classes.
     """
     sizes = [parse_size(text) for text in arguments.size]
-    if arguments.classes < 1:
-        raise ConfigError(f"--classes is {arguments.classes}: at least 1 class is needed.")
-    vocabulary = Vocabulary.from_strings([f"class {index}" for index in range(arguments.classes)])
+    vocabulary = numbered_classes(arguments.classes)
     options = [*arguments.options, *RANDOM_WEIGHTS]
     numbers: dict[str, Any] = {"config": str(arguments.config_file), "options": arguments.options}
     numbers["parameters"] = count_parameters(arguments.config_file, options, vocabulary)
@@ -102,29 +91,6 @@ def analyze(arguments: argparse.Namespace) -> dict[str, Any]:
     if arguments.training_memory:
         numbers["training_memory"] = training_memory(arguments.config_file, options, vocabulary)
     return numbers
-
-
-def parse_size(text: str) -> tuple[int, int]:
-    """Return the height and width in a string ``HxW``.
-
-    Raises:
-        ConfigError: The string has another form.
-    """
-    match = re.fullmatch(r"([1-9]\d*)x([1-9]\d*)", text)
-    if not match:
-        raise ConfigError(f"--size {text!r} is not a size: give height x width in pixels, such as 640x640.")
-    return int(match[1]), int(match[2])
-
-
-def model_without_weights(config: Path, options: Sequence[str], vocabulary: Vocabulary) -> "MaskClassifier":
-    """Return the model on the meta device: tensors have shapes but no values."""
-    from frozenseg.config import load_config
-    from frozenseg.modeling.build import build_model
-    from frozenseg.modeling.meta_device import on_meta_device
-
-    cfg = load_config(config, options)
-    with on_meta_device():
-        return build_model(cfg, vocabulary)
 
 
 def count_parameters(config: Path, options: Sequence[str], vocabulary: Vocabulary) -> dict[str, Any]:

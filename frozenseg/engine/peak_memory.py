@@ -17,7 +17,8 @@ from frozenseg.modeling.build import build_model
 from frozenseg.modeling.flops import placeholder_text_embeddings
 from frozenseg.vocabulary import Vocabulary
 
-RESET, STATUS = Path("/proc/self/clear_refs"), Path("/proc/self/status")  # Linux: resets the peak, holds the peak
+PROCESSES = Path("/proc")  # Linux: the file clear_refs of a process resets its peak, its file status holds it
+THIS_PROCESS = "self"
 RESET_PEAK = "5"
 
 
@@ -75,21 +76,30 @@ def _start_measuring(device: torch.device) -> int:
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
         return torch.cuda.memory_allocated(device)
-    try:
-        RESET.write_text(RESET_PEAK)
-    except OSError as error:
+    if not reset_peak():
         raise ConfigError(
-            f"Peak memory on a CPU is read from {RESET.parent}, which is missing or not accessible on this machine: "
-            "set MODEL.DEVICE to cuda, or measure on Linux."
-        ) from error
-    return _resident("VmRSS")
+            f"Peak memory on a CPU is read from {PROCESSES / THIS_PROCESS}, which is missing or not accessible on this "
+            "machine: set MODEL.DEVICE to cuda, or measure on Linux."
+        )
+    return resident_bytes("VmRSS")
 
 
 def _peak_since(device: torch.device) -> int:
     """Return the peak of the bytes in use since :func:`_start_measuring`."""
-    return torch.cuda.max_memory_allocated(device) if device.type == "cuda" else _resident("VmHWM")
+    return torch.cuda.max_memory_allocated(device) if device.type == "cuda" else resident_bytes("VmHWM")
 
 
-def _resident(line: str) -> int:
-    kilobytes = re.search(rf"^{line}:\s+(\d+) kB", STATUS.read_text(encoding="utf-8"), flags=re.MULTILINE)
+def reset_peak(process: int | str = THIS_PROCESS) -> bool:
+    """Set the peak of a process to its memory in use; returns False where the system does not support it."""
+    try:
+        (PROCESSES / str(process) / "clear_refs").write_text(RESET_PEAK)
+    except OSError:
+        return False
+    return True
+
+
+def resident_bytes(line: str, process: int | str = THIS_PROCESS) -> int:
+    """Return the resident memory of a process: in use (line ``VmRSS``) or at its peak (``VmHWM``)."""
+    status = (PROCESSES / str(process) / "status").read_text(encoding="utf-8")
+    kilobytes = re.search(rf"^{line}:\s+(\d+) kB", status, flags=re.MULTILINE)
     return int(kilobytes[1]) * 1024 if kilobytes else 0

@@ -12,7 +12,7 @@ from tests.tiny import NARROW, ROOT, TRAINING
 
 CONFIG = str(ROOT / "configs/toyworld/fcclip_tiny.yaml")
 OPTIONS = [str(option) for option in (*NARROW, "MODEL.DEVICE", "cpu")]
-linux = pytest.mark.skipif(not module.RESET.exists(), reason="needs Linux's /proc")
+linux = pytest.mark.skipif(not (module.PROCESSES / "self/clear_refs").exists(), reason="needs Linux's /proc")
 
 
 @linux
@@ -24,7 +24,7 @@ def test_an_image_takes_memory_above_that_of_the_model() -> None:
 
 
 def test_a_machine_without_proc_is_reported(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(module, "RESET", tmp_path / "missing/clear_refs")
+    monkeypatch.setattr(module, "PROCESSES", tmp_path / "missing")
     with pytest.raises(ConfigError, match="Peak memory on a CPU is read from .*set MODEL.DEVICE to cuda"):
         module._measure(CONFIG, OPTIONS, (32, 32), TRAINING)
 

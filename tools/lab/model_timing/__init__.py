@@ -1,0 +1,1 @@
+"""Timing of a model and of a training step by part, also against another checkout of this project."""

@@ -1,4 +1,7 @@
-"""Conditions of every test: two threads, shared with a process beside it, no network, and no log of another test."""
+"""Conditions of every test: two threads, shared with a process beside it, no network, and no log of another test.
+
+Triton's kernels run in its interpreter where there is no GPU; Triton reads the variable when it is imported.
+"""
 
 import logging
 import os
@@ -12,6 +15,8 @@ import torch
 from frozenseg.log import ROOT_LOGGER
 
 torch.set_num_threads(1 if "PYTEST_XDIST_WORKER" in os.environ else 2)
+if not torch.cuda.is_available():
+    os.environ.setdefault("TRITON_INTERPRET", "1")
 LOCAL = ("127.0.0.1", "::1", "localhost")
 
 

@@ -130,7 +130,7 @@ class MaskClassifier(SegmentationModel):
         """
         for element in batch:
             check_shape("image", element["image"], "3 h w")
-        images = [(element["image"].to(self.device).float() - mean) / std for element in batch]
+        images = [(element["image"].to(self.device, non_blocking=True).float() - mean) / std for element in batch]
         return ImageList.from_images(images, self.size_divisibility)
 
     def targets(self, batch: list[dict[str, Any]], images: ImageList) -> list[Target]:
@@ -199,7 +199,7 @@ class MaskClassifier(SegmentationModel):
         settings: InferenceSettings,
     ) -> EnsembleLogits:
         clip_logits = class_logits(mask_embeddings, text, self.backbone.logit_scale)  # (B, Q, C + 1)
-        seen = torch.tensor(settings.seen, device=clip_logits.device)
+        seen = torch.tensor(settings.seen).to(clip_logits.device, non_blocking=True)
         valid = None
         if settings.ensemble.on_valid_mask:
             valid = binary_masks(prediction.masks, dense.shape[-2:]).flatten(2).any(dim=-1)  # (B, Q)

@@ -68,7 +68,7 @@ class MSDeformAttn(nn.Module):
         offsets = self.sampling_offsets(query).view(batch, length, self.heads, self.levels, self.points, 2)
         weights = self.attention_weights(query).view(batch, length, self.heads, self.levels * self.points)
         weights = weights.softmax(dim=-1).unflatten(-1, (self.levels, self.points))  # (B, L, h, n, P)
-        sizes = offsets.new_tensor([(width, height) for height, width in shapes])  # (n, 2) x before y
+        sizes = level_sizes(shapes, offsets)  # (n, 2) x before y
         locations = reference_points[:, :, None, :, None, :] + offsets / sizes[:, None, :]  # (B, L, h, n, P, 2)
         if len(shapes) != self.levels and self.released_read is not None:
             locations = read_as_released(locations, len(shapes), self.released_read)
@@ -99,3 +99,14 @@ class MSDeformAttn(nn.Module):
         for projection in (self.value_proj, self.output_proj):
             nn.init.xavier_uniform_(projection.weight)
             nn.init.zeros_(projection.bias)
+
+
+def level_sizes(shapes: Sequence[tuple[int, int]], like: Tensor) -> Tensor:
+    """Return the width and height of each level, (n, 2), filled on the device: a copy would wait for it.
+
+    Args:
+        shapes: (height, width) of each of the n levels.
+        like: tensor of the target dtype and device.
+    """
+    extents = [like.new_full((1,), extent) for height, width in shapes for extent in (width, height)]
+    return torch.cat(extents).view(len(shapes), 2)

@@ -17,6 +17,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from frozenseg.modeling.build import build_model
 from frozenseg.modeling.meta_arch.base import MaskClassifier
+from frozenseg.modeling.ops.deformable_attention import HAS_TRITON
 from tests.tiny import TRAINING, tiny_config, training_batch
 
 TO_HOST = ("cpu", "item", "tolist", "numpy", "__bool__", "__int__", "__float__", "__index__")
@@ -95,6 +96,7 @@ def test_forward_never_waits_for_the_device(architecture: str) -> None:
         logits = model.class_scores(embedded, model.inference_settings)
     assert (embedded.masks.device.type, logits.semantic.device.type) == ("cuda", "cuda")
     assert record.copies == []
+    assert set(record.custom) == ({"frozenseg.ms_deform_attn.default"} if HAS_TRITON else set())
 
 
 def test_the_fake_gpu_notices_waits() -> None:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from frozenseg.errors import ShapeError
-from frozenseg.modeling.ops.ms_deform_attn_torch import ms_deform_attn_torch
+from frozenseg.modeling.ops.deformable_attention import deformable_attention
 from frozenseg.modeling.ops.released_read import ReleasedRead, read_as_released
 from frozenseg.structures.shapes import check_shape
 
@@ -73,7 +73,7 @@ class MSDeformAttn(nn.Module):
         if len(shapes) != self.levels and self.released_read is not None:
             locations = read_as_released(locations, len(shapes), self.released_read)
             weights = read_as_released(weights, len(shapes), self.released_read)
-        return self.output_proj(ms_deform_attn_torch(value, shapes, locations, weights))
+        return self.output_proj(deformable_attention(value, shapes, locations, weights))
 
     def _check(self, query: Tensor, reference_points: Tensor, value: Tensor, shapes: Sequence[tuple[int, int]]) -> None:
         fewer_allowed = self.released_read is not None and len(shapes) < self.levels

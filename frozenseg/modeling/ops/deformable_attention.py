@@ -1,0 +1,49 @@
+"""Multi-scale deformable attention by the implementation for the device of the values."""
+
+import functools
+import importlib.util
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from frozenseg.log import get_logger
+from frozenseg.modeling.ops.ms_deform_attn_torch import ms_deform_attn_torch
+
+logger = get_logger(__name__)
+HAS_TRITON = importlib.util.find_spec("triton") is not None
+
+
+def deformable_attention(
+    value: Tensor, shapes: Sequence[tuple[int, int]], locations: Tensor, weights: Tensor
+) -> Tensor:
+    """Sample the values of each level and sum them by weight.
+
+    On CUDA by Triton's kernels, if Triton is installed; otherwise in plain PyTorch.
+
+    Args:
+        value: (B, S, h, k), the levels concatenated, each in row-major order.
+        shapes: (height, width) of each of the n levels; their areas sum to S.
+        locations: (B, L, h, n, P, 2) x, y in 0 … 1 of the level's extent; values outside are zero.
+        weights: (B, L, h, n, P) attention weights.
+
+    Returns:
+        (B, L, h·k).
+    """
+    uses_triton = value.is_cuda and HAS_TRITON
+    if not torch.compiler.is_compiling():
+        _log_choice(value.device.type, uses_triton)
+    if uses_triton:
+        from frozenseg.modeling.ops.ms_deform_attn_triton import ms_deform_attn_triton  # imports Triton
+
+        return ms_deform_attn_triton(value, shapes, locations, weights)
+    return ms_deform_attn_torch(value, shapes, locations, weights)
+
+
+@functools.cache
+def _log_choice(device: str, uses_triton: bool) -> None:
+    """Log the implementation, once for each device."""
+    if uses_triton:
+        logger.info("Deformable attention on %s: kernels of Triton.", device)
+    elif device != "cpu":
+        logger.info("Deformable attention on %s: PyTorch, several times slower than Triton; install triton.", device)

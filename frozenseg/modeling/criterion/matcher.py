@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
-from frozenseg.modeling.ops.point_sample import point_sample
+from frozenseg.modeling.ops.point_sample import point_sample, point_sample_masks
 from frozenseg.modeling.types import Prediction, Target
 from frozenseg.structures.shapes import check_shape
 
@@ -65,7 +65,7 @@ class HungarianMatcher:
         points = torch.rand(1, self.points, 2, device=masks.device, generator=target.generator)
         with torch.autocast(masks.device.type, enabled=False):
             predicted = point_sample(masks[None].float(), points)[0]  # (Q, P)
-            actual = point_sample(target.masks[None].float(), points)[0]  # (n, P)
+            actual = point_sample_masks(target.masks, points)  # (n, P)
             class_cost = -logits.float().softmax(dim=-1)[:, target.labels]  # (Q, n)
             cost = (
                 self.class_weight * class_cost

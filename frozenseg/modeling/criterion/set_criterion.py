@@ -17,7 +17,7 @@ from frozenseg.distributed import sum_over_ranks, world_size
 from frozenseg.modeling.criterion.losses import class_loss, mask_losses, random_points, uncertain_points
 from frozenseg.modeling.criterion.match_statistics import MatchStatistics
 from frozenseg.modeling.criterion.matcher import HungarianMatcher, MatchedPairs
-from frozenseg.modeling.ops.point_sample import point_sample
+from frozenseg.modeling.ops.point_sample import point_sample, point_sample_masks
 from frozenseg.modeling.types import MaskPredictions, Prediction, Target
 from frozenseg.structures.shapes import check_shape
 
@@ -183,10 +183,10 @@ class SetCriterion(nn.Module):
             zero = prediction.masks.sum() * 0.0  # keeps every parameter in the graph
             return zero, zero
         with torch.autocast(predicted.device.type, enabled=False):
-            predicted, actual = predicted[:, None].float(), actual[:, None].float()  # (n, 1, …)
+            predicted = predicted[:, None].float()  # (n, 1, H/4, W/4)
             with torch.no_grad():
                 counts, generators = [len(pairs.targets) for pairs in matches], [t.generator for t in targets]
                 draw = partial(random_points, counts=counts, generators=generators, like=predicted)
                 points = uncertain_points(predicted, self.points, self.oversample, self.importance, draw)
-                labels = point_sample(actual, points)[:, 0]  # (n, P)
+                labels = point_sample_masks(actual, points)  # (n, P)
             return mask_losses(point_sample(predicted, points)[:, 0], labels, mask_count)

@@ -8,9 +8,11 @@ import torch
 from torch import Tensor
 
 from frozenseg.log import get_logger
+from frozenseg.modeling.ops.ms_deform_attn_bag import ms_deform_attn_bag
 from frozenseg.modeling.ops.ms_deform_attn_torch import ms_deform_attn_torch
 
 logger = get_logger(__name__)
+BAG_DTYPES = (torch.float32, torch.float64)
 HAS_TRITON = importlib.util.find_spec("triton") is not None
 
 
@@ -19,7 +21,8 @@ def deformable_attention(
 ) -> Tensor:
     """Sample the values of each level and sum them by weight.
 
-    On CUDA by Triton's kernels, if Triton is installed; otherwise in plain PyTorch.
+    On CUDA by Triton's kernels, if Triton is installed; on the CPU as sums of table rows; otherwise, and while a graph
+    is traced for compilation or export, in plain PyTorch: its operators exist everywhere.
 
     Args:
         value: (B, S, h, k), the levels concatenated, each in row-major order.
@@ -30,8 +33,11 @@ def deformable_attention(
     Returns:
         (B, L, h·k).
     """
+    traced = torch.compiler.is_compiling()
+    if value.device.type == "cpu" and value.dtype in BAG_DTYPES and not traced:
+        return ms_deform_attn_bag(value, shapes, locations, weights)
     uses_triton = value.is_cuda and HAS_TRITON
-    if not torch.compiler.is_compiling():
+    if not traced:
         _log_choice(value.device.type, uses_triton)
     if uses_triton:
         from frozenseg.modeling.ops.ms_deform_attn_triton import ms_deform_attn_triton  # imports Triton

@@ -8,7 +8,7 @@ import torch
 from frozenseg.errors import ShapeError
 from frozenseg.modeling.ops.ms_deform_attn import MSDeformAttn
 from frozenseg.modeling.ops.ms_deform_attn_torch import ms_deform_attn_torch
-from frozenseg.modeling.ops.point_sample import point_sample
+from frozenseg.modeling.ops.point_sample import point_sample, point_sample_masks
 
 
 def bilinear(grid: torch.Tensor, x: float, y: float) -> torch.Tensor:
@@ -74,3 +74,17 @@ def test_point_sample_by_hand() -> None:
     assert torch.allclose(point_sample(maps, points)[0, 0], torch.tensor([0.0, 1.5, 1.0, 0.0]))
     with pytest.raises(ShapeError, match=r"points has shape \(2, 4, 2\), expected \(N=1, P, 2\)"):
         point_sample(maps, points.expand(2, -1, -1))
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_binary_masks_are_sampled_like_maps(shared: bool) -> None:
+    torch.manual_seed(0)
+    masks = torch.rand(3, 5, 4) > 0.5
+    points = torch.rand(1 if shared else 3, 50, 2) * 1.4 - 0.2  # some lie outside
+    expected = point_sample(masks[:, None].float(), points.expand(3, -1, -1))[:, 0]
+    torch.testing.assert_close(point_sample_masks(masks, points), expected, atol=1e-6, rtol=0)
+
+
+def test_points_of_another_number_of_masks() -> None:
+    with pytest.raises(ShapeError, match="points"):
+        point_sample_masks(torch.ones(3, 4, 4, dtype=torch.bool), torch.rand(2, 5, 2))

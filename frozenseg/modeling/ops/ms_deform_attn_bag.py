@@ -178,7 +178,9 @@ class PaddedTable:
         starts = starts.to(self.index_dtype)
         corner_sums = []  # by top left corner, (B, T, h·k) each
         for of_corner in coefficients.flatten(1):
-            sums = F.embedding_bag(bags, gradient, starts, mode="sum", per_sample_weights=of_corner.index_select(0, order))
+            sums = F.embedding_bag(
+                bags, gradient, starts, mode="sum", per_sample_weights=of_corner.index_select(0, order)
+            )
             corner_sums.append(sums.view(self.batch, -1, self.heads * self.channels))
         levels = []
         for height, width, *parts in zip(
@@ -233,9 +235,7 @@ def _products(rows: Tensor, indices: Tensor, gradient: Tensor) -> Tensor:
     return products.view_as(indices)
 
 
-def _sample_gradients(
-    corners: Corners, products: Tensor, weights: Tensor, table: PaddedTable
-) -> tuple[Tensor, Tensor]:
+def _sample_gradients(corners: Corners, products: Tensor, weights: Tensor, table: PaddedTable) -> tuple[Tensor, Tensor]:
     """Return the gradients of the weights (R, h, n, P) and of the locations (R, h, n, P, 2) of a block."""
     shape = weights.shape
     weights = weights.flatten(1)  # (R, h·n·P)

@@ -60,5 +60,5 @@ def _neighbours(coordinates: Tensor, size: int) -> tuple[Tensor, Tensor, Tensor]
     position = coordinates * size - 0.5
     before = position.floor()
     after_weight = position - before
-    before_weight = (1 - after_weight) * (before >= 0)
-    return before.long(), before_weight, after_weight * (before + 1 < size)
+    before_weight = (1 - after_weight) * ((before >= 0) & (before < size))
+    return before.long(), before_weight, after_weight * ((before >= -1) & (before < size - 1))

@@ -23,6 +23,7 @@ PAGES = (
     "datasets/README.md",
     "docs/annotation_tools.md",
     "docs/reproduce.md",
+    "docs/speed.md",
     "docs/vocabularies.md",
 )
 SHORT = ["SOLVER.MAX_ITER", "2", "SOLVER.IMS_PER_BATCH", "2", "MODEL.MASK_FORMER.NUM_OBJECT_QUERIES", "6"]

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -73,6 +74,15 @@ def test_growth_of_a_training_step(capsys: pytest.CaptureFixture[str]) -> None:
     rows = printed.partition("seconds of each part")[2].splitlines()
     assert [line.split()[0] for line in rows if line.strip()][-2:] == ["64x64", "64x96"]
     assert "backward" in rows[2]
+
+
+def test_commands_of_the_page_are_understood() -> None:
+    lines = (ROOT / "docs/speed.md").read_text(encoding="utf-8").splitlines()
+    commands = [shlex.split(line) for line in lines if line.startswith("python tools/benchmark_")]
+    scripts = {script.__name__.rpartition(".")[2]: script for script in (benchmark_model, benchmark_training)}
+    assert {Path(command[1]).stem for command in commands} == set(scripts)
+    for _, script, *arguments in commands:
+        assert scripts[Path(script).stem].parse_arguments(arguments).config_file.is_file()
 
 
 @pytest.mark.parametrize(

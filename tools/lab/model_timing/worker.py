@@ -13,7 +13,6 @@ from typing import Any
 
 import torch
 
-import frozenseg
 from lab.model_timing.case import Case
 from lab.model_timing.workload import WORKLOADS
 
@@ -35,7 +34,7 @@ class Worker:
         device = self.workload.clock.device
         name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{torch.get_num_threads()} threads"
         return {
-            "package": str(Path(frozenseg.__file__).parent),
+            "package": str(Path(sys.modules["frozenseg"].__file__ or "").parent),
             "torch": torch.__version__,
             "device": device.type,
             "hardware": name,

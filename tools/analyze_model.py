@@ -28,8 +28,6 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
-from tabulate import tabulate
-
 from frozenseg import atomic
 from frozenseg.cli.command_line import docstring_parser, run_script
 from frozenseg.errors import ConfigError
@@ -150,6 +148,8 @@ def training_memory(config: Path, options: Sequence[str], vocabulary: Vocabulary
 
 def show(title: str, rows: Sequence[Sequence[Any]], headers: Sequence[str]) -> None:
     """Print a table."""
+    from tabulate import tabulate
+
     print(f"\n{title}\n{tabulate(rows, headers, intfmt=',', disable_numparse=[0])}")
 
 

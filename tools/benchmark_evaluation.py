@@ -17,27 +17,25 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
-from tabulate import tabulate
-
 from frozenseg.atomic import write_json
-from frozenseg.cli.command_line import bounded_number, docstring_parser, run_script
-from frozenseg.config.bounds import whole
+from frozenseg.cli.command_line import docstring_parser, run_script, whole_number_flag
 from frozenseg.output_paths import require_file
-from lab.metric_timing.comparisons import TIMINGS
+from lab.metric_timing import TIMING_NAMES
 
 
 def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = docstring_parser(__doc__)
-    parser.add_argument("--only", nargs="+", choices=TIMINGS, default=list(TIMINGS), help="timings (default: all)")
+    parser.add_argument(
+        "--only", nargs="+", choices=TIMING_NAMES, default=list(TIMING_NAMES), help="timings (default: all)"
+    )
     parser.add_argument("--images", type=int, default=15, metavar="N", help="images of each timing (default: 15)")
     parser.add_argument(
         "--size", type=int, nargs=2, default=[480, 640], metavar=("H", "W"), help="image size (default: 480 640)"
     )
     parser.add_argument(
         "--threads",
-        type=bounded_number(whole(0, 1_024, "threads")),
+        type=whole_number_flag(0, 1_024, "threads"),
         default=0,
         metavar="N",
         help="threads of PyTorch (default: its choice)",
@@ -59,6 +57,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def time_metrics(arguments: argparse.Namespace) -> None:
     """Run the timings, print their table, and write the JSON file if one is named."""
+    import torch
+    from tabulate import tabulate
+
+    from lab.metric_timing.comparisons import TIMINGS
+
     if arguments.output:
         require_file(arguments.output, "--output")
     torch.set_num_threads(arguments.threads or torch.get_num_threads())

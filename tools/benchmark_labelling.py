@@ -23,13 +23,13 @@ from pathlib import Path
 from frozenseg.atomic import write_json
 from frozenseg.cli.command_line import docstring_parser, run_script, whole_number_flag
 from frozenseg.output_paths import require_file
-from lab.labelling.measurements import MEASUREMENTS
+from lab.labelling import MEASUREMENT_NAMES
 
 
 def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = docstring_parser(__doc__)
-    parser.add_argument("measurement", choices=MEASUREMENTS)
+    parser.add_argument("measurement", choices=MEASUREMENT_NAMES)
     parser.add_argument("--images", type=whole_number_flag(10, 10**6, "images"), default=200, metavar="N")
     parser.add_argument("--size", type=whole_number_flag(32, 4096, "pixels"), default=128, help="side of the images")
     parser.add_argument("--batch", type=whole_number_flag(1, 1024, "images"), default=8, metavar="N")
@@ -46,6 +46,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def measure(arguments: argparse.Namespace) -> None:
     """Run a measurement in a temporary folder, and print its numbers."""
+    from lab.labelling.measurements import MEASUREMENTS
+
     if arguments.output is not None:
         require_file(arguments.output, "--output")
     with tempfile.TemporaryDirectory(prefix="frozenseg_labelling_") as folder:

@@ -19,21 +19,14 @@ Examples:
 import argparse
 import importlib.util
 from collections.abc import Sequence
-
-import torch
-from tabulate import tabulate
+from typing import TYPE_CHECKING
 
 from frozenseg.atomic import write_json
-from frozenseg.cli.command_line import bounded_number, docstring_parser, run_script
-from frozenseg.config.bounds import whole
-from frozenseg.device import pick_device
-from frozenseg.modeling.pretrained import RANDOM, random_seed
-from frozenseg.modeling.sam.automatic_masks.proposal_settings import ProposalSettings
-from frozenseg.modeling.sam.build import build_sam
+from frozenseg.cli.command_line import docstring_parser, run_script, whole_number_flag
 from frozenseg.output_paths import require_file
-from frozenseg.registry import SAM
-from lab.proposal_timing.comparison import compare, synthetic_image
-from lab.proposal_timing.random_sam import draw_around_points
+
+if TYPE_CHECKING:
+    from frozenseg.modeling.sam.automatic_masks.proposal_settings import ProposalSettings
 
 ALL_MASKS = 1_000_000
 
@@ -41,8 +34,8 @@ ALL_MASKS = 1_000_000
 def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = docstring_parser(__doc__)
-    parser.add_argument("--model", default="vit_b", choices=SAM.names(), help="SAM model (default: %(default)s)")
-    parser.add_argument("--weights", default=RANDOM, help="weight file, or random[:SEED] (default: %(default)s)")
+    parser.add_argument("--model", default="vit_b", help="SAM model (default: %(default)s)")
+    parser.add_argument("--weights", default="random", help="weight file, or random[:SEED] (default: %(default)s)")
     parser.add_argument("--points", type=int, default=32, help="points per side of the grid (default: %(default)s)")
     parser.add_argument(
         "--size", type=int, nargs=2, default=(480, 640), metavar=("H", "W"), help="image size (default: 480 640)"
@@ -53,7 +46,7 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--bf16", action="store_true", help="also time bfloat16, against float32 of the package")
     parser.add_argument(
         "--threads",
-        type=bounded_number(whole(1, 1_024, "threads")),
+        type=whole_number_flag(1, 1_024, "threads"),
         metavar="N",
         help="threads of PyTorch (default: its choice)",
     )
@@ -76,6 +69,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def time_proposals(arguments: argparse.Namespace) -> None:
     """Time both implementations, print a table, and write the JSON file if one is named."""
+    import torch
+    from tabulate import tabulate
+
+    from frozenseg.device import pick_device
+    from frozenseg.modeling.pretrained import random_seed
+    from frozenseg.modeling.sam.build import build_sam
+    from lab.proposal_timing.comparison import compare, synthetic_image
+    from lab.proposal_timing.random_sam import draw_around_points
+
     if arguments.output:
         require_file(arguments.output, "--output")
     torch.set_num_threads(arguments.threads or torch.get_num_threads())
@@ -93,8 +95,10 @@ def time_proposals(arguments: argparse.Namespace) -> None:
     print(tabulate([{name.replace("_", " "): _rounded(value) for name, value in row.items()} for row in rows], "keys"))
 
 
-def settings_of(arguments: argparse.Namespace) -> ProposalSettings:
+def settings_of(arguments: argparse.Namespace) -> "ProposalSettings":
     """Return the settings of the paper without a limit on the number of masks."""
+    from frozenseg.modeling.sam.automatic_masks.proposal_settings import ProposalSettings
+
     with_opencv = importlib.util.find_spec("cv2") is not None
     min_region_area = 100 if with_opencv else 0  # the package removes small regions by OpenCV
     return ProposalSettings(points_per_side=arguments.points, max_masks=ALL_MASKS, min_region_area=min_region_area)

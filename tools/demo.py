@@ -22,8 +22,7 @@ vote in all outputs, with or without the flag.
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-
-from PIL import Image
+from typing import TYPE_CHECKING
 
 from frozenseg.cli.command_line import docstring_parser, run_script
 from frozenseg.errors import DataError
@@ -31,8 +30,10 @@ from frozenseg.log import get_logger, progress, setup_logging
 from frozenseg.modeling.pretrained import TOYWORLD, TOYWORLD_CONFIG
 from frozenseg.output_paths import require_folder
 from frozenseg.vocabulary import Vocabulary
-from frozenseg.vocabulary.files import read_vocabulary_lines
 from frozenseg.vocabulary.name_checks import warn_of_names
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 KINDS = ("panoptic", "instance", "semantic")  # of drawings
 SCENES = 3
@@ -130,8 +131,10 @@ def segment(arguments: argparse.Namespace) -> None:
     print(f"{len(images)} {'image' if len(images) == 1 else 'images'} segmented; drawings: {arguments.output}")
 
 
-def side_by_side(left: Image.Image, right: Image.Image) -> Image.Image:
+def side_by_side(left: "Image.Image", right: "Image.Image") -> "Image.Image":
     """Return two drawings side by side on a white background."""
+    from PIL import Image
+
     both = Image.new("RGB", (left.width + right.width, max(left.height, right.height)), "white")
     both.paste(left, (0, 0))
     both.paste(right, (left.width, 0))
@@ -151,6 +154,8 @@ def vocabulary_of(arguments: argparse.Namespace) -> Vocabulary:
         return toyworld_vocabulary()
     if arguments.vocabulary_file is None:
         return Vocabulary.parse(arguments.vocabulary, stuff)
+    from frozenseg.vocabulary.files import read_vocabulary_lines
+
     lines = read_vocabulary_lines(arguments.vocabulary_file)
     warn_of_names([line.names for line in lines], str(arguments.vocabulary_file))
     stuff += [line.names[0] for line in lines if line.isthing is False]

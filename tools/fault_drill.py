@@ -16,11 +16,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from tabulate import tabulate
-
-from frozenseg.cli.command_line import bounded_number, docstring_parser, run_script
-from frozenseg.config.bounds import whole
-from lab.fault_drill.drill import run_drill
+from frozenseg.cli.command_line import docstring_parser, run_script, whole_number_flag
 from lab.fault_drill.faults import FAULTS
 
 HEADERS = ("fault", "what happened", "steps lost beyond the checkpoint", "same result")
@@ -31,11 +27,14 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = docstring_parser(__doc__)
     parser.add_argument("--only", nargs="*", default=list(FAULTS), choices=FAULTS, help="faults to run (default: all)")
     parser.add_argument(
-        "--kills", type=bounded_number(whole(1, 100_000)), default=20, help="number of random kill points (default: 20)"
+        "--kills",
+        type=whole_number_flag(1, 100_000, "kills"),
+        default=20,
+        help="number of random kill points (default: 20)",
     )
     parser.add_argument(
         "--steps",
-        type=bounded_number(whole(1, 100_000, "steps")),
+        type=whole_number_flag(1, 100_000, "steps"),
         default=60,
         help="steps of each training (default: 60)",
     )
@@ -52,6 +51,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def drill(arguments: argparse.Namespace) -> int:
     """Run the drill and print its table; returns 0 if nothing is lost, else 1."""
+    from tabulate import tabulate
+
+    from lab.fault_drill.drill import run_drill
+
     results = run_drill(arguments.only, arguments.folder, arguments.steps, arguments.seed, arguments.kills)
     print(tabulate(results, HEADERS))
     return 0 if all(result.passed for result in results) else 1

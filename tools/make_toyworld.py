@@ -12,9 +12,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from frozenseg.cli.command_line import bounded_number, docstring_parser, run_script
+from frozenseg.cli.command_line import docstring_parser, run_script, whole_number_flag
 from frozenseg.cli.toyworld_data import make_toyworld
-from frozenseg.config.bounds import whole
 
 
 def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -33,7 +32,7 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--size", type=int, default=128, help="height and width of the images in pixels (default: 128)")
     parser.add_argument(
         "--workers",
-        type=bounded_number(whole(1, 1_024, "processes")),
+        type=whole_number_flag(1, 1_024, "processes"),
         default=min(8, os.cpu_count() or 1),
         help="processes (default: one per core, at most 8)",
     )

@@ -16,19 +16,15 @@ Examples:
 
 import argparse
 from collections.abc import Sequence
-
-from tabulate import tabulate
+from typing import TYPE_CHECKING
 
 from frozenseg.atomic import write_json
-from frozenseg.cli.command_line import bounded_number, docstring_parser, run_script
-from frozenseg.config.bounds import whole
-from frozenseg.inference.predictor import Segmenter
-from frozenseg.modeling.pretrained import TOYWORLD
+from frozenseg.cli.command_line import docstring_parser, run_script, whole_number_flag
 from frozenseg.output_paths import require_file
-from lab.vocabulary_measures.absent_names import Row, mean_rows, measure_absent_names, measure_void_discount
-from lab.vocabulary_measures.auto_names import measure_auto_names
-from lab.vocabulary_measures.timing import time_vocabularies
-from lab.vocabulary_measures.toyworld_scenes import known_scenes
+
+if TYPE_CHECKING:
+    from frozenseg import Segmenter
+    from lab.vocabulary_measures.absent_names import Row
 
 MEASURES = ("absent", "void", "auto", "time")
 WEIGHTS = (0.0, 0.1, 0.3, 1.0)  # of the negatives; 0: none
@@ -41,15 +37,15 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = docstring_parser(__doc__)
     parser.add_argument("measure", choices=MEASURES, help="the measure")
-    number = bounded_number(whole(1, 10_000, "scenes"))
+    number = whole_number_flag(1, 10_000, "scenes")
     parser.add_argument("--scenes", type=number, default=24, metavar="N", help="scenes of ToyWorld (default: 24)")
-    pixels = bounded_number(whole(32, 4_096, "pixels"))
+    pixels = whole_number_flag(32, 4_096, "pixels")
     parser.add_argument("--size", type=pixels, default=192, metavar="PIXELS", help="side of a scene (default: 192)")
     parser.add_argument(
         "--names", type=int, nargs="+", default=[1, 3, 10], metavar="N", help="sizes of the vocabulary of absent names"
     )
     parser.add_argument(
-        "--weights", nargs="+", default=[TOYWORLD], metavar="FILE", help="void: trained models (default: toyworld)"
+        "--weights", nargs="+", default=["toyworld"], metavar="FILE", help="void: trained models (default: toyworld)"
     )
     parser.add_argument("--config", help="time: a shipped config, built with random weights (default: toyworld)")
     parser.add_argument("--output", metavar="FILE", help="also write the numbers to this JSON file")
@@ -67,26 +63,38 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def measure(arguments: argparse.Namespace) -> None:
     """Print the table of a measure, and write the JSON file if one is named."""
+    from tabulate import tabulate
+
     if arguments.output:
         require_file(arguments.output, "--output")
-    if arguments.measure == "time":
-        segmenter = _built(arguments.config)
-        rows = time_vocabularies(segmenter, arguments.size * 3 // 4, arguments.size)
-    elif arguments.measure == "void":
-        rows = _void_discounts(arguments)
-    else:
-        segmenter = Segmenter.from_pretrained(TOYWORLD)
-        scenes = known_scenes(segmenter, arguments.scenes, arguments.size)
-        if arguments.measure == "absent":
-            rows = measure_absent_names(segmenter, scenes, arguments.names, WEIGHTS)
-        else:
-            rows = measure_auto_names(segmenter, scenes, THRESHOLDS)
+    rows = _rows(arguments)
     if arguments.output:
         write_json(arguments.output, {"arguments": vars(arguments), "rows": rows}, indent=2)
     print(tabulate(rows, "keys", tablefmt="github", floatfmt=".3g"))
 
 
-def _void_discounts(arguments: argparse.Namespace) -> list[Row]:
+def _rows(arguments: argparse.Namespace) -> "list[Row]":
+    from lab.vocabulary_measures.absent_names import measure_absent_names
+    from lab.vocabulary_measures.auto_names import measure_auto_names
+    from lab.vocabulary_measures.timing import time_vocabularies
+    from lab.vocabulary_measures.toyworld_scenes import known_scenes
+
+    if arguments.measure == "time":
+        return time_vocabularies(_built(arguments.config), arguments.size * 3 // 4, arguments.size)
+    if arguments.measure == "void":
+        return _void_discounts(arguments)
+    segmenter = _built(None)
+    scenes = known_scenes(segmenter, arguments.scenes, arguments.size)
+    if arguments.measure == "absent":
+        return measure_absent_names(segmenter, scenes, arguments.names, WEIGHTS)
+    return measure_auto_names(segmenter, scenes, THRESHOLDS)
+
+
+def _void_discounts(arguments: argparse.Namespace) -> "list[Row]":
+    from frozenseg import Segmenter
+    from lab.vocabulary_measures.absent_names import mean_rows, measure_void_discount
+    from lab.vocabulary_measures.toyworld_scenes import known_scenes
+
     runs = []
     for weights in arguments.weights:
         segmenter = Segmenter.from_pretrained(weights)
@@ -95,9 +103,11 @@ def _void_discounts(arguments: argparse.Namespace) -> list[Row]:
     return mean_rows(runs, ("names", "void discount"))
 
 
-def _built(config: str | None) -> Segmenter:
+def _built(config: str | None) -> "Segmenter":
+    from frozenseg import Segmenter
+
     if config is None:
-        return Segmenter.from_pretrained(TOYWORLD)
+        return Segmenter.from_pretrained("toyworld")
     return Segmenter.from_config(config, options=NO_WEIGHTS)
 
 

@@ -9,10 +9,22 @@ Examples:
     python tools/plain_train_net.py --config-file CONFIG --resume                # after an interruption
 """
 
+# ruff: noqa: E402 (the command line is read before the slow imports, so that --help and mistakes are answered at once)
 import argparse
+from collections.abc import Iterable, Sequence
+
+from frozenseg.cli.command_line import docstring_parser, run_script
+
+PARSER = docstring_parser(__doc__)
+PARSER.add_argument("--config-file", required=True, metavar="FILE", help="YAML config, for example from configs/")
+PARSER.add_argument("--resume", action="store_true", help="resume the run in OUTPUT_DIR")
+PARSER.add_argument("--strict", action="store_true", help="refuse objects without a mask; sets DATASETS.STRICT")
+PARSER.add_argument("opts", nargs="*", metavar="KEY VALUE", help="config overrides, such as SEED 1")
+if __name__ == "__main__":
+    PARSER.parse_intermixed_args()
+
 import math
 import time
-from collections.abc import Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from typing import Any
 
@@ -20,7 +32,6 @@ import torch
 from torch import Tensor, nn
 
 from frozenseg import distributed
-from frozenseg.cli.command_line import docstring_parser, run_script
 from frozenseg.config import CfgNode, load_config
 from frozenseg.data.checks.before_run import check_samples
 from frozenseg.data.loader import TrainDataset
@@ -139,21 +150,16 @@ def backward(model: nn.Module, batch: Batch, images_at_once: int, precision: Pre
     """Accumulate the gradients of a batch over micro-batches; returns the losses of the batch, detached."""
     masks_of_step = [len(element["instances"]) for element in batch]
     sums: dict[str, Tensor] = {}
-    for part, last in micro_batches(batch, images_at_once):
-        with nullcontext() if last else without_gradient_sync(model):
+    size = images_at_once or len(batch)  # of a micro-batch
+    for first in range(0, len(batch), size):
+        part = batch[first : first + size]
+        with nullcontext() if first + size >= len(batch) else without_gradient_sync(model):
             with precision.autocast():
                 losses = model(part) if len(part) == len(batch) else model(part, masks_of_step=masks_of_step)
             precision.scaler.scale(torch.stack(list(losses.values())).sum()).backward()  # type: ignore[no-untyped-call]
         for name, loss in losses.items():
             sums[name] = sums[name] + loss.detach() if name in sums else loss.detach()
     return sums
-
-
-def micro_batches(batch: Batch, size: int) -> Iterator[tuple[Batch, bool]]:
-    """Yield micro-batches of ``size`` images (0: the whole batch), each with True if it is the last one."""
-    size = size or len(batch)
-    for first in range(0, len(batch), size):
-        yield batch[first : first + size], first + size >= len(batch)
 
 
 def log_step(
@@ -176,12 +182,7 @@ def log_step(
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the script and return the exit code."""
-    parser = docstring_parser(__doc__)
-    parser.add_argument("--config-file", required=True, metavar="FILE", help="YAML config, for example from configs/")
-    parser.add_argument("--resume", action="store_true", help="resume the run in OUTPUT_DIR")
-    parser.add_argument("--strict", action="store_true", help="refuse objects without a mask; sets DATASETS.STRICT")
-    parser.add_argument("opts", nargs="*", metavar="KEY VALUE", help="config overrides, such as SEED 1")
-    arguments = parser.parse_intermixed_args(argv)
+    arguments = PARSER.parse_intermixed_args(argv)
     return run_script(lambda: check_and_launch(arguments), "interrupted; resume with --resume")
 
 

@@ -20,8 +20,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from frozenseg.cli.command_line import bounded_number, docstring_parser, run_script
-from frozenseg.config.bounds import between, whole
+from frozenseg.cli.command_line import docstring_parser, number_flag, run_script, whole_number_flag
 from frozenseg.engine.arguments import overrides, parse_arguments
 from frozenseg.errors import ConfigError
 
@@ -31,23 +30,23 @@ def job_parser() -> argparse.ArgumentParser:
     parser = docstring_parser(__doc__)
     parser.add_argument(
         "--nodes",
-        type=bounded_number(whole(1, 10_000, "machines")),
+        type=whole_number_flag(1, 10_000, "machines"),
         default=1,
         metavar="N",
         help="machines (default: 1)",
     )
     parser.add_argument(
         "--gpus",
-        type=bounded_number(whole(0, 1_024, "GPUs")),
+        type=whole_number_flag(0, 1_024, "GPUs"),
         default=1,
         metavar="N",
         help="GPUs on each machine; 0: one process on the CPU (default: 1)",
     )
-    cores = bounded_number(whole(1, 1_024, "cores"))
+    cores = whole_number_flag(1, 1_024, "cores")
     parser.add_argument("--cpus", type=cores, default=8, metavar="N", help="CPU cores for each process (default: 8)")
     parser.add_argument(
         "--hours",
-        type=bounded_number(between(0.01, 10_000, "hours")),
+        type=number_flag(0.01, 10_000, "hours"),
         default=24,
         metavar="H",
         help="time limit of each run (default: 24)",
@@ -55,14 +54,14 @@ def job_parser() -> argparse.ArgumentParser:
     parser.add_argument("--partition", metavar="NAME", help="SLURM partition (default: that of the cluster)")
     parser.add_argument(
         "--requeues",
-        type=bounded_number(whole(0, 10_000, "times")),
+        type=whole_number_flag(0, 10_000, "times"),
         default=20,
         metavar="N",
         help="how often the job is requeued after its time limit (default: 20)",
     )
     parser.add_argument(
         "--grace",
-        type=bounded_number(whole(0, 1_000_000, "seconds")),
+        type=whole_number_flag(0, 1_000_000, "seconds"),
         default=180,
         metavar="S",
         help="seconds before the time limit at which training stops: enough for a step and a checkpoint (default: 180)",

@@ -113,6 +113,17 @@ def whole_number_flag(smallest: int, largest: int, unit: str) -> Callable[[str],
     return parse
 
 
+def number_flag(smallest: float, largest: float, unit: str) -> Callable[[str], float]:
+    """Return a ``type`` of :mod:`argparse` like :func:`whole_number_flag` for any numbers."""
+
+    def parse(text: str) -> float:
+        from frozenseg.config.bounds import between
+
+        return bounded_number(between(smallest, largest, unit))(text)
+
+    return parse
+
+
 def run_script(work: Callable[[], int | None], interrupted: str = "interrupted") -> int:
     """Run the work of a script and return its exit code.
 

@@ -5,15 +5,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
-from torchvision.transforms.v2 import functional
 
 from frozenseg.config import CfgNode
 from frozenseg.data.record_images import read_record_image
 from frozenseg.data.segments import SegmentInfo, read_segments
 from frozenseg.data.transforms.recipes import LargeScaleJitter, Rng, ShortestEdge
 from frozenseg.errors import ConfigError, did_you_mean
+from frozenseg.structures.image_tensor import image_tensor
 from frozenseg.structures.instances import Instances
 from frozenseg.structures.panoptic import rgb_to_id
 from frozenseg.structures.record import Record
@@ -72,7 +71,7 @@ class TrainMapper:
         cropped_ids = torch.from_numpy(rgb_to_id(np.asarray(jitter.transform_ids(ids))))  # (h, w)
         return {
             **record,
-            "image": _as_tensor(jitter.transform_image(image)),
+            "image": image_tensor(jitter.transform_image(image)),
             "instances": _make_instances(cropped_ids, segments, jitter.side),
         }
 
@@ -136,11 +135,11 @@ class EvalMapper:
         image = read_record_image(record)
         size = (image.height, image.width)
         resized = self.recipe.transform_image(image)
-        sample = {**record, "height": size[0], "width": size[1], "image": _as_tensor(resized)}
+        sample = {**record, "height": size[0], "width": size[1], "image": image_tensor(resized)}
         if self.keep_original:
-            sample["original_image"] = _as_tensor(image)
+            sample["original_image"] = image_tensor(image)
         if self.views:
-            sample["views"] = [_as_tensor(recipe.transform_image(image)) for recipe in self.views]
+            sample["views"] = [image_tensor(recipe.transform_image(image)) for recipe in self.views]
         if self.read_ground_truth is not None:
             sample["ground_truth"] = self.read_ground_truth(record)
         return sample
@@ -167,12 +166,6 @@ def build_train_mapper(cfg: CfgNode) -> TrainMapper:
 def _check_format(cfg: CfgNode) -> None:
     if cfg.INPUT.FORMAT != "RGB":
         raise ConfigError(f"INPUT.FORMAT is {cfg.INPUT.FORMAT!r}: RGB is the only channel order, leave the key out.")
-
-
-def _as_tensor(image: Image.Image) -> Tensor:
-    """Return an RGB image as (3, H, W) uint8."""
-    tensor: Tensor = functional.pil_to_tensor(image)
-    return tensor.contiguous()
 
 
 def _make_instances(ids: Tensor, segments: Sequence[SegmentInfo], side: int) -> Instances:

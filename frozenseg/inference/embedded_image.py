@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from PIL import Image
-from torchvision.transforms.v2 import functional as tvf
 
 from frozenseg.data.transforms.recipes import ShortestEdge
 from frozenseg.modeling.meta_arch.embedded_images import EmbeddedImages
 from frozenseg.structures.image_list import ImageSize, padded_size
+from frozenseg.structures.image_tensor import image_tensor
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,8 +33,8 @@ def model_input(rgb: Image.Image, resize: ShortestEdge, with_original: bool) -> 
         with_original: add the image as it is, on which SAM proposes masks.
     """
     element: dict[str, Any] = {"height": rgb.height, "width": rgb.width}
-    element |= {"image": tvf.pil_to_tensor(resize.transform_image(rgb))}  # (3, h, w) uint8
-    return {**element, "original_image": tvf.pil_to_tensor(rgb)} if with_original else element
+    element |= {"image": image_tensor(resize.transform_image(rgb))}  # (3, h, w) uint8
+    return {**element, "original_image": image_tensor(rgb)} if with_original else element
 
 
 def same_size_groups(elements: list[dict[str, Any]], divisibility: int) -> list[list[int]]:

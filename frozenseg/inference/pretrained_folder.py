@@ -10,8 +10,6 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-import open_clip
-from open_clip.transformer import QuickGELU
 from torch import Tensor
 
 from frozenseg.atomic import write_text
@@ -110,6 +108,8 @@ def has_public_name(cfg: CfgNode, part: str) -> bool:
         cfg: the resolved config.
         part: ``backbone`` or ``sam``.
     """
+    import open_clip  # takes seconds
+
     architecture, weights = (str(_value(cfg, key)) for key in ENCODERS[part])
     if random_seed(weights) is not None or weights.startswith(HUB):
         return True
@@ -135,6 +135,9 @@ def _encoder_weights(model: SegmentationModel, part: str) -> Mapping[str, Tensor
 
 def _refuse_other_activation(model: SegmentationModel, cfg: CfgNode, part: str) -> None:
     """Raise ConfigError if a CLIP has QuickGELU, but not the architecture of its name: it could not be built again."""
+    import open_clip  # takes seconds
+    from open_clip.transformer import QuickGELU
+
     has_quick = any(isinstance(module, QuickGELU) for module in frozen_parts(model)[part].modules())
     name = str(_value(cfg, ENCODERS[part][0]))
     described = open_clip.get_model_config(name) if part == "backbone" else None

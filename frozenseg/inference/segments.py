@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.ndimage import find_objects
 
 from frozenseg.structures.instances import Instances
 from frozenseg.vocabulary import Vocabulary
@@ -51,6 +50,8 @@ def panoptic_segments(ids: np.ndarray, infos: Sequence[Mapping[str, Any]], vocab
         infos: ``id``, ``category_id`` and ``score`` (1 if it is missing) of each segment.
         vocabulary: of the result.
     """
+    from scipy.ndimage import find_objects  # slow to import
+
     largest = max((int(info["id"]) for info in infos), default=0)
     areas = np.bincount(ids.ravel(), minlength=largest + 1)
     boxes = find_objects(ids, max_label=largest) if largest else []

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 from PIL import Image
-from scipy.ndimage import maximum_filter
 
 from frozenseg.structures.palette import Colour
 
@@ -64,6 +63,8 @@ def borders(labels: np.ndarray, width: int = 1) -> np.ndarray:
         labels: (H, W) integers.
         width: of the lines, pixels; one pixel is the last of a label before another to its right or below it.
     """
+    from scipy.ndimage import maximum_filter  # slow to import
+
     thin = np.zeros(labels.shape, dtype=bool)
     thin[:-1] |= labels[1:] != labels[:-1]
     thin[:, :-1] |= labels[:, 1:] != labels[:, :-1]

@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
-from scipy.ndimage import distance_transform_edt, find_objects
 from torch import Tensor
 
 from frozenseg.structures.instances import Instances
@@ -239,6 +238,8 @@ def _legend(
 
 def _largest_circles(owner: np.ndarray, count: int) -> list[Circle]:
     """Return the largest circle inside each region of an (H, W) map of ``count`` indices."""
+    from scipy.ndimage import find_objects  # slow to import
+
     if not count:
         return []
     areas = np.bincount((owner + 1).ravel(), minlength=count + 1)[1:].tolist()
@@ -257,6 +258,8 @@ def _largest_circle(mask: np.ndarray, box: tuple[slice, slice], area: int) -> Ci
         box: rows and columns of the mask.
         area: of the region, pixels; no circle in it is larger.
     """
+    from scipy.ndimage import distance_transform_edt  # as above
+
     step = max(1, min(max(mask.shape) // 200, min(mask.shape) // 8))  # coarse is enough and keeps large images quick
     depth = distance_transform_edt(np.pad(mask[::step, ::step], 1))
     best = np.argwhere(depth >= 0.99 * depth.max())  # (n, 2), many in a long region

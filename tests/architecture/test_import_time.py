@@ -28,6 +28,7 @@ OURS = tuple(f"{ROOT / folder}/" for folder in ("frozenseg", "configs", "dataset
 TIMED = "import time; start = time.perf_counter(); import frozenseg; print(time.perf_counter() - start)"
 LOADED = "import sys; from frozenseg import {}; print(*sorted({{name.split('.')[0] for name in sys.modules}}))"
 SLOW = {"torch", "torchvision", "numpy", "scipy", "PIL", "yaml", "fvcore", "open_clip", "timm", "jinja2", "tabulate"}
+SLOW_WITH_TORCH = {"torchvision", "open_clip", "timm", "segment_anything", "scipy", "jinja2", "sympy"}
 HELP = """
 import sys
 from frozenseg.cli.command_line import docstring_parser
@@ -38,6 +39,16 @@ for name in verb_summaries():
     load_verb(name).add_arguments(parser)
     parser.format_help()
 print(*sorted({name.split(".")[0] for name in sys.modules}))
+"""
+HELP_OF_SCRIPTS = """
+import contextlib, glob, io, runpy, sys
+sys.path[:0] = [".", "tools"]
+for script in sorted(glob.glob("tools/[a-z]*.py")):
+    sys.argv = [script, "--help"]
+    with contextlib.redirect_stdout(io.StringIO()) as text, contextlib.suppress(SystemExit):
+        runpy.run_path(script, run_name="__main__")
+    assert "show this help message" in text.getvalue(), script
+    print(script, *sorted({name.split(".")[0] for name in sys.modules}))
 """
 WATCHED = """
 import os, sys
@@ -72,6 +83,18 @@ def test_the_help_of_every_verb_loads_nothing_slow() -> None:
     loaded = set(python(HELP).split())
     assert "frozenseg" in loaded
     assert loaded & SLOW == set()
+
+
+def test_the_help_of_every_script_loads_nothing_slow() -> None:
+    loaded = {line.split()[0]: set(line.split()) & SLOW for line in python(HELP_OF_SCRIPTS).splitlines()}
+    assert "tools/train_net.py" in loaded
+    assert next(((script, slow) for script, slow in loaded.items() if slow), None) is None
+
+
+def test_the_segmenter_loads_packages_of_models_and_metrics_when_they_are_used() -> None:
+    loaded = set(python(LOADED.format("Segmenter")).split())
+    assert "torch" in loaded
+    assert loaded & SLOW_WITH_TORCH == set()
 
 
 def test_importing_reads_no_file_but_code() -> None:

@@ -2,13 +2,17 @@
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from torchvision.transforms import InterpolationMode
+from torchvision.transforms.v2 import functional
 
 from frozenseg.data.transforms import geometry
 from frozenseg.data.transforms.geometry import CropBox
 from frozenseg.data.transforms.recipes import Jitter, LargeScaleJitter, ShortestEdge
+from frozenseg.structures.image_tensor import image_tensor
 
 SIZES = st.tuples(st.integers(1, 3000), st.integers(1, 3000))
 
@@ -132,3 +136,21 @@ def test_resizing_is_pillows():
 
 def test_shortest_edge_recipe():
     assert ShortestEdge(4, 100).transform_image(make_image([[9] * 4] * 2)).size == (8, 4)  # PIL: width, height
+
+
+@pytest.mark.parametrize("size", [(7, 9), (20, 31), (13, 17)])
+def test_pillow_gives_the_values_of_torchvision(size: tuple[int, int]) -> None:
+    image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (13, 17, 3), dtype=np.uint8))
+    box = CropBox(top=2, left=3, height=6, width=8)
+    pairs = [
+        (geometry.resize_image(image, size), functional.resize(image, list(size), InterpolationMode.BILINEAR)),
+        (geometry.resize_ids(image, size), functional.resize(image, list(size), InterpolationMode.NEAREST)),
+        (geometry.flip(image), functional.horizontal_flip(image)),
+        (geometry.crop_out(image, box), functional.crop(image, *box)),
+        (
+            geometry.crop_and_pad(image, box, side=10, padding=128),
+            functional.pad(functional.crop(image, *box), [0, 0, 2, 4], fill=[128] * 3),
+        ),
+    ]
+    for actual, expected in pairs:
+        assert torch.equal(image_tensor(actual), functional.pil_to_tensor(expected))

@@ -1,15 +1,14 @@
-"""Geometry of resizing and cropping: pure arithmetic on sizes, and its application to images through torchvision.
+"""Geometry of resizing and cropping: pure arithmetic on sizes, and its application to images through Pillow.
 
 Sizes are (height, width) in pixels. Images and id maps are PIL images in RGB, so that resampling is Pillow's: bilinear
 with antialiasing for images, nearest for ids.
 """
 
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
-from torchvision.transforms import InterpolationMode
-from torchvision.transforms.v2 import functional
+from PIL.Image import Resampling, Transpose
 
 from frozenseg.data.images import HeightWidth as HeightWidth
 
@@ -63,22 +62,22 @@ def crop_window(size: HeightWidth, crop: int, position: float) -> CropBox:
 
 def resize_image(image: Image.Image, size: HeightWidth) -> Image.Image:
     """Resize an image, bilinear with antialiasing."""
-    return cast(Image.Image, functional.resize(image, list(size), InterpolationMode.BILINEAR))
+    return _resize(image, size, Resampling.BILINEAR)
 
 
 def resize_ids(ids: Image.Image, size: HeightWidth) -> Image.Image:
     """Resize an id map, nearest."""
-    return cast(Image.Image, functional.resize(ids, list(size), InterpolationMode.NEAREST))
+    return _resize(ids, size, Resampling.NEAREST)
 
 
 def flip(image: Image.Image) -> Image.Image:
     """Mirror left and right."""
-    return cast(Image.Image, functional.horizontal_flip(image))
+    return image.transpose(Transpose.FLIP_LEFT_RIGHT)
 
 
 def crop_out(image: Image.Image, box: CropBox) -> Image.Image:
     """Cut a window out of an image or id map."""
-    return cast(Image.Image, functional.crop(image, *box))
+    return image.crop((box.left, box.top, box.left + box.width, box.top + box.height))
 
 
 def crop_and_pad(image: Image.Image, box: CropBox, side: int, padding: int) -> Image.Image:
@@ -91,6 +90,13 @@ def crop_and_pad(image: Image.Image, box: CropBox, side: int, padding: int) -> I
         padding: value of all three channels, 0-255.
     """
     cropped = crop_out(image, box)
-    missing = [0, 0, side - box.width, side - box.height]  # left, top, right, bottom
-    padded = functional.pad(cropped, missing, fill=[padding] * 3) if any(missing) else cropped
-    return cast(Image.Image, padded)
+    if cropped.size == (side, side):
+        return cropped
+    padded = Image.new(cropped.mode, (side, side), (padding,) * 3)
+    padded.paste(cropped)
+    return padded
+
+
+def _resize(image: Image.Image, size: HeightWidth, resampling: Resampling) -> Image.Image:
+    height, width = size
+    return image if image.size == (width, height) else image.resize((width, height), resampling)

@@ -6,7 +6,6 @@ from pathlib import Path
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
-from torchvision.transforms.v2 import functional
 
 from frozenseg import distributed
 from frozenseg.config import CfgNode
@@ -22,6 +21,7 @@ from frozenseg.modeling.frozen import precision_named
 from frozenseg.modeling.sam.automatic_masks.proposal_cache import ProposalCache
 from frozenseg.modeling.sam.automatic_masks.proposals import Proposals, propose_masks
 from frozenseg.modeling.sam.build import build_sam
+from frozenseg.structures.image_tensor import image_tensor
 from frozenseg.structures.record import Record
 
 logger = get_logger(__name__)
@@ -45,7 +45,7 @@ class ImageFiles(Dataset[Tensor | str]):
     def __getitem__(self, index: int) -> Tensor | str:
         """Read an image."""
         try:
-            image: Tensor = functional.pil_to_tensor(read_record_image(self.records[index]))
+            image = image_tensor(read_record_image(self.records[index]))
         except DataError as error:
             return str(error)
         return image

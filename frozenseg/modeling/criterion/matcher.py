@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
-from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from frozenseg.modeling.ops.point_sample import point_sample, point_sample_masks
@@ -90,5 +89,7 @@ def _dice_cost(predicted: Tensor, actual: Tensor) -> Tensor:
 
 
 def _assign(cost: Tensor, device: torch.device) -> MatchedPairs:
+    from scipy.optimize import linear_sum_assignment  # slow to import, and needed in training only
+
     queries, targets = linear_sum_assignment(cost.numpy())
     return MatchedPairs(torch.as_tensor(queries, device=device), torch.as_tensor(targets, device=device))

@@ -17,7 +17,6 @@ from frozenseg.config import CfgNode
 from frozenseg.errors import ConfigError
 from frozenseg.modeling.classification import class_logits
 from frozenseg.modeling.clip.base import FrozenCLIP
-from frozenseg.modeling.clip.build import build_clip
 from frozenseg.modeling.clip.text_classifier import TextClassifier
 from frozenseg.modeling.criterion.set_criterion import SetCriterion
 from frozenseg.modeling.ensemble.geometric import EnsembleLogits, geometric_ensemble
@@ -311,6 +310,8 @@ def common_parts(cfg: CfgNode, vocabulary: Vocabulary, sam_channels: int | None)
     Raises:
         ConfigError: EMBED_DIM contradicts the CLIP model, or the channel order is not RGB.
     """
+    from frozenseg.modeling.clip.build import build_clip  # imports open_clip, which takes seconds
+
     section = cfg.MODEL.CLIP
     if cfg.INPUT.FORMAT != "RGB":
         raise ConfigError(f"INPUT.FORMAT is {cfg.INPUT.FORMAT!r}; the model reads RGB only.")

@@ -6,13 +6,15 @@ Letters: B images, Q queries, H×W the padded input, E the width of CLIP's joint
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
 from frozenseg.modeling.sam.automatic_masks.proposal_settings import ProposalSettings
-from frozenseg.modeling.sam.automatic_masks.proposals import Proposals
 from frozenseg.structures.image_list import ImageList
+
+if TYPE_CHECKING:
+    from frozenseg.modeling.sam.automatic_masks.proposals import Proposals  # imports torchvision
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,10 +38,10 @@ class EmbeddedImages:
     query_embeddings: Tensor
     clip_embeddings: Tensor
     dense: Tensor
-    _proposals: dict[tuple[int, ProposalSettings], Proposals] = field(default_factory=dict)
+    _proposals: "dict[tuple[int, ProposalSettings], Proposals]" = field(default_factory=dict)
     _proposing: Any = field(default_factory=threading.Lock)
 
-    def proposals(self, index: int, settings: ProposalSettings, propose: Callable[[], Proposals]) -> Proposals:
+    def proposals(self, index: int, settings: ProposalSettings, propose: "Callable[[], Proposals]") -> "Proposals":
         """Return the SAM proposals of an image, proposed at the first request."""
         with self._proposing:
             key = (index, settings)

@@ -6,8 +6,6 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import yaml
-
 from frozenseg.downloads.cache_folder import cache_folder, torch_hub_folder
 from frozenseg.downloads.remote_file import RemoteFile, download_once
 from frozenseg.errors import ConfigError, did_you_mean
@@ -189,6 +187,8 @@ def _scores(groups: Sequence[dict[str, Any]]) -> Iterator[ZooScore]:
 
 @cache
 def _read_table() -> dict[str, Any]:
+    import yaml
+
     text = resources.files("frozenseg.modeling.model_zoo").joinpath("models.yaml").read_text(encoding="utf-8")
     table: dict[str, Any] = yaml.safe_load(text)
     return table

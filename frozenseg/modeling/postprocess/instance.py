@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torchvision.ops import box_iou
 
 from frozenseg.config import CfgNode
 from frozenseg.modeling.layers.row_strips import row_strips
@@ -108,6 +107,8 @@ def _binary_masks(candidates: MaskCandidates, selected: Tensor) -> tuple[Tensor,
 
 def _drop_duplicates(instances: Instances, is_proposal: Tensor) -> Instances:
     """Drop the proposals, (n,) bool, that overlap a query of the same class."""
+    from torchvision.ops import box_iou  # slow to import, and rarely used
+
     boxes, labels = instances.pred_boxes, instances.pred_classes
     same = (box_iou(boxes, boxes) > DUPLICATE_IOU) & (labels[:, None] == labels) & ~is_proposal  # (n, n)
     return instances[~(is_proposal & same.any(dim=1))]

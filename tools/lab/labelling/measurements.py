@@ -18,6 +18,7 @@ from frozenseg.cli.model_choice import ModelChoice
 from frozenseg.errors import FrozenSegError
 from frozenseg.inference.image_run import ImageRun
 from frozenseg.toyworld.export import Recipe, make_scene
+from lab.labelling import MEASUREMENT_NAMES
 from lab.labelling.killed_runs import data_files, finished, kill_after
 from lab.labelling.mixed_images import write_mixed_images
 
@@ -155,4 +156,4 @@ def replaced(owner: type, name: str, value: Callable[..., Any]) -> Iterator[None
         setattr(owner, name, original)
 
 
-MEASUREMENTS = {"throughput": throughput, "memory": memory, "kills": kills}
+MEASUREMENTS = dict(zip(MEASUREMENT_NAMES, (throughput, memory, kills), strict=True))

@@ -23,6 +23,7 @@ from frozenseg.modeling.postprocess.semantic import semantic_labels
 from frozenseg.structures.label_files import write_labels
 from frozenseg.structures.label_runs import Runs
 from frozenseg.structures.masks import encode_rle
+from lab.metric_timing import TIMING_NAMES
 from lab.metric_timing.paired_timing import PairedTiming, Row
 from lab.metric_timing.synthetic import (
     SEGMENTS,
@@ -142,13 +143,14 @@ def measure_memory(size: tuple[int, int], images: int, folder: Path) -> list[Row
     return [Row("peak MiB, 847 classes, 1024×1024, queries → table", usual, ours, "whole process with PyTorch")]
 
 
-TIMINGS: dict[str, Callable[[tuple[int, int], int, Path], list[Row]]] = {
-    "pq": time_pq,
-    "miou150": functools.partial(time_miou, 150),
-    "miou847": functools.partial(time_miou, 847),
-    "memory": measure_memory,
-    "ap": time_ap,
-}
+_FUNCTIONS = (
+    time_pq,
+    functools.partial(time_miou, 150),
+    functools.partial(time_miou, 847),
+    measure_memory,
+    time_ap,
+)
+TIMINGS: dict[str, Callable[[tuple[int, int], int, Path], list[Row]]] = dict(zip(TIMING_NAMES, _FUNCTIONS, strict=True))
 
 
 def peak_memory(classes: int, size: tuple[int, int], with_score_maps: bool) -> float:

@@ -23,7 +23,6 @@ from functools import lru_cache
 import numpy as np
 import torch
 import torch.nn.functional as F
-from segment_anything.utils.transforms import ResizeLongestSide
 from torch import Tensor
 
 from frozenseg.structures.shapes import check_shape
@@ -46,10 +45,14 @@ class Placement:
     @classmethod
     def of(cls, height: int, width: int, side: int) -> "Placement":
         """Place an image as the package does: its longest side becomes S."""
+        from segment_anything.utils.transforms import ResizeLongestSide  # imports torchvision
+
         return cls((height, width), ResizeLongestSide.get_preprocess_shape(height, width, side), side)
 
     def to_input(self, points: np.ndarray) -> np.ndarray:
         """Convert points (P, 2) x, y in fractions of the image, 0-1, into pixels of the input."""
+        from segment_anything.utils.transforms import ResizeLongestSide  # as above
+
         in_pixels = points * np.array(self.size[::-1])
         in_input: np.ndarray = ResizeLongestSide(self.side).apply_coords(in_pixels, self.size)
         return in_input

@@ -73,7 +73,8 @@ class MSDeformAttn(nn.Module):
         if len(shapes) != self.levels and self.released_read is not None:
             locations = read_as_released(locations, len(shapes), self.released_read)
             weights = read_as_released(weights, len(shapes), self.released_read)
-        return self.output_proj(deformable_attention(value, shapes, locations, weights))
+        output: Tensor = self.output_proj(deformable_attention(value, shapes, locations, weights))
+        return output
 
     def _check(self, query: Tensor, reference_points: Tensor, value: Tensor, shapes: Sequence[tuple[int, int]]) -> None:
         fewer_allowed = self.released_read is not None and len(shapes) < self.levels

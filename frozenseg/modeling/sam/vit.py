@@ -6,6 +6,7 @@ from segment_anything.modeling import ImageEncoderViT
 from torch import nn
 
 from frozenseg.modeling.sam.base import FrozenSAM
+from frozenseg.modeling.sam.blocked_attention import use_blocked_attention
 from frozenseg.registry import SAM
 
 
@@ -45,6 +46,7 @@ def vit_sam(
         window_size=window,
         out_chans=channels,
     )
+    use_blocked_attention(encoder)
     return FrozenSAM.with_image_encoder(encoder, image_size=image_size, side=side, channels=channels)
 
 

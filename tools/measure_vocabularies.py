@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 MEASURES = ("absent", "void", "auto", "time")
 WEIGHTS = (0.0, 0.1, 0.3, 1.0)  # of the negatives; 0: none
 DISCOUNTS = (0.0, 0.25, 0.5, 1.0)  # of the void probability
-THRESHOLDS = (0.05, 0.1, 0.3, 0.5)  # of evidence
+IMAGE_WEIGHTS = (0.0, 0.5)  # of the evidence of the whole image
+THRESHOLDS = (0.1, 0.25, 0.4, 0.6)  # of evidence
 NO_WEIGHTS = ("MODEL.CLIP.CLIP_PRETRAINED_WEIGHTS", "random")
 
 
@@ -39,6 +40,9 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("measure", choices=MEASURES, help="the measure")
     number = whole_number_flag(1, 10_000, "scenes")
     parser.add_argument("--scenes", type=number, default=24, metavar="N", help="scenes of ToyWorld (default: 24)")
+    parser.add_argument(
+        "--seed", type=whole_number_flag(0, 10**6, "seeds"), default=7, metavar="N", help="of the scenes (default: 7)"
+    )
     pixels = whole_number_flag(32, 4_096, "pixels")
     parser.add_argument("--size", type=pixels, default=192, metavar="PIXELS", help="side of a scene (default: 192)")
     parser.add_argument(
@@ -84,10 +88,10 @@ def _rows(arguments: argparse.Namespace) -> "list[Row]":
     if arguments.measure == "void":
         return _void_discounts(arguments)
     segmenter = _built(None)
-    scenes = known_scenes(segmenter, arguments.scenes, arguments.size)
+    scenes = known_scenes(segmenter, arguments.scenes, arguments.size, arguments.seed)
     if arguments.measure == "absent":
         return measure_absent_names(segmenter, scenes, arguments.names, WEIGHTS)
-    return measure_auto_names(segmenter, scenes, THRESHOLDS)
+    return measure_auto_names(segmenter, scenes, IMAGE_WEIGHTS, THRESHOLDS)
 
 
 def _void_discounts(arguments: argparse.Namespace) -> "list[Row]":
@@ -98,7 +102,7 @@ def _void_discounts(arguments: argparse.Namespace) -> "list[Row]":
     runs = []
     for weights in arguments.weights:
         segmenter = Segmenter.from_pretrained(weights)
-        scenes = known_scenes(segmenter, arguments.scenes, arguments.size)
+        scenes = known_scenes(segmenter, arguments.scenes, arguments.size, arguments.seed)
         runs.append(measure_void_discount(segmenter, scenes, arguments.names, DISCOUNTS))
     return mean_rows(runs, ("names", "void discount"))
 

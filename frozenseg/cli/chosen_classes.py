@@ -1,13 +1,13 @@
 """Classes of the command line: names, a file of names, or those of ToyWorld."""
 
 import argparse
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from frozenseg.errors import DataError
 from frozenseg.inference.auto_vocabulary import AUTO, AutoVocabulary, requested_vocabulary
 from frozenseg.inference.formats.output_format import OutputClasses
-from frozenseg.inference.named_vocabularies import named_vocabulary, toyworld_vocabulary
+from frozenseg.inference.named_vocabularies import named_vocabulary
 from frozenseg.inference.run_folder import ImageRecord
 from frozenseg.inference.run_outputs import sum_of_counts
 from frozenseg.inference.vocabulary_inputs import make_vocabulary
@@ -18,12 +18,15 @@ from frozenseg.vocabulary.name_checks import warn_of_names
 from frozenseg.vocabulary.names import normal_name
 
 
-def chosen_classes(arguments: argparse.Namespace, is_toyworld: bool) -> OutputClasses:
+def chosen_classes(
+    arguments: argparse.Namespace, usual_classes: str, auto_names: Callable[[], tuple[str, ...]]
+) -> OutputClasses:
     """Return the classes of a command line, with the numbers and colours of a file.
 
     Args:
         arguments: of :func:`frozenseg.cli.image_flags.add_class_names`.
-        is_toyworld: True for the model in the package, which has class names of its training world.
+        usual_classes: named vocabulary that is used without class names; empty for none.
+        auto_names: returns the named vocabularies of which ``auto`` is the union for the model.
 
     Raises:
         DataError: no class names, a class is listed twice, or a stuff class is unknown.
@@ -32,12 +35,14 @@ def chosen_classes(arguments: argparse.Namespace, is_toyworld: bool) -> OutputCl
     if arguments.words_file is not None:
         return _of_file(read_vocabulary_lines(arguments.words_file), stuff, str(arguments.words_file))
     if arguments.words is not None:
-        return OutputClasses(_of_words(arguments.words, stuff, is_toyworld))
-    if not is_toyworld:
+        return OutputClasses(_of_words(arguments.words, stuff, auto_names))
+    if not usual_classes:
         raise DataError('No class names: give them with --words "cat,kitten; dog; grass", or a file with --words-file.')
     if stuff:
-        raise DataError(f"--stuff {arguments.stuff!r} needs --words or --words-file: the stuff of ToyWorld is known.")
-    return OutputClasses(toyworld_vocabulary())
+        raise DataError(
+            f"--stuff {arguments.stuff!r} needs --words or --words-file: the stuff of {usual_classes} is known."
+        )
+    return OutputClasses(make_vocabulary(usual_classes))
 
 
 def used_classes(classes: OutputClasses, records: Iterable[ImageRecord]) -> OutputClasses:
@@ -72,10 +77,10 @@ def class_settings(classes: OutputClasses) -> dict[str, Any]:
     }
 
 
-def _of_words(text: str, stuff: list[str], is_toyworld: bool) -> Vocabulary:
+def _of_words(text: str, stuff: list[str], auto_names: Callable[[], tuple[str, ...]]) -> Vocabulary:
     """Return the classes of ``--words``: names, the name of a benchmark, or ``auto``."""
     if text.strip() == AUTO:
-        return requested_vocabulary(text, stuff, is_toyworld)
+        return requested_vocabulary(text, stuff, auto_names())
     if named_vocabulary(text) is not None:
         return make_vocabulary(text, stuff)
     return _without_doubles(Vocabulary.parse(text, stuff), "--words")

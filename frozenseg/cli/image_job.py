@@ -44,12 +44,14 @@ def images_of(arguments: argparse.Namespace, model: ModelChoice, output: Path | 
     """
     frames = FrameRange(int(arguments.frame_step), arguments.start, arguments.end)
     if not arguments.inputs:
-        if not model.is_toyworld:
+        if not model.usual_classes:
             raise DataError("No input: name an image, a folder, a pattern, a list, a URL or a video.")
         return sample_scenes()
     images = image_list(arguments.inputs, frames)
-    if model.is_toyworld:
-        logger.warning("The model is trained on ToyWorld only; choose another one with --weights.")
+    if model.usual_classes:
+        logger.warning(
+            "The model knows the classes of %s only; choose another one with --weights.", model.usual_classes
+        )
     if output is not None:
         _refuse_overwriting(images, output)
     return images

@@ -12,6 +12,7 @@ from frozenseg.config import OPTIONS, load_config
 from frozenseg.device import pick_device
 from frozenseg.errors import ConfigError
 from frozenseg.file_hash import sha256_of
+from frozenseg.inference.class_rules import ClassRules
 from frozenseg.inference.formats.output_format import OutputClasses
 from frozenseg.inference.model_source import config_of_weights
 from frozenseg.inference.predictor import Segmenter
@@ -52,9 +53,22 @@ class ModelChoice:
         return cls(config, weights, arguments.device, tuple(options))
 
     @property
-    def is_toyworld(self) -> bool:
-        """True for the model that comes with the package."""
-        return self.weights == TOYWORLD
+    def usual_classes(self) -> str:
+        """Named vocabulary of a model that knows a small world only, such as ``toyworld``; empty for all others."""
+        entry = trained_model(self.weights or "")
+        return "" if entry is None else entry.usual_classes
+
+    def auto_names(self) -> tuple[str, ...]:
+        """Return the named vocabularies of which ``auto`` is the union for this model.
+
+        Raises:
+            ConfigError: the model has no config, or a key or value is wrong.
+            CheckpointError: the weights are missing or damaged.
+        """
+        if self.config:
+            return ClassRules.from_config(load_config(self.config, self.options, OPTIONS)).auto_names
+        checkpoint = read_checkpoint(self.weights or "")
+        return ClassRules.from_config(config_of_weights(checkpoint, self.weights, self.options)).auto_names
 
     def build(self) -> Segmenter:
         """Build the model and load its weights."""

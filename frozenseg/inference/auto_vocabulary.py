@@ -1,7 +1,8 @@
 """Vocabulary ``auto``: the names of the large benchmarks that an image has evidence of.
 
-All names are compared with every mask of the image. The best name of each mask, where it is likely enough, is used; the
-image is then segmented with these names alone, as among thousands of names many mean nearly the same.
+All names are ranked by their evidence in the whole image and in every mask (:mod:`~frozenseg.inference.name_evidence`).
+The best name of each mask, where its evidence suffices, is used; the image is then segmented with these names alone, as
+among thousands of names many mean nearly the same.
 
 Letters: Q queries, C names, K used names.
 """
@@ -14,13 +15,13 @@ from torch import Tensor
 
 from frozenseg.errors import DataError
 from frozenseg.inference.class_rules import ClassRules
-from frozenseg.inference.named_vocabularies import union_of_vocabularies
+from frozenseg.inference.name_evidence import name_evidence, names_with_evidence
+from frozenseg.inference.named_vocabularies import LARGE, union_of_vocabularies
 from frozenseg.inference.vocabulary_inputs import StuffLike, VocabularyLike, make_vocabulary, stuff_names
 from frozenseg.modeling.inference_settings import InferenceSettings
 from frozenseg.modeling.meta_arch.base import MaskClassifier
 from frozenseg.modeling.meta_arch.embedded_images import EmbeddedImages
 from frozenseg.structures.output_kinds import OUTPUT_FIELDS, ModelOutput
-from frozenseg.toyworld.categories import wide_categories
 from frozenseg.vocabulary import Vocabulary
 
 AUTO = "auto"
@@ -36,32 +37,36 @@ class AutoSettings(InferenceSettings):
     """Settings of a call with an :class:`AutoVocabulary`.
 
     Attributes:
-        auto_evidence: class probability of a mask at which its best name is used, 0-1.
+        auto_evidence: evidence from which the best name of a mask is used, 0-1.
+        auto_image_weight: weight of the evidence of the whole image beside that of the mask, 0-1.
     """
 
-    auto_evidence: float = 0.1
+    auto_evidence: float = 0.25
+    auto_image_weight: float = 0.5
 
 
-def auto_vocabulary(is_toyworld: bool = False) -> AutoVocabulary:
-    """Return the union of COCO, LVIS, ADE20K-847, PC-459 and Mapillary; for ToyWorld's CLIP all names of its world.
+def auto_vocabulary(names: tuple[str, ...] = LARGE) -> AutoVocabulary:
+    """Return the union of named vocabularies.
 
     Args:
-        is_toyworld: True for ToyWorld's CLIP, which knows only colours, patterns, shapes and materials of ToyWorld.
+        names: COCO, LVIS, ADE20K-847, PC-459 and Mapillary; other ones for a CLIP that knows other names.
+
+    Raises:
+        DataError: unknown vocabulary.
     """
-    if is_toyworld:
-        names, isthing = zip(*((each.names, each.isthing) for each in wide_categories()), strict=True)
-        return AutoVocabulary(names, isthing)
-    union = union_of_vocabularies()
+    union = union_of_vocabularies(names)
     return AutoVocabulary(union.classes, union.isthing)
 
 
-def requested_vocabulary(vocabulary: VocabularyLike, stuff: StuffLike, is_toyworld: bool) -> Vocabulary:
+def requested_vocabulary(
+    vocabulary: VocabularyLike, stuff: StuffLike, auto_names: tuple[str, ...] = LARGE
+) -> Vocabulary:
     """Return the vocabulary of a call, ``auto`` included.
 
     Args:
         vocabulary: ``auto``, or as for :func:`make_vocabulary`.
         stuff: as for :func:`make_vocabulary`.
-        is_toyworld: as for :func:`auto_vocabulary`.
+        auto_names: named vocabularies whose union is ``auto``.
 
     Raises:
         DataError: as for :func:`make_vocabulary`, or ``stuff`` with ``auto``.
@@ -70,14 +75,14 @@ def requested_vocabulary(vocabulary: VocabularyLike, stuff: StuffLike, is_toywor
         return make_vocabulary(vocabulary, stuff)
     if stuff_names(stuff):
         raise DataError(f"stuff is {stuff!r:.60}, but the vocabulary 'auto' has its stuff: omit stuff.")
-    return auto_vocabulary(is_toyworld)
+    return auto_vocabulary(auto_names)
 
 
 def auto_settings(rules: ClassRules, model: MaskClassifier, vocabulary: AutoVocabulary) -> AutoSettings:
     """Return the settings of a call, without negatives: the other names compete already."""
     settings = replace(rules, negatives=None, min_evidence=0.0).settings(model, vocabulary)
     values = {each.name: getattr(settings, each.name) for each in fields(settings)}
-    return AutoSettings(**values, auto_evidence=rules.auto_evidence)
+    return AutoSettings(**values, auto_evidence=rules.auto_evidence, auto_image_weight=rules.auto_image_weight)
 
 
 def classify_auto(model: MaskClassifier, embedded: EmbeddedImages, settings: AutoSettings) -> ModelOutput:
@@ -88,8 +93,8 @@ def classify_auto(model: MaskClassifier, embedded: EmbeddedImages, settings: Aut
         embedded: a single image.
         settings: with all names.
     """
-    scores = model.class_scores(embedded, settings).objects[0]  # (Q, C + 1)
-    used = names_with_evidence(scores, embedded.masks[0], settings.auto_evidence)  # (K,)
+    evidence = name_evidence(model, embedded, settings, settings.auto_image_weight)  # (Q, C)
+    used = names_with_evidence(evidence, settings.auto_evidence, MAX_USED_NAMES)  # (K,)
     names = used.tolist()
     vocabulary = Vocabulary(
         tuple(settings.vocabulary.classes[name] for name in names),
@@ -99,26 +104,6 @@ def classify_auto(model: MaskClassifier, embedded: EmbeddedImages, settings: Aut
     values = {each.name: getattr(settings, each.name) for each in fields(InferenceSettings)}
     few = InferenceSettings(**{**values, "vocabulary": vocabulary, "seen": seen, "background": ()})
     return _with_indices(model.classify(embedded, few)[0], used)
-
-
-def names_with_evidence(scores: Tensor, masks: Tensor, min_evidence: float) -> Tensor:
-    """Return the best names of the masks, the likeliest ``MAX_USED_NAMES``; the single best if none is likely enough.
-
-    Args:
-        scores: (Q, C + 1) class scores, void last.
-        masks: (Q, h, w) mask logits; empty masks are no evidence.
-        min_evidence: class probability of a mask at which its best name is used.
-
-    Returns:
-        (K,) int64 indices of names, ascending.
-    """
-    not_empty = (masks > 0).flatten(1).any(dim=1)  # (Q,)
-    evidence, best = (scores.softmax(dim=-1)[:, :-1] * not_empty[:, None]).max(dim=-1)  # (Q,), (Q,)
-    order = evidence.argsort(descending=True, stable=True)
-    likely = best[order[evidence[order] >= min_evidence]]
-    chosen = likely if len(likely) else best[order[:1]]
-    by_evidence = torch.tensor(list(dict.fromkeys(chosen.tolist())), device=scores.device)
-    return by_evidence[:MAX_USED_NAMES].sort().values
 
 
 def _with_indices(output: ModelOutput, used: Tensor) -> ModelOutput:

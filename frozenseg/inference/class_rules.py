@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 
 from frozenseg.config import CfgNode
 from frozenseg.errors import DataError
-from frozenseg.inference.named_vocabularies import TOYWORLD_NAMES, union_of_vocabularies
+from frozenseg.inference.named_vocabularies import LARGE, named_vocabulary, union_of_vocabularies
 from frozenseg.modeling.inference_settings import InferenceSettings
-from frozenseg.modeling.pretrained import TOYWORLD_CLIP
+from frozenseg.modeling.pretrained import CLIP_WEIGHTS, packaged_encoder
 from frozenseg.modeling.segmentation_model import SegmentationModel
 from frozenseg.vocabulary import Vocabulary
+from frozenseg.vocabulary.line import split_names
 from frozenseg.vocabulary.names import normal_name
 
 # Broad names, so that a specific class of the user is likelier on its objects. Synonyms are not encoded: a class of the
@@ -39,8 +40,9 @@ class ClassRules:
         min_evidence: smallest class probability of the best mask of a class that is present, 0-1.
         background: normal names of classes that catch the rest; with one of them negatives always compete, with full
             weight.
-        auto_evidence: class probability at which a mask's best name is used by the vocabulary ``auto``.
-        is_toyworld: True for ToyWorld's CLIP, which knows the names of ToyWorld only.
+        auto_evidence: evidence from which the vocabulary ``auto`` uses the best name of a mask.
+        auto_image_weight: weight of the evidence of the whole image beside that of the mask for ``auto``, 0-1.
+        auto_names: named vocabularies whose union is ``auto``.
     """
 
     negatives: Vocabulary | None = None
@@ -48,25 +50,25 @@ class ClassRules:
     negative_weight: float = 0.3
     min_evidence: float = 0.0
     background: tuple[str, ...] = ("background", "other")
-    auto_evidence: float = 0.1
-    is_toyworld: bool = False
+    auto_evidence: float = 0.25
+    auto_image_weight: float = 0.5
+    auto_names: tuple[str, ...] = LARGE
 
     @classmethod
     def from_config(cls, cfg: CfgNode) -> "ClassRules":
         """Build from the keys of ``PREDICT``."""
         keys = cfg.PREDICT
-        is_toyworld = cfg.MODEL.CLIP.CLIP_MODEL_NAME == TOYWORLD_CLIP
-        names = keys.NEGATIVE_NAMES
-        negatives = Vocabulary.parse(names) if names.strip() else built_in_negatives(is_toyworld)
-        background = tuple(normal_name(name) for name in keys.BACKGROUND_NAMES.split(";") if name.strip())
+        clip = packaged_encoder(CLIP_WEIGHTS, cfg.MODEL.CLIP.CLIP_MODEL_NAME)
+        usual_classes, known_names = ("", "") if clip is None else (clip.usual_classes, clip.known_names)
         return cls(
-            negatives,
-            keys.NEGATIVES_UP_TO,
-            keys.NEGATIVE_WEIGHT,
-            keys.MIN_EVIDENCE,
-            background,
-            keys.AUTO_EVIDENCE,
-            is_toyworld,
+            negatives=negative_classes(keys.NEGATIVE_NAMES or usual_classes),
+            negatives_up_to=keys.NEGATIVES_UP_TO,
+            negative_weight=keys.NEGATIVE_WEIGHT,
+            min_evidence=keys.MIN_EVIDENCE,
+            background=tuple(normal_name(name) for name in split_names(keys.BACKGROUND_NAMES, ";")),
+            auto_evidence=keys.AUTO_EVIDENCE,
+            auto_image_weight=keys.AUTO_IMAGE_WEIGHT,
+            auto_names=split_names(keys.AUTO_NAMES or known_names, ";") or LARGE,
         )
 
     def settings(self, model: SegmentationModel, vocabulary: Vocabulary) -> InferenceSettings:
@@ -96,11 +98,19 @@ class ClassRules:
         )
 
 
-def built_in_negatives(is_toyworld: bool) -> Vocabulary:
-    """Return common classes, or those of ToyWorld for its CLIP, which knows no others."""
-    if is_toyworld:
-        return union_of_vocabularies((TOYWORLD_NAMES,))
-    return Vocabulary.from_strings([" ".join(text.split()) for text in COMMON_CLASSES.split(";")])
+def negative_classes(names: str) -> Vocabulary:
+    """Return the negatives of a config.
+
+    Args:
+        names: class names such as ``person; wall,fence``, the name of a benchmark, or empty for common classes.
+
+    Raises:
+        DataError: a benchmark is misspelt, or a class has no name.
+    """
+    if not names.strip():
+        return Vocabulary.from_strings([" ".join(text.split()) for text in COMMON_CLASSES.split(";")])
+    benchmark = named_vocabulary(names)
+    return Vocabulary.parse(names) if benchmark is None else union_of_vocabularies((names.strip(),))
 
 
 def _related(negative: tuple[str, ...], vocabulary: Vocabulary) -> bool:

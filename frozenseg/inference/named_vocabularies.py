@@ -5,11 +5,12 @@ from difflib import get_close_matches
 
 from frozenseg.data.spec import read_categories
 from frozenseg.errors import DataError, did_you_mean
-from frozenseg.toyworld.categories import all_categories
+from frozenseg.toyworld.categories import all_categories, wide_categories
 from frozenseg.vocabulary import Vocabulary
 from frozenseg.vocabulary.names import normal_name
 
 TOYWORLD_NAMES = "toyworld"
+TOYWORLD_WIDE = "toyworld_wide"  # of its CLIP: all combinations of its colours, patterns and shapes
 TABLES = {  # name → table of frozenseg/data/categories
     "coco": "coco_panoptic.tsv",
     "ade20k": "ade20k_150.tsv",
@@ -44,7 +45,7 @@ SIMILAR = 0.8  # of a misspelt name
 
 def vocabulary_names() -> list[str]:
     """Return the names of all benchmarks."""
-    return sorted([*TABLES, TOYWORLD_NAMES])
+    return sorted([*TABLES, TOYWORLD_NAMES, TOYWORLD_WIDE])
 
 
 def named_vocabulary(name: str) -> Vocabulary | None:
@@ -58,8 +59,8 @@ def named_vocabulary(name: str) -> Vocabulary | None:
     """
     key = _key(name)
     key = OTHER_NAMES.get(key, key)
-    if key == TOYWORLD_NAMES:
-        return toyworld_vocabulary()
+    if key in (TOYWORLD_NAMES, TOYWORLD_WIDE):
+        return toyworld_vocabulary(is_wide=key == TOYWORLD_WIDE)
     if key in TABLES:
         return _of_table(TABLES[key])
     if _looks_like_a_name(name.strip().lower()):
@@ -73,7 +74,7 @@ def named_vocabulary(name: str) -> Vocabulary | None:
 
 def _looks_like_a_name(text: str) -> bool:
     """Return True for a text such as ``ade20kk``: digits or underscores, and similar to a name, or a longer name."""
-    known = [*TABLES, *OTHER_NAMES, TOYWORLD_NAMES]
+    known = [*vocabulary_names(), *OTHER_NAMES]
     if any(character.isdigit() or character == "_" for character in text):
         return bool(get_close_matches(_key(text), known, n=1, cutoff=SIMILAR))
     matches = get_close_matches(text, ["mapillary", TOYWORLD_NAMES, "cityscapes"], n=1, cutoff=SIMILAR)
@@ -117,10 +118,14 @@ def _of_table(file_name: str) -> Vocabulary:
     return Vocabulary(tuple(row.names for row in rows), tuple(row.isthing for row in rows))
 
 
-@functools.lru_cache(maxsize=1)
-def toyworld_vocabulary() -> Vocabulary:
-    """Return all classes of ToyWorld, seen and unseen."""
-    categories = all_categories()
+@functools.lru_cache(maxsize=2)
+def toyworld_vocabulary(is_wide: bool = False) -> Vocabulary:
+    """Return all classes of ToyWorld, seen and unseen.
+
+    Args:
+        is_wide: all 192 things and 8 materials that ToyWorld's CLIP can name.
+    """
+    categories = wide_categories() if is_wide else all_categories()
     return Vocabulary(
         tuple(category.names for category in categories), tuple(category.isthing for category in categories)
     )

@@ -244,7 +244,7 @@ class Segmenter(PublishedModel):
             if self._classes is None or stuff_names(stuff):
                 raise DataError("No vocabulary: pass one with its stuff, such as 'cat; dog', or call set_classes.")
             return self._classes
-        return requested_vocabulary(vocabulary, stuff, self.class_rules.is_toyworld)
+        return requested_vocabulary(vocabulary, stuff, self.class_rules.auto_names)
 
     def embed(self, image: ImageLike) -> EmbeddedImage:
         """Compute everything that class names do not affect, for :meth:`classify` with any vocabulary.

@@ -115,6 +115,17 @@ def pretrained_encoder(key: str, name: str, architecture: str) -> Path | None:
     return None
 
 
+def packaged_encoder(key: str, architecture: str) -> ZooModel | None:
+    """Return the entry of the encoder of an architecture whose weights are in the package, or None.
+
+    Args:
+        key: ``CLIP_PRETRAINED_WEIGHTS`` or ``MODEL.SAM_WEIGHTS``.
+        architecture: of the encoder.
+    """
+    entries = (entry for entry in zoo_weights() if entry.key == key and not entry.url)
+    return next((entry for entry in entries if entry.architecture == architecture), None)
+
+
 def encoder_names(key: str) -> set[str]:
     """Return the values of a config key that select weights of the zoo.
 

@@ -55,7 +55,7 @@ def test_a_folder_is_segmented_and_resumed_without_the_model(
     first, second, segments, *_ = captured.out.splitlines()
     assert [first, second] == ["3 images segmented; results in out", "  jsonl  out/segments.jsonl"]
     assert segments.startswith("segments: ")
-    assert "trained on ToyWorld only" in captured.err
+    assert "knows the classes of toyworld only" in captured.err
     assert [line["file_name"] for line in lines("out")] == ["a.png", "sub/a.png", "sub/b.jpg"]
     names = [segment["name"] for line in lines("out") for segment in line["segments"]]
     content = Path("out/segments.jsonl").read_bytes()

@@ -79,3 +79,21 @@ def test_unsure_pixels_have_no_label(capsys: pytest.CaptureFixture[str]) -> None
     assert list(report["data_sets"]) == ["train"]
     assert [record["segments_info"] for record in DatasetCatalog.get(report["data_sets"]["train"])] == [[]] * SCENES
     assert (report["segments"], len(report["absent"])) == ({}, 4)
+
+
+def test_a_data_set_without_class_names(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    present = set()
+    for number in (4, 5):
+        scene = make_scene(Recipe("val_unseen", 7, 5, 192, 192), number)
+        (tmp_path / "scenes").mkdir(exist_ok=True)
+        Image.fromarray(scene.image).save(tmp_path / f"scenes/{number}.png")
+        present |= {segment.category.name for segment in scene.segments}
+    flags = ["--words", "auto", "--output", "labelled", "--json", "--val-fraction", "0", "--min-score", "0"]
+    assert main(["label", "scenes", *flags, *SMALL[:2], *SMALL[-4:]]) == 0
+    report = json.loads(capsys.readouterr().out)
+    names = set(report["segments"])
+    assert len(names & present) >= 0.5 * len(names) > 1
+    assert set(vocabulary_of(report["data_sets"]["train"]).names) == names  # not all 200
+    assert report["absent"] == []
+    label_map = Path("labelled/classes.tsv").read_text(encoding="utf-8")
+    assert all(f"\t{name}\t" in label_map for name in names)

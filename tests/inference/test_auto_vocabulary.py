@@ -2,14 +2,12 @@
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from frozenseg.errors import DataError
 from frozenseg.inference.auto_vocabulary import (
     AutoVocabulary,
     auto_vocabulary,
-    names_with_evidence,
     requested_vocabulary,
 )
 from frozenseg.inference.named_vocabularies import union_of_vocabularies
@@ -17,35 +15,16 @@ from frozenseg.inference.predictor import Segmenter
 from frozenseg.toyworld.samples import sample_scene
 from frozenseg.vocabulary import Vocabulary
 
-FULL, EMPTY = torch.ones(2, 2), -torch.ones(2, 2)
-
-
-@pytest.mark.parametrize(
-    ("probabilities", "masks", "names"),
-    [
-        ([[0.1, 0.8, 0.0, 0.1], [0.6, 0.3, 0.0, 0.1]], (FULL, FULL), [0, 1]),
-        ([[0.1, 0.8, 0.0, 0.1], [0.1, 0.6, 0.2, 0.1]], (FULL, FULL), [1]),  # one name of two masks
-        ([[0.1, 0.8, 0.0, 0.1], [0.3, 0.1, 0.0, 0.6]], (FULL, FULL), [1]),  # the second is too weak
-        ([[0.1, 0.8, 0.0, 0.1], [0.6, 0.3, 0.0, 0.1]], (EMPTY, FULL), [0]),
-        ([[0.1, 0.3, 0.0, 0.6], [0.2, 0.1, 0.0, 0.7]], (FULL, FULL), [1]),  # the best, if none is likely enough
-    ],
-)
-def test_the_best_names_of_masks_are_used(
-    probabilities: list[list[float]], masks: tuple[torch.Tensor, ...], names: list[int]
-) -> None:
-    scores = torch.tensor(probabilities).log()
-    assert names_with_evidence(scores, torch.stack(masks), min_evidence=0.5).tolist() == names
-
 
 def test_auto_is_the_union_or_toyworld() -> None:
     assert auto_vocabulary().classes == union_of_vocabularies().classes
-    toyworld = auto_vocabulary(is_toyworld=True)
+    toyworld = auto_vocabulary(("toyworld_wide",))
     assert len(toyworld) == 6 * 8 * 4 + 8  # colours, shapes and patterns; materials
     assert toyworld.isthing.count(False) == 8
-    assert isinstance(requested_vocabulary(" auto ", (), is_toyworld=True), AutoVocabulary)
-    assert type(requested_vocabulary("autobus", (), is_toyworld=True)) is Vocabulary
+    assert isinstance(requested_vocabulary(" auto ", ()), AutoVocabulary)
+    assert type(requested_vocabulary("autobus", ())) is Vocabulary
     with pytest.raises(DataError, match="stuff is 'grass', but the vocabulary 'auto' has its stuff"):
-        requested_vocabulary("auto", "grass", is_toyworld=False)
+        requested_vocabulary("auto", "grass")
 
 
 @pytest.fixture(scope="module")

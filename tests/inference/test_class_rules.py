@@ -3,8 +3,9 @@
 import pytest
 import torch
 
+from frozenseg.config import load_config
 from frozenseg.errors import ConfigError, DataError
-from frozenseg.inference.class_rules import ClassRules, built_in_negatives
+from frozenseg.inference.class_rules import ClassRules, negative_classes
 from frozenseg.modeling.build import build_model
 from frozenseg.modeling.inference_settings import InferenceSettings
 from frozenseg.modeling.meta_arch.base import MaskClassifier
@@ -113,8 +114,17 @@ def test_negatives_of_the_config() -> None:
     assert rules.negatives == Vocabulary.parse("wall; floor")
     assert rules.negatives_up_to == 2
     assert rules.background == ("background", "other")
-    assert len(built_in_negatives(is_toyworld=True)) == 42
-    assert "person" in built_in_negatives(is_toyworld=False).names
+    assert len(negative_classes("toyworld")) == 42
+    assert "person" in negative_classes("").names
+
+
+def test_the_names_of_a_small_clip_are_data_of_the_zoo() -> None:
+    rules = ClassRules.from_config(load_config("toyworld/fcclip_tiny"))
+    assert (len(rules.negatives or ()), rules.auto_names) == (42, ("toyworld_wide",))
+    rules = ClassRules.from_config(load_config("fcclip/r50", ["PREDICT.NEGATIVE_NAMES", "voc"]))
+    assert (len(rules.negatives or ()), len(rules.auto_names)) == (21, 5)
+    rules = ClassRules.from_config(load_config("toyworld/fcclip_tiny", ["PREDICT.AUTO_NAMES", "coco; voc"]))
+    assert rules.auto_names == ("coco", "voc")
 
 
 def test_all_classes_cannot_be_negatives(model: MaskClassifier) -> None:

@@ -23,7 +23,7 @@ def test_a_benchmark_has_its_classes(name: str, size: int) -> None:
 
 
 def test_every_table_has_a_name() -> None:
-    assert set(vocabulary_names()) == {*TABLES, "toyworld"}
+    assert set(vocabulary_names()) == {*TABLES, "toyworld", "toyworld_wide"}
     assert all(named_vocabulary(name) for name in TABLES)
 
 

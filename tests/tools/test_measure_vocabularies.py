@@ -7,7 +7,7 @@ import pytest
 
 from frozenseg.inference.predictor import Segmenter
 from lab.vocabulary_measures.absent_names import mean_rows, measure_absent_names, measure_void_discount
-from lab.vocabulary_measures.auto_names import measure_auto_names
+from lab.vocabulary_measures.auto_names import is_near, measure_auto_names
 from lab.vocabulary_measures.toyworld_scenes import KnownScene, known_scenes
 from tools.measure_vocabularies import main
 
@@ -19,7 +19,7 @@ def segmenter() -> Segmenter:
 
 @pytest.fixture(scope="module")
 def scenes(segmenter: Segmenter) -> list[KnownScene]:
-    return known_scenes(segmenter, 2, 128)
+    return known_scenes(segmenter, 2, 128, seed=7)
 
 
 def test_negatives_reduce_false_segments(segmenter: Segmenter, scenes: list[KnownScene]) -> None:
@@ -46,9 +46,18 @@ def test_numbers_are_averaged_over_models() -> None:
 
 
 def test_a_higher_threshold_uses_fewer_names(segmenter: Segmenter, scenes: list[KnownScene]) -> None:
-    low, high = measure_auto_names(segmenter, scenes, [0.01, 0.9])
+    low, high = measure_auto_names(segmenter, scenes, [0.5], [0.01, 0.9])
     assert low["names an image"] >= high["names an image"]
     assert 0 <= high["recall"] <= low["recall"] <= 1
+
+
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [("red star", True), ("red heart", True), ("blue heart", False), ("dotted red star", False), ("grass", True),
+     ("sand", False), ("striped blue cross", True)],
+)  # fmt: skip
+def test_a_near_name_has_one_other_word(name: str, near: bool) -> None:
+    assert is_near(name, ["red star", "grass", "striped blue star"]) is near
 
 
 def test_times_are_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

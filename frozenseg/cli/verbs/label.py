@@ -64,7 +64,7 @@ def run(arguments: argparse.Namespace) -> None:
 
     setup_logging()
     model = ModelChoice.of_arguments(arguments)
-    classes = chosen_classes(arguments, model.is_toyworld)
+    classes = chosen_classes(arguments, model.usual_classes, model.auto_names)
     images = image_job.images_of(arguments, model, arguments.output)
     split_of = split_images([part.name for part in images.parts], arguments.val_fraction)
     settings = {**class_settings(classes), **_settings(arguments), **model.identity()}

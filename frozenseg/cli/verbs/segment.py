@@ -69,7 +69,7 @@ def run(arguments: argparse.Namespace) -> None:
 
     setup_logging()
     model = ModelChoice.of_arguments(arguments)
-    classes = chosen_classes(arguments, model.is_toyworld)
+    classes = chosen_classes(arguments, model.usual_classes, model.auto_names)
     formats = check_formats(arguments.format)
     images = image_job.images_of(arguments, model, arguments.output)
     settings = {**class_settings(classes), **_settings(arguments), "format": formats, **model.identity()}

@@ -31,7 +31,8 @@ PREDICT_KEYS: tuple[Key, ...] = (
         "",
         "output",
         NAME,
-        "the negatives, such as 'person; wall,fence'; empty: common classes, or those of ToyWorld for its CLIP",
+        "the negatives: names such as 'person; wall,fence', or a benchmark such as 'coco'; empty: common classes, or "
+        "those of the CLIP in the model zoo",
     ),
     Key(
         "PREDICT.NEGATIVE_WEIGHT",
@@ -55,11 +56,26 @@ PREDICT_KEYS: tuple[Key, ...] = (
         "classes that catch the rest: their pixels have no label in the segmenter's results",
     ),
     Key(
+        "PREDICT.AUTO_NAMES",
+        "",
+        "output",
+        NAME,
+        "named vocabularies whose union the vocabulary 'auto' ranks, such as 'coco; lvis'; empty: all large ones, or "
+        "that of the CLIP in the model zoo",
+    ),
+    Key(
         "PREDICT.AUTO_EVIDENCE",
-        0.1,
+        0.25,
         "output",
         between(0, 1),
-        "class probability of a mask at which its best name is used by the vocabulary 'auto', 0-1",
+        "evidence of a mask and the image from which the vocabulary 'auto' uses the best name of the mask, 0-1",
+    ),
+    Key(
+        "PREDICT.AUTO_IMAGE_WEIGHT",
+        0.5,
+        "output",
+        between(0, 1),
+        "weight of the evidence of the whole image beside that of the mask, for the vocabulary 'auto'; 0: masks alone",
     ),
     Key("PREDICT.MIN_SCORE", 0.0, "output", between(0, 1), "lowest score of the segmenter's instances, 0-1"),
 )

@@ -73,6 +73,8 @@ class ZooModel(NamedTuple):
         config: name of the shipped config of a trained model; empty for an encoder.
         selection: rule by which the authors chose the checkpoint; empty for an encoder.
         card: file in the package that describes training and scores; empty for released weights.
+        usual_classes: named vocabulary of a CLIP or a model that knows a small world only; empty for all others.
+        known_names: named vocabulary of all that such a CLIP can name.
         scores: published scores.
     """
 
@@ -89,6 +91,8 @@ class ZooModel(NamedTuple):
     config: str = ""
     selection: str = ""
     card: str = ""
+    usual_classes: str = ""
+    known_names: str = ""
     scores: tuple[ZooScore, ...] = ()
 
     @property

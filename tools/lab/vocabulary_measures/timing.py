@@ -28,18 +28,24 @@ def time_vocabularies(segmenter: Segmenter, height: int, width: int) -> list[Row
     image = Image.fromarray(noise.astype(np.uint8))
     text = [seconds(partial(segmenter.set_classes, names)) for names in (FIRST, SECOND)]
     rows: list[Row] = []
-    embedded = segmenter.embed(image)
+    embed, embedded = seconds_of(partial(segmenter.embed, image))
     for outputs in (("panoptic",), KINDS):
         call = seconds(partial(segmenter, image, FIRST, outputs=outputs))
         again = seconds(partial(segmenter.classify, embedded, SECOND, outputs=outputs))
         ratio = call / again
         names = ", ".join(outputs)
-        rows.append({"outputs": names, "call": call, "second vocabulary": again, "ratio": ratio, "text": text[1]})
+        row: Row = {"outputs": names, "call": call, "embed": embed, "second vocabulary": again}
+        rows.append({**row, "ratio": ratio, "text": text[1]})
     return rows
 
 
 def seconds(work: Callable[[], Any]) -> float:
     """Return the processor time of some work in all threads, which other processes do not change."""
+    return seconds_of(work)[0]
+
+
+def seconds_of(work: Callable[[], Any]) -> tuple[float, Any]:
+    """Return the processor time of some work in all threads, and its result."""
     start = time.process_time()
-    work()
-    return time.process_time() - start
+    result = work()
+    return time.process_time() - start, result

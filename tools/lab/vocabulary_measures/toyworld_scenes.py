@@ -8,7 +8,7 @@ from frozenseg.inference.embedded_image import EmbeddedImage
 from frozenseg.inference.predictor import Segmenter
 from frozenseg.toyworld.export import Recipe, make_scene
 
-SPLIT, SEED = "val_unseen", 7
+SPLIT = "val_unseen"
 
 
 class KnownScene(NamedTuple):
@@ -18,15 +18,16 @@ class KnownScene(NamedTuple):
     present: tuple[str, ...]
 
 
-def known_scenes(segmenter: Segmenter, count: int, size: int) -> list[KnownScene]:
+def known_scenes(segmenter: Segmenter, count: int, size: int, seed: int) -> list[KnownScene]:
     """Render and embed scenes.
 
     Args:
         segmenter: of the package's model.
         count: number of scenes.
         size: height and width, pixels.
+        seed: of the scenes.
     """
-    recipe = Recipe(SPLIT, SEED, count, size, size)
+    recipe = Recipe(SPLIT, seed, count, size, size)
     scenes = [make_scene(recipe, number) for number in range(1, count + 1)]
     return [
         KnownScene(

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch.overrides import TorchFunctionMode
 
 from frozenseg.config import CfgNode, load_config
 from frozenseg.structures.instances import Instances
@@ -53,16 +52,3 @@ def training_batch(sizes: tuple[tuple[int, int], ...] = ((64, 64), (64, 64)), se
             }
         )
     return batch
-
-
-class WithoutInitialisation(TorchFunctionMode):
-    """Builds full-size models in a blink: random initialisers leave memory as it is."""
-
-    SKIPPED = frozenset({"normal_", "uniform_", "trunc_normal_", "erfinv_"})
-
-    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """Return the tensor untouched where it would have been drawn."""
-        name = getattr(function, "__name__", "")
-        if name in self.SKIPPED and args and isinstance(args[0], torch.Tensor):
-            return args[0]
-        return function(*args, **(kwargs or {}))

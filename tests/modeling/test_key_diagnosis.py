@@ -7,7 +7,8 @@ import pytest
 
 from frozenseg.modeling.build import build_model
 from frozenseg.modeling.key_diagnosis import COUNTS, SIZES, advice
-from tests.tiny import TRAINING, WithoutInitialisation, tiny_config
+from frozenseg.modeling.without_initialisation import WithoutInitialisation
+from tests.tiny import TRAINING, tiny_config
 
 Shapes = dict[str, tuple[int, ...]]
 CLIP = "MODEL.FC_CLIP.CLIP_MODEL_NAME"

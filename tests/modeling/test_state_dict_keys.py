@@ -13,8 +13,9 @@ from frozenseg.config import load_config
 from frozenseg.modeling.build import build_model
 from frozenseg.modeling.load_weights import compare
 from frozenseg.modeling.weights_layout import adopt_layout
+from frozenseg.modeling.without_initialisation import WithoutInitialisation
 from frozenseg.vocabulary import Vocabulary
-from tests.tiny import ROOT, WithoutInitialisation
+from tests.tiny import ROOT
 
 KEYS = Path(__file__).parents[1] / "data/keys"
 CONFIGS = ROOT / "configs/coco/panoptic-segmentation"

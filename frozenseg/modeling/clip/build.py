@@ -1,5 +1,6 @@
 """Builder of a frozen CLIP from a name and a source of weights, through open_clip."""
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,6 +20,7 @@ from frozenseg.modeling.clip.weights import (
     read_architecture,
 )
 from frozenseg.modeling.pretrained import random_seed
+from frozenseg.modeling.without_initialisation import WithoutInitialisation
 from frozenseg.registry import CLIP
 
 OUR_MODELS = Path(__file__).parent / "model_configs"
@@ -43,7 +45,8 @@ def build_clip(model_name: str, weights: str, family: str = ANY_FAMILY) -> Froze
     source = find_clip_weights(model_name, weights) if seed is None else None
     if source is not None and source.quick_gelu:
         config["quick_gelu"] = True
-    with torch.random.fork_rng(devices=[]):
+    initial_values = WithoutInitialisation() if source else nullcontext()
+    with torch.random.fork_rng(devices=[]), initial_values:
         torch.manual_seed(seed or 0)
         model = _create(model_name, config)
     if source is not None:

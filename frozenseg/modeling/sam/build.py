@@ -1,6 +1,7 @@
 """Builder of a frozen SAM from a name and a source of weights."""
 
 import os
+from contextlib import nullcontext
 from pathlib import Path
 from typing import cast
 
@@ -10,6 +11,7 @@ from frozenseg.errors import CheckpointError, ConfigError
 from frozenseg.modeling import pretrained
 from frozenseg.modeling.sam.base import FrozenSAM
 from frozenseg.modeling.sam.weights import load_sam_weights
+from frozenseg.modeling.without_initialisation import WithoutInitialisation
 from frozenseg.registry import SAM
 
 
@@ -28,7 +30,8 @@ def build_sam(name: str, weights: str) -> FrozenSAM:
     builder = SAM.look_up(name)
     seed = pretrained.random_seed(weights)
     file = _weights_file(name, weights) if seed is None else None
-    with torch.random.fork_rng(devices=[]):
+    initial_values = WithoutInitialisation() if file else nullcontext()
+    with torch.random.fork_rng(devices=[]), initial_values:
         torch.manual_seed(seed or 0)
         sam = cast(FrozenSAM, builder())
     if file is not None:

@@ -72,6 +72,12 @@ def add_model(parser: argparse.ArgumentParser) -> None:
         "--config", metavar="NAME", help="config of the model (default: the one that belongs to the weights)"
     )
     parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:N or auto (default: auto)")
+    parser.add_argument(
+        "--precision",
+        choices=("full", "fast"),
+        default="full",
+        help="fast: bfloat16 where the processor multiplies it natively (default: full)",
+    )
     parser.add_argument("--sam-masks", action="store_true", help="let SAM proposals vote for unseen classes")
     parser.add_argument(
         "--set",

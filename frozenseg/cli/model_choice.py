@@ -48,6 +48,7 @@ class ModelChoice:
         pick_device(arguments.device, "--device")
         options = [item for pair in arguments.set for item in pair]
         options += ["TEST.USE_SAM_MASKS", "True"] if arguments.sam_masks else []
+        options += ["MODEL.PRECISION", arguments.precision] if arguments.precision != "full" else []
         weights = TOYWORLD if arguments.weights is None and arguments.config is None else arguments.weights
         config = TOYWORLD_CONFIG if weights == TOYWORLD and arguments.config is None else arguments.config
         return cls(config, weights, arguments.device, tuple(options))

@@ -11,6 +11,8 @@ KEY_OF_FLAG = {  # flags that set a config key, by their attribute of the parsed
     "strict": "DATASETS.STRICT",
     "vocabulary": "DATASETS.VOCABULARIES",
     "vocabulary_folder": "DATASETS.VOCABULARY_FOLDER",
+    "precision": "MODEL.PRECISION",
+    "compile": "MODEL.COMPILE",
     "compare": "TEST.COMPARE",
     "save_predictions": "TEST.SAVE_PREDICTIONS",
 }
@@ -100,6 +102,7 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="load the tensors of the checkpoint that fit, and list the others; sets MODEL.ALLOW_PARTIAL_WEIGHTS",
     )
+    _add_speed(parser)
     _add_damaged_data(parser)
     _add_class_names(parser)
     parser.add_argument("--compare", action="store_true", help="show published results beside ours; sets TEST.COMPARE")
@@ -118,6 +121,20 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--print-config", action="store_true", help="print the resolved config with comments, and exit")
     _add_processes(parser)
     parser.add_argument("opts", nargs="*", metavar="KEY VALUE", help="config keys to override, such as SEED 1")
+
+
+def _add_speed(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--precision",
+        choices=("full", "fast"),
+        help="fast: bfloat16 for the frozen encoders and, in an evaluation, for the decoders, where the processor "
+        "multiplies it natively; sets MODEL.PRECISION",
+    )
+    parser.add_argument(
+        "--compile",
+        choices=("off", "default", "reduce-overhead"),
+        help="compile encoders and decoders on CUDA; reduce-overhead: with CUDA graphs; sets MODEL.COMPILE",
+    )
 
 
 def _add_damaged_data(parser: argparse.ArgumentParser) -> None:

@@ -40,6 +40,7 @@ from frozenseg.engine.training.writers import build_metric_writers
 from frozenseg.evaluation.expected import ExpectedScore, read_expected
 from frozenseg.evaluation.types import TaskResults
 from frozenseg.log import get_logger
+from frozenseg.modeling.acceleration import on_device
 from frozenseg.modeling.build import build_model
 from frozenseg.modeling.checkpoint_file import read_checkpoint, trained_vocabulary
 from frozenseg.modeling.load_weights import load_checkpoint
@@ -166,7 +167,7 @@ def build_initial_model(
     if path:
         allow_partial = checkpoint_path is None and cfg.MODEL.ALLOW_PARTIAL_WEIGHTS
         load_checkpoint(model, checkpoint, path, allow_partial=allow_partial)
-    return model.to(pick_device(cfg.MODEL.DEVICE))
+    return on_device(model, cfg, pick_device(cfg.MODEL.DEVICE))
 
 
 def run_hooks(run: TrainingRun) -> list[Hook]:

@@ -33,6 +33,7 @@ from frozenseg.inference.sources.image_list import pending_images
 from frozenseg.inference.sources.source_image import SourceImage
 from frozenseg.inference.vocabulary_inputs import StuffLike, VocabularyLike, stuff_names
 from frozenseg.log import get_logger
+from frozenseg.modeling.acceleration import on_device
 from frozenseg.modeling.build import build_model
 from frozenseg.modeling.checkpoint_file import read_checkpoint
 from frozenseg.modeling.inference_settings import InferenceSettings
@@ -153,7 +154,8 @@ class Segmenter(PublishedModel):
         else:
             logger.warning("No weights: the model is untrained and its masks are meaningless.")
         resize = ShortestEdge(cfg.INPUT.MIN_SIZE_TEST, cfg.INPUT.MAX_SIZE_TEST)
-        segmenter = cls(model.to(target), resize, InstanceRule.from_config(cfg), ClassRules.from_config(cfg))
+        model = on_device(model, cfg, target)
+        segmenter = cls(model, resize, InstanceRule.from_config(cfg), ClassRules.from_config(cfg))
         segmenter.origin = origin
         return segmenter
 

@@ -69,6 +69,7 @@ def _draw_predictions(arguments: argparse.Namespace) -> list[Path]:
     from frozenseg.device import pick_device
     from frozenseg.engine.evaluation.runner import requested_outputs
     from frozenseg.log import setup_logging
+    from frozenseg.modeling.acceleration import on_device
     from frozenseg.modeling.build import build_model
     from frozenseg.modeling.checkpoint_file import read_checkpoint, trained_vocabulary
     from frozenseg.modeling.load_weights import load_checkpoint
@@ -88,7 +89,7 @@ def _draw_predictions(arguments: argparse.Namespace) -> list[Path]:
     cfg = adopt_layout(cfg, checkpoint["model"], cfg.MODEL.WEIGHTS)
     model = build_model(cfg, training.vocabulary).eval()
     load_checkpoint(model, checkpoint, cfg.MODEL.WEIGHTS, allow_partial=cfg.MODEL.ALLOW_PARTIAL_WEIGHTS)
-    model.to(pick_device(cfg.MODEL.DEVICE))
+    on_device(model, cfg, pick_device(cfg.MODEL.DEVICE))
     paths = []
     for dataset, evaluated in zip(datasets, opened, strict=True):
         model.set_vocabulary(dataset.vocabulary)

@@ -34,6 +34,22 @@ MODEL_KEYS: tuple[Key, ...] = (
         "float32, bfloat16 or float16: dtype of the image encoders of the frozen CLIP and SAM",
     ),
     Key(
+        "MODEL.PRECISION",
+        "full",
+        "result",
+        one_of("full", "fast"),
+        "full, or fast: bfloat16 for the frozen encoders and, at inference, for the decoders, on processors that "
+        "multiply it natively; FROZEN_DTYPE takes precedence for the encoders",
+    ),
+    Key(
+        "MODEL.COMPILE",
+        "off",
+        "cost",
+        one_of("off", "default", "reduce-overhead"),
+        "torch.compile of encoders and decoders on CUDA: off, default, or reduce-overhead with CUDA graphs for each "
+        "padded input size, of which a SIZE_DIVISIBILITY of 128 or 256 leaves few",
+    ),
+    Key(
         "MODEL.PIXEL_MEAN",
         [122.7709383, 116.7460125, 104.09373615],
         "result",

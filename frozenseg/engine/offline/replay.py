@@ -15,6 +15,7 @@ from frozenseg.engine.training.bad_steps import batch_of
 from frozenseg.engine.training.precision import Precision
 from frozenseg.engine.training.trainer import Hook, Step, Trainer
 from frozenseg.errors import CheckpointError
+from frozenseg.modeling.acceleration import on_device
 from frozenseg.modeling.build import build_model
 from frozenseg.modeling.checkpoint_file import read_checkpoint, trained_vocabulary
 from frozenseg.modeling.load_weights import load_checkpoint
@@ -57,7 +58,7 @@ def replay(path: str | Path, options: Sequence[str] = ()) -> Replay:
     cfg, step = config_from_text(dump["config"], f"the config in {path}", options), dump["bad_step"]
     model = build_model(cfg, vocabulary).train()
     load_checkpoint(model, dump, path)
-    model.to(pick_device(cfg.MODEL.DEVICE))
+    on_device(model, cfg, pick_device(cfg.MODEL.DEVICE))
     batch, precision = batch_of(step), Precision.from_config(cfg, model.device)
     monitor, recorder = _FiniteMonitor(model), _StepRecorder()
     restore_random_states(step["random_states"])

@@ -2,13 +2,21 @@
 
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from frozenseg.config import CfgNode
 from frozenseg.errors import ConfigError, did_you_mean
 from frozenseg.modeling.classification import class_logits
 from frozenseg.modeling.transformer_decoder.masked_decoder import NEVER
-from frozenseg.modeling.types import ClipFeatures, MaskPredictions, PixelFeatures, QueryOutput, TextEmbeddings
+from frozenseg.modeling.types import (
+    ClipFeatures,
+    MaskPredictions,
+    PixelFeatures,
+    Prediction,
+    QueryOutput,
+    TextEmbeddings,
+)
 from frozenseg.registry import PIXEL_DECODER, TRANSFORMER_DECODER
 from frozenseg.structures.shapes import check_shape
 
@@ -21,9 +29,13 @@ class SemSegHead(nn.Module):
     Args:
         pixel_decoder: CLIP's features and the SAM embedding → pixel features.
         predictor: pixel features, SAM embedding and text embeddings → mask predictions.
+
+    Attributes:
+        precision: dtype of matrix products at inference, see :meth:`set_inference_precision`.
     """
 
     predictor: Any  # a registered decoder
+    precision: torch.dtype = torch.float32
 
     def __init__(self, *, pixel_decoder: nn.Module, predictor: nn.Module) -> None:
         super().__init__()
@@ -68,9 +80,18 @@ class SemSegHead(nn.Module):
         Raises:
             ShapeError: the SAM embedding is not (B, c, h, w).
         """
+        if self._lowered:
+            return self._in_lower_precision(clip, sam_embedding, text)
         pixels = self._pixel_features(clip, sam_embedding)
         predictions: MaskPredictions = self.predictor(pixels, sam_embedding, text)
         return predictions
+
+    def _in_lower_precision(
+        self, clip: ClipFeatures, sam_embedding: Tensor | None, text: TextEmbeddings
+    ) -> MaskPredictions:
+        """Predict by the final queries alone, whose class logits are computed in float32."""
+        queries = self.decode(clip, sam_embedding)
+        return MaskPredictions(Prediction(self.classify(queries.embeddings, text), queries.masks), ())
 
     def decode(self, clip: ClipFeatures, sam_embedding: Tensor | None) -> QueryOutput:
         """Return the masks and embeddings of the final queries, which :meth:`forward` classifies.
@@ -79,12 +100,23 @@ class SemSegHead(nn.Module):
             clip: as for :meth:`forward`.
             sam_embedding: as for :meth:`forward`.
         """
-        outputs: list[QueryOutput] = self.predictor.decode(self._pixel_features(clip, sam_embedding), sam_embedding)
-        return outputs[-1]
+        with torch.autocast(clip.dense.device.type, self.precision, enabled=self._lowered):
+            outputs: list[QueryOutput] = self.predictor.decode(self._pixel_features(clip, sam_embedding), sam_embedding)
+        embeddings, masks = outputs[-1]
+        return QueryOutput(embeddings.float(), masks.float())
 
     def classify(self, embeddings: Tensor, text: TextEmbeddings) -> Tensor:
         """Return the class logits (B, Q, C + 1) of query embeddings (B, Q, E), as :meth:`forward` does."""
         return class_logits(embeddings, text, self.predictor.logit_scale)
+
+    def set_inference_precision(self, precision: torch.dtype) -> None:
+        """Multiply matrices in a lower precision at inference; classification and results stay in float32."""
+        self.precision = precision
+        self.pixel_decoder.inference_precision = precision  # type: ignore[assignment]  # of a registered decoder
+
+    @property
+    def _lowered(self) -> bool:
+        return not self.training and self.precision != torch.float32
 
     def _pixel_features(self, clip: ClipFeatures, sam_embedding: Tensor | None) -> PixelFeatures:
         if sam_embedding is not None:

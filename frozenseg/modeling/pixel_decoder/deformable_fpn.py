@@ -36,9 +36,14 @@ class MSDeformAttnPixelDecoder(nn.Module):
         sam_encoder: deformable encoder over SAM's embedding; None without SAM.
         sam_channels: c of SAM's embedding; read only with ``sam_encoder``.
 
+    Attributes:
+        inference_precision: dtype of matrix products at inference; sampling locations stay in float32.
+
     Raises:
         ShapeError: an encoder of another width or number of levels.
     """
+
+    inference_precision: torch.dtype = torch.float32
 
     def __init__(
         self,
@@ -108,7 +113,7 @@ class MSDeformAttnPixelDecoder(nn.Module):
         return decoder
 
     def forward(self, clip: ClipFeatures, sam_embedding: Tensor | None = None) -> PixelFeatures:
-        """Decode the maps of the frozen encoders, in float32 also under autocast.
+        """Decode the maps of the frozen encoders, in float32 also under autocast, or in ``inference_precision``.
 
         Args:
             clip: CLIP's maps.
@@ -118,7 +123,8 @@ class MSDeformAttnPixelDecoder(nn.Module):
             ShapeError: a map with another number of channels or images.
         """
         self._check(clip, sam_embedding)
-        with torch.autocast(clip.res2.device.type, enabled=False):
+        lowered = not self.training and self.inference_precision != torch.float32
+        with torch.autocast(clip.res2.device.type, self.inference_precision, enabled=lowered):
             return self._decode(clip, sam_embedding)
 
     def _decode(self, clip: ClipFeatures, sam_embedding: Tensor | None) -> PixelFeatures:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import torch
 from torch.utils.data import DataLoader, Dataset
 
 from frozenseg import distributed
@@ -54,6 +55,13 @@ class LoadResult:
     sample: Sample | None
     problems: tuple[str, ...] = ()
     fatal: bool = False
+
+    def pin_memory(self) -> "LoadResult":
+        """Return the result with its image in page-locked memory, from which it is copied to a GPU without waiting."""
+        if self.sample is None:
+            return self
+        pinned = {name: value.pin_memory() for name, value in self.sample.items() if isinstance(value, torch.Tensor)}
+        return replace(self, sample={**self.sample, **pinned})
 
 
 class PackedRecords(Sequence[Record]):
@@ -234,6 +242,7 @@ class TrainDataset:
             num_workers=cfg.DATALOADER.NUM_WORKERS,
             collate_fn=_as_list,
             worker_init_fn=_ignore_stop_signals,
+            pin_memory=torch.cuda.is_available(),
         )
         return CheckedLoader(loader, len(records), cfg.DATASETS.SKIP_BAD)
 
@@ -294,6 +303,7 @@ class EvalDataset:
             num_workers=self.cfg.DATALOADER.NUM_WORKERS,
             collate_fn=_as_list,
             worker_init_fn=_ignore_stop_signals,
+            pin_memory=torch.cuda.is_available(),
         )
         return CheckedLoader(loader, len(records), self.cfg.DATASETS.SKIP_BAD)
 

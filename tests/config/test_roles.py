@@ -20,7 +20,7 @@ NOT_COUNTED = {"DATASETS.TEST", "TEST.COMPARE", "TEST.EVAL_PERIOD", "TEST.SAVE_P
 WITHOUT_EFFECT = {
     "LOG_PICTURE_PERIOD", "LOG_WANDB_PROJECT", "SOLVER.AMP.DTYPE", "SOLVER.MAX_BAD_STEPS",
     "SOLVER.KEEP_CHECKPOINTS.LAST", "SOLVER.KEEP_CHECKPOINTS.EVERY", "SOLVER.KEEP_CHECKPOINTS.BEST", "TEST.COMPARE",
-    "TEST.SAVE_PREDICTIONS",
+    "TEST.SAVE_PREDICTIONS", "MODEL.PRECISION", "MODEL.COMPILE",
 }  # fmt: skip
 # Differences from these lists, with their reasons.
 NO_LONGER_REPORTED_ON_RESUME = {
@@ -31,9 +31,11 @@ NO_LONGER_REPORTED_ON_RESUME = {
     "TEST.EVAL_PERIOD": "an evaluation leaves the random states as they were",
     "TEST.SAVE_PREDICTIONS": "writes files",
     "SOLVER.CHECKPOINT_PERIOD": "writes files",
+    "MODEL.COMPILE": "the same operations in other kernels",
 }
 NO_LONGER_COUNTED_FOR_RESULTS = {
     "MODEL.TEXT_CACHE_DIR": "a cache returns what would be computed",
+    "MODEL.COMPILE": "the same operations in other kernels",
     # act on training only; the hash of the weights, which is compared, stands for them
     "MODEL.MASK_FORMER.DROPOUT": "training",
     "MODEL.MASK_FORMER.DEEP_SUPERVISION": "training",

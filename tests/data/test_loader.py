@@ -17,6 +17,7 @@ from frozenseg.data.batch_plan import BatchPlan
 from frozenseg.data.loader import (
     CheckedLoader,
     EvalDataset,
+    LoadResult,
     MappedDataset,
     PackedRecords,
     TrainDataset,
@@ -271,3 +272,11 @@ def test_images_are_ready_for_a_model(toy, cfg):
     image = next(iter(build_test_loader(cfg, "toyworld_val_seen")))[0]["image"]
     assert image.dtype == torch.uint8
     assert image.is_contiguous()
+
+
+def test_images_are_pinned_for_the_copy_to_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.Tensor, "pin_memory", lambda self: self + 1)  # needs a GPU
+    pinned = LoadResult({"image": torch.zeros(2), "height": 3}).pin_memory().sample
+    assert pinned is not None
+    assert (pinned["image"].tolist(), pinned["height"]) == ([1.0, 1.0], 3)
+    assert LoadResult(None, ("unreadable",), fatal=True).pin_memory() == LoadResult(None, ("unreadable",), fatal=True)

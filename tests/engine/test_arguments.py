@@ -31,6 +31,8 @@ def test_detectron2_flags() -> None:
         "engine": "frozenseg",
         "weights": None,
         "allow_partial": False,
+        "precision": None,
+        "compile": None,
         "skip_bad": False,
         "strict": False,
         "vocabulary": [],
@@ -55,6 +57,8 @@ def test_flags_may_follow_the_overrides() -> None:
 def test_flags_that_are_short_for_a_key() -> None:
     arguments = parse_arguments(["--config-file", "a.yaml", "--weights", "w.pth", "--skip-bad", "SEED", "1"])
     assert overrides(arguments) == ["SEED", "1", "MODEL.WEIGHTS", "w.pth", "DATASETS.SKIP_BAD", "True"]
+    fast = parse_arguments(["--config-file", "a.yaml", "--precision", "fast", "--compile", "reduce-overhead"])
+    assert overrides(fast) == ["MODEL.PRECISION", "fast", "MODEL.COMPILE", "reduce-overhead"]
     assert overrides(parse_arguments(["--config-file", "a.yaml", "--allow-partial"])) == [
         "MODEL.ALLOW_PARTIAL_WEIGHTS", "True",
     ]  # fmt: skip

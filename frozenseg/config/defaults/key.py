@@ -24,7 +24,7 @@ class Key(NamedTuple):
         role: what a change of the value changes, see :data:`ROLES`.
         bounds: accepted values with their unit, see ``frozenseg/config/bounds.py``.
         meaning: meaning and unit in one line.
-        engine_only: True if only ``frozenseg.engine`` reads the key, so that it has no effect under another trainer.
+        engine_only: True if the key has no effect under the trainer of another library.
     """
 
     name: str

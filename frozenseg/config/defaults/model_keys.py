@@ -40,6 +40,7 @@ MODEL_KEYS: tuple[Key, ...] = (
         one_of("full", "fast"),
         "full, or fast: bfloat16 for the frozen encoders and, at inference, for the decoders, on processors that "
         "multiply it natively; FROZEN_DTYPE takes precedence for the encoders",
+        engine_only=True,
     ),
     Key(
         "MODEL.COMPILE",
@@ -48,6 +49,7 @@ MODEL_KEYS: tuple[Key, ...] = (
         one_of("off", "default", "reduce-overhead"),
         "torch.compile of encoders and decoders on CUDA: off, default, or reduce-overhead with CUDA graphs for each "
         "padded input size, of which a SIZE_DIVISIBILITY of 128 or 256 leaves few",
+        engine_only=True,
     ),
     Key(
         "MODEL.PIXEL_MEAN",

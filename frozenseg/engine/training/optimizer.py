@@ -34,8 +34,9 @@ def build_optimizer(cfg: CfgNode, model: nn.Module) -> torch.optim.Optimizer:
         ConfigError: a model without trainable parameters.
     """
     solver = cfg.SOLVER
+    on_gpu = all(parameter.is_cuda for parameter in model.parameters() if parameter.requires_grad)
     builders: dict[str, Callable[..., torch.optim.Optimizer]] = {
-        "ADAMW": torch.optim.AdamW,
+        "ADAMW": partial(torch.optim.AdamW, fused=True if on_gpu else None),
         "SGD": partial(torch.optim.SGD, momentum=solver.MOMENTUM),
     }
     groups = parameter_groups(cfg, model)

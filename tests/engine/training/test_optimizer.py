@@ -3,6 +3,7 @@
 import pytest
 import torch
 from torch import nn
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from frozenseg.config import CfgNode
 from frozenseg.engine.training.optimizer import build_gradient_clip, build_optimizer, gradient_norm, parameter_groups
@@ -63,6 +64,12 @@ def test_adamw_is_the_published_one(cfg: CfgNode) -> None:
     assert isinstance(optimizer, torch.optim.AdamW)
     assert optimizer.defaults["betas"] == (0.9, 0.999)
     assert optimizer.defaults["eps"] == 1e-8
+
+
+def test_adamw_is_fused_on_a_gpu_alone(cfg: CfgNode) -> None:
+    assert build_optimizer(cfg, nn.Linear(1, 1)).defaults["fused"] is None
+    with FakeTensorMode():
+        assert build_optimizer(cfg, nn.Linear(1, 1, device="cuda")).defaults["fused"] is True
 
 
 def test_sgd(cfg: CfgNode) -> None:

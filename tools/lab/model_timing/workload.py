@@ -3,6 +3,7 @@
 The code runs in processes of other checkouts, so it uses only names of the library that all of them have.
 """
 
+import importlib.util
 import inspect
 from collections.abc import Sequence
 from itertools import repeat
@@ -173,7 +174,10 @@ def timed_model(cfg: CfgNode, classes: int) -> tuple[Any, PartClock]:
     device = pick_device(cfg.MODEL.DEVICE)
     model = build_model(cfg, numbered_classes(classes))
     fill(model)
-    model.to(device)
+    if importlib.util.find_spec("frozenseg.modeling.acceleration") is None:
+        model.to(device)  # an earlier version
+    else:
+        importlib.import_module("frozenseg.modeling.acceleration").on_device(model, cfg, device)
     clock = PartClock(device)
     time_parts(model, clock)
     return model, clock

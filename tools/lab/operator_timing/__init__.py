@@ -1,0 +1,1 @@
+"""Timing of the implementations of deformable attention, and their errors against float64."""

@@ -51,10 +51,10 @@ class QueryOutput(NamedTuple):
 
 
 class MaskPredictions(NamedTuple):
-    """Predictions of the last decoder layer, and of the initial queries and the layers before, in that order."""
+    """Predictions of the last decoder layer, and in training of the initial queries and the layers before, in order."""
 
     final: Prediction
-    intermediate: tuple[Prediction, ...]
+    intermediate: tuple[Prediction, ...]  # empty in eval mode
 
 
 class Target(NamedTuple):

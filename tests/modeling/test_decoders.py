@@ -10,9 +10,8 @@ from frozenseg.modeling.layers.mask_pooling import mask_pooling
 from frozenseg.modeling.meta_arch.sem_seg_head import SemSegHead
 from frozenseg.modeling.pixel_decoder.deformable_encoder import DeformableEncoder, pixel_centres
 from frozenseg.modeling.pixel_decoder.deformable_fpn import MSDeformAttnPixelDecoder
-from frozenseg.modeling.transformer_decoder.attention import CrossAttention
-from frozenseg.modeling.transformer_decoder.feature_injector import inject_features
-from frozenseg.modeling.transformer_decoder.masked_decoder import LayerSize, MultiScaleMaskedTransformerDecoder
+from frozenseg.modeling.transformer_decoder.attention import CrossAttention, attend, visible_pixels
+from frozenseg.modeling.transformer_decoder.feature_injector import inject_features, to_sequence
 from frozenseg.modeling.transformer_decoder.query_injector import inject_into_queries
 from frozenseg.modeling.types import ClipFeatures, TextEmbeddings
 from tests.tiny import TRAINING, tiny_config, training_batch
@@ -100,7 +99,7 @@ def test_decoder_shapes_with_every_injector_scale(feature_scale: int, query_scal
         "MODEL.MASK_FORMER.SAM_FEATURE_FUSE_LAYER", feature_scale, "MODEL.MASK_FORMER.SAM_QUERY_FUSE_LAYER", query_scale
     ).train(training)
     predictions = model(clip_maps(), torch.randn(2, 64, 16, 16), TEXT)
-    assert len(predictions.intermediate) == LAYERS
+    assert len(predictions.intermediate) == (LAYERS if training else 0)
     for prediction in (predictions.final, *predictions.intermediate):
         assert prediction.logits.shape == (2, 6, 3)
         assert prediction.masks.shape == (2, 6, 16, 24)
@@ -136,14 +135,39 @@ def test_decoder_names_the_input_that_an_injector_lacks() -> None:
         model.predictor(pixels._replace(mask_features=pixels.mask_features[:, :32]), sam_embedding, TEXT)
 
 
-def test_attention_mask_opens_for_an_empty_query() -> None:
-    decoder = MultiScaleMaskedTransformerDecoder(size=LayerSize(8, 2, 8), embed_dim=4, queries=2, layers=1)
-    masks = torch.full((1, 2, 4, 4), -5.0)
-    masks[0, 0, :2] = 5.0  # query 0: the upper half; query 1: nothing
-    blocked = decoder._attention_mask(masks, torch.Size((2, 2)))
-    assert blocked.shape == (2, 2, 4)  # (B·h, Q, H·W)
-    assert blocked[0].tolist() == [[False, False, True, True], [False] * 4]
-    assert torch.equal(blocked[0], blocked[1])
+@pytest.mark.parametrize(("feature_scale", "query_scale"), [(0, 2), (1, 0), (2, 1), (-1, -1)])
+def test_the_last_prediction_is_the_same_without_the_others(feature_scale: int, query_scale: int) -> None:
+    model = head(
+        "MODEL.MASK_FORMER.SAM_FEATURE_FUSE_LAYER", feature_scale, "MODEL.MASK_FORMER.SAM_QUERY_FUSE_LAYER", query_scale
+    )
+    sam_embedding = torch.randn(2, 64, 15, 17, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        pixels = model.pixel_decoder(clip_maps(height=96, width=64), sam_embedding)
+        last = model.predictor(pixels, sam_embedding, TEXT).final
+        reference = model.predictor.predict_layers(pixels, sam_embedding, TEXT).final
+    assert torch.allclose(last.masks, reference.masks, atol=1e-4)
+    assert torch.allclose(last.logits, reference.logits, atol=1e-4)
+
+
+def test_the_query_of_an_empty_mask_sees_all_pixels() -> None:
+    masks = torch.full((1, 2, 2, 2), -5.0)
+    masks[0, 0, 0] = 5.0  # query 0: the upper half; query 1: nothing
+    assert visible_pixels(masks).tolist() == [[[True, True, False, False], [True] * 4]]
+
+
+@pytest.mark.parametrize("masked", [True, False])
+def test_attention_is_that_of_the_module_with_a_mask_for_each_head(masked: bool) -> None:
+    torch.manual_seed(0)
+    module = torch.nn.MultiheadAttention(8, 2, batch_first=True)
+    queries, keys, values = torch.randn(2, 3, 8), torch.randn(2, 5, 8), torch.randn(2, 5, 8)
+    visible = torch.rand(2, 3, 5) > 0.5
+    visible[..., 0] = True
+    blocked = ~visible.repeat_interleave(2, dim=0)  # (B·h, Q, S)
+    expected, _ = module(queries, keys, values, attn_mask=blocked if masked else None, need_weights=False)
+    attended = attend(module, queries, keys, values, visible if masked else None)
+    assert torch.allclose(attended, expected, atol=1e-6)
+    gradients = [torch.autograd.grad(x.square().sum(), module.in_proj_weight)[0] for x in (attended, expected)]
+    assert torch.allclose(*gradients, atol=1e-5)
 
 
 def test_feature_injector_works_at_the_small_size_and_returns_the_large_one() -> None:
@@ -155,13 +179,8 @@ def test_feature_injector_works_at_the_small_size_and_returns_the_large_one() ->
     small = inject_features(block, clip_map, sam_map, working_size=(2, 3), **arguments)
     assert small.shape == clip_map.shape
     as_is = inject_features(block, clip_map, sam_map, working_size=None, **arguments)
-    sequence = clip_map.flatten(2).transpose(1, 2)
-    expected = block(
-        sequence,
-        sam_map.flatten(2).transpose(1, 2),
-        target_position=torch.zeros_like(sequence),
-        memory_position=None,
-    )
+    sequence, sam_sequence = to_sequence(clip_map), to_sequence(sam_map)
+    expected = block(sequence, sam_sequence, sam_sequence, target_position=torch.zeros_like(sequence))
     assert torch.allclose(as_is.flatten(2).transpose(1, 2), expected, atol=1e-6)
     with pytest.raises(ShapeError, match=r"sam_map has shape \(1, 4, 3, 3\), expected \(B=1, d=8, h, w\)"):
         inject_features(block, clip_map, sam_map[:, :4], working_size=None, **arguments)

@@ -41,5 +41,5 @@ def mask_pooling(features: Tensor, mask_logits: Tensor) -> Tensor:
     check_shape("features", features, "B c H W")
     check_shape("mask_logits", mask_logits, "B Q h w", B=features.shape[0])
     masks = binary_masks(mask_logits, features.shape[-2:]).to(features.dtype)  # (B, Q, H, W)
-    masks = masks / (masks.sum(dim=(-2, -1), keepdim=True) + POOLING_EPSILON)
+    masks /= masks.sum(dim=(-2, -1), keepdim=True) + POOLING_EPSILON  # in place: masks at full size are large
     return torch.einsum("bchw,bqhw->bqc", features, masks)

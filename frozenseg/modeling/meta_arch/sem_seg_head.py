@@ -101,8 +101,8 @@ class SemSegHead(nn.Module):
             sam_embedding: as for :meth:`forward`.
         """
         with torch.autocast(clip.dense.device.type, self.precision, enabled=self._lowered):
-            outputs: list[QueryOutput] = self.predictor.decode(self._pixel_features(clip, sam_embedding), sam_embedding)
-        embeddings, masks = outputs[-1]
+            pixels = self._pixel_features(clip, sam_embedding)
+            embeddings, masks = self.predictor.decode_last(pixels, sam_embedding)
         return QueryOutput(embeddings.float(), masks.float())
 
     def classify(self, embeddings: Tensor, text: TextEmbeddings) -> Tensor:

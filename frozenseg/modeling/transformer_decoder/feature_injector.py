@@ -64,14 +64,15 @@ def inject_features(
         clip_map, clip_position = resize(clip_map, working_size), resize(clip_position, working_size)
         sam_map, sam_position = resize(sam_map, working_size), resize(sam_position, working_size)
     injected = block(
-        _sequence(clip_map),
-        _sequence(sam_map),
-        target_position=_sequence(clip_position),
-        memory_position=_sequence(sam_position),
+        to_sequence(clip_map),
+        to_sequence(sam_map + sam_position),
+        to_sequence(sam_map),
+        target_position=to_sequence(clip_position),
     )  # (B, H·W, d)
     injected = torch.unflatten(injected.transpose(1, 2), 2, clip_map.shape[-2:])  # (B, d, H, W)
     return resize(injected, full_size)
 
 
-def _sequence(maps: Tensor) -> Tensor:
-    return maps.flatten(2).transpose(1, 2)  # (B, d, H, W) → (B, H·W, d)
+def to_sequence(maps: Tensor) -> Tensor:
+    """Return maps (B, d, H, W) as a sequence of pixels (B, H·W, d)."""
+    return maps.flatten(2).transpose(1, 2)

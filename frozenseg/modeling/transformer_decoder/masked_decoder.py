@@ -7,6 +7,7 @@ joint space, h heads.
 """
 
 import math
+from collections.abc import Sequence
 from functools import partial
 from typing import NamedTuple, cast
 
@@ -22,8 +23,13 @@ from frozenseg.modeling.layers.mlp import MLP
 from frozenseg.modeling.layers.position_encoding import sine_position
 from frozenseg.modeling.layers.recompute import run_layer
 from frozenseg.modeling.layers.resize import resize
-from frozenseg.modeling.transformer_decoder.attention import CrossAttention, FeedForward, SelfAttention
-from frozenseg.modeling.transformer_decoder.feature_injector import inject_features
+from frozenseg.modeling.transformer_decoder.attention import (
+    CrossAttention,
+    FeedForward,
+    SelfAttention,
+    visible_pixels,
+)
+from frozenseg.modeling.transformer_decoder.feature_injector import inject_features, to_sequence
 from frozenseg.modeling.transformer_decoder.query_injector import inject_into_queries
 from frozenseg.modeling.types import MaskPredictions, PixelFeatures, Prediction, QueryOutput, TextEmbeddings
 from frozenseg.registry import TRANSFORMER_DECODER
@@ -41,6 +47,15 @@ class LayerSize(NamedTuple):
     heads: int  # h
     hidden: int  # hidden width of the feed-forward network
     dropout: float = 0.0  # probability, 0-1
+
+
+class Level(NamedTuple):
+    """A scale as the decoder layers attend to it."""
+
+    map: Tensor  # (B, d, H_l, W_l)
+    position: Tensor  # (1, d, H_l, W_l)
+    keys: Tensor  # (B, H_l·W_l, d): map + position
+    values: Tensor  # (B, H_l·W_l, d): the map
 
 
 @TRANSFORMER_DECODER.register()
@@ -140,7 +155,7 @@ class MultiScaleMaskedTransformerDecoder(nn.Module):
     def forward(
         self, pixels: PixelFeatures, sam_embedding: Tensor | None, text_embeddings: TextEmbeddings
     ) -> MaskPredictions:
-        """Predict from the initial queries and after every layer.
+        """Predict after the last layer; in training also from the initial queries and after every other layer.
 
         Args:
             pixels: output of the pixel decoder.
@@ -150,6 +165,17 @@ class MultiScaleMaskedTransformerDecoder(nn.Module):
         Raises:
             ShapeError: a tensor of another shape, or a missing input of an injector.
         """
+        if self.training:
+            return self.predict_layers(pixels, sam_embedding, text_embeddings)
+        output = self.decode_last(pixels, sam_embedding)
+        return MaskPredictions(
+            Prediction(class_logits(output.embeddings, text_embeddings, self.logit_scale), output.masks), ()
+        )
+
+    def predict_layers(
+        self, pixels: PixelFeatures, sam_embedding: Tensor | None, text_embeddings: TextEmbeddings
+    ) -> MaskPredictions:
+        """Predict from the initial queries and after every layer; the arguments are those of :meth:`forward`."""
         outputs = self.decode(pixels, sam_embedding)
         logits = [class_logits(output.embeddings, text_embeddings, self.logit_scale) for output in outputs]
         predictions = [Prediction(each, output.masks) for each, output in zip(logits, outputs, strict=True)]
@@ -158,48 +184,69 @@ class MultiScaleMaskedTransformerDecoder(nn.Module):
     def decode(self, pixels: PixelFeatures, sam_embedding: Tensor | None) -> list[QueryOutput]:
         """Return the outputs of the initial queries and after every layer; class names do not affect them."""
         self._check(pixels, sam_embedding)
-        maps, positions = self.levels(pixels)
-        queries = self.query_feat.weight.expand(len(maps[0]), -1, -1)  # (B, Q, d)
+        levels = self.levels(pixels)
+        queries = self.query_feat.weight.expand(len(pixels.mask_features), -1, -1)  # (B, Q, d)
         run = partial(run_layer, recompute=self.recompute)
         outputs = [run(self.output_of, queries, pixels.mask_features)]
         for i in range(len(self.transformer_ffn_layers)):
-            queries = run(self.layer, i, queries, outputs[-1], maps, positions, pixels.sam_map)
+            visible = visible_pixels(resize(outputs[-1].masks.detach(), levels[i % SCALES].map.shape[-2:]))
+            queries = run(self.layer, i, queries, visible, levels, pixels.sam_map)
             outputs.append(run(self.output_of, queries, pixels.mask_features))
             if sam_embedding is not None and i % SCALES == self.query_injection_scale:
                 queries = inject_into_queries(queries, outputs[-1].masks, sam_embedding, self._mask_pooling_proj)
         return outputs
 
-    def levels(self, pixels: PixelFeatures) -> tuple[list[Tensor], list[Tensor]]:
-        """Return the maps that queries attend to, (B, d, H_l, W_l) each, and their positions, (1, d, H_l, W_l) each."""
-        maps = [
-            project(scale) + self.level_embed.weight[level][:, None, None]
-            for level, (project, scale) in enumerate(zip(self.input_proj, pixels.scales, strict=True))
-        ]
-        return maps, [sine_position(m) for m in maps]
+    def decode_last(self, pixels: PixelFeatures, sam_embedding: Tensor | None) -> QueryOutput:
+        """Return the last of the outputs of :meth:`decode`, without the others.
+
+        Between the layers, masks are needed at the size of the next scale and of SAM's embedding only. Resizing is
+        linear, and so is the product of queries and mask features: resized mask features give resized masks.
+        """
+        self._check(pixels, sam_embedding)
+        levels = self.levels(pixels)
+        features = [resize(pixels.mask_features, level.map.shape[-2:]) for level in levels]  # (B, d, H_l, W_l) each
+        queries = self.query_feat.weight.expand(len(pixels.mask_features), -1, -1)  # (B, Q, d)
+        for i in range(len(self.transformer_ffn_layers)):
+            visible = visible_pixels(self.masks_of(queries, features[i % SCALES]))
+            if sam_embedding is not None and i > 0 and (i - 1) % SCALES == self.query_injection_scale:
+                masks = self.masks_of(queries, resize(pixels.mask_features, sam_embedding.shape[-2:]))  # (B, Q, h, w)
+                queries = inject_into_queries(queries, masks, sam_embedding, self._mask_pooling_proj)
+            queries = self.layer(i, queries, visible, levels, pixels.sam_map)
+        return self.output_of(queries, pixels.mask_features)
+
+    def levels(self, pixels: PixelFeatures) -> list[Level]:
+        """Return the scales as the layers attend to them."""
+        levels = []
+        for level, (project, scale) in enumerate(zip(self.input_proj, pixels.scales, strict=True)):
+            features = project(scale) + self.level_embed.weight[level][:, None, None]  # (B, d, H_l, W_l)
+            position = sine_position(features)  # (1, d, H_l, W_l)
+            values = to_sequence(features).contiguous()  # (B, H_l·W_l, d)
+            levels.append(Level(features, position, values + to_sequence(position), values))
+        return levels
 
     def layer(
-        self,
-        i: int,
-        queries: Tensor,
-        previous: QueryOutput | Prediction,
-        maps: list[Tensor],
-        positions: list[Tensor],
-        sam_map: Tensor | None,
+        self, i: int, queries: Tensor, visible: Tensor, levels: Sequence[Level], sam_map: Tensor | None
     ) -> Tensor:
-        """Run decoder layer i: masked cross-attention, self-attention, feed-forward; returns queries (B, Q, d)."""
-        scale = i % SCALES
-        memory = maps[scale]
-        memory_position: Tensor | None = positions[scale].flatten(2).transpose(1, 2)  # (1, H·W, d)
+        """Run decoder layer i: masked cross-attention, self-attention, feed-forward.
+
+        Args:
+            i: index of the layer.
+            queries: (B, Q, d).
+            visible: (B, Q, H_l·W_l) bool, True where a query attends.
+            levels: see :meth:`levels`.
+            sam_map: (B, d, h, w), for layers with the feature injector; None without SAM.
+
+        Returns:
+            (B, Q, d).
+        """
+        level = levels[i % SCALES]
+        keys, values = level.keys, level.values
         query_position = self.query_embed.weight[None]  # (1, Q, d)
         if sam_map is not None and str(i) in self.transformer_cross_attention_layers_sam:
-            memory = self._inject_sam(i, memory, positions[scale], sam_map, working_size=maps[0].shape[-2:])
-            memory_position = None  # the released model attends without key position in these layers
+            # the released model attends without key position in these layers
+            keys = values = to_sequence(self._inject_sam(i, level, sam_map, working_size=levels[0].map.shape[-2:]))
         queries = self.transformer_cross_attention_layers[i](
-            queries,
-            memory.flatten(2).transpose(1, 2),
-            target_position=query_position,
-            memory_position=memory_position,
-            blocked=self._attention_mask(previous.masks, memory.shape[-2:]),
+            queries, keys, values, target_position=query_position, visible=visible
         )
         queries = self.transformer_self_attention_layers[i](queries, query_position)
         return self.transformer_ffn_layers[i](queries)
@@ -211,9 +258,12 @@ class MultiScaleMaskedTransformerDecoder(nn.Module):
             queries: (B, Q, d).
             mask_features: (B, d, H/4, W/4).
         """
-        queries = self.decoder_norm(queries)
-        masks = torch.einsum("bqd,bdhw->bqhw", self.mask_embed(queries), mask_features)  # (B, Q, H/4, W/4)
-        return QueryOutput(self.embed(queries, mask_pooling(mask_features, masks)), masks)
+        masks = self.masks_of(queries, mask_features)  # (B, Q, H/4, W/4)
+        return QueryOutput(self.embed(self.decoder_norm(queries), mask_pooling(mask_features, masks)), masks)
+
+    def masks_of(self, queries: Tensor, mask_features: Tensor) -> Tensor:
+        """Return the mask logits (B, Q, h, w) of queries (B, Q, d) on mask features (B, d, h, w) of any size."""
+        return torch.einsum("bqd,bdhw->bqhw", self.mask_embed(self.decoder_norm(queries)), mask_features)
 
     def embed(self, queries: Tensor, pooled: Tensor) -> Tensor:
         """Embed queries in CLIP's joint space.
@@ -240,28 +290,20 @@ class MultiScaleMaskedTransformerDecoder(nn.Module):
         if self.query_injection_scale != NEVER and sam_embedding is None:
             raise ShapeError("The query injector needs SAM's embedding and got None: pass sam_embedding (B, d, h, w).")
 
-    def _inject_sam(
-        self, i: int, clip_map: Tensor, clip_position: Tensor, sam_map: Tensor, working_size: torch.Size
-    ) -> Tensor:
+    def _inject_sam(self, i: int, level: Level, sam_map: Tensor, working_size: torch.Size) -> Tensor:
         scale = i % SCALES
         if not self.training:
             # As in the released model, at test time only: SAM encodes every image as a square of fixed size,
             # so its map is resized to the CLIP map before its position is embedded. Training crops are square.
-            sam_map = resize(sam_map, clip_map.shape[-2:])
+            sam_map = resize(sam_map, level.map.shape[-2:])
         return inject_features(
             cast(CrossAttention, self.transformer_cross_attention_layers_sam[str(i)]),
-            clip_map,
+            level.map,
             sam_map + self.level_embed.weight[scale][:, None, None],
-            clip_position=clip_position,
+            clip_position=level.position,
             sam_position=sine_position(sam_map),
             working_size=working_size if scale else None,
         )
-
-    def _attention_mask(self, masks: Tensor, size: torch.Size) -> Tensor:
-        """Return (B·h, Q, H_l·W_l) bool, True outside of a query's mask; nothing is blocked for an empty mask."""
-        blocked = (resize(masks.detach(), size).sigmoid() < 0.5).flatten(2)  # (B, Q, H_l·W_l)
-        blocked = blocked & ~blocked.all(dim=-1, keepdim=True)
-        return blocked[:, None].expand(-1, self.heads, -1, -1).flatten(0, 1)
 
 
 def _projection(channels: int, width: int) -> nn.Module:

@@ -86,12 +86,7 @@ def test_attention_blocks(seed: int) -> None:
     for key_place in (memory_place, None):
         key = memory if key_place is None else memory + key_place
         expected = primitives.layer_norm(x + attend(x + place, key, memory, own, heads, blocked), norm)
-        actual = cross(
-            *tensors((x, memory)),
-            target_position=tensor(place),
-            memory_position=None if key_place is None else tensor(key_place),
-            blocked=tensor(blocked.repeat(heads, axis=0)),
-        )
+        actual = cross(*tensors((x, key, memory)), target_position=tensor(place), visible=tensor(~blocked))
         agree(actual, expected)
     itself = filled(SelfAttention(width=width, heads=heads), seed)
     own, norm = (primitives.under(arrays(itself), name) for name in ("self_attn", "norm"))

@@ -52,7 +52,7 @@ def run() -> Run:
 
 def own_predictions(run: Run) -> list[Prediction]:
     with torch.no_grad():
-        predictions = run.decoder(run.pixels, run.sam_embedding, run.text_embeddings)
+        predictions = run.decoder.predict_layers(run.pixels, run.sam_embedding, run.text_embeddings)
     return [*predictions.intermediate, predictions.final]
 
 
@@ -78,7 +78,7 @@ def test_without_ties_nothing_is_turned_and_the_decoder_is_the_model_s(run: Run)
 @pytest.mark.parametrize(("layer", "use"), [(0, ATTEND), (3, ATTEND), (3, POOL)])
 def test_a_turned_pixel_is_found(run: Run, layer: int, use: str) -> None:
     own = own_predictions(run)
-    size = run.sam_embedding.shape[-2:] if use == POOL else run.decoder.levels(run.pixels)[0][layer % 3].shape[-2:]
+    size = run.sam_embedding.shape[-2:] if use == POOL else run.decoder.levels(run.pixels)[layer % 3].map.shape[-2:]
     query_index, margin = nearest_to_threshold(own[layer].masks, size)
     reference = run.beside([prediction.logits for prediction in own])
     reference.decisions[layer + 1].flipped = [Pixel(use, *query_index)]
@@ -96,7 +96,7 @@ def test_a_turned_pixel_is_found(run: Run, layer: int, use: str) -> None:
 
 def test_a_query_may_have_ties_of_both_kinds(run: Run) -> None:
     own = own_predictions(run)
-    (image, query, index), margin = nearest_to_threshold(own[0].masks, run.decoder.levels(run.pixels)[0][0].shape[-2:])
+    (image, query, index), margin = nearest_to_threshold(own[0].masks, run.decoder.levels(run.pixels)[0].map.shape[-2:])
     reference = run.beside([prediction.logits for prediction in own])
     reference.decisions[1].flipped = [Pixel(ATTEND, image, query, index)]
     with torch.no_grad():
@@ -117,7 +117,7 @@ def test_a_query_may_have_ties_of_both_kinds(run: Run) -> None:
 
 def test_a_pixel_that_is_no_tie_is_not_turned(run: Run) -> None:
     own = own_predictions(run)
-    query_index, margin = nearest_to_threshold(own[0].masks, run.decoder.levels(run.pixels)[0][0].shape[-2:])
+    query_index, margin = nearest_to_threshold(own[0].masks, run.decoder.levels(run.pixels)[0].map.shape[-2:])
     reference = run.beside([prediction.logits for prediction in own])
     reference.decisions[1].flipped = [Pixel(ATTEND, *query_index)]
     with torch.no_grad():

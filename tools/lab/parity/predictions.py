@@ -74,12 +74,12 @@ def decode(model: MaskClassifier, golden: Golden, record: Recorder, text_embeddi
         record: of the run.
         text_embeddings: of the vocabulary.
     """
-    predictions = [*record.predictions.intermediate, record.predictions.final]
+    predictions = layer_predictions(model, record, text_embeddings)
     if "aux_pred_logits" not in golden.arrays:  # needed to distinguish ties from errors
         return Decoded(predictions, [0] * len(predictions))
     goldens = [torch.from_numpy(logits) for logits in (*golden.arrays["aux_pred_logits"], golden.arrays["pred_logits"])]
     decoder = TiedDecoder(
-        cast(MultiScaleMaskedTransformerDecoder, model.sem_seg_head.predictor),
+        _decoder(model),
         pixels=record.pixels,
         sam_embedding=record.sam_embedding,
         text_embeddings=text_embeddings,
@@ -92,6 +92,23 @@ def decode(model: MaskClassifier, golden: Golden, record: Recorder, text_embeddi
         return Decoded(predictions, ties)
     del predictions, record.predictions  # frees the activations kept for gradients: memory suffices for one set only
     return Decoded(decoder.decode(), ties)
+
+
+def layer_predictions(model: MaskClassifier, record: Recorder, text_embeddings: TextEmbeddings) -> list[Prediction]:
+    """Return the predictions from the initial queries and after every layer of a recorded run.
+
+    In eval mode the model predicts after the last layer only, and the others are decoded again.
+
+    Args:
+        model: our model.
+        record: of the run.
+        text_embeddings: of the vocabulary.
+    """
+    intermediate, final = record.predictions.intermediate, record.predictions.final
+    if not intermediate:
+        every = _decoder(model).predict_layers(record.pixels, record.sam_embedding, text_embeddings)
+        intermediate = every.intermediate
+    return [*intermediate, final]
 
 
 def compare_predictions(compare: Comparer, golden: Golden, decoded: Decoded) -> Iterator[Row]:
@@ -154,3 +171,7 @@ def mask_floor(golden: Golden) -> float:
 def mask_margin(masks: Tensor) -> float:
     """Return the largest magnitude of a mask logit that is a tie."""
     return tolerance(masks.detach().numpy(), 0.0)
+
+
+def _decoder(model: MaskClassifier) -> MultiScaleMaskedTransformerDecoder:
+    return cast(MultiScaleMaskedTransformerDecoder, model.sem_seg_head.predictor)

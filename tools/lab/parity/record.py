@@ -6,7 +6,7 @@ goldens of the reference.
 
 import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,6 +17,7 @@ from torch import Tensor
 from frozenseg.atomic import replacing
 from frozenseg.modeling.classification import class_logits
 from frozenseg.modeling.meta_arch.base import MaskClassifier
+from frozenseg.modeling.types import Prediction
 from lab.parity.compare import Comparer, Row
 from lab.parity.discrete import recorded_segments
 from lab.parity.fill import checksum
@@ -24,6 +25,7 @@ from lab.parity.goldens import TRAINING, Array, Arrays, Golden, statistics
 from lab.parity.inputs import stateless_rand
 from lab.parity.matching import RecordingMatcher, recorded
 from lab.parity.models import Models
+from lab.parity.predictions import layer_predictions
 from lab.parity.recorder import Recorder
 from lab.parity.segmentation import MASK_STEP, Segmentation
 from lab.parity.training import NO_GRADIENT, Training
@@ -105,7 +107,7 @@ def _segment(golden: Golden, model: MaskClassifier, metadata: dict[str, Any], ar
     text_embeddings, final = model.text_embeddings(), kept.predictions.final
     for stage, values in kept.stages().items():
         _trace(stage, values, metadata, arrays)
-    _predictions(kept, arrays)
+    _predictions(layer_predictions(model, kept, text_embeddings), arrays)
     backbone = model.backbone
     clip_logits = class_logits(backbone.project(kept.clip.dense, final.masks), text_embeddings, backbone.logit_scale)
     arrays |= {"text_classifier": _array(text_embeddings.embeddings), "out_vocab_logits": _array(clip_logits)}
@@ -141,9 +143,10 @@ def _outputs(index: int, output: dict[str, Any], arrays: dict[str, Array]) -> di
 def _train(golden: Golden, model: MaskClassifier, metadata: dict[str, Any], arrays: dict[str, Array]) -> None:
     training = Training(golden, model.train())
     targets, kept = training.predict()
-    _predictions(kept, arrays)
+    text_embeddings = model.text_embeddings()
+    _predictions(layer_predictions(model, kept, text_embeddings), arrays)
     _trace("pred_masks", kept.predictions.final.masks, metadata, arrays)
-    arrays["text_classifier"] = _array(model.text_embeddings().embeddings)
+    arrays["text_classifier"] = _array(text_embeddings.embeddings)
     metadata |= {"rng": {"seed": LOSS_SEED}, "losses": {}, "indices": {}, "weight_dict": {}}
     with recorded(model.criterion) as matcher:
         torch.manual_seed(LOSS_SEED)
@@ -171,8 +174,7 @@ def _losses(
     ]
 
 
-def _predictions(kept: Recorder, arrays: dict[str, Array]) -> None:
-    predictions = [*kept.predictions.intermediate, kept.predictions.final]
+def _predictions(predictions: Sequence[Prediction], arrays: dict[str, Array]) -> None:
     moments = []
     for prediction in predictions:
         flat = prediction.masks.detach().float().flatten(2)  # (B, Q, pixels)

@@ -14,6 +14,7 @@ from torch import Tensor
 from frozenseg.modeling.classification import class_logits
 from frozenseg.modeling.layers.mask_pooling import POOLING_EPSILON
 from frozenseg.modeling.layers.resize import resize
+from frozenseg.modeling.transformer_decoder.attention import visible_pixels
 from frozenseg.modeling.transformer_decoder.masked_decoder import SCALES, MultiScaleMaskedTransformerDecoder
 from frozenseg.modeling.transformer_decoder.query_injector import inject_into_queries
 from frozenseg.modeling.types import PixelFeatures, Prediction, TextEmbeddings
@@ -85,7 +86,7 @@ class TiedDecoder:
         self.decoder, self.pixels = decoder, pixels
         self.sam_embedding, self.text_embeddings = sam_embedding, text_embeddings
         self.goldens, self.tolerance, self.margin = goldens, tolerance, margin
-        self.maps, self.positions = decoder.levels(pixels)
+        self.levels = decoder.levels(pixels)
         self.decisions = [TieDecisions() for _ in goldens]
 
     @torch.no_grad()
@@ -111,7 +112,7 @@ class TiedDecoder:
         return predictions
 
     def _initial_queries(self) -> Tensor:
-        return self.decoder.query_feat.weight.expand(len(self.maps[0]), -1, -1)  # (B, Q, d)
+        return self.decoder.query_feat.weight.expand(len(self.pixels.mask_features), -1, -1)  # (B, Q, d)
 
     def _resolve_pooling_ties(self, index: int, queries: Tensor) -> Prediction:
         """Resolve the ties of class pooling; returns the prediction without flips."""
@@ -171,9 +172,8 @@ class TiedDecoder:
         if self.sam_embedding is not None and self._injects_before(i):
             masks = _flip(resize(previous.masks, self.sam_embedding.shape[-2:]), flipped, POOL)
             queries = inject_into_queries(queries, masks, self.sam_embedding, self.decoder._mask_pooling_proj)
-        masks = _flip(resize(previous.masks, self.maps[i % SCALES].shape[-2:]), flipped, ATTEND)
-        flipped_prediction = Prediction(previous.logits, masks)
-        return self.decoder.layer(i, queries, flipped_prediction, self.maps, self.positions, self.pixels.sam_map)
+        masks = _flip(resize(previous.masks, self.levels[i % SCALES].map.shape[-2:]), flipped, ATTEND)
+        return self.decoder.layer(i, queries, visible_pixels(masks), self.levels, self.pixels.sam_map)
 
     def _injects_before(self, i: int) -> bool:
         return i > 0 and (i - 1) % SCALES == self.decoder.query_injection_scale
@@ -194,7 +194,7 @@ class TiedDecoder:
 
     def _tied_pixels(self, i: int, previous: Prediction, query_index: QueryIndex) -> list[Pixel]:
         """Return the tied pixels of a query in the masks that layer i uses, the closest to the threshold first."""
-        sizes = {ATTEND: self.maps[i % SCALES].shape[-2:]}
+        sizes = {ATTEND: self.levels[i % SCALES].map.shape[-2:]}
         if self.sam_embedding is not None and self._injects_before(i):
             sizes[POOL] = self.sam_embedding.shape[-2:]
         pixels = []

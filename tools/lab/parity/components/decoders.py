@@ -79,7 +79,7 @@ def transformer_decoder(component: Component) -> Iterator[Row]:
     decoder = released_decoder()
     pixels = _pixels(component, 320, component.metadata["outputs"]["pred_masks"]["shape"], component.metadata["args"])
     goldens = [torch.from_numpy(logits) for logits in (*component.array("aux_logits"), component.array("pred_logits"))]
-    prediction = decoder(pixels, sam_embedding, text_embeddings)
+    prediction = decoder.predict_layers(pixels, sam_embedding, text_embeddings)
     tied = TiedDecoder(
         decoder,
         pixels=pixels,

@@ -19,6 +19,7 @@ NORM_LAYERS = (
     nn.LocalResponseNorm,
 )
 POSITION_TABLES = ("relative_position_bias_table", "absolute_pos_embed")
+FUSED_DEVICES = {"cpu", "cuda"}  # one kernel updates all parameters, not a dozen kernels each of them
 GradientClip = Callable[[Sequence[Tensor]], Tensor]
 CLIPS: dict[str, Callable[..., Tensor]] = {"full_model": nn.utils.clip_grad_norm_}
 
@@ -34,9 +35,9 @@ def build_optimizer(cfg: CfgNode, model: nn.Module) -> torch.optim.Optimizer:
         ConfigError: a model without trainable parameters.
     """
     solver = cfg.SOLVER
-    on_gpu = all(parameter.is_cuda for parameter in model.parameters() if parameter.requires_grad)
+    devices = {parameter.device.type for parameter in model.parameters() if parameter.requires_grad}
     builders: dict[str, Callable[..., torch.optim.Optimizer]] = {
-        "ADAMW": partial(torch.optim.AdamW, fused=True if on_gpu else None),
+        "ADAMW": partial(torch.optim.AdamW, fused=True if devices <= FUSED_DEVICES else None),
         "SGD": partial(torch.optim.SGD, momentum=solver.MOMENTUM),
     }
     groups = parameter_groups(cfg, model)

@@ -66,10 +66,25 @@ def test_adamw_is_the_published_one(cfg: CfgNode) -> None:
     assert optimizer.defaults["eps"] == 1e-8
 
 
-def test_adamw_is_fused_on_a_gpu_alone(cfg: CfgNode) -> None:
-    assert build_optimizer(cfg, nn.Linear(1, 1)).defaults["fused"] is None
+@pytest.mark.parametrize(("device", "fused"), [("cpu", True), ("cuda", True), ("meta", None)])
+def test_adamw_is_fused_where_a_fused_kernel_exists(device: str, fused: bool | None, cfg: CfgNode) -> None:
     with FakeTensorMode():
-        assert build_optimizer(cfg, nn.Linear(1, 1, device="cuda")).defaults["fused"] is True
+        assert build_optimizer(cfg, nn.Linear(1, 1, device=device)).defaults["fused"] is fused
+
+
+def test_the_fused_kernel_takes_the_steps_of_the_readable_one(cfg: CfgNode) -> None:
+    weights = []
+    for fused in (True, False):
+        torch.manual_seed(0)
+        model = nn.Linear(3, 2)
+        optimizer = build_optimizer(cfg, model)
+        optimizer.defaults["fused"] = optimizer.param_groups[0]["fused"] = fused
+        for _ in range(3):
+            optimizer.zero_grad()
+            model(torch.randn(4, 3)).square().sum().backward()
+            optimizer.step()
+        weights.append(model.weight.detach())
+    torch.testing.assert_close(*weights)
 
 
 def test_sgd(cfg: CfgNode) -> None:

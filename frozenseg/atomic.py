@@ -5,9 +5,11 @@ import json
 import os
 import re
 from collections.abc import Iterator, Mapping
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
+_written: ContextVar[list[Path] | None] = ContextVar("written", default=None)
 _TEMPORARY = re.compile(r"\..+\.(\d+)\.tmp(\.[^.]*)?")  # process id and suffix, see replacing
 
 
@@ -38,8 +40,21 @@ def replacing(path: str | Path, durable: bool = False) -> Iterator[Path]:
             with temporary.open("rb") as file:
                 os.fsync(file.fileno())
         temporary.replace(path)
+        if (written := _written.get()) is not None:
+            written.append(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def recorded_writes() -> Iterator[list[Path]]:
+    """Yield a list of the files that :func:`replacing` writes in the block, in this thread."""
+    written: list[Path] = []
+    token = _written.set(written)
+    try:
+        yield written
+    finally:
+        _written.reset(token)
 
 
 def remove_leftovers(folder: Path) -> None:

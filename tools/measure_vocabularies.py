@@ -41,7 +41,11 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     number = whole_number_flag(1, 10_000, "scenes")
     parser.add_argument("--scenes", type=number, default=24, metavar="N", help="scenes of ToyWorld (default: 24)")
     parser.add_argument(
-        "--seed", type=whole_number_flag(0, 10**6, "seeds"), default=7, metavar="N", help="of the scenes (default: 7)"
+        "--seed",
+        type=whole_number_flag(0, 10**6, "seeds"),
+        default=7,
+        metavar="N",
+        help="of scenes, random weights",
     )
     pixels = whole_number_flag(32, 4_096, "pixels")
     parser.add_argument("--size", type=pixels, default=192, metavar="PIXELS", help="side of a scene (default: 192)")
@@ -84,7 +88,7 @@ def _rows(arguments: argparse.Namespace) -> "list[Row]":
     from lab.vocabulary_measures.toyworld_scenes import known_scenes
 
     if arguments.measure == "time":
-        return time_vocabularies(_built(arguments.config), arguments.size * 3 // 4, arguments.size)
+        return time_vocabularies(_built(arguments.config, arguments.seed), arguments.size * 3 // 4, arguments.size)
     if arguments.measure == "void":
         return _void_discounts(arguments)
     segmenter = _built(None)
@@ -107,11 +111,14 @@ def _void_discounts(arguments: argparse.Namespace) -> "list[Row]":
     return mean_rows(runs, ("names", "void discount"))
 
 
-def _built(config: str | None) -> "Segmenter":
+def _built(config: str | None, seed: int = 0) -> "Segmenter":
+    import torch
+
     from frozenseg import Segmenter
 
     if config is None:
         return Segmenter.from_pretrained("toyworld")
+    torch.manual_seed(seed)  # of the decoders; the number of queries with a class depends on it
     return Segmenter.from_config(config, options=NO_WEIGHTS)
 
 

@@ -22,7 +22,14 @@ def add_inputs(parser: argparse.ArgumentParser, default: str) -> None:
         help="image, folder (with its subfolders), pattern such as 'in/*.jpg', .txt file with one path a line, video, "
         f"http(s) address, or - for standard input{default}",
     )
-    parser.add_argument("--skip-bad", action="store_true", help="leave out images that cannot be decoded")
+    parser.add_argument(
+        "--skip-bad", action="store_true", help="leave out images that cannot be decoded or are too large"
+    )
+    parser.add_argument(
+        "--allow-private-urls",
+        action="store_true",
+        help="download from addresses of this machine and its network, too",
+    )
     parser.add_argument(
         "--batch", type=whole_number_flag(1, MAX_BATCH, "images"), default=1, help="images at a time (default: 1)"
     )

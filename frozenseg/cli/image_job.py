@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from PIL import Image
 
+from frozenseg.atomic import recorded_writes
 from frozenseg.cli.model_choice import ModelChoice
 from frozenseg.cli.run_report import SKIPPED_FILE, RunFiles, write_skipped
 from frozenseg.errors import ConfigError, DataError
@@ -21,6 +22,7 @@ from frozenseg.inference.run_outputs import sum_of_counts
 from frozenseg.inference.sources.image_list import InputImages, image_list
 from frozenseg.inference.sources.sample_scenes import sample_scenes
 from frozenseg.inference.sources.source_image import PendingImage
+from frozenseg.inference.sources.url import UrlLimits
 from frozenseg.inference.sources.video import FrameRange, Video
 from frozenseg.log import get_logger, progress_bar
 from frozenseg.output_paths import require_folder
@@ -47,7 +49,8 @@ def images_of(arguments: argparse.Namespace, model: ModelChoice, output: Path | 
         if not model.usual_classes:
             raise DataError("No input: name an image, a folder, a pattern, a list, a URL or a video.")
         return sample_scenes()
-    images = image_list(arguments.inputs, frames)
+    limits = UrlLimits(private=arguments.allow_private_urls)
+    images = image_list(arguments.inputs, frames, limits)
     if model.usual_classes:
         logger.warning(
             "The model knows the classes of %s only; choose another one with --weights.", model.usual_classes
@@ -143,7 +146,14 @@ def finish_run(run: ImageRun, report: RunReport, outputs: RunWriter, classes: Ou
     """
     folder = run.folder.folder
     segments = sum_of_counts(run.records(report))
-    files = named_write_failure(lambda: outputs.finish(lambda: run.records(report)), folder)
+
+    def write_all() -> dict[str, list[Path]]:
+        with recorded_writes() as written:
+            files = outputs.finish(lambda: run.records(report))
+        run.folder.save_results(written)
+        return files
+
+    files: dict[str, list[Path]] = named_write_failure(write_all, folder)
     absent = [name for name in classes.vocabulary.names if name not in segments]
     return RunFiles(folder, files, segments, [] if isinstance(classes.vocabulary, AutoVocabulary) else absent)
 

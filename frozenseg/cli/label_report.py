@@ -7,6 +7,7 @@ from pathlib import Path
 import yaml
 
 from frozenseg.atomic import write_text
+from frozenseg.cli.image_job import named_write_failure
 from frozenseg.cli.model_choice import ModelChoice
 from frozenseg.cli.run_report import RunFiles, print_report, report_json, report_text
 from frozenseg.inference.data_split import TRAIN, VAL
@@ -36,7 +37,8 @@ def print_label_report(report: RunReport, results: RunFiles, model: ModelChoice,
     }
     commands = {}
     if TRAIN in names:
-        commands = training_commands(write_training_config(folder, names, model), folder, VAL in names)
+        config: Path = named_write_failure(lambda: write_training_config(folder, names, model), folder)
+        commands = training_commands(config, folder, VAL in names)
     if TRAIN in names and VAL not in names:
         logger.warning("No image is for validation: the training is not evaluated; raise --val-fraction.")
     text = [report_text(report, results)]

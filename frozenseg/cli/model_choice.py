@@ -16,6 +16,7 @@ from frozenseg.inference.class_rules import ClassRules
 from frozenseg.inference.formats.output_format import OutputClasses
 from frozenseg.inference.model_source import config_of_weights
 from frozenseg.inference.predictor import Segmenter
+from frozenseg.inference.requested_outputs import check_memory
 from frozenseg.inference.result import Result
 from frozenseg.modeling.checkpoint_file import read_checkpoint
 from frozenseg.modeling.pretrained import TOYWORLD, TOYWORLD_CONFIG, trained_model, weights_file
@@ -118,6 +119,15 @@ class LateModel:
         """Segment images together."""
         segmenter, settings = self._built()
         return segmenter.segment_batch(images, settings, self.kinds)
+
+    def check_memory(self, image: Image.Image) -> None:
+        """Check that the outputs of an image fit into memory.
+
+        Raises:
+            DataError: they do not fit.
+        """
+        segmenter, settings = self._built()
+        check_memory(segmenter.model, image, settings, self.kinds)
 
     def _build(self) -> tuple[Segmenter, Any]:
         segmenter = self.model.build()

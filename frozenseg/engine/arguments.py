@@ -78,14 +78,20 @@ def argument_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def add_run_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the flags of a training or an evaluation, all but the choice between them (``eval_only``)."""
+def add_run_arguments(parser: argparse.ArgumentParser, needs_config: bool = True) -> None:
+    """Add the flags of a training or an evaluation, all but the choice between them (``eval_only``).
+
+    Args:
+        parser: of the command.
+        needs_config: refuse a command line without a config; otherwise it may be that of the weights.
+    """
     parser.add_argument(
         "--config-file",
         "--config",
-        required=True,
+        required=needs_config,
         metavar="FILE",
-        help="YAML config, or the name of a shipped one, such as toyworld/frozenseg_tiny",
+        help="YAML config, or the name of a shipped one, such as toyworld/frozenseg_tiny"
+        + ("" if needs_config else " (default: the one that belongs to the weights)"),
     )
     parser.add_argument(
         "--resume",

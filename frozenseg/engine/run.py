@@ -41,16 +41,18 @@ from frozenseg.registry import META_ARCH, PIXEL_DECODER, TRANSFORMER_DECODER
 logger = get_logger(__name__)
 
 
-def start(arguments: Namespace) -> int:
+def start(arguments: Namespace, cfg: CfgNode | None = None) -> int:
     """Run the command line of ``tools/train_net.py``; return the exit code.
 
     Args:
         arguments: from :func:`parse_arguments`.
+        cfg: the resolved config; None to read that of the command line.
 
     Raises:
         FrozenSegError: a mistake that the user can correct.
     """
-    cfg = load_config(arguments.config_file, overrides(arguments))
+    if cfg is None:
+        cfg = load_config(arguments.config_file, overrides(arguments))
     if arguments.print_config:
         sys.stdout.write(cfg.describe())
         return 0

@@ -6,11 +6,12 @@ of a batch changes the last digits of its results: the files are those of an uni
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from PIL import Image
 
+from frozenseg.atomic import recorded_writes
 from frozenseg.errors import ConfigError, DataError
 from frozenseg.inference.result import Result
 from frozenseg.inference.run_folder import ImageRecord, RunFolder
@@ -52,8 +53,9 @@ class ImageRun:
         write: writes the files of an image and returns its record.
         batch: images that are segmented together.
         workers: threads that decode images in advance.
-        skip_bad: skip images that cannot be decoded.
+        skip_bad: skip images that cannot be decoded or are too large.
         variant: returns what the files of an image depend on besides its content, by its name.
+        check: raises DataError for a decoded image that is too large to segment.
     """
 
     folder: RunFolder
@@ -63,6 +65,7 @@ class ImageRun:
     workers: int = 2
     skip_bad: bool = False
     variant: Callable[[str], str] = lambda _: ""
+    check: Callable[[Image.Image], None] = lambda _: None
 
     def __call__(self, images: Iterable[PendingImage]) -> Iterator[RunReport]:
         """Segment the images that are not finished.
@@ -77,10 +80,11 @@ class ImageRun:
         report = RunReport()
         unfinished: set[str] = set()
         for loaded in load_batches(self._unfinished(images, report, unfinished), self.workers):
-            for image in loaded:
+            checked = [self._checked(image) for image in loaded]
+            for image in checked:
                 if image.image is None:
                     self._skip(image, report)
-            good = [image for image in loaded if image.image is not None]
+            good = [image for image in checked if image.image is not None]
             for image, result in zip(good, self._segmented(good), strict=True):
                 if image.name in unfinished:
                     self._write(image, result, report)
@@ -117,6 +121,15 @@ class ImageRun:
             report.resumed += 1
         return True
 
+    def _checked(self, image: SourceImage) -> SourceImage:
+        """Return an image, with an error in place of the pixels if it is too large to segment."""
+        try:
+            if image.image is not None:
+                self.check(image.image)
+        except DataError as error:
+            return replace(image, image=None, error=f"{image.name}: {error}")
+        return image
+
     def _segmented(self, images: Sequence[SourceImage]) -> list[Result]:
         """Return the results of decoded images; messages name them."""
         names = ", ".join(image.name for image in images[:MAX_SHOWN]) + (", …" if len(images) > MAX_SHOWN else "")
@@ -143,7 +156,9 @@ class ImageRun:
 
     def _write(self, image: SourceImage, result: Result, report: RunReport) -> None:
         with self._named_failure(image):
-            self.folder.save(image.name, report.versions[image.name], self.write(image, result))
+            with recorded_writes() as files:
+                record = self.write(image, result)
+            self.folder.save(image.name, report.versions[image.name], record, files)
         report.done += 1
 
     @contextmanager

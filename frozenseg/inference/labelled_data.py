@@ -9,15 +9,16 @@
 
 import os
 import shutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from urllib.parse import quote
 
 from frozenseg.atomic import replacing, write_text
 from frozenseg.inference.data_split import DATA_SPLITS
 from frozenseg.inference.formats.label_maps import class_table
+from frozenseg.inference.formats.output_files import output_file
 from frozenseg.inference.formats.output_format import OutputClasses
 from frozenseg.inference.image_files import SUFFIXES
 from frozenseg.inference.result import Result
@@ -59,9 +60,13 @@ class LabelledData:
         """Return the split of an image, which for a frame is that of its video."""
         return self.split_of.get(name) or self.split_of[name.rpartition("/")[0]]
 
+    @cached_property
+    def _input_names(self) -> frozenset[str]:
+        return frozenset(name.lower() for name in self.split_of)
+
     def write(self, image: SourceImage, result: Result) -> ImageRecord:
         """Write the files of an image; returns its record."""
-        split, stored = self.split(image.name), replace(image, name=data_name(image))
+        split, stored = self.split(image.name), replace(image, name=data_name(image, self._input_names))
         self._store(image, self.folder / IMAGES / stored.name)
         outputs = self.outputs[split].write(stored, result)
         return {
@@ -91,10 +96,27 @@ class LabelledData:
                 image.image.save(temporary, "PNG")
 
 
-def data_name(image: SourceImage) -> str:
-    """Return the name of an image in the data set: its own for a file, with ``.png`` for a frame or a download."""
-    is_file = image.path is not None and image.path.suffix.lower() in SUFFIXES
-    return image.name if is_file or image.name.lower().endswith(".png") else f"{image.name}.png"
+def data_name(image: SourceImage, input_names: Collection[str]) -> str:
+    """Return the name of an image in the data set: that of its file, or with ``.png`` for a frame or a download.
+
+    Names that the file system refuses are changed, see :func:`~frozenseg.inference.formats.output_files.output_file`.
+
+    Args:
+        image: with a distinct name.
+        input_names: names of all inputs in small letters; a new name is none of them.
+    """
+    name, suffix = image.name, ""
+    if image.path is not None and image.path.suffix.lower() in SUFFIXES:
+        suffix = image.path.suffix
+    elif name.lower().endswith(".png"):
+        suffix = name[-len(".png") :]
+    else:
+        number, suffix = 1, ".png"
+        while f"{name}{suffix}".lower() in input_names:
+            number += 1
+            suffix = f"_{number}.png"
+        return output_file(Path(), name, suffix).as_posix()
+    return output_file(Path(), name.removesuffix(suffix), suffix).as_posix()
 
 
 def write_class_table(path: Path, classes: OutputClasses) -> None:

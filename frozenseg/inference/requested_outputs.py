@@ -9,6 +9,9 @@ from PIL import Image
 from frozenseg.errors import ConfigError, did_you_mean
 from frozenseg.inference.result import KINDS, Result
 from frozenseg.modeling.inference_settings import InferenceSettings
+from frozenseg.modeling.meta_arch.base import MaskClassifier
+from frozenseg.modeling.postprocess.output_memory import check_output_memory
+from frozenseg.structures.image_list import ImageSize
 from frozenseg.structures.output_kinds import OUTPUT_FIELDS, ModelOutput, OutputKind
 
 OutputsLike = str | Iterable[str]
@@ -45,6 +48,25 @@ def with_outputs(settings: InferenceSettings, kinds: Iterable[OutputKind]) -> In
         instances_of_stuff=False,
     )
     return replace(settings, postprocessor=postprocessor)
+
+
+def check_memory(
+    model: MaskClassifier, image: Image.Image, settings: InferenceSettings, kinds: Iterable[OutputKind]
+) -> None:
+    """Check that the outputs of an image fit into memory, before it is segmented.
+
+    Args:
+        model: that will segment it.
+        image: upright RGB image.
+        settings: of the call.
+        kinds: outputs to compute.
+
+    Raises:
+        DataError: they do not fit; the message has the estimate and the settings that reduce it.
+    """
+    queries = model.sem_seg_head.predictor.query_feat.num_embeddings
+    postprocessor, size = with_outputs(settings, kinds).postprocessor, ImageSize(image.height, image.width)
+    check_output_memory(postprocessor, queries, len(settings.vocabulary), size, model.device)
 
 
 def result_of(rgb: Image.Image, output: ModelOutput, settings: InferenceSettings) -> Result:

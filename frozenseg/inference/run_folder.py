@@ -3,7 +3,8 @@
 ::
 
     OUTPUT/.frozenseg/run.json              settings of the run
-    OUTPUT/.frozenseg/records/NAME.json     record of a finished image
+    OUTPUT/.frozenseg/records/NAME.json     record of a finished image, with the names of its files
+    OUTPUT/.frozenseg/results.json          names of the files about all images
 
 A record is written after the files of its image, so an image without a record is done again. A run with other settings
 is refused, as its results would be mixed with those in the folder.
@@ -13,7 +14,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ logger = get_logger(__name__)
 RUN_FORM = 1  # of the files in the folder
 LONGEST_NAME = 180  # bytes of the last part of a record's name; longer ones are shortened
 LONGEST_VALUE = 80  # characters of a setting in a message
+WRITTEN_FILES = "files"  # key of the names of written files
 ImageRecord = dict[str, Any]
 
 
@@ -41,13 +43,14 @@ class RunFolder:
         self.folder, self.flag = Path(folder), flag
         self._settings_file = self.folder / RUN_FOLDER / "run.json"
         self._records = self.folder / RUN_FOLDER / "records"
+        self._results_file = self.folder / RUN_FOLDER / "results.json"
 
     def open(self, settings: Mapping[str, Any], overwrite: bool = False) -> None:
         """Write the settings of a new run, or check that they are those of the run in the folder.
 
         Args:
             settings: values for JSON, by the name of their flag or of what they are.
-            overwrite: forget the finished images of an earlier run, whatever its settings.
+            overwrite: forget the finished images of an earlier run, whatever its settings, and delete its files.
 
         Raises:
             ConfigError: the folder has a run with other settings, or cannot be written.
@@ -55,6 +58,7 @@ class RunFolder:
         current = _as_json(settings)
         try:
             if overwrite and self._records.is_dir():
+                self._delete_files()
                 shutil.rmtree(self._records)
             if not overwrite and self._settings_file.is_file():
                 self._refuse_others(self._read_settings(), current)
@@ -92,13 +96,49 @@ class RunFolder:
             return None
         return content
 
-    def save(self, name: str, version: str, record: Mapping[str, Any]) -> None:
+    def save(self, name: str, version: str, record: Mapping[str, Any], files: Sequence[Path] = ()) -> None:
         """Write the record of an image whose files are written.
+
+        Args:
+            name: of the image.
+            version: of its content.
+            record: of the image.
+            files: of the image.
 
         Raises:
             OSError: it cannot be written.
         """
-        write_json(self._record_file(name), {**record, "name": name, "version": version})
+        names = self._names(files)
+        write_json(self._record_file(name), {**record, "name": name, "version": version, WRITTEN_FILES: names})
+
+    def save_results(self, files: Sequence[Path]) -> None:
+        """Write the names of the files about all images.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        write_json(self._results_file, {WRITTEN_FILES: self._names(files)})
+
+    def _names(self, files: Sequence[Path]) -> list[str]:
+        """Return the paths of files relative to the folder, each once."""
+        return list(dict.fromkeys(path.relative_to(self.folder).as_posix() for path in files))
+
+    def _delete_files(self) -> None:
+        """Delete the files of the run in the folder, and folders that are empty then.
+
+        Raises:
+            OSError: a file cannot be deleted.
+        """
+        folders: set[Path] = set()
+        for path in (*self._records.rglob("*.json"), self._results_file):
+            for name in _listed_files(path):
+                file = self.folder / name
+                if ".." not in Path(name).parts and not Path(name).is_absolute():
+                    file.unlink(missing_ok=True)
+                    folders.update(parent for parent in file.parents if self.folder in parent.parents)
+        for folder in sorted(folders, key=lambda each: -len(each.parts)):
+            if folder.is_dir() and not any(folder.iterdir()):
+                folder.rmdir()
 
     def _record_file(self, name: str) -> Path:
         head, _, last = name.rpartition("/")
@@ -129,6 +169,16 @@ class RunFolder:
                 f"{self.flag} {self.folder} has the results of another run ({differences}): choose another "
                 f"{self.flag}, or give --overwrite to do all images again."
             )
+
+
+def _listed_files(path: Path) -> list[str]:
+    """Return the names of files in a record; none if it is missing or damaged."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return []
+    names = content.get(WRITTEN_FILES) if isinstance(content, dict) else None
+    return [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
 
 
 def _as_json(settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import functools
 import io
 import json
+import re
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,13 @@ from frozenseg.cli.image_job import run_with_progress
 from frozenseg.cli.main import main
 from frozenseg.cli.model_choice import ModelChoice
 from frozenseg.cli.run_report import print_report
+from frozenseg.cli.verbs import segment
 from frozenseg.errors import ConfigError
+from frozenseg.inference.formats.registry import output_formats
 from frozenseg.inference.image_run import ImageRun
 from frozenseg.inference.run_folder import RunFolder
 from frozenseg.inference.sources.image_list import InputImages
+from frozenseg.modeling.postprocess import output_memory
 from frozenseg.toyworld.export import Recipe, make_scene
 
 FAST = ["--format", "jsonl", "--device", "cpu", "--set", "INPUT.MIN_SIZE_TEST", "64"]
@@ -186,3 +190,38 @@ def test_wrong_numbers(flag: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         main(["segment", flag])
     assert "expected" in capsys.readouterr().err
+
+
+def test_the_help_names_all_formats() -> None:
+    assert segment.__doc__ is not None
+    [listed] = re.findall(r"^Formats: (.*)\.$", segment.__doc__, flags=re.MULTILINE)
+    assert sorted(listed.split(", ")) == list(output_formats())
+
+
+def test_images_that_are_too_large_for_the_memory_are_left_out(
+    photos: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Image.new("RGB", (96, 64)).save(photos / "sub/large.png")
+    monkeypatch.setattr(output_memory, "UNCHECKED", 0)
+    monkeypatch.setattr(output_memory, "available_memory", lambda _: 1)
+    monkeypatch.setattr(output_memory, "output_bytes", lambda *values: {"masks": 2 * (values[3].width > 64) - 1})
+    command = ["segment", str(photos), *CLASSES, *FAST, "--output", "out"]
+    assert main([*command, "--skip-bad"]) == 0
+    assert "3 images segmented, 1 skipped" in capsys.readouterr().out
+    assert Path("out/skipped.tsv").read_text(encoding="utf-8").startswith("image\treason\nsub/large.png\t")
+    assert main(command) == 2
+    assert "sub/large.png: The outputs of an image of 96×64 pixels need" in capsys.readouterr().err
+
+
+def test_another_batch_size_resumes_a_run(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["segment", str(photos), *CLASSES, *FAST, "--output"]
+    assert main([*command, "one"]) == 0
+    assert main([*command, "other", "--batch", "3", "--workers", "0"]) == 0
+    [record] = Path("other/.frozenseg/records").glob("a.png.json")
+    record.unlink()
+    assert main([*command, "other", "--batch", "1"]) == 0
+    assert "1 image segmented, 2 finished before" in capsys.readouterr().out
+    for first, second in zip(lines("one"), lines("other"), strict=True):
+        shapes = [[(each["name"], each["area"]) for each in line["segments"]] for line in (first, second)]
+        assert [name for name, _ in shapes[0]] == [name for name, _ in shapes[1]]
+        assert [area for _, area in shapes[0]] == pytest.approx([area for _, area in shapes[1]], abs=3)

@@ -1,5 +1,6 @@
 """Page docs/labelling.md: its commands label images without annotations, train on the data set, and evaluate."""
 
+import errno
 import json
 import re
 import shlex
@@ -97,3 +98,15 @@ def test_a_data_set_without_class_names(tmp_path: Path, capsys: pytest.CaptureFi
     assert report["absent"] == []
     label_map = Path("labelled/classes.tsv").read_text(encoding="utf-8")
     assert all(f"\t{name}\t" in label_map for name in names)
+
+
+def test_a_full_disk_at_the_config_of_the_training_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("frozenseg.cli.label_report.write_text", full)
+    assert main(["label", "photos/2.jpg", "--words", "grass", "--output", "labelled", *SMALL]) == 2
+    error = capsys.readouterr().err
+    assert "error: The results cannot be written to labelled (No space left on device): free some space" in error

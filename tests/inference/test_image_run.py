@@ -1,12 +1,14 @@
 """Runs over images: batches, resuming to the same records, broken images, full disks, other settings."""
 
 import errno
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
 
+from frozenseg.atomic import write_text
 from frozenseg.errors import ConfigError, DataError
 from frozenseg.inference.image_run import ImageRun, RunReport
 from frozenseg.inference.run_folder import RunFolder
@@ -169,3 +171,68 @@ def test_long_names_have_short_records(tmp_path: Path) -> None:
     for name in names:
         folder.save(name, "1", {"value": name})
     assert [folder.record(name, "1")["value"] for name in names] == names
+
+
+def test_a_run_that_is_done_again_deletes_the_files_of_the_earlier_one(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+
+    def write(image: SourceImage, _: Any) -> dict[str, Any]:
+        write_text(tmp_path / "masks" / f"{image.stem}.txt", image.name)
+        return {}
+
+    def run(images: list[PendingImage]) -> None:
+        list(ImageRun(folder, lambda batch: batch, write)(images))
+
+    folder.open(SETTINGS)
+    run(IMAGES[:3])
+    folder.save_results([write_and_return(tmp_path / "val/panoptic.json")])
+    write_text(tmp_path / "masks/notes.txt", "of the user")
+    RunFolder(tmp_path).open({"vocabulary": ["cow"]}, overwrite=True)
+    assert files_below(tmp_path) == ["masks/notes.txt"]
+    assert not (tmp_path / "val").exists()
+    assert not (tmp_path / "masks/sub").exists()
+    run(IMAGES[1:2])
+    assert files_below(tmp_path) == ["masks/notes.txt", "masks/sub/1.txt"]
+
+
+@pytest.mark.parametrize("names", [["../kept.txt"], ["/kept.txt"], "kept.txt", [7]])
+def test_a_changed_record_deletes_nothing_outside(tmp_path: Path, names: Any) -> None:
+    write_text(tmp_path / "kept.txt", "")
+    folder = RunFolder(tmp_path / "out")
+    folder.open(SETTINGS)
+    folder.save("a.png", "1", {}, [])
+    [record] = (tmp_path / "out/.frozenseg/records").iterdir()
+    record.write_text(json.dumps({"files": names}), encoding="utf-8")
+    folder.open(SETTINGS, overwrite=True)
+    assert (tmp_path / "kept.txt").exists()
+
+
+@pytest.mark.parametrize("skip_bad", [False, True])
+def test_an_image_that_is_too_large_is_skipped_or_refused_before_it_is_segmented(
+    tmp_path: Path, skip_bad: bool
+) -> None:
+    def check(image: Image.Image) -> None:
+        if image.width == 3:
+            raise DataError("The outputs need about 90 GiB: cut the image into tiles.")
+
+    drill = Drill(tmp_path)
+    drill.folder.open(SETTINGS)
+    run = ImageRun(drill.folder, drill.segment, drill.write, 2, skip_bad=skip_bad, check=check)
+    if skip_bad:
+        *_, report = run(IMAGES[:4])
+        assert drill.batches == [[0, 1], [3]]
+        assert report.skipped == {"sub/2.png": "sub/2.png: The outputs need about 90 GiB: cut the image into tiles."}
+        return
+    with pytest.raises(DataError, match="sub/2.png: The outputs need about 90 GiB.*tiles; or leave .* with --skip-bad"):
+        list(run(IMAGES[:4]))
+    assert drill.batches == [[0, 1]]
+
+
+def write_and_return(path: Path) -> Path:
+    write_text(path, "")
+    return path
+
+
+def files_below(folder: Path) -> list[str]:
+    paths = (path for path in folder.rglob("*") if path.is_file() and ".frozenseg" not in path.parts)
+    return sorted(path.relative_to(folder).as_posix() for path in paths)

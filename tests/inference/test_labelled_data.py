@@ -62,8 +62,8 @@ def test_frames_and_downloads_are_stored_as_png_in_the_split_of_their_video(tmp_
     assert data(tmp_path).write(frame, RESULT)["split"] == VAL
     with Image.open(tmp_path / "images/clip.mp4/frame_000001.png") as stored:
         assert (stored.format, stored.size) == ("PNG", (8, 6))
-    assert data_name(SourceImage("photo.jpg", "photo", None)) == "photo.jpg.png"
-    assert data_name(SourceImage("photo.png", "photo", None)) == "photo.png"
+    assert data_name(SourceImage("photo.jpg", "photo", None), ()) == "photo.jpg.png"
+    assert data_name(SourceImage("photo.png", "photo", None), ()) == "photo.png"
 
 
 def test_the_class_table_is_read_back(tmp_path: Path) -> None:
@@ -82,3 +82,21 @@ def test_names_of_data_sets_escape_their_special_characters(tmp_path: Path) -> N
     assert files["panoptic_json"] == str(folder / "train/panoptic.json")
     assert files["image_root"] == str(folder / "images")
     assert files["panoptic_root"] == str(folder / "train/panoptic")
+
+
+def test_a_new_name_is_none_of_the_inputs(tmp_path: Path) -> None:
+    frame = SourceImage("clip.mp4/frame_1", "clip.mp4/frame_1", Image.new("RGB", (8, 6)))
+    split = {"clip.mp4": TRAIN, "Clip.mp4/Frame_1.png": VAL, "clip.mp4/frame_1_2.png": VAL}
+    data(tmp_path, split=split).write(frame, RESULT)
+    assert (tmp_path / "images/clip.mp4/frame_1_3.png").is_file()
+
+
+@pytest.mark.parametrize("copy", [False, True])
+def test_names_with_as_many_bytes_as_the_system_allows(tmp_path: Path, copy: bool) -> None:
+    names = [f"{'ä' * 120}{letter}.png" for letter in "ab"]
+    for name in names:
+        Image.new("RGB", (8, 6)).save(tmp_path / name)
+        image = SourceImage(name, name[:-4], Image.new("RGB", (8, 6)), path=tmp_path / name)
+        data(tmp_path / "out", copy, dict.fromkeys(names, TRAIN)).write(image, RESULT)
+        assert (tmp_path / "out/images" / data_name(image, ())).is_file()
+    assert len(list((tmp_path / "out/images").iterdir())) == 2

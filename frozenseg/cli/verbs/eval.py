@@ -5,10 +5,10 @@ Writes scores, tables and a report page to OUTPUT_DIR/inference.
 Examples:
   the model that comes with the package, on ToyWorld; the first command generates the data:
     frozenseg prepare toyworld
-    frozenseg eval --config toyworld/frozenseg_tiny --weights toyworld OUTPUT_DIR output/evaluation
+    frozenseg eval --weights toyworld OUTPUT_DIR output/evaluation
 
-  a trained checkpoint on other data sets, each by its protocol:
-    frozenseg eval --config CONFIG --weights output/toyworld/model_final.pth DATASETS.TEST "['NAME', 'NAME']"
+  a trained checkpoint on other data sets, each by its protocol; its config is in it:
+    frozenseg eval --weights output/toyworld/model_final.pth DATASETS.TEST "['NAME', 'NAME']"
 
   control experiment, every class under the names of another class:
     frozenseg eval --config CONFIG --weights FILE TEST.SHUFFLE_CLASS_NAMES True
@@ -36,7 +36,7 @@ INTERRUPTED_HINT = HINT_TO_RESUME
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the flags of an evaluation."""
-    add_run_arguments(parser)
+    add_run_arguments(parser, needs_config=False)
     parser.set_defaults(eval_only=True)
 
 

@@ -70,15 +70,9 @@ def run(arguments: argparse.Namespace) -> None:
     settings = {**class_settings(classes), **_settings(arguments), **model.identity()}
     folder = image_job.output_folder(arguments.output, LABEL_FOLDER, settings, arguments.overwrite)
     data = _labelled_data(arguments, folder.folder, classes, split_of)
-    job = ImageRun(
-        folder,
-        LateModel(model, classes, data.kinds),
-        data.write,
-        int(arguments.batch),
-        int(arguments.workers),
-        arguments.skip_bad,
-        data.split,
-    )
+    late = LateModel(model, classes, data.kinds)
+    numbers = int(arguments.batch), int(arguments.workers)
+    job = ImageRun(folder, late, data.write, *numbers, arguments.skip_bad, data.split, late.check_memory)
     report = image_job.run_with_progress(job, images)
     used = used_classes(classes, job.records(report))
     data = _labelled_data(arguments, folder.folder, used, split_of)

@@ -17,7 +17,7 @@ Examples:
     curl https://host/photo.jpg | frozenseg segment - --words "cat; dog" --json --weights NAME
 
 `frozenseg models` lists the names of weights. After an interruption, the same command does the remaining images.
-Formats: coco-panoptic, coco-instances, png, yolo-seg, labelme, cvat-xml, npz, jsonl, overlay, html.
+Formats: coco-panoptic, coco-instances, png, yolo-seg, labelme, cvat-xml, npz, jsonl, overlay, html, review.
 """
 
 import argparse
@@ -76,7 +76,8 @@ def run(arguments: argparse.Namespace) -> None:
     folder = image_job.output_folder(arguments.output, SEGMENT_FOLDER, settings, arguments.overwrite)
     outputs = RunOutputs(build_formats(formats, folder.folder, classes, _options(arguments)), arguments.min_score)
     late = LateModel(model, classes, outputs.kinds)
-    job = ImageRun(folder, late, outputs.write, int(arguments.batch), int(arguments.workers), arguments.skip_bad)
+    numbers = int(arguments.batch), int(arguments.workers)
+    job = ImageRun(folder, late, outputs.write, *numbers, arguments.skip_bad, check=late.check_memory)
     report = image_job.run_with_progress(job, images)
     results = image_job.finish_run(job, report, outputs, classes)
     text = run_report.report_text(report, results)

@@ -64,8 +64,8 @@ def write_page(path: Path, cards: Iterable[OutputRecord], values: Mapping[str, A
     Args:
         path: the file.
         cards: records of the images, in their order on the page.
-        values: ``title``, ``introduction``, ``is_review``, ``key``, under which marks are stored, and ``colours`` of
-            the classes.
+        values: ``title``, ``introduction``, ``is_review``, ``key``, a part of the name under which marks are stored,
+            and ``colours`` of the classes.
     """
     environment = jinja2.Environment(loader=jinja2.FileSystemLoader(PAGE_TEMPLATES), autoescape=True)
     style, script = ((PAGE_TEMPLATES / f"page.{ending}").read_text(encoding="utf-8") for ending in ("css", "js"))

@@ -1,9 +1,10 @@
 """Review page: ``review.html`` with the least certain images first, to mark those whose labels are wrong.
 
-The certainty of an image is the mean score of its segments; an image without segments has 0. Marks stay in the browser;
-the page saves the names of marked images as a text file, one a line.
+The certainty of an image is the mean score of its segments; an image without segments has 0. Marks stay in the browser,
+under the address of the page and the class names; the page saves the names of marked images as a text file, one a line.
 """
 
+import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -30,7 +31,7 @@ class ReviewPage(OutputFormat):
             "title": f"{self.options.title}: review",
             "introduction": "The least certain images first: the mean score of their segments is the lowest.",
             "is_review": True,
-            "key": self.folder.resolve().name,
+            "key": hashlib.sha256("\n".join(self.classes.vocabulary.names).encode()).hexdigest()[:16],
             "colours": dict(zip(self.classes.vocabulary.names, self.classes.colours, strict=True)),
         }
         write_page(path, ordered, values)

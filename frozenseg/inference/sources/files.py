@@ -31,11 +31,12 @@ class NamedFile(NamedTuple):
 def named_files(path: Path) -> list[NamedFile]:
     """Return the file of a path, the files below a folder, or those that match a pattern such as ``in/**/*.jpg``.
 
-    Hidden files and folders, and output folders of earlier runs below a folder, are left out. A path that does not
-    exist is returned as it is; its backslashes are taken as slashes if that names a file.
+    Hidden files and folders, and output folders of earlier runs below a folder, are left out; links to folders are
+    followed, each folder once. A path that does not exist is returned as it is; its backslashes are taken as slashes if
+    that names a file.
 
     Raises:
-        DataError: a folder cannot be read or has no image, or a pattern matches nothing.
+        DataError: a folder cannot be read or has no image, a pattern matches nothing, or the path is a pipe or device.
     """
     if not _exists(path) and "\\" in str(path) and _exists(Path(str(path).replace("\\", "/"))):
         path = Path(str(path).replace("\\", "/"))
@@ -43,6 +44,10 @@ def named_files(path: Path) -> list[NamedFile]:
         return _below(path)
     if not _exists(path) and glob.has_magic(str(path)):
         return _matches(path)
+    if _exists(path) and not path.is_file():
+        raise DataError(
+            f"The input {path} is {_kind(path)}, expected a file: pass the bytes of an image by '-' (standard input)."
+        )
     return [NamedFile(path, path.name, path.parent)]
 
 
@@ -53,8 +58,10 @@ def is_video(path: Path) -> bool:
 
 def _below(folder: Path) -> list[NamedFile]:
     files: list[NamedFile] = []
-    for parent, folders, names in os.walk(folder, onerror=_refuse_unreadable):
-        folders[:] = sorted(name for name in folders if not _is_left_out(Path(parent, name)))
+    visited = {os.path.realpath(folder)}
+    for parent, folders, names in os.walk(folder, onerror=_refuse_unreadable, followlinks=True):
+        by_kind = sorted(folders, key=lambda name: (os.path.islink(os.path.join(parent, name)), name))
+        folders[:] = [name for name in by_kind if _is_new(Path(parent, name), visited)]
         for name in names:
             path = Path(parent, name)
             if path.suffix.lower() in (*SUFFIXES, *VIDEO_SUFFIXES) and not name.startswith(".") and _is_file(path):
@@ -64,6 +71,14 @@ def _below(folder: Path) -> list[NamedFile]:
             f"The folder {folder} has no image, in its subfolders neither ({', '.join(SUFFIXES)}): name another folder."
         )
     return sorted(files, key=lambda file: file.name)
+
+
+def _is_new(folder: Path, visited: set[str]) -> bool:
+    """Return True for a folder to search, and add it to those that are visited; links may lead to one of them."""
+    if _is_left_out(folder) or (target := os.path.realpath(folder)) in visited:
+        return False
+    visited.add(target)
+    return True
 
 
 def _is_left_out(folder: Path) -> bool:
@@ -111,18 +126,26 @@ def _fixed_parts(pattern: Path) -> list[str]:
 
 
 def _is_file(path: Path) -> bool:
-    """Return True for a file.
+    """Return True for a file; a pipe, socket or device is left out with a warning, as reading it may block.
 
     Raises:
         DataError: its folder can be listed and not entered.
     """
     try:
+        if path.exists() and not path.is_file():
+            logger.warning("%s is %s: left out.", path, _kind(path))
         return path.is_file()
     except OSError as error:
         raise DataError(
             f"The folder {path.parent} cannot be read ({error.strerror}): change its permissions, or name another "
             "folder."
         ) from error
+
+
+def _kind(path: Path) -> str:
+    """Return what an existing path is that is no file."""
+    kinds = (path.is_dir, "a folder"), (path.is_fifo, "a named pipe"), (path.is_socket, "a socket")
+    return next((kind for is_kind, kind in kinds if is_kind()), "a device")
 
 
 def _exists(path: Path) -> bool:

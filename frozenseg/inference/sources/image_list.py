@@ -21,7 +21,7 @@ from frozenseg.inference.sources.in_memory import memory_name, pending_in_memory
 from frozenseg.inference.sources.list_file import is_list_file, read_list_file
 from frozenseg.inference.sources.source_image import PendingImage
 from frozenseg.inference.sources.standard_input import STANDARD_INPUT, read_standard_input
-from frozenseg.inference.sources.url import is_url, load_url, url_name
+from frozenseg.inference.sources.url import PUBLIC, UrlLimits, is_url, load_url, url_name
 from frozenseg.inference.sources.video import FrameRange, Video
 
 ALL_FRAMES = FrameRange()
@@ -50,7 +50,7 @@ class InputImages:
         return sum(_count(part) if isinstance(part, Video) else 1 for part in self.parts)
 
 
-def image_list(inputs: Sequence[Any], frames: FrameRange = ALL_FRAMES) -> InputImages:
+def image_list(inputs: Sequence[Any], frames: FrameRange = ALL_FRAMES, url_limits: UrlLimits = PUBLIC) -> InputImages:
     """Return the images of paths, folders, patterns, lists of paths, URLs, standard input, videos and values in memory.
 
     Args:
@@ -58,11 +58,12 @@ def image_list(inputs: Sequence[Any], frames: FrameRange = ALL_FRAMES) -> InputI
             a video, ``http(s)://…`` or ``-`` for standard input; or values in memory, see
             :func:`~frozenseg.inference.image_inputs.load_image`.
         frames: frames of videos that are used.
+        url_limits: of the download of images.
 
     Raises:
         DataError: an input does not exist or has no image.
     """
-    entries: list[NamedFile | PendingImage] = [entry for value in inputs for entry in _entries(value)]
+    entries: list[NamedFile | PendingImage] = [entry for value in inputs for entry in _entries(value, url_limits)]
     if not entries:
         raise DataError("No input: name an image, a folder, a pattern, a list, a URL or a video.")
     entries = _numbered(list(_without_doubles(entries)))
@@ -100,9 +101,9 @@ def _as_they_come(sources: Iterator[Any], frames: FrameRange) -> Iterator[Pendin
             yield entry._replace(name=name, stem=stems.add(stem_of(name)))
 
 
-def _entries(value: Any) -> Iterator[NamedFile | PendingImage]:
+def _entries(value: Any, url_limits: UrlLimits) -> Iterator[NamedFile | PendingImage]:
     if isinstance(value, (str, os.PathLike)):
-        yield from _of_text(os.fspath(value))
+        yield from _of_text(os.fspath(value), url_limits)
     elif isinstance(value, PendingImage):
         yield value
     else:
@@ -110,12 +111,12 @@ def _entries(value: Any) -> Iterator[NamedFile | PendingImage]:
             yield pending_in_memory(image, 1)
 
 
-def _of_text(text: Any) -> Sequence[NamedFile | PendingImage]:
+def _of_text(text: Any, url_limits: UrlLimits) -> Sequence[NamedFile | PendingImage]:
     text = os.fsdecode(text)
     if text == STANDARD_INPUT:
         return [read_standard_input()]
     if is_url(text):
-        return [PendingImage(url_name(text), "", partial(load_url, text), None, text)]
+        return [PendingImage(url_name(text), "", partial(load_url, text, url_limits), None, text)]
     path = Path(os.path.expanduser(text))
     if not text or "\0" in text:
         raise DataError(f"The input {text!r} is no path: name an image, a folder, a pattern, a list, a URL or a video.")

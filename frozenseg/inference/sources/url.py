@@ -1,8 +1,13 @@
-"""Images at an address, http or https, with a limit of size and of time."""
+"""Images at an address, http or https, with limits of size and time; addresses inside a network need a permission."""
 
+import http.client
+import ipaddress
+import socket
+import threading
 import urllib.error
 import urllib.request
-from http.client import HTTPException
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -12,9 +17,27 @@ from frozenseg.errors import DataError
 from frozenseg.inference.image_inputs import load_image
 
 SCHEMES = ("http", "https")
-MAX_BYTES = 64 * 2**20
-TIMEOUT = 30.0  # seconds without an answer
 AGENT = {"User-Agent": "frozenseg"}  # some servers refuse requests without one
+
+
+@dataclass(frozen=True)
+class UrlLimits:
+    """Limits of the download of an image.
+
+    Attributes:
+        max_bytes: largest size of the file.
+        silence: seconds without data after which the download ends.
+        total: seconds after which it ends in any case.
+        private: allow addresses of this machine and of its network, which a list from elsewhere should not reach.
+    """
+
+    max_bytes: int = 64 * 2**20
+    silence: float = 30.0
+    total: float = 120.0
+    private: bool = False
+
+
+PUBLIC = UrlLimits()
 
 
 def is_url(text: str) -> bool:
@@ -46,36 +69,158 @@ def _has_host(url: str) -> bool:
         return False
 
 
-def load_url(url: str, max_bytes: int = MAX_BYTES, timeout: float = TIMEOUT) -> Image.Image:
+def load_url(url: str, limits: UrlLimits = PUBLIC) -> Image.Image:
     """Download and decode an image.
 
     Args:
         url: http or https address; redirections to other schemes are refused.
-        max_bytes: largest size of the file.
-        timeout: seconds without an answer after which the download ends.
+        limits: of size, time and addresses.
 
     Raises:
-        DataError: no answer, too large, or no image.
+        DataError: no answer, too large, too slow, an address inside a network, or no image.
     """
-    opener = urllib.request.build_opener(_WebRedirections)
-    try:
-        with opener.open(urllib.request.Request(url, headers=AGENT), timeout=timeout) as answer:  # noqa: S310 (checked)
-            content = answer.read(max_bytes + 1)
-    except (OSError, HTTPException, ValueError) as error:  # URLError, a timeout, a cut connection, a wrong address
-        reason = getattr(error, "reason", None) or error
-        code = f"HTTP {error.code} " if isinstance(error, urllib.error.HTTPError) else ""
+    content = _download(url, limits)
+    if len(content) > limits.max_bytes:
         raise DataError(
-            f"The image {url} cannot be downloaded ({code}{reason}): check the address and the connection."
-        ) from error
-    if len(content) > max_bytes:
-        raise DataError(
-            f"The image {url} has more than {max_bytes / 2**20:g} MiB, the limit of a download: download it yourself, "
-            "and name the file."
+            f"The image {url} has more than {limits.max_bytes / 2**20:g} MiB, the limit of a download: download it "
+            "yourself, and name the file."
         )
     try:
         return load_image(content)
     except DataError as error:
         raise DataError(f"The address {url} has no image: {error}") from error
+
+
+def _download(url: str, limits: UrlLimits) -> bytes:
+    """Return the content of an address, one byte more than allowed if it is too large."""
+    watch = _Watch(limits)
+    opener = urllib.request.build_opener(_WebRedirections, _CheckedHttp(watch), _CheckedHttps(watch))
+    request = urllib.request.Request(url, headers=AGENT)  # noqa: S310 (the scheme is checked)
+    try:
+        with watch, opener.open(request, timeout=limits.silence) as answer:
+            content: bytes = answer.read(limits.max_bytes + 1)
+            missing = answer.length if len(content) <= limits.max_bytes else None
+        if watch.is_over or missing:  # a connection that ends early may look like the end of the file
+            raise OSError("the connection ended early")
+    except (OSError, http.client.HTTPException, ValueError) as error:  # URLError, a timeout, a wrong address
+        raise DataError(_failure(url, error, watch)) from error
+    return content
+
+
+def _failure(url: str, error: Exception, watch: "_Watch") -> str:
+    reason = getattr(error, "reason", None) or error
+    code = f"HTTP {error.code} " if isinstance(error, urllib.error.HTTPError) else ""
+    if watch.is_over:
+        reason = f"it takes more than {watch.limits.total:g} seconds"
+    advice = "check the address and the connection"
+    if isinstance(reason, _PrivateAddressError):
+        advice = "allow it with --allow-private-urls (UrlLimits(private=True)), if you trust the input"
+    return f"The image {url} cannot be downloaded ({code}{reason}): {advice}."
+
+
+class _PrivateAddressError(OSError):
+    """An address that is not on the public internet."""
+
+
+class _Watch:
+    """Checks the address of each connection, and closes the last one when the total time is over.
+
+    Args:
+        limits: of the download.
+    """
+
+    def __init__(self, limits: UrlLimits) -> None:
+        self.limits, self.is_over = limits, False
+        self._socket: socket.socket | None = None
+        self._timer = threading.Timer(limits.total, self._end)
+        self._timer.daemon = True
+
+    def __enter__(self) -> "_Watch":
+        self._timer.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._timer.cancel()
+
+    def connected(self, connection: socket.socket, is_proxy: bool) -> None:
+        """Register a connection; a proxy decides by itself about the addresses behind it.
+
+        Raises:
+            OSError: the time is over, or the address is not public and private ones are not allowed.
+        """
+        self._socket = connection
+        if self.is_over:
+            raise TimeoutError("the time is over")
+        address = connection.getpeername()[0]
+        if not (self.limits.private or is_proxy or _is_public(address)):
+            connection.close()
+            raise _PrivateAddressError(f"its address {address} is in a private network")
+
+    def _end(self) -> None:
+        self.is_over = True
+        if self._socket is not None:
+            try:
+                self._socket.shutdown(socket.SHUT_RDWR)
+            except OSError:  # closed already
+                return
+
+
+def _is_public(address: str) -> bool:
+    """Return True for an IP address of the public internet."""
+    parsed = ipaddress.ip_address(address.partition("%")[0])
+    mapped = getattr(parsed, "ipv4_mapped", None)
+    return (mapped or parsed).is_global and not parsed.is_multicast
+
+
+class _HttpConnection(http.client.HTTPConnection):
+    """Connection over HTTP that a watch checks."""
+
+    def __init__(self, host: str, *, watch: _Watch, is_proxy: bool, **arguments: Any) -> None:
+        super().__init__(host, **arguments)
+        self._watch, self._is_proxy = watch, is_proxy
+
+    def connect(self) -> None:
+        """Connect, and check the address."""
+        super().connect()
+        self._watch.connected(self.sock, self._is_proxy)
+
+
+class _HttpsConnection(http.client.HTTPSConnection):
+    """Connection over HTTPS that a watch checks."""
+
+    def __init__(self, host: str, *, watch: _Watch, is_proxy: bool, **arguments: Any) -> None:
+        super().__init__(host, **arguments)
+        self._watch, self._is_proxy = watch, is_proxy
+
+    def connect(self) -> None:
+        """Connect, and check the address."""
+        super().connect()
+        self._watch.connected(self.sock, self._is_proxy)
+
+
+class _CheckedHttp(urllib.request.HTTPHandler):
+    """Opens addresses over HTTP by checked connections."""
+
+    def __init__(self, watch: _Watch) -> None:
+        super().__init__()
+        self._watch = watch
+
+    def http_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
+        """Open an address."""
+        return self.do_open(partial(_HttpConnection, watch=self._watch, is_proxy=req.has_proxy()), req)
+
+
+class _CheckedHttps(urllib.request.HTTPSHandler):
+    """Opens addresses over HTTPS by checked connections."""
+
+    def __init__(self, watch: _Watch) -> None:
+        super().__init__()
+        self._watch = watch
+
+    def https_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
+        """Open an address."""
+        is_proxy = req.has_proxy() or getattr(req, "_tunnel_host", None) is not None
+        return self.do_open(partial(_HttpsConnection, watch=self._watch, is_proxy=is_proxy), req)
 
 
 class _WebRedirections(urllib.request.HTTPRedirectHandler):

@@ -3,6 +3,7 @@
 import errno
 import io
 import os
+import socket
 import sys
 from pathlib import Path
 from typing import Any
@@ -209,3 +210,27 @@ def test_names_in_an_unknown_encoding(tmp_path: Path) -> None:
     folder.save(image.name, image.version, {"value": 1})
     assert folder.record(image.name, image.version)["name"] == path.name
     assert split_images([image.name, "b.png"], 0.5)
+
+
+def test_linked_folders_are_followed_once(tmp_path: Path) -> None:
+    for name in ("photos/a.png", "photos/sub/b.png", "elsewhere/c.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (4, 3)).save(tmp_path / name)
+    (tmp_path / "photos/again").symlink_to("sub", target_is_directory=True)
+    (tmp_path / "photos/loop").symlink_to(tmp_path / "photos", target_is_directory=True)
+    (tmp_path / "photos/more").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    assert names(str(tmp_path / "photos")) == ["a.png", "more/c.png", "sub/b.png"]
+
+
+def test_pipes_and_sockets_are_no_images(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    Image.new("RGB", (4, 3)).save(tmp_path / "a.png")
+    os.mkfifo(tmp_path / "pipe.png")
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(os.path.relpath(tmp_path / "s.jpg"))
+        assert names(str(tmp_path)) == ["a.png"]
+        for name, kind in (("pipe.png", "a named pipe"), ("s.jpg", "a socket")):
+            assert f"{tmp_path / name} is {kind}: left out." in caplog.text
+            with pytest.raises(DataError, match=f"{name} is {kind}, expected a file: pass the bytes of an image by"):
+                names(str(tmp_path / name))
+    with pytest.raises(DataError, match="/dev/null is a device"):
+        names("/dev/null")

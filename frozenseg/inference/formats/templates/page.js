@@ -3,7 +3,7 @@ const one = (selector) => document.querySelector(selector);
 const cards = [...document.querySelectorAll("figure")];
 const filter = one("#filter"), plain = one("#plain"), large = one("#large"), count = one("#count");
 const isReview = "review" in document.body.dataset;
-const key = "frozenseg-review:" + document.body.dataset.key;
+const key = "frozenseg-review:" + location.pathname + ":" + document.body.dataset.key;  // all pages of a disk share the storage
 let marks = new Set();
 try { marks = new Set(JSON.parse(localStorage.getItem(key) || "[]")); } catch { /* without storage, marks last as long as the page */ }
 

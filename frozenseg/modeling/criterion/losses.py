@@ -85,7 +85,7 @@ def uncertain_points(
     candidates = draw(int(count * oversample))
     certainty = point_sample(masks, candidates)[:, 0].abs()  # (n, candidates)
     uncertain_count = int(importance * count)
-    uncertain = certainty.topk(uncertain_count, dim=1, largest=False).indices
+    uncertain = certainty.topk(uncertain_count, dim=1, largest=False, sorted=False).indices
     points = candidates.gather(1, uncertain[:, :, None].expand(-1, -1, 2))
     if uncertain_count < count:
         points = torch.cat([points, draw(count - uncertain_count)], dim=1)

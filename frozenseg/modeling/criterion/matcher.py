@@ -75,9 +75,13 @@ class HungarianMatcher:
 
 
 def _cross_entropy_cost(predicted: Tensor, actual: Tensor) -> Tensor:
-    """Return the mean binary cross-entropy of every pair: logits (Q, P), targets (n, P) → (Q, n)."""
-    log_inside, log_outside = F.softplus(-predicted), F.softplus(predicted)  # -log p, -log (1 - p)
-    return (log_inside @ actual.T + log_outside @ (1 - actual).T) / predicted.shape[1]
+    """Return the mean binary cross-entropy of every pair: logits x (Q, P), targets y (n, P) → (Q, n).
+
+    The cross-entropy -y log σ(x) - (1 - y) log(1 - σ(x)) is softplus(x) - xy, because log σ(x) = x - softplus(x) and
+    log(1 - σ(x)) = -softplus(x).
+    """
+    outside = F.softplus(predicted).sum(dim=1)  # (Q,)
+    return (outside[:, None] - predicted @ actual.T) / predicted.shape[1]
 
 
 def _dice_cost(predicted: Tensor, actual: Tensor) -> Tensor:

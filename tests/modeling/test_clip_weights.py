@@ -112,7 +112,7 @@ def test_openais_tag_forces_quick_gelu(model: str, tmp_path: Path, monkeypatch: 
         built.append(config)
         raise RuntimeError("seen enough")
 
-    monkeypatch.setattr(open_clip, "download_pretrained", lambda _: str(tmp_path / "weights.safetensors"))
+    monkeypatch.setattr("frozenseg.modeling.clip.weights.tag_file", lambda _: tmp_path / "weights.safetensors")
     monkeypatch.setattr(open_clip, "CLIP", refuse)
     with pytest.raises(ConfigError, match="seen enough"):
         build_clip(model, "openai")

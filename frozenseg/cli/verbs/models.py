@@ -113,9 +113,10 @@ def _list(entries: list["ZooModel"], as_json: bool) -> None:
     if as_json:
         _write_json(descriptions)
         return
-    rows = [("name", "weights", "trained on", "licence", "on this machine")]
+    rows = [("name", "weights", "trained on", "licence", "size", "on this machine")]
     rows += [
-        (each["name"], each["title"], each["trained_on"], each["licence"], _presence(each)) for each in descriptions
+        (each["name"], each["title"], each["trained_on"], each["licence"], _size(each), _presence(each))
+        for each in descriptions
     ]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ["  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
@@ -125,7 +126,12 @@ def _list(entries: list["ZooModel"], as_json: bool) -> None:
 def _presence(description: dict[str, Any]) -> str:
     if description["file"] is None:
         return "no"
-    return "in the package" if description["redistributed"] else f"{description['size'] / 1e6:,.0f} MB"
+    return "in the package" if description["redistributed"] else "yes"
+
+
+def _size(description: dict[str, Any]) -> str:
+    """Return the size of a file on this machine, or the published one."""
+    return f"{description['size'] / 1e6:,.1f} MB" if description["size"] else "unknown"
 
 
 def _notes(entries: list["ZooModel"]) -> list[str]:
@@ -161,7 +167,7 @@ def _text(entry: "ZooModel", description: dict[str, Any]) -> str:
         "used by": used,
         "address": entry.url,
         "sha256": f"{entry.sha256}…" if entry.sha256 else "" if not entry.url else "none published",
-        "size": f"{description['size']:,} bytes" if description["size"] else "none published",
+        "size": f"{description['size']:,} bytes" if description["size"] else "unknown",
         "licence": licence,
         "trained on": entry.trained_on,
         "selection": entry.selection,

@@ -11,11 +11,11 @@ from torch import nn
 from frozenseg.downloads.hub import HUB
 from frozenseg.errors import ConfigError, did_you_mean
 from frozenseg.modeling.clip.base import FrozenCLIP
+from frozenseg.modeling.clip.weight_files import hub_file
 from frozenseg.modeling.clip.weights import (
     CONFIG_FILE,
     find_clip_weights,
     first_line,
-    hub_file,
     load_clip_weights,
     read_architecture,
 )

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import open_clip
-from open_clip.pretrained import download_pretrained_from_hf
 from torch import nn
 
 from frozenseg.downloads.hub import HUB
-from frozenseg.errors import CheckpointError, ConfigError, did_you_mean
+from frozenseg.errors import CheckpointError, ConfigError, DownloadError, did_you_mean
 from frozenseg.log import get_logger
 from frozenseg.modeling import pretrained
+from frozenseg.modeling.clip.weight_files import hub_file, tag_file
 from frozenseg.modeling.weight_checks import refuse_non_finite
 from frozenseg.safe_pickle import refuse_expanding
 
@@ -114,26 +114,6 @@ def read_architecture(file: Path) -> dict[str, Any]:
     raise CheckpointError(f"{file} describes no CLIP: its 'model_cfg' needs embed_dim, vision_cfg and text_cfg.")
 
 
-def hub_file(source: str, name: str | None = None) -> Path:
-    """Return a file of a hub repository, downloaded once into the cache of huggingface_hub.
-
-    Args:
-        source: ``hf-hub:ORG/REPO``.
-        name: of the file; None for open_clip's weights, safetensors preferred.
-
-    Raises:
-        CheckpointError: the file is not in the cache and cannot be downloaded.
-    """
-    repository = source.removeprefix(HUB)
-    try:
-        return Path(download_pretrained_from_hf(repository, filename=name))
-    except (OSError, ValueError, RuntimeError) as error:
-        raise CheckpointError(
-            f"{name or 'The weights'} of {source} cannot be downloaded ({first_line(error)}): check the name and the "
-            "network, or download the repository on another machine and set HF_HUB_CACHE to its cache folder."
-        ) from error
-
-
 def first_line(error: Exception) -> str:
     """Return the first line of an error's message; of PyTorch's list of differing tensors, the first entry."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
@@ -143,11 +123,11 @@ def first_line(error: Exception) -> str:
 
 def _download_tag(model_name: str, source: str, tag: dict[str, str]) -> Path:
     try:
-        return Path(open_clip.download_pretrained(tag))
-    except (RuntimeError, OSError, ValueError) as error:
+        return tag_file(tag)
+    except (CheckpointError, DownloadError) as error:
         raise CheckpointError(
-            f"CLIP weights {source!r} of {model_name} cannot be downloaded ({first_line(error)}): check the network, "
-            "or set CLIP_PRETRAINED_WEIGHTS to a local file, or to 'random' for an untrained CLIP."
+            f"CLIP weights {source!r} of {model_name} cannot be downloaded ({str(error).rstrip('.')}): check the "
+            "network; CLIP_PRETRAINED_WEIGHTS 'random' builds an untrained CLIP."
         ) from error
 
 

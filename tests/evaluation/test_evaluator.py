@@ -1,6 +1,7 @@
 """Evaluation loop."""
 
 import logging
+import threading
 
 import pytest
 import torch
@@ -73,6 +74,34 @@ def test_eval_mode_stays_and_training_comes_back_after_an_error():
     with pytest.raises(KeyError):
         inference_on_dataset(model, [[{"image_id": 1}]], Mean("a", "x"))
     assert model.training
+
+
+def test_images_are_scored_while_the_model_computes_the_next_one():
+    second = threading.Event()
+
+    class Second(Doubler):
+        def forward(self, batch):
+            if batch[0]["number"] == 2:
+                second.set()
+            return super().forward(batch)
+
+    class Waiting(Mean):
+        def add(self, contribution):
+            assert second.wait(60)
+            super().add(contribution)
+
+    results, seconds = inference_on_dataset(Second(), batches(1, 2), Waiting("a", "x"))
+    assert results == {"a": {"x": 30}}
+    assert seconds.metric > 0
+
+
+def test_an_error_of_a_metric_ends_the_evaluation():
+    class Failing(Mean):
+        def describe(self, record, output):
+            raise DataError(f"no score for {record['image_id']}")
+
+    with pytest.raises(DataError, match="no score for 1"):
+        inference_on_dataset(Doubler(), batches(1, 2, 3), Failing("a", "x"))
 
 
 def test_a_loader_without_length_is_enough():

@@ -68,8 +68,10 @@ class MSDeformAttn(nn.Module):
         offsets = self.sampling_offsets(query).view(batch, length, self.heads, self.levels, self.points, 2)
         weights = self.attention_weights(query).view(batch, length, self.heads, self.levels * self.points)
         weights = weights.softmax(dim=-1).unflatten(-1, (self.levels, self.points))  # (B, L, h, n, P)
-        sizes = level_sizes(shapes, reference_points)  # (n, 2) x before y
-        locations = reference_points[:, :, None, :, None, :] + offsets / sizes[:, None, :]  # (B, L, h, n, P, 2)
+        # Contiguous, because a CPU broadcasts rows of h·n·P pairs many times faster than single pairs.
+        sizes = level_sizes(shapes, reference_points)[:, None].expand(*offsets.shape[2:]).contiguous()  # x before y
+        centres = reference_points[:, :, None, :, None].expand(-1, -1, 1, *offsets.shape[3:]).contiguous()
+        locations = centres + offsets / sizes  # (B, L, h, n, P, 2)
         if len(shapes) != self.levels and self.released_read is not None:
             locations = read_as_released(locations, len(shapes), self.released_read)
             weights = read_as_released(weights, len(shapes), self.released_read)

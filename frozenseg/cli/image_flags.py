@@ -81,7 +81,7 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:N or auto (default: auto)")
     parser.add_argument(
         "--precision",
-        choices=("full", "fast"),
+        choices=("full", "fast", "bfloat16"),
         default="full",
         help="fast: bfloat16 where the processor multiplies it natively (default: full)",
     )

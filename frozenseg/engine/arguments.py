@@ -132,7 +132,7 @@ def add_run_arguments(parser: argparse.ArgumentParser, needs_config: bool = True
 def _add_speed(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--precision",
-        choices=("full", "fast"),
+        choices=("full", "fast", "bfloat16"),
         help="fast: bfloat16 for the frozen encoders and, in an evaluation, for the decoders, where the processor "
         "multiplies it natively; sets MODEL.PRECISION",
     )

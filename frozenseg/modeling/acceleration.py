@@ -15,6 +15,7 @@ from frozenseg.log import get_logger
 from frozenseg.modeling.meta_arch.base import MaskClassifier
 
 logger = get_logger(__name__)
+EVERYWHERE = "MODEL.PRECISION"
 WITH_CUDA_GRAPHS = "reduce-overhead"
 
 
@@ -30,8 +31,8 @@ def on_device(model: MaskClassifier, cfg: CfgNode, device: torch.device) -> Mask
         The same model.
     """
     model.to(device)
-    if cfg.MODEL.PRECISION == "fast":
-        use_fast_precision(model, device)
+    if cfg.MODEL.PRECISION != "full":
+        lower_precision(model, EVERYWHERE if cfg.MODEL.PRECISION == "bfloat16" else native_bfloat16(device))
     if device.type == "cuda":
         model.backbone.to(memory_format=torch.channels_last)  # weights of convolutions; their values stay the same
     if cfg.MODEL.COMPILE != "off":
@@ -39,16 +40,15 @@ def on_device(model: MaskClassifier, cfg: CfgNode, device: torch.device) -> Mask
     return model
 
 
-def use_fast_precision(model: MaskClassifier, device: torch.device) -> None:
-    """Run encoders and decoders in bfloat16 if the device multiplies it natively, and log the choice.
+def lower_precision(model: MaskClassifier, reason: str | None) -> None:
+    """Run encoders and decoders in bfloat16, and log the choice.
 
     A lower precision that MODEL.FROZEN_DTYPE sets for the encoders is kept.
 
     Args:
         model: before its first image.
-        device: of the model.
+        reason: instructions that multiply bfloat16; None keeps float32.
     """
-    reason = native_bfloat16(device)
     if reason is None:
         logger.info("Fast precision: float32, as this processor does not multiply bfloat16 natively.")
         return
@@ -83,7 +83,8 @@ def compile_parts(model: MaskClassifier, mode: str) -> None:
     head = model.sem_seg_head
     for part in (*model.frozen_parts().values(), head.pixel_decoder):
         part.compile(mode=mode)
-    head.predictor.decode = torch.compile(head.predictor.decode, mode=mode)
+    for name in ("decode", "decode_last"):
+        setattr(head.predictor, name, torch.compile(getattr(head.predictor, name), mode=mode))
     logger.info("Encoders and decoders are compiled at the first image of each size (mode %s).", mode)
 
 

@@ -59,6 +59,11 @@ def test_training_keeps_the_decoders_in_float32(monkeypatch: pytest.MonkeyPatch)
     assert all(torch.equal(losses[0][name], losses[1][name]) for name in losses[0])
 
 
+def test_bfloat16_on_any_processor() -> None:
+    made = model("MODEL.PRECISION", "bfloat16")
+    assert made.sem_seg_head.precision == made.backbone.precision == torch.bfloat16
+
+
 def test_fast_precision_on_another_processor(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     monkeypatch.setattr(acceleration, "native_bfloat16", lambda device: None)
     with caplog.at_level(logging.INFO):
@@ -101,7 +106,7 @@ def test_compiled_parts_have_no_graph_break_and_the_same_outputs(monkeypatch: py
     monkeypatch.setattr(MaskClassifier, "device", torch.device("cuda"))
     acceleration.compile_parts(compiled, "reduce-overhead")
     monkeypatch.undo()
-    assert compilations == ["reduce-overhead"] * 3
+    assert compilations == ["reduce-overhead"] * 4
     assert compiled.state_dict().keys() == exact.state_dict().keys()
     for expected, actual in zip(scores_and_masks(exact), scores_and_masks(compiled), strict=True):
         assert torch.allclose(expected, actual, atol=1e-5)

@@ -37,9 +37,10 @@ MODEL_KEYS: tuple[Key, ...] = (
         "MODEL.PRECISION",
         "full",
         "result",
-        one_of("full", "fast"),
+        one_of("full", "fast", "bfloat16"),
         "full, or fast: bfloat16 for the frozen encoders and, at inference, for the decoders, on processors that "
-        "multiply it natively; FROZEN_DTYPE takes precedence for the encoders",
+        "multiply it natively; bfloat16: on all, to measure its accuracy. FROZEN_DTYPE takes precedence for the "
+        "encoders",
         engine_only=True,
     ),
     Key(

@@ -1,6 +1,5 @@
 """Point sampling of maps at continuous coordinates (PointRend, Kirillov et al. 2020)."""
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -47,12 +46,12 @@ def point_sample_masks(masks: Tensor, points: Tensor) -> Tensor:
         _neighbours(points[..., axis], size) for axis, size in enumerate((width, height))
     )
     flat = masks.flatten(1)  # (n, H·W)
-    sampled: list[Tensor] = []
+    sampled = points.new_zeros(len(masks), points.shape[1])
     for y, y_weight in ((top, top_weight), (top + 1, bottom_weight)):
         for x, x_weight in ((left, left_weight), (left + 1, right_weight)):
             index = y.clamp(0, height - 1) * width + x.clamp(0, width - 1)
-            sampled.append(flat.gather(1, index.expand(len(masks), -1)) * (y_weight * x_weight))
-    return torch.stack(sampled).sum(dim=0)
+            sampled += flat.gather(1, index.expand(len(masks), -1)) * (y_weight * x_weight)
+    return sampled
 
 
 def _neighbours(coordinates: Tensor, size: int) -> tuple[Tensor, Tensor, Tensor]:

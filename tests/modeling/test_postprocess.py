@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 from frozenseg.errors import ConfigError, ShapeError
 from frozenseg.modeling.ensemble.mask_proposals import ClassifiedProposals
 from frozenseg.modeling.layers import row_strips
-from frozenseg.modeling.postprocess import restore_size as restoring
+from frozenseg.modeling.layers.resize import resize
 from frozenseg.modeling.postprocess.chunked_masks import MaskCandidates
 from frozenseg.modeling.postprocess.instance import DISTINCT_OBJECTS, InstanceRule, instance_inference
 from frozenseg.modeling.postprocess.panoptic import panoptic_inference
 from frozenseg.modeling.postprocess.postprocessor import Postprocessor
-from frozenseg.modeling.postprocess.restore_size import LazilyRestoredMasks, restore_size
+from frozenseg.modeling.postprocess.restore_size import RestoredMasks, restore_size
 from frozenseg.modeling.postprocess.semantic import semantic_inference, semantic_labels
 from frozenseg.modeling.sam.automatic_masks.placement import Placement
 from frozenseg.structures.image_list import ImageSize
@@ -188,7 +188,7 @@ def test_a_tensor_of_another_shape_is_named() -> None:
     sizes = {"true_size": ImageSize(4, 4), "target_size": ImageSize(4, 4)}
     with pytest.raises(ShapeError, match=r"logits has shape \(2, 3\), expected \(Q, C=4\)"):
         Postprocessor()(says(0, 1), torch.zeros(2, 4, 4), (THING,) * 3, **sizes)
-    with pytest.raises(ShapeError, match=r"masks has shape \(3, 4, 4\), expected \(Q=2, H, W\)"):
+    with pytest.raises(ShapeError, match=r"masks has shape \(3, 4, 4\), expected \(Q=2, h, w\)"):
         Postprocessor()(says(0, 1), torch.zeros(3, 4, 4), (THING, STUFF), **sizes)
     with pytest.raises(ShapeError, match=r"masks has shape \(3, 4, 4\), expected \(Q=2, H, W\)"):
         MaskCandidates(says(0, 1), torch.zeros(3, 4, 4))
@@ -201,9 +201,11 @@ def test_a_tensor_of_another_shape_is_named() -> None:
 def test_rows_are_those_of_the_whole(
     true_size: tuple[int, int], target_size: tuple[int, int], data: st.DataObject
 ) -> None:
-    maps = torch.randn(3, 10, 11, generator=torch.Generator().manual_seed(0))
-    sizes = ImageSize(*true_size), ImageSize(*target_size)
-    whole, by_rows = restore_size(maps, *sizes), LazilyRestoredMasks(maps, *sizes)
+    maps = torch.randn(3, 5, 6, generator=torch.Generator().manual_seed(0))
+    padded_size = ImageSize(*data.draw(st.sampled_from([(10, 11), (20, 24), (9, 9)])))
+    true_size, target_size = ImageSize(*true_size), ImageSize(*target_size)
+    whole = restore_size(resize(maps[None], padded_size)[0], true_size, target_size)
+    by_rows = RestoredMasks(maps, padded_size=padded_size, true_size=true_size, target_size=target_size)
     assert by_rows.shape == whole.shape
     start = data.draw(st.integers(0, target_size[0] - 1))
     rows, chosen = slice(start, data.draw(st.integers(start + 1, target_size[0] + 3))), torch.tensor([2, 0, 2])
@@ -213,7 +215,7 @@ def test_rows_are_those_of_the_whole(
 
 @pytest.mark.parametrize("labels", [True, False])
 @pytest.mark.parametrize("masks_first", [True, False])
-def test_large_images_are_restored_lazily_with_the_same_result(
+def test_strips_of_rows_have_the_outputs_of_the_whole(
     masks_first: bool, labels: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     generator = torch.Generator().manual_seed(0)
@@ -223,7 +225,6 @@ def test_large_images_are_restored_lazily_with_the_same_result(
     if not masks_first:
         postprocessor = replace(postprocessor, panoptic=False, instance=False, recall=False)
     whole = postprocessor(logits, masks, (THING, STUFF) * 5 + (THING,), **sizes)
-    monkeypatch.setattr(restoring, "MAX_VALUES", 0)
     monkeypatch.setattr(row_strips, "VALUES_PER_STRIP", 12 * 29 * 4)
     by_rows = postprocessor(logits, masks, (THING, STUFF) * 5 + (THING,), **sizes)
     torch.testing.assert_close(by_rows["sem_seg"], whole["sem_seg"])
@@ -235,6 +236,21 @@ def test_large_images_are_restored_lazily_with_the_same_result(
         assert torch.equal(by_rows["recall_seg"], whole["recall_seg"])
 
 
+@pytest.mark.parametrize("labels", [True, False])
+@pytest.mark.parametrize("masks_first", [True, False])
+def test_masks_of_the_decoder_are_resized_to_the_padded_input(masks_first: bool, labels: bool) -> None:
+    generator = torch.Generator().manual_seed(0)
+    logits, masks = torch.randn(9, 12, generator=generator), 3 * torch.randn(9, 6, 8, generator=generator)
+    padded_size = ImageSize(24, 32)
+    sizes = {"true_size": ImageSize(21, 27), "target_size": ImageSize(15, 19)}
+    postprocessor = Postprocessor(panoptic=False, instance=False, recall=masks_first, labels=labels)
+    postprocessor = replace(postprocessor, masks_first=masks_first)
+    small = postprocessor(logits, masks, (THING,) * 11, **sizes, padded_size=padded_size)
+    full = postprocessor(logits, resize(masks[None], padded_size)[0], (THING,) * 11, **sizes)
+    for name, values in full.items():
+        torch.testing.assert_close(small[name], values)
+
+
 def test_semantic_only_scores_are_restored_after_the_voting() -> None:
     logits, masks = torch.randn(3, 3), torch.randn(3, 8, 8)
     size, target_size = ImageSize(6, 8), ImageSize(12, 16)
@@ -242,7 +258,7 @@ def test_semantic_only_scores_are_restored_after_the_voting() -> None:
     output = after(logits, masks, (THING, STUFF), true_size=size, target_size=target_size)
     assert set(output) == {"sem_seg"}
     expected = restore_size(semantic_inference(logits, masks), size, target_size)
-    assert torch.equal(output["sem_seg"], expected)
+    torch.testing.assert_close(output["sem_seg"], expected)
 
 
 def test_recall_gives_every_mask_at_the_target_size_and_nothing_else() -> None:

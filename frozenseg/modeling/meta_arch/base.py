@@ -24,7 +24,6 @@ from frozenseg.modeling.ensemble.mask_proposals import ProposalVotes
 from frozenseg.modeling.frozen import Frozen
 from frozenseg.modeling.inference_settings import EnsembleSettings, InferenceSettings
 from frozenseg.modeling.layers.mask_pooling import binary_masks
-from frozenseg.modeling.layers.resize import resize
 from frozenseg.modeling.meta_arch.embedded_images import EmbeddedImages
 from frozenseg.modeling.meta_arch.sem_seg_head import SemSegHead
 from frozenseg.modeling.postprocess.hidden_classes import HiddenClasses
@@ -266,10 +265,11 @@ class MaskClassifier(SegmentationModel):
                 of_image, of_queries = EnsembleLogits(*(each[has_class] for each in of_image)), of_queries[has_class]
             output = settings.postprocessor(
                 of_image.semantic,
-                resize(of_queries[None], images.padded_size)[0],  # (Q, H, W)
+                of_queries,
                 isthing,
                 true_size=true_size,
                 target_size=size,
+                padded_size=images.padded_size,
                 object_logits=of_image.objects,
                 proposal_votes=votes,
             )

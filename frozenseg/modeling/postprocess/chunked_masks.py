@@ -11,7 +11,7 @@ from torch import Tensor
 
 from frozenseg.errors import ShapeError
 from frozenseg.modeling.ensemble.mask_proposals import ClassifiedProposals
-from frozenseg.modeling.layers.row_strips import row_strips
+from frozenseg.modeling.layers.row_strips import row_strips, values_per_strip
 from frozenseg.modeling.postprocess.restore_size import RestoredMasks, mask_rows
 from frozenseg.structures.shapes import check_shape
 
@@ -30,7 +30,7 @@ class MaskCandidates:
     """
 
     logits: Tensor
-    masks: RestoredMasks
+    masks: Tensor | RestoredMasks
     proposals: ClassifiedProposals | None = None
 
     def __post_init__(self) -> None:
@@ -50,7 +50,10 @@ class MaskCandidates:
     def strips(self, selected: Tensor) -> Iterator[Tensor]:
         """Yield the mask logits of the (K,) selected candidates as strips (K, rows, W), from top to bottom."""
         height, width = self.masks.shape[1:]
-        return (self._rows(selected, rows) for rows in row_strips(height, len(selected) * width))
+        return (
+            self._rows(selected, rows)
+            for rows in row_strips(height, len(selected) * width, values_per_strip(selected.device))
+        )
 
     def _rows(self, selected: Tensor, rows: slice) -> Tensor:
         if self.proposals is None:

@@ -100,7 +100,7 @@ def _binary_masks(candidates: MaskCandidates, selected: Tensor) -> tuple[Tensor,
         inside = logits > 0
         binary[:, top : top + inside.shape[1]] = inside
         top += inside.shape[1]
-        area += inside.sum(dim=(1, 2))
+        area += inside.sum(dim=(1, 2), dtype=torch.int32)
         total += (logits.sigmoid() * inside).sum(dim=(1, 2))
     return binary, total / (area + MASK_AREA_EPSILON)
 

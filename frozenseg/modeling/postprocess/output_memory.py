@@ -9,9 +9,8 @@ from frozenseg.cache import GIB
 from frozenseg.device import available_memory
 from frozenseg.errors import DataError
 from frozenseg.log import get_logger, warn_once
-from frozenseg.modeling.layers.row_strips import VALUES_PER_STRIP
+from frozenseg.modeling.layers.row_strips import VALUES_PER_STRIP_ON_GPU
 from frozenseg.modeling.postprocess.postprocessor import Postprocessor
-from frozenseg.modeling.postprocess.restore_size import MAX_VALUES
 from frozenseg.structures.image_list import ImageSize
 
 logger = get_logger(__name__)
@@ -31,7 +30,7 @@ def output_bytes(postprocessor: Postprocessor, queries: int, classes: int, size:
         size: height and width of the outputs.
     """
     pixels = size.height * size.width
-    needed = {"masks": FLOAT * (min(queries * pixels, MAX_VALUES) + STRIPS * VALUES_PER_STRIP)}
+    needed = {"masks": FLOAT * STRIPS * VALUES_PER_STRIP_ON_GPU}
     if postprocessor.semantic:
         needed["semantic"] = pixels * (2 * LABEL if postprocessor.labels else FLOAT * classes)
     if postprocessor.panoptic:

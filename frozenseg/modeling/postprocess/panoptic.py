@@ -86,12 +86,12 @@ def _assign_pixels(scores: Tensor, strips: Iterable[Tensor]) -> tuple[Tensor, Te
     areas, sums = torch.zeros(2, len(scores), dtype=torch.int64, device=scores.device)
     for logits in strips:
         probabilities = logits.sigmoid()
-        winner = (scores[:, None, None] * probabilities).argmax(dim=0)  # (rows, W)
+        winner = (scores[:, None, None] * probabilities).max(dim=0).indices  # (rows, W), on a CPU faster than argmax
         winners.append(winner)
         of_winner = probabilities.gather(0, winner[None])[0]  # (rows, W)
         inside = of_winner >= MASK_THRESHOLD
         insides.append(inside)
-        areas += (probabilities >= MASK_THRESHOLD).flatten(1).sum(dim=1)
+        areas += (probabilities >= MASK_THRESHOLD).flatten(1).sum(dim=1, dtype=torch.int32)
         units = (of_winner * PROBABILITY_UNIT * inside).round().long()
         sums.index_add_(0, winner.flatten(), units.flatten())
     return torch.cat(winners), torch.cat(insides), areas, sums

@@ -14,7 +14,7 @@ from frozenseg.modeling.ensemble.mask_proposals import ProposalVotes
 from frozenseg.modeling.postprocess.chunked_masks import MaskCandidates
 from frozenseg.modeling.postprocess.instance import PUBLISHED_RULE, InstanceRule, instance_inference
 from frozenseg.modeling.postprocess.panoptic import panoptic_inference
-from frozenseg.modeling.postprocess.restore_size import RestoredMasks, restore_masks, restore_size
+from frozenseg.modeling.postprocess.restore_size import RestoredMasks, restore_size
 from frozenseg.modeling.postprocess.semantic import add_proposal_votes, semantic_inference, semantic_labels
 from frozenseg.structures.argmax import best_class
 from frozenseg.structures.image_list import ImageSize
@@ -115,6 +115,7 @@ class Postprocessor:
         *,
         true_size: ImageSize,
         target_size: ImageSize,
+        padded_size: ImageSize | None = None,
         object_logits: Tensor | None = None,
         proposal_votes: ProposalVotes | None = None,
     ) -> ModelOutput:
@@ -122,10 +123,11 @@ class Postprocessor:
 
         Args:
             logits: (Q, C + 1) class logits, void last.
-            masks: (Q, H, W) mask logits at the padded input size.
+            masks: (Q, h, w) mask logits, which are resized to the padded input and then restored.
             isthing: C flags, True for thing classes.
             true_size: height and width of the image inside the padded input.
             target_size: height and width of the outputs.
+            padded_size: height and width of the padded input; None for those of ``masks``.
             object_logits: (Q, C + 1) class logits of panoptic and instance output; None: ``logits``.
             proposal_votes: the SAM proposals; None for none.
 
@@ -138,13 +140,14 @@ class Postprocessor:
             ShapeError: a tensor of another shape.
         """
         check_shape("logits", logits, "Q C", C=len(isthing) + 1)
-        check_shape("masks", masks, "Q H W", Q=logits.shape[0])
-        restored = restore_masks(masks, true_size, target_size) if self.masks_first else masks
+        check_shape("masks", masks, "Q h w", Q=logits.shape[0])
+        padded_size = ImageSize(*masks.shape[1:]) if padded_size is None else padded_size
+        # without masks first, the outputs are computed at the size of the image inside the padded input
+        size = target_size if self.masks_first else true_size
+        restored = RestoredMasks(masks, padded_size=padded_size, true_size=true_size, target_size=size)
         output: ModelOutput = {}
         if self.semantic:
-            output[OUTPUT_FIELDS["semantic"]] = self._semantic(
-                logits, masks, restored, true_size, target_size, proposal_votes
-            )
+            output[OUTPUT_FIELDS["semantic"]] = self._semantic(logits, restored, target_size, proposal_votes)
         queries = MaskCandidates(logits if object_logits is None else object_logits, restored)
         proposals = proposal_votes.voting_proposals() if proposal_votes is not None else None
         all_candidates = replace(queries, proposals=proposals)
@@ -166,24 +169,20 @@ class Postprocessor:
         return output
 
     def _semantic(
-        self,
-        logits: Tensor,
-        masks: Tensor,
-        restored: RestoredMasks,
-        true_size: ImageSize,
-        target_size: ImageSize,
-        proposal_votes: ProposalVotes | None,
+        self, logits: Tensor, masks: RestoredMasks, target_size: ImageSize, proposal_votes: ProposalVotes | None
     ) -> Tensor:
         """Return class scores or labels, computed with as few maps at the target size as possible."""
         if self.labels and self.masks_first:
-            return semantic_labels(logits, restored, proposal_votes)
+            return semantic_labels(logits, masks, proposal_votes)
+        size = ImageSize(*masks.shape[1:])
         if self.labels and logits.shape[-1] > len(logits):  # more classes than queries
             # resizing and voting are both linear: resizing the Q masks equals resizing the C scores
-            probabilities = restore_masks(masks.sigmoid(), true_size, target_size)
-            return semantic_labels(logits, probabilities, proposal_votes, masks_are_probabilities=True)
-        scores = semantic_inference(logits, restored)
+            probabilities = masks.rows(slice(0, size.height)).sigmoid()  # (Q, h, w)
+            restored = RestoredMasks(probabilities, padded_size=size, true_size=size, target_size=target_size)
+            return semantic_labels(logits, restored, proposal_votes, masks_are_probabilities=True)
+        scores = semantic_inference(logits, masks)
         if not self.masks_first:
-            scores = restore_size(scores, true_size, target_size)
+            scores = restore_size(scores, size, target_size)
         if proposal_votes is not None:
             scores = add_proposal_votes(scores, proposal_votes)
         return best_class(scores) if self.labels else scores

@@ -1,4 +1,4 @@
-"""Resize of maps from the padded input back to the requested output size, whole or a few rows at a time.
+"""Resize of maps to the padded input and back to the requested output size, whole or a few rows at a time.
 
 The padding is cropped before the resize::
 
@@ -13,7 +13,11 @@ The padding is cropped before the resize::
 
 Resized before the crop, values of the padding would leak into the last rows and columns of the image.
 
-Letters: Q queries, K selected masks, H×W the padded input, h×w the image inside it, height×width the output.
+Masks are restored a few rows at a time, by one matrix for each axis: neither at the size of the padded input nor at
+that of the output do all of them exist at once.
+
+Letters: Q queries, K selected masks, n×m the predicted masks, H×W the padded input, h×w the image inside it,
+height×width the output, r rows of it, b rows of the predicted masks that these need.
 """
 
 import torch
@@ -21,10 +25,12 @@ from torch import Tensor
 
 from frozenseg.errors import ShapeError
 from frozenseg.modeling.layers.resize import resize
+from frozenseg.modeling.layers.row_strips import row_strips
+from frozenseg.modeling.postprocess.axis_matrix import AxisMatrix, AxisSizes
 from frozenseg.structures.image_list import ImageSize
 from frozenseg.structures.shapes import check_shape
 
-MAX_VALUES = 2**30  # restored at once: 4 GiB of float32
+COLUMNS = 64  # of the output computed together: fewer need a narrower band of the masks, more make fewer products
 
 
 def restore_size(maps: Tensor, true_size: ImageSize, target_size: ImageSize) -> Tensor:
@@ -41,16 +47,18 @@ def restore_size(maps: Tensor, true_size: ImageSize, target_size: ImageSize) -> 
     Raises:
         ShapeError: another rank, or an image that is larger than the maps.
     """
-    _check(maps, true_size)
+    check_shape("maps", maps, "c H W")
+    _check_fit(ImageSize(*maps.shape[1:]), true_size)
     cropped = maps[None, :, : true_size.height, : true_size.width]  # (1, c, h, w)
     return resize(cropped, target_size)[0]
 
 
-class LazilyRestoredMasks:
-    """Masks with rows that are restored on demand; equal to :func:`restore_size` up to rounding.
+class RestoredMasks:
+    """Masks of which rows are restored on request; equal to two resizes with a crop between them, up to rounding.
 
     Args:
-        maps: (Q, H, W) at the padded size.
+        maps: (Q, n, m) as predicted, or at the padded size.
+        padded_size: height and width of the padded input, to which ``maps`` are resized first.
         true_size: height and width of the image inside it.
         target_size: height and width of the output.
 
@@ -58,54 +66,39 @@ class LazilyRestoredMasks:
         shape: (Q, height, width).
 
     Raises:
-        ShapeError: another rank, or an image that is larger than the maps.
+        ShapeError: another rank, or an image that is larger than the padded input.
     """
 
-    def __init__(self, maps: Tensor, true_size: ImageSize, target_size: ImageSize) -> None:
-        _check(maps, true_size)
+    def __init__(self, maps: Tensor, *, padded_size: ImageSize, true_size: ImageSize, target_size: ImageSize) -> None:
+        check_shape("maps", maps, "Q n m")
+        _check_fit(padded_size, true_size)
         self.shape = torch.Size((len(maps), *target_size))
-        self._cropped = maps[:, : true_size.height, : true_size.width]  # (Q, h, w)
-        scale = true_size.height / target_size.height
-        # bilinear interpolation with half-pixel centres: row i is between two source rows
-        source = (torch.arange(target_size.height, device=maps.device) + 0.5) * scale - 0.5
-        source = source.clamp(min=0)  # (height,)
-        self._above = source.long().clamp(max=true_size.height - 1)
-        self._below = (self._above + 1).clamp(max=true_size.height - 1)
-        self._weight_below = (source - self._above).to(maps.dtype)[:, None]  # (height, 1)
+        self._maps = maps
+        sizes = zip(maps.shape[1:], padded_size, true_size, target_size, strict=True)
+        self._vertical, self._horizontal = (AxisMatrix(AxisSizes(*of_axis), maps) for of_axis in sizes)
 
     def rows(self, rows: slice, selected: Tensor | None = None) -> Tensor:
-        """Return some rows of all masks, or of the (K,) selected ones: (K, rows, width)."""
-        maps = self._cropped if selected is None else self._cropped[selected]
-        above, below = maps[:, self._above[rows]], maps[:, self._below[rows]]  # (K, rows, w)
-        blended = torch.lerp(above, below, self._weight_below[rows])
-        return resize(blended[None], (above.shape[1], self.shape[2]))[0]
+        """Return some rows of all masks, or of the (K,) selected ones: (K, r, width)."""
+        band, vertical = self._vertical.band(rows)
+        maps = self._maps[:, band] if selected is None else self._maps[:, band][selected]  # (K, b, m)
+        wide = maps.new_empty(*maps.shape[:2], self.shape[2])  # (K, b, width)
+        with torch.autocast(maps.device.type, enabled=False):
+            for columns in row_strips(self.shape[2], 1, COLUMNS):
+                band, horizontal = self._horizontal.band(columns)
+                wide[..., columns] = maps[..., band] @ horizontal.T
+            return vertical @ wide
 
 
-RestoredMasks = Tensor | LazilyRestoredMasks
-
-
-def restore_masks(maps: Tensor, true_size: ImageSize, target_size: ImageSize) -> RestoredMasks:
-    """Restore masks (Q, H, W) at once, or lazily if they would take more than 4 GiB.
-
-    250 masks of an image with 12 million pixels have 3 · 10⁹ values.
-    """
-    values = len(maps) * target_size.height * target_size.width
-    if values <= MAX_VALUES:
-        return restore_size(maps, true_size, target_size)
-    return LazilyRestoredMasks(maps, true_size, target_size)
-
-
-def mask_rows(masks: RestoredMasks, rows: slice, selected: Tensor | None = None) -> Tensor:
+def mask_rows(masks: Tensor | RestoredMasks, rows: slice, selected: Tensor | None = None) -> Tensor:
     """Return some rows of all (Q, height, width) masks, or of the (K,) selected ones: (K, rows, width)."""
-    if isinstance(masks, LazilyRestoredMasks):
+    if isinstance(masks, RestoredMasks):
         return masks.rows(rows, selected)
     return masks[:, rows] if selected is None else masks[:, rows][selected]
 
 
-def _check(maps: Tensor, true_size: ImageSize) -> None:
-    check_shape("maps", maps, "c H W")
-    height, width = maps.shape[1:]
-    if true_size.height > height or true_size.width > width:
+def _check_fit(size: ImageSize, true_size: ImageSize) -> None:
+    if true_size.height > size.height or true_size.width > size.width:
         raise ShapeError(
-            f"The image of {true_size.height}×{true_size.width} pixels does not fit into maps of {height}×{width}."
+            f"The image of {true_size.height}×{true_size.width} pixels does not fit into maps of "
+            f"{size.height}×{size.width}."
         )

@@ -37,7 +37,7 @@ def add_inputs(parser: argparse.ArgumentParser, default: str) -> None:
         "--workers",
         type=whole_number_flag(0, MAX_WORKERS, "threads"),
         default=2,
-        help="threads that decode the next images (default: 2)",
+        help="threads that decode the next images, and as many that write files (default: 2)",
     )
     parser.add_argument(
         "--frame-step", type=whole_number_flag(1, MAX_STEP, "frames"), default=1, help="of videos: every Nth frame"

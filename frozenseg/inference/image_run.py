@@ -7,12 +7,14 @@ of a batch changes the last digits of its results: the files are those of an uni
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import torch
 from PIL import Image
 
 from frozenseg.atomic import recorded_writes
 from frozenseg.errors import ConfigError, DataError
+from frozenseg.inference.background_writes import BackgroundWrites
 from frozenseg.inference.result import Result
 from frozenseg.inference.run_folder import ImageRecord, RunFolder
 from frozenseg.inference.sources.loader import batches_of, load_batches
@@ -52,7 +54,7 @@ class ImageRun:
         segment: returns the results of images; called for batches with unfinished images only.
         write: writes the files of an image and returns its record.
         batch: images that are segmented together.
-        workers: threads that decode images in advance.
+        workers: threads that decode images in advance, and as many that write files; 0 for none.
         skip_bad: skip images that cannot be decoded or are too large.
         variant: returns what the files of an image depend on besides its content, by its name.
         check: raises DataError for a decoded image that is too large to segment.
@@ -78,6 +80,14 @@ class ImageRun:
             ConfigError: the outputs of an image cannot be written; those of earlier images are complete.
         """
         report = RunReport()
+        with BackgroundWrites(self.workers) as writes:
+            for _ in self._written(images, report, writes):
+                report.done += 1
+                yield report
+        yield report
+
+    def _written(self, images: Iterable[PendingImage], report: RunReport, writes: BackgroundWrites) -> Iterator[None]:
+        """Segment and write the images that are not finished; yields None for each that is written."""
         unfinished: set[str] = set()
         for loaded in load_batches(self._unfinished(images, report, unfinished), self.workers):
             checked = [self._checked(image) for image in loaded]
@@ -87,10 +97,9 @@ class ImageRun:
             good = [image for image in checked if image.image is not None]
             for image, result in zip(good, self._segmented(good), strict=True):
                 if image.name in unfinished:
-                    self._write(image, result, report)
-                    yield report
+                    yield from writes.submit(partial(self._write, image, result, report.versions[image.name]))
             unfinished.difference_update(image.name for image in loaded)
-        yield report
+        yield from writes.rest()
 
     def records(self, report: RunReport) -> Iterator[ImageRecord]:
         """Yield the records of all images with outputs, in the order of the input."""
@@ -154,12 +163,11 @@ class ImageRun:
             with self._named_failure(image):
                 self.folder.save(image.name, report.versions[image.name], {SKIPPED: image.error})
 
-    def _write(self, image: SourceImage, result: Result, report: RunReport) -> None:
+    def _write(self, image: SourceImage, result: Result, version: str) -> None:
         with self._named_failure(image):
             with recorded_writes() as files:
                 record = self.write(image, result)
-            self.folder.save(image.name, report.versions[image.name], record, files)
-        report.done += 1
+            self.folder.save(image.name, version, record, files)
 
     @contextmanager
     def _named_failure(self, image: SourceImage) -> Iterator[None]:

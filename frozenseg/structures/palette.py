@@ -79,6 +79,11 @@ def vocabulary_colours(names: Sequence[str]) -> list[Colour]:
     Names with a colour word get distinct shades of that colour. The other names get colours of a palette
     that differ from those shades; the palette has 250 colours, then it repeats.
     """
+    return list(_colours_of(tuple(names)))
+
+
+@functools.lru_cache(maxsize=16)
+def _colours_of(names: tuple[str, ...]) -> tuple[Colour, ...]:
     colour_words = [_colour_word(name) for name in names]
     chosen: dict[int, np.ndarray] = {}
     distances = {word: np.full(len(_shades_of(word)), np.inf) for word in set(colour_words) if word}  # to any chosen
@@ -93,7 +98,7 @@ def vocabulary_colours(names: Sequence[str]) -> list[Colour]:
         others = others[distance > MIN_DISTANCE] if (distance > MIN_DISTANCE).any() else others
     for order, index in enumerate(index for index, word in enumerate(colour_words) if not word):
         chosen[index] = others[order % len(others)]
-    return [_encoded(chosen[index]) for index in range(len(names))]
+    return tuple(_encoded(chosen[index]) for index in range(len(names)))
 
 
 def shade(colour: Colour, index: int) -> Colour:

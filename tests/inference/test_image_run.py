@@ -47,7 +47,7 @@ class Drill:
 
     def run(self, **options: Any) -> RunReport:
         self.folder.open(SETTINGS)
-        run = ImageRun(self.folder, self.segment, self.write, batch=3, skip_bad=True, **options)
+        run = ImageRun(self.folder, self.segment, self.write, batch=3, skip_bad=True, **{"workers": 1, **options})
         for report in run(IMAGES):
             last = report
         self.records = list(run.records(last))

@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import io
+import itertools
 import os
 import shutil
 import statistics
@@ -85,10 +86,13 @@ def memory(folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
     resident: dict[int, float] = {}
     write = ImageRun._write
 
-    def watched(run: ImageRun, image: Any, result: Any, report: Any) -> None:
-        write(run, image, result, report)
-        if report.done % (images // TENTHS) == 0:
-            resident[report.done] = resident_memory()
+    numbers = itertools.count(1)
+
+    def watched(run: ImageRun, image: Any, result: Any, version: str) -> None:
+        write(run, image, result, version)
+        done = next(numbers)
+        if done % (images // TENTHS) == 0:
+            resident[done] = resident_memory()
 
     with replaced(ImageRun, "_write", watched):
         quietly(command(folder / "images", folder / "labelled", size, int(arguments.batch)))

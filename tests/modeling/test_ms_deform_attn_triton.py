@@ -14,10 +14,10 @@ from torch import Tensor
 
 from frozenseg.errors import ShapeError
 from frozenseg.modeling.ops.ms_deform_attn_torch import ms_deform_attn_torch
+from frozenseg.modeling.ops.ms_deform_attn_triton import ms_deform_attn_triton
 from tests.tiny import ROOT
 
 pytest.importorskip("triton", reason="Triton is not installed")
-from frozenseg.modeling.ops.ms_deform_attn_triton import ms_deform_attn_triton  # noqa: E402 (imports Triton)
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 TWO_LEVELS = ((2, 3), (1, 2))

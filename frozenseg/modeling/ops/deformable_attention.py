@@ -10,6 +10,7 @@ from torch import Tensor
 from frozenseg.log import get_logger
 from frozenseg.modeling.ops.ms_deform_attn_bag import ms_deform_attn_bag
 from frozenseg.modeling.ops.ms_deform_attn_torch import ms_deform_attn_torch
+from frozenseg.modeling.ops.ms_deform_attn_triton import ms_deform_attn_triton
 
 logger = get_logger(__name__)
 BAG_DTYPES = (torch.float32, torch.float64)
@@ -40,8 +41,6 @@ def deformable_attention(
     if not traced:
         _log_choice(value.device.type, uses_triton)
     if uses_triton:
-        from frozenseg.modeling.ops.ms_deform_attn_triton import ms_deform_attn_triton  # imports Triton
-
         return ms_deform_attn_triton(value, shapes, locations, weights)
     return ms_deform_attn_torch(value, shapes, locations, weights)
 

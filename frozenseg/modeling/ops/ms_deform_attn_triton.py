@@ -9,11 +9,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-import triton
 from torch import Tensor
 
 from frozenseg.errors import ShapeError
-from frozenseg.modeling.ops.deform_attn_kernels import backward_kernel, forward_kernel
 from frozenseg.structures.shapes import check_shape
 
 DTYPES = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
@@ -61,6 +59,8 @@ def ms_deform_attn_triton(
 
 
 def _forward(value: Tensor, sizes: list[int], locations: Tensor, weights: Tensor) -> Tensor:
+    from frozenseg.modeling.ops.deform_attn_kernels import forward_kernel  # imports Triton
+
     value, locations, weights = value.contiguous(), locations.contiguous(), weights.contiguous()
     output: Tensor = _empty_output(value, sizes, locations, weights)
     if output.numel():
@@ -74,6 +74,8 @@ def _forward(value: Tensor, sizes: list[int], locations: Tensor, weights: Tensor
 def _backward(
     value: Tensor, sizes: list[int], locations: Tensor, weights: Tensor, grad_output: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
+    from frozenseg.modeling.ops.deform_attn_kernels import backward_kernel  # imports Triton
+
     inputs = (value.contiguous(), locations.contiguous(), weights.contiguous())
     sums = torch.float64 if value.dtype == torch.float64 else torch.float32
     grads = (torch.zeros_like(inputs[0], dtype=sums), torch.empty_like(inputs[1]), torch.empty_like(inputs[2]))
@@ -120,9 +122,9 @@ def _launch(value: Tensor, locations: Tensor) -> tuple[tuple[int, int, int], tup
     """Return the grid, the constant sizes of the kernels, and the queries of a program."""
     batch, _, heads, channels = value.shape
     _, queries, _, levels, points, _ = locations.shape
-    padded = triton.next_power_of_2(channels)
+    padded = 1 << (channels - 1).bit_length()  # the next power of two
     block = min(MAX_BLOCK, max(1, BLOCK_VALUES // padded))
-    return (triton.cdiv(queries, block), heads, batch), (heads, channels, levels, points, padded), block
+    return (-(-queries // block), heads, batch), (heads, channels, levels, points, padded), block
 
 
 torch.library.define(

@@ -10,6 +10,7 @@ from torch import Tensor
 from frozenseg.errors import ConfigError, did_you_mean
 from frozenseg.modeling.ops.ms_deform_attn_bag import ms_deform_attn_bag
 from frozenseg.modeling.ops.ms_deform_attn_torch import ms_deform_attn_torch
+from frozenseg.modeling.ops.ms_deform_attn_triton import ms_deform_attn_triton
 
 Attention = Callable[[Tensor, Sequence[tuple[int, int]], Tensor, Tensor], Tensor]
 STRIDES = (32, 16, 8)  # of the levels of the pixel decoder
@@ -79,8 +80,6 @@ def implementations(device: torch.device, names: Sequence[str] = ()) -> dict[str
     if device.type == "cpu":
         available["bag"] = ms_deform_attn_bag
     elif importlib.util.find_spec("triton") is not None:
-        from frozenseg.modeling.ops.ms_deform_attn_triton import ms_deform_attn_triton
-
         available["triton"] = ms_deform_attn_triton
     for name in names:
         if name not in available:

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-Batch = TypeVar("Batch")
+Loaded = TypeVar("Loaded")
 
 
-def read_ahead(batches: Iterable[Batch]) -> Iterator[Batch]:
+def read_ahead(batches: Iterable[Loaded]) -> Iterator[Loaded]:
     """Yield batches in their order, and load one ahead.
 
     Args:

@@ -11,7 +11,7 @@ from frozenseg.structures.rle import read_rle
 from frozenseg.structures.segmentation import decode_segmentation
 
 BYTES_AT_ONCE = 2**18  # of masks, so that they stay in the processor's cache
-WORD = 8  # bytes of uint64
+TOGETHER = 8  # values that are compared with 0 at once, as one uint64
 
 __all__ = ["boxes_around", "decode_rle", "decode_segmentation", "encode_rle"]
 
@@ -77,10 +77,11 @@ def _changes(masks: np.ndarray) -> np.ndarray:
 def _nonzero(values: np.ndarray) -> tuple[np.ndarray, ...]:
     """Return the indices of values other than 0 in a sparse (n, h, w) uint8 array, eight values at a time."""
     flat = values.ravel()
-    words = np.concatenate([flat, np.zeros(-len(flat) % WORD, dtype=np.uint8)]) if len(flat) % WORD else flat
-    occupied = np.flatnonzero(words.view(np.uint64))
-    word, offset = np.nonzero(words.reshape(-1, WORD)[occupied])
-    return np.unravel_index(occupied[word] * WORD + offset, values.shape)
+    if missing := -len(flat) % TOGETHER:
+        flat = np.concatenate([flat, np.zeros(missing, dtype=np.uint8)])
+    groups = np.flatnonzero(flat.view(np.uint64))
+    group, offset = np.nonzero(flat.reshape(-1, TOGETHER)[groups])
+    return np.unravel_index(groups[group] * TOGETHER + offset, values.shape)
 
 
 def decode_rle(runs: list[dict[str, Any]], height: int, width: int) -> np.ndarray:

@@ -94,6 +94,7 @@ def time_cases(arguments: argparse.Namespace, kind: str, cases: Sequence[Case], 
         cases: inputs.
         scores: return scores instead of labels as semantic output.
     """
+    from frozenseg.log import progress  # imports tqdm
     from lab.model_timing.checkout_process import checkout_processes
     from lab.model_timing.paired_rounds import time_case
     from lab.model_timing.tables import CHECKOUTS
@@ -111,7 +112,8 @@ def time_cases(arguments: argparse.Namespace, kind: str, cases: Sequence[Case], 
                 classes=max(case.classes for case in cases),
                 scores=scores,
             )
-        times = [time_case(processes, case, arguments.rounds, Path(folder)) for case in cases]
+        shown = progress(cases, "timing", quiet=len(cases) == 1)
+        times = [time_case(processes, case, arguments.rounds, Path(folder)) for case in shown]
         rates = rates_of(processes[0])
     return Timings(processes[0].hardware, rates, times)
 

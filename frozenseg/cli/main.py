@@ -13,6 +13,7 @@ from frozenseg.cli.verb_table import load_verb, verb_summaries
 USAGE = "frozenseg VERB …"
 INTRODUCTION = "Open-vocabulary segmentation: masks of any categories that you name."
 EXAMPLES_OF_VERBS = """\
+First steps: `frozenseg segment` draws masks of sample scenes, `frozenseg models` lists models for photos.
 frozenseg VERB --help explains a verb by examples; frozenseg --version prints the version.
 Exit codes: 0 success, 2 a mistake in the arguments or the data (one sentence on stderr), 130 interrupted."""
 

@@ -7,6 +7,9 @@ Examples:
   classes on the command line; only segments with a score of 0.7 and 100 pixels, the others are left unlabelled:
     frozenseg label photos --words "cat,kitten; dog; grass" --stuff grass --min-score 0.7 --min-area 100 --weights NAME
 
+  without class names, those of large benchmarks that the images have evidence of:
+    frozenseg label photos --words auto --weights NAME
+
   scenes of ToyWorld, by the model in the package:
     frozenseg label --output output/labelled
 

@@ -7,6 +7,9 @@ Examples:
   an image, by the classes that you name; --stuff are those that cannot be counted:
     frozenseg segment photo.jpg --words "cat,kitten; dog; grass,lawn" --stuff grass --weights NAME
 
+  without class names: those of large benchmarks that the image has evidence of
+    frozenseg segment photo.jpg --words auto --weights NAME
+
   a folder with its subfolders, as COCO files and drawings:
     frozenseg segment photos --words-file classes.txt --format coco-panoptic overlay --output masks --weights NAME
 
@@ -42,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         default=list(DEFAULT_FORMATS),
         metavar="NAME",
-        help=f"output formats (default: {' '.join(DEFAULT_FORMATS)})",
+        help=f"output formats, listed below (default: {' '.join(DEFAULT_FORMATS)})",
     )
     parser.add_argument(
         "--polygons", action="store_true", help="outlines instead of run lengths in COCO and CVAT files"

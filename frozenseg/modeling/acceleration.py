@@ -90,4 +90,4 @@ def compile_parts(model: MaskClassifier, mode: str) -> None:
 
 def _start_of_cuda_graphs(*_: Any) -> None:
     """Let the graphs of all parts reuse the memory of the previous image."""
-    torch.compiler.cudagraph_mark_step_begin()
+    torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]  # torch's function has no annotations

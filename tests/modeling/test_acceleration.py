@@ -10,6 +10,8 @@ from frozenseg.modeling import acceleration
 from frozenseg.modeling.acceleration import native_bfloat16, on_device
 from frozenseg.modeling.build import build_model
 from frozenseg.modeling.meta_arch.base import MaskClassifier
+from frozenseg.modeling.ops import ms_deform_attn
+from frozenseg.modeling.ops.ms_deform_attn_torch import ms_deform_attn_torch
 from tests.tiny import TRAINING, tiny_config, training_batch
 
 CPU = torch.device("cpu")
@@ -59,9 +61,18 @@ def test_training_keeps_the_decoders_in_float32(monkeypatch: pytest.MonkeyPatch)
     assert all(torch.equal(losses[0][name], losses[1][name]) for name in losses[0])
 
 
-def test_bfloat16_on_any_processor() -> None:
+def test_bfloat16_on_any_processor_samples_at_float32_locations(monkeypatch: pytest.MonkeyPatch) -> None:
+    dtypes = set()
+
+    def attend(value: Tensor, shapes: object, locations: Tensor, weights: Tensor) -> Tensor:
+        dtypes.add((value.dtype, locations.dtype))
+        return ms_deform_attn_torch(value, shapes, locations, weights)
+
+    monkeypatch.setattr(ms_deform_attn, "deformable_attention", attend)
     made = model("MODEL.PRECISION", "bfloat16")
     assert made.sem_seg_head.precision == made.backbone.precision == torch.bfloat16
+    scores_and_masks(made)
+    assert dtypes == {(torch.bfloat16, torch.float32)}
 
 
 def test_fast_precision_on_another_processor(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:

@@ -14,7 +14,7 @@ from torch import Tensor
 from frozenseg.errors import ShapeError
 from frozenseg.structures.shapes import check_shape
 
-DTYPES = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
+KERNEL_DTYPES = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
 BLOCK_VALUES = 1024  # values of the output that a program computes
 MAX_BLOCK = 64  # queries of a program
 MAX_VALUES = 2**31  # values of one image, which 32-bit offsets address
@@ -43,9 +43,9 @@ def ms_deform_attn_triton(
     queries, points = locations.shape[1], locations.shape[4]
     check_shape("weights", weights, "B L h n P", B=batch, L=queries, h=heads, n=len(shapes), P=points)
     for name, tensor in (("value", value), ("locations", locations), ("weights", weights)):
-        if tensor.dtype not in DTYPES or tensor.device != value.device:
+        if tensor.dtype not in KERNEL_DTYPES or tensor.device != value.device:
             raise ShapeError(
-                f"{name} is {tensor.dtype} on {tensor.device}, expected one of {', '.join(map(str, DTYPES))} on "
+                f"{name} is {tensor.dtype} on {tensor.device}, expected one of {', '.join(map(str, KERNEL_DTYPES))} on "
                 f"{value.device}."
             )
     if pixels * heads * channels >= MAX_VALUES:

@@ -129,7 +129,7 @@ class MSDeformAttnPixelDecoder(nn.Module):
 
     def _decode(self, clip: ClipFeatures, sam_embedding: Tensor | None) -> PixelFeatures:
         levels = [
-            project(features.float())
+            project(features.float()).float()  # float32 positions also in a lower precision
             for project, features in zip(self.input_proj, (clip.res5, clip.res4, clip.res3), strict=True)
         ]
         scales = self.transformer(levels)  # strides 32, 16, 8
@@ -137,7 +137,7 @@ class MSDeformAttnPixelDecoder(nn.Module):
         fine = F.relu(self.layer_1(fine + resize(scales[-1], fine.shape[-2:])))
         sam_map = None
         if self.fpn3 is not None and self.sam_transformer is not None and sam_embedding is not None:
-            [sam_map] = self.sam_transformer([self.fpn3(sam_embedding.float())])  # (B, d, h/2, w/2)
+            [sam_map] = self.sam_transformer([self.fpn3(sam_embedding.float()).float()])  # (B, d, h/2, w/2)
         return PixelFeatures(self.mask_features(fine), tuple(scales), sam_map)
 
     def _check(self, clip: ClipFeatures, sam_embedding: Tensor | None) -> None:

@@ -2,8 +2,8 @@
 
 ``MODEL.PRECISION fast`` takes bfloat16 for the frozen encoders and, at inference, for both decoders, where the
 processor multiplies bfloat16 natively; elsewhere bfloat16 is slower than float32, and the model stays in float32.
-Sampling locations, normalisation layers of the decoders, class logits and outputs stay in float32. On CUDA convolutions
-read channels_last, and ``MODEL.COMPILE`` compiles encoders and decoders by ``torch.compile``.
+Sampling locations, class logits and outputs stay in float32. On CUDA convolutions read channels_last, and
+``MODEL.COMPILE`` compiles encoders and decoders by ``torch.compile``.
 """
 
 from typing import Any

@@ -30,7 +30,7 @@ from frozenseg.modeling.postprocess.axis_matrix import AxisMatrix, AxisSizes
 from frozenseg.structures.image_list import ImageSize
 from frozenseg.structures.shapes import check_shape
 
-COLUMNS = 64  # of the output computed together: fewer need a narrower band of the masks, more make fewer products
+OUTPUT_COLUMNS = 64  # computed together: fewer need a narrower band of the masks, more make fewer products
 
 
 def restore_size(maps: Tensor, true_size: ImageSize, target_size: ImageSize) -> Tensor:
@@ -83,7 +83,7 @@ class RestoredMasks:
         maps = self._maps[:, band] if selected is None else self._maps[:, band][selected]  # (K, b, m)
         wide = maps.new_empty(*maps.shape[:2], self.shape[2])  # (K, b, width)
         with torch.autocast(maps.device.type, enabled=False):
-            for columns in row_strips(self.shape[2], 1, COLUMNS):
+            for columns in row_strips(self.shape[2], 1, OUTPUT_COLUMNS):
                 band, horizontal = self._horizontal.band(columns)
                 wide[..., columns] = maps[..., band] @ horizontal.T
             return vertical @ wide

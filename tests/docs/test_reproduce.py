@@ -43,7 +43,7 @@ def _data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ade20k.make(tmp_path / "datasets")
     monkeypatch.setenv("DETECTRON2_DATASETS", str(tmp_path / "datasets"))
     monkeypatch.setattr("frozenseg.modeling.clip.text_classifier.TEMPLATES", templates.TEMPLATES[:1])
-    monkeypatch.setattr("frozenseg.modeling.clip.base.encode_text", embed_quickly)
+    monkeypatch.setattr("frozenseg.modeling.clip.base.encode_by_prefixes", embed_quickly)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "PROMPTS").mkdir()
     for _, *published in CASES[:2]:  # COCO and ADE20K

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from frozenseg.modeling.clip.shared_prefixes import can_share_prefixes, encode_by_prefixes
 from frozenseg.modeling.frozen import Frozen
 from frozenseg.modeling.types import ClipFeatures
 from frozenseg.structures.shapes import check_shape
@@ -78,15 +79,19 @@ class FrozenCLIP(Frozen):
 
     @torch.no_grad()
     def encode_text(self, tokens: Tensor) -> Tensor:
-        """Encode sentences, see :func:`encode_text`.
+        """Encode sentences; the tokens that they begin with together are computed once, if the tower allows it.
 
         Args:
             tokens: (N, T) int64.
 
         Returns:
             (N, E), not normalised.
+
+        Raises:
+            ShapeError: the tokens are not (N, T).
         """
-        return encode_text(self.clip_model, tokens)
+        encode = encode_by_prefixes if can_share_prefixes(self.clip_model) else encode_text
+        return encode(self.clip_model, tokens)
 
 
 def encode_text(clip_model: Any, tokens: Tensor) -> Tensor:

@@ -119,10 +119,11 @@ class TextClassifier:
         return torch.cat([self._encode_block(block) for block in progress(blocks, "encoding names", quiet=quiet)])
 
     def _encode_block(self, names: tuple[str, ...]) -> Tensor:
-        """Encode every prompt, sorted by length: the tokens of a chunk are those of its longest prompt."""
+        """Encode every prompt, sorted by tokens: the prompts of a chunk share their beginnings."""
         device = self._clip.logit_scale.device
         tokens = self._clip.tokenizer([template.format(name) for name in names for template in TEMPLATES])
-        order = tokens.argmax(dim=-1).argsort(stable=True)
+        rows = tokens.tolist()
+        order = torch.tensor(sorted(range(len(rows)), key=rows.__getitem__))
         features = torch.empty(len(tokens), self._clip.embed_dim, device=device)
         with torch.autocast(device.type, enabled=False):
             for chunk in torch.split(order, _CHUNK):

@@ -15,7 +15,7 @@ from torch import Tensor
 SCORES_OF_BLOCK = 2**20  # 4 MB in float32
 
 
-class BlockedAttention(Attention):  # type: ignore[misc]  # the package has no annotations
+class BlockedAttention(Attention):
     """Multi-head attention with decomposed relative positions (Li et al. 2022, MViTv2, sec. 4.1).
 
     With gradients, and while a graph is traced, it computes as the segment-anything package does.

@@ -1,10 +1,13 @@
 """Timed segmentation and training of tiny models: the parts cover the run, and the results are those of the model."""
 
+import time
+
 import pytest
 import torch
 
 from frozenseg.vocabulary import Vocabulary
 from lab.model_timing.case import Case
+from lab.model_timing.part_clock import PartClock
 from lab.model_timing.parts import BACKWARD, CLIP, DEFORMABLE, OPTIMIZER, OUTPUTS, SAM, WHOLE, with_sums
 from lab.model_timing.workload import Segmentation, Training, random_text_embeddings
 from tests.tiny import NARROW, ROOT
@@ -71,3 +74,10 @@ def test_text_embeddings_differ_between_classes_and_end_with_void() -> None:
     assert torch.allclose(text.embeddings[-1], torch.tensor([0.6, 0.8]))
     assert len(text.embeddings.unique(dim=0)) == 4
     assert text.class_index.tolist() == [0, 0, 1, 2]
+
+
+def test_processor_time_does_not_count_waiting() -> None:
+    clock = PartClock(torch.device("cpu"))
+    assert clock.whole(lambda: time.sleep(0.02))[1] >= 0.02
+    clock.count_processor_time()
+    assert clock.whole(lambda: time.sleep(0.02))[1] < 0.02

@@ -32,6 +32,11 @@ def timing_parser(docstring: str | None) -> argparse.ArgumentParser:
     parser.add_argument(
         "--threads", type=threads, default=0, metavar="N", help="threads of PyTorch (default: its choice)"
     )
+    parser.add_argument(
+        "--processor-time",
+        action="store_true",
+        help="on a CPU: count processor time instead of elapsed time, on a machine with other work; use --threads 1",
+    )
     parser.add_argument("--against", type=Path, metavar="DIR", help="also run this other checkout, in turn")
     parser.add_argument(
         "--here-only",
@@ -107,6 +112,7 @@ def time_cases(arguments: argparse.Namespace, kind: str, cases: Sequence[Case], 
             process.open(
                 kind=kind,
                 threads=arguments.threads,
+                processor_time=arguments.processor_time,
                 config=str(arguments.config_file.resolve()),
                 options=[*arguments.options, *only, *RANDOM_WEIGHTS],
                 classes=max(case.classes for case in cases),

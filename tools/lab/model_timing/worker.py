@@ -26,12 +26,14 @@ class Worker:
     def __init__(self) -> None:
         self.workload: Any = None
 
-    def open(self, kind: str, threads: int, **arguments: Any) -> dict[str, Any]:
+    def open(self, kind: str, threads: int, processor_time: bool, **arguments: Any) -> dict[str, Any]:
         """Build the model."""
         if threads:
             torch.set_num_threads(threads)
         self.workload = WORKLOADS[kind](**arguments)
         device = self.workload.clock.device
+        if processor_time:
+            self.workload.clock.count_processor_time()
         name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{torch.get_num_threads()} threads"
         return {
             "package": str(Path(sys.modules["frozenseg"].__file__ or "").parent),

@@ -122,4 +122,5 @@ def test_outputs_wait_a_few_times_for_each_image() -> None:
         embedded = model.embed(training_batch())
         with ReadMethods(reads), DynamicShapes(reads):
             model.classify(embedded)
-    assert 0 < len(reads) <= 8 * len(embedded.batch), reads
+    on_the_host = 4  # reads of AxisMatrix, whose matrices are computed on the CPU
+    assert 0 < len(reads) <= (9 + on_the_host) * len(embedded.batch), reads

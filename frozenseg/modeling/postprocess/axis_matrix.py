@@ -37,7 +37,7 @@ class AxisMatrix:
         used = matrix != 0
         self._first = used.int().argmax(dim=1).tolist()  # first source position of each target position
         self._end = (sizes.maps - used.flip(1).int().argmax(dim=1)).tolist()
-        self._matrix = matrix.to(like.device, like.dtype)
+        self._matrix = matrix.to(like.device, like.dtype, non_blocking=True)
 
     def band(self, targets: slice) -> tuple[slice, Tensor]:
         """Return the b source positions that some r target positions need, and their weights (r, b)."""

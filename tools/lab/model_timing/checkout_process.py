@@ -45,6 +45,7 @@ class CheckoutProcess:
             stdout=subprocess.PIPE,
             text=True,
         )
+        self._model_memory = 0
         self._package = (checkout / "frozenseg").resolve()
 
     def open(self, **arguments: Any) -> None:
@@ -54,12 +55,14 @@ class CheckoutProcess:
             FrozenSegError: the process has imported another package.
         """
         self.hardware = self.request("open", **arguments)
+        if self.hardware["device"] == "cpu" and reset_peak(self._process.pid):
+            self._model_memory = resident_bytes("VmRSS", self._process.pid)
         package = Path(self.hardware["package"]).resolve()
         if package != self._package:
             raise FrozenSegError(f"The process of {self.name} has imported {package}, expected {self._package}.")
 
     def run(self, case: Case, keep: Path | None = None) -> dict[str, Any]:
-        """Run a case once; returns its seconds, those of its parts, and the memory before and at the peak, bytes.
+        """Run a case once; returns its seconds, those of its parts, and the memory of the model and at the peak, bytes.
 
         Args:
             case: the input.
@@ -67,10 +70,9 @@ class CheckoutProcess:
         """
         self.request("prepare", case=list(case))
         measures = self.hardware["device"] == "cpu" and reset_peak(self._process.pid)
-        before = resident_bytes("VmRSS", self._process.pid) if measures else 0
         answer = self.request("run", keep=str(keep or ""))
         peak = resident_bytes("VmHWM", self._process.pid) if measures else 0
-        answer["memory"] = answer.pop("cuda_memory", [before, peak])
+        answer["memory"] = answer.pop("cuda_memory", [self._model_memory, peak])
         return answer
 
     def request(self, name: str, **arguments: Any) -> dict[str, Any]:

@@ -53,6 +53,9 @@ TENSORS: tuple[Callable[[list[Any]], Any], ...] = (
 )
 
 
+written: dict[str, bytes] = {}  # by form and content
+
+
 @st.composite
 def checkpoint_cases(draw: DrawFn) -> dict[str, Any]:
     """Draw the bytes of a file of weights; ``weights`` are the tensors where it is undamaged."""
@@ -64,7 +67,8 @@ def checkpoint_cases(draw: DrawFn) -> dict[str, Any]:
     changes = draw(st.lists(st.tuples(st.sampled_from(sorted(CONTENT)), odd_values()), max_size=1))
     for key, value in changes:
         content[key] = value
-    whole = _written(content, form)
+    # written once: the legacy form holds addresses, and its length changes with them
+    whole = written.get(key := repr((form, content))) or written.setdefault(key, _written(content, form))
     data = draw(st.one_of(st.just(whole), damaged(whole)))
     known = data == whole and make is torch.tensor and not changes and prefix != "model."
     return {"data": data, "weights": CONTENT["model"] if known else None}

@@ -44,6 +44,7 @@ OF_EXTRAS = {
     "supervision": "supervision",
     "av": "video",
 }
+OF_TORCH = {"triton"}  # PyTorch for CUDA brings it; without it deformable attention takes another implementation
 OF_SCRIPTS = {"lab"}  # modules of tools/, imported by its scripts
 TYPES_ONLY = {"typing_extensions"}  # imported under TYPE_CHECKING; mypy brings it
 
@@ -97,7 +98,12 @@ def test_the_extras(project: dict[str, Any]) -> None:
 
 def test_whatever_is_imported_is_required_or_an_extra() -> None:
     known = (
-        {IMPORTED_AS.get(name, name) for name in REQUIRED} | set(OF_EXTRAS) | OF_SCRIPTS | TYPES_ONLY | {"frozenseg"}
+        {IMPORTED_AS.get(name, name) for name in REQUIRED}
+        | set(OF_EXTRAS)
+        | OF_TORCH
+        | OF_SCRIPTS
+        | TYPES_ONLY
+        | {"frozenseg"}
     )
     foreign = {
         f"{source.path} imports {name}"

@@ -37,7 +37,12 @@ def test_a_missing_weight_file_is_reported(capsys):
     assert "nowhere.pth" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("wrong", [["--points", "0"], ["--size", "8", "8"], ["--passing", "0"], ["--model", "vit_x"]])
+@pytest.mark.parametrize("wrong", [["--points", "0"], ["--size", "8", "8"], ["--passing", "0"]])
 def test_wrong_arguments_are_refused(wrong):
     with pytest.raises(SystemExit):
         main(wrong)
+
+
+def test_an_unknown_model_is_refused(capsys):
+    assert main(["--model", "vit_x"]) == 2
+    assert "Unknown SAM 'vit_x'" in capsys.readouterr().err

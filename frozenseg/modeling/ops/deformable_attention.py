@@ -34,8 +34,9 @@ def deformable_attention(
     Returns:
         (B, L, h·k).
     """
-    traced = torch.compiler.is_compiling()
-    if value.device.type == "cpu" and value.dtype in BAG_DTYPES and not traced:
+    traced = torch.compiler.is_compiling() or torch.jit.is_tracing()
+    plain = type(value) is Tensor and value.dtype in BAG_DTYPES  # not a fake tensor, by which FLOPs are counted
+    if value.device.type == "cpu" and plain and not traced:
         return ms_deform_attn_bag(value, shapes, locations, weights)
     uses_triton = value.is_cuda and HAS_TRITON
     if not traced:

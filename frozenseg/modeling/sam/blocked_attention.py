@@ -23,7 +23,7 @@ class BlockedAttention(Attention):
 
     def forward(self, x: Tensor) -> Tensor:
         """Attend from each patch of (B, H, W, d) to all patches of its image or window; returns the same shape."""
-        if torch.is_grad_enabled() or torch.compiler.is_compiling():
+        if torch.is_grad_enabled() or torch.compiler.is_compiling() or torch.jit.is_tracing():
             plain: Tensor = super().forward(x)
             return plain
         batch, height, width, _ = x.shape

@@ -149,13 +149,17 @@ class CheckedLoader(Iterable[list[Sample]]):
         loader: yields lists of :class:`LoadResult`.
         num_images: number of images of the data set.
         skip_bad: log images that cannot be loaded and continue, instead of raising an error.
+        in_background: load one batch ahead in a thread; for loaders without worker processes.
 
     Attributes:
         num_skipped: number of images that this process has skipped so far.
     """
 
-    def __init__(self, loader: DataLoader[LoadResult], num_images: int, skip_bad: bool = False) -> None:
+    def __init__(
+        self, loader: DataLoader[LoadResult], num_images: int, skip_bad: bool = False, in_background: bool = False
+    ) -> None:
         self.loader = loader
+        self.in_background = in_background
         self.num_images = num_images
         self.skip_bad = skip_bad
         self.num_skipped = 0
@@ -167,7 +171,7 @@ class CheckedLoader(Iterable[list[Sample]]):
             DataError: an image cannot be loaded, or a worker process has died.
         """
         batches = _with_worker_errors(self.loader)
-        for batch in batches if self.loader.num_workers else read_ahead(batches):
+        for batch in read_ahead(batches) if self.in_background else batches:
             for result in batch:
                 self._report(result)
             if samples := [result.sample for result in batch if result.sample is not None]:
@@ -307,7 +311,8 @@ class EvalDataset:
             worker_init_fn=_ignore_stop_signals,
             pin_memory=torch.cuda.is_available(),
         )
-        return CheckedLoader(loader, len(records), self.cfg.DATASETS.SKIP_BAD)
+        in_background = loader.num_workers == 0
+        return CheckedLoader(loader, len(records), self.cfg.DATASETS.SKIP_BAD, in_background)
 
 
 def drop_without_instances(records: Sequence[Record]) -> list[Record]:

@@ -29,3 +29,13 @@ def test_choice_on_a_gpu(
     with caplog.at_level(logging.INFO), FakeTensorMode():
         assert [run("cuda"), run("cuda"), run("cpu")] == [(1, 5, 6)] * 3
     assert [message in record.message for record in caplog.records] == [True]
+
+
+@pytest.mark.parametrize(
+    ("pixels", "trained", "expected"), [(64, True, "torch"), (64, False, "bag"), (4096, True, "bag")]
+)
+def test_choice_on_a_cpu(pixels: int, trained: bool, expected: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("torch", "bag"):
+        monkeypatch.setattr(dispatch, f"ms_deform_attn_{name}", lambda *_, name=name: name)
+    value = torch.zeros(1, pixels, 2, 128, requires_grad=trained)  # 32 KiB or 2 MiB a head
+    assert dispatch.deformable_attention(value, [(pixels, 1)], value, value) == expected

@@ -13,6 +13,7 @@ from frozenseg.modeling.ops.ms_deform_attn_torch import ms_deform_attn_torch
 from frozenseg.modeling.ops.ms_deform_attn_triton import ms_deform_attn_triton
 
 logger = get_logger(__name__)
+CACHE = 2**20  # bytes
 BAG_DTYPES = (torch.float32, torch.float64)
 HAS_TRITON = importlib.util.find_spec("triton") is not None
 
@@ -36,7 +37,7 @@ def deformable_attention(
     """
     traced = torch.compiler.is_compiling() or torch.jit.is_tracing()
     plain = type(value) is Tensor and value.dtype in BAG_DTYPES  # not a fake tensor, by which FLOPs are counted
-    if value.device.type == "cpu" and plain and not traced:
+    if value.device.type == "cpu" and plain and not traced and not _trains_in_cache(value):
         return ms_deform_attn_bag(value, shapes, locations, weights)
     uses_triton = value.is_cuda and HAS_TRITON
     if not traced:
@@ -44,6 +45,15 @@ def deformable_attention(
     if uses_triton:
         return ms_deform_attn_triton(value, shapes, locations, weights)
     return ms_deform_attn_torch(value, shapes, locations, weights)
+
+
+def _trains_in_cache(value: Tensor) -> bool:
+    """Return True if gradients are needed and the values of a head fit into the cache.
+
+    The gradient of ``grid_sample``, which adds sample by sample, is then the faster one.
+    """
+    _, pixels, _, channels = value.shape
+    return torch.is_grad_enabled() and value.requires_grad and pixels * channels * value.itemsize <= CACHE
 
 
 @functools.cache

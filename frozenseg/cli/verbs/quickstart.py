@@ -1,4 +1,4 @@
-"""Train FrozenSeg on ToyWorld from start to end: make the data, train, evaluate, draw. Twelve minutes on two cores.
+"""Train FrozenSeg on ToyWorld from start to end: make the data, train, evaluate, draw. Ten minutes on two cores.
 
 Every step is another verb, and its command is printed before it runs, so that you can repeat it by hand. The last steps
 are controls: evaluation with shuffled class names, evaluation with an untrained CLIP, and baselines without training.

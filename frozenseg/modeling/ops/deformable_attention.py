@@ -11,6 +11,7 @@ from frozenseg.log import get_logger
 from frozenseg.modeling.ops.ms_deform_attn_bag import ms_deform_attn_bag
 from frozenseg.modeling.ops.ms_deform_attn_torch import ms_deform_attn_torch
 from frozenseg.modeling.ops.ms_deform_attn_triton import ms_deform_attn_triton
+from frozenseg.modeling.tracing import is_traced
 
 logger = get_logger(__name__)
 CACHE = 2**20  # bytes
@@ -35,7 +36,7 @@ def deformable_attention(
     Returns:
         (B, L, h·k).
     """
-    traced = torch.compiler.is_compiling() or torch.jit.is_tracing()
+    traced = is_traced()
     plain = type(value) is Tensor and value.dtype in BAG_DTYPES  # not a fake tensor, by which FLOPs are counted
     if value.device.type == "cpu" and plain and not traced and not _trains_in_cache(value):
         return ms_deform_attn_bag(value, shapes, locations, weights)

@@ -12,6 +12,8 @@ import torch.nn.functional as F
 from segment_anything.modeling.image_encoder import Attention, ImageEncoderViT, get_rel_pos
 from torch import Tensor
 
+from frozenseg.modeling.tracing import is_traced
+
 SCORES_OF_BLOCK = 2**20  # 4 MB in float32
 
 
@@ -23,7 +25,7 @@ class BlockedAttention(Attention):
 
     def forward(self, x: Tensor) -> Tensor:
         """Attend from each patch of (B, H, W, d) to all patches of its image or window; returns the same shape."""
-        if torch.is_grad_enabled() or torch.compiler.is_compiling() or torch.jit.is_tracing():
+        if torch.is_grad_enabled() or is_traced():
             plain: Tensor = super().forward(x)
             return plain
         batch, height, width, _ = x.shape

@@ -172,8 +172,8 @@ def _is_public(address: str) -> bool:
     return (mapped or parsed).is_global and not parsed.is_multicast
 
 
-class _HttpConnection(http.client.HTTPConnection):
-    """Connection over HTTP that a watch checks."""
+class _CheckedConnection(http.client.HTTPConnection):
+    """Connection that a watch checks; over HTTP, and the part of one over HTTPS that both have."""
 
     def __init__(self, host: str, *, watch: _Watch, is_proxy: bool, **arguments: Any) -> None:
         super().__init__(host, **arguments)
@@ -185,17 +185,8 @@ class _HttpConnection(http.client.HTTPConnection):
         self._watch.connected(self.sock, self._is_proxy)
 
 
-class _HttpsConnection(http.client.HTTPSConnection):
+class _CheckedHttpsConnection(_CheckedConnection, http.client.HTTPSConnection):
     """Connection over HTTPS that a watch checks."""
-
-    def __init__(self, host: str, *, watch: _Watch, is_proxy: bool, **arguments: Any) -> None:
-        super().__init__(host, **arguments)
-        self._watch, self._is_proxy = watch, is_proxy
-
-    def connect(self) -> None:
-        """Connect, and check the address."""
-        super().connect()
-        self._watch.connected(self.sock, self._is_proxy)
 
 
 class _CheckedHttp(urllib.request.HTTPHandler):
@@ -207,7 +198,7 @@ class _CheckedHttp(urllib.request.HTTPHandler):
 
     def http_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
         """Open an address."""
-        return self.do_open(partial(_HttpConnection, watch=self._watch, is_proxy=req.has_proxy()), req)
+        return self.do_open(partial(_CheckedConnection, watch=self._watch, is_proxy=req.has_proxy()), req)
 
 
 class _CheckedHttps(urllib.request.HTTPSHandler):
@@ -220,7 +211,7 @@ class _CheckedHttps(urllib.request.HTTPSHandler):
     def https_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
         """Open an address."""
         is_proxy = req.has_proxy() or getattr(req, "_tunnel_host", None) is not None
-        return self.do_open(partial(_HttpsConnection, watch=self._watch, is_proxy=is_proxy), req)
+        return self.do_open(partial(_CheckedHttpsConnection, watch=self._watch, is_proxy=is_proxy), req)
 
 
 class _WebRedirections(urllib.request.HTTPRedirectHandler):

@@ -14,7 +14,7 @@ from frozenseg.modeling.ops.ms_deform_attn_triton import ms_deform_attn_triton
 from frozenseg.modeling.tracing import is_traced
 
 logger = get_logger(__name__)
-CACHE = 2**20  # bytes
+CACHE_BYTES = 2**20
 BAG_DTYPES = (torch.float32, torch.float64)
 HAS_TRITON = importlib.util.find_spec("triton") is not None
 
@@ -24,8 +24,9 @@ def deformable_attention(
 ) -> Tensor:
     """Sample the values of each level and sum them by weight.
 
-    On CUDA by Triton's kernels, if Triton is installed; on the CPU as sums of table rows; otherwise, and while a graph
-    is traced for compilation or export, in plain PyTorch: its operators exist everywhere.
+    On CUDA by Triton's kernels, if Triton is installed; on the CPU as sums of table rows, except for gradients of
+    small maps; otherwise, and while a graph is traced for compilation or export, in plain PyTorch: its operators exist
+    everywhere.
 
     Args:
         value: (B, S, h, k), the levels concatenated, each in row-major order.
@@ -54,7 +55,7 @@ def _trains_in_cache(value: Tensor) -> bool:
     The gradient of ``grid_sample``, which adds sample by sample, is then the faster one.
     """
     _, pixels, _, channels = value.shape
-    return torch.is_grad_enabled() and value.requires_grad and pixels * channels * value.itemsize <= CACHE
+    return torch.is_grad_enabled() and value.requires_grad and pixels * channels * value.itemsize <= CACHE_BYTES
 
 
 @functools.cache

@@ -91,7 +91,9 @@ def time_case(processes: Sequence[CheckoutProcess], case: Case, rounds: int, fol
         for process, kept in zip(processes, times, strict=True):
             answer = process.run(case)
             kept.append(with_sums(answer["parts"], answer["seconds"]))
-    differences = compare_results(*(torch.load(file) for file in files)) if len(processes) == 2 else []
+    differences = (
+        compare_results(*(torch.load(file, weights_only=True) for file in files)) if len(processes) == 2 else []
+    )
     return CaseTimes(case, times, memory, differences)
 
 

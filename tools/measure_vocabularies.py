@@ -12,6 +12,9 @@ Examples:
 
   time of a second vocabulary on an embedded image at full size, with random weights:
     python tools/measure_vocabularies.py time --config fcclip/r50.yaml
+
+  time of all names of auto and of an image with them, with random weights; many minutes:
+    python tools/measure_vocabularies.py auto-time --config fcclip/r50.yaml --size 640
 """
 
 import argparse
@@ -26,7 +29,7 @@ if TYPE_CHECKING:
     from frozenseg import Segmenter
     from lab.vocabulary_measures.absent_names import Row
 
-MEASURES = ("absent", "void", "auto", "time")
+MEASURES = ("absent", "void", "auto", "time", "auto-time")
 WEIGHTS = (0.0, 0.1, 0.3, 1.0)  # of the negatives; 0: none
 DISCOUNTS = (0.0, 0.25, 0.5, 1.0)  # of the void probability
 IMAGE_WEIGHTS = (0.0, 0.5)  # of the evidence of the whole image
@@ -55,7 +58,9 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--weights", nargs="+", default=["toyworld"], metavar="FILE", help="void: trained models (default: toyworld)"
     )
-    parser.add_argument("--config", help="time: a shipped config, built with random weights (default: toyworld)")
+    parser.add_argument(
+        "--config", help="time, auto-time: a shipped config, built with random weights (default: toyworld)"
+    )
     parser.add_argument("--output", metavar="FILE", help="also write the numbers to this JSON file")
     arguments = parser.parse_args(argv)
     if min(arguments.names) < 1 or max(arguments.names) > 30:
@@ -84,11 +89,12 @@ def measure(arguments: argparse.Namespace) -> None:
 def _rows(arguments: argparse.Namespace) -> "list[Row]":
     from lab.vocabulary_measures.absent_names import measure_absent_names
     from lab.vocabulary_measures.auto_names import measure_auto_names
-    from lab.vocabulary_measures.timing import time_vocabularies
+    from lab.vocabulary_measures.timing import time_auto, time_vocabularies
     from lab.vocabulary_measures.toyworld_scenes import known_scenes
 
-    if arguments.measure == "time":
-        return time_vocabularies(_built(arguments.config, arguments.seed), arguments.size * 3 // 4, arguments.size)
+    if arguments.measure in ("time", "auto-time"):
+        timed = time_vocabularies if arguments.measure == "time" else time_auto
+        return timed(_built(arguments.config, arguments.seed), arguments.size * 3 // 4, arguments.size)
     if arguments.measure == "void":
         return _void_discounts(arguments)
     segmenter = _built(None)

@@ -68,3 +68,10 @@ def test_times_are_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     assert "second vocabulary" in capsys.readouterr().out
     with pytest.raises(SystemExit, match="2"):
         main(["absent", "--names", "0"])
+
+
+def test_the_time_of_all_names_is_written(tmp_path: Path) -> None:
+    assert main(["auto-time", "--size", "64", "--output", str(tmp_path / "times.json")]) == 0
+    [row] = json.loads((tmp_path / "times.json").read_text())["rows"]
+    assert row["names"] > 100
+    assert all(row[column] > 0 for column in ("text of all names", "embed", "names and masks"))

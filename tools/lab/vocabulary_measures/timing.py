@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
+from frozenseg.inference.auto_vocabulary import AUTO, auto_vocabulary
 from frozenseg.inference.predictor import Segmenter
 from frozenseg.inference.result import KINDS
 
@@ -24,8 +25,7 @@ def time_vocabularies(segmenter: Segmenter, height: int, width: int) -> list[Row
         height: of the synthetic image, pixels.
         width: of the synthetic image, pixels.
     """
-    noise = ndimage.gaussian_filter(np.random.default_rng(0).uniform(0, 255, (height, width, 3)), (8, 8, 0))
-    image = Image.fromarray(noise.astype(np.uint8))
+    image = _synthetic_image(height, width)
     text = [seconds(partial(segmenter.set_classes, names)) for names in (FIRST, SECOND)]
     rows: list[Row] = []
     embed, embedded = seconds_of(partial(segmenter.embed, image))
@@ -37,6 +37,26 @@ def time_vocabularies(segmenter: Segmenter, height: int, width: int) -> list[Row
         row: Row = {"outputs": names, "call": call, "embed": embed, "second vocabulary": again}
         rows.append({**row, "ratio": ratio, "text": text[1]})
     return rows
+
+
+def time_auto(segmenter: Segmenter, height: int, width: int) -> list[Row]:
+    """Return a row with seconds of processor time of the vocabulary auto: all names, then an image with them.
+
+    Args:
+        segmenter: any model.
+        height: of the synthetic image, pixels.
+        width: of the synthetic image, pixels.
+    """
+    text = seconds(partial(segmenter.set_classes, AUTO))
+    embed, embedded = seconds_of(partial(segmenter.embed, _synthetic_image(height, width)))
+    classify = seconds(partial(segmenter.classify, embedded, AUTO, outputs=("panoptic",)))
+    names = len(auto_vocabulary(segmenter.class_rules.auto_names).classes)
+    return [{"names": names, "text of all names": text, "embed": embed, "names and masks": classify}]
+
+
+def _synthetic_image(height: int, width: int) -> Image.Image:
+    noise = ndimage.gaussian_filter(np.random.default_rng(0).uniform(0, 255, (height, width, 3)), (8, 8, 0))
+    return Image.fromarray(noise.astype(np.uint8))
 
 
 def seconds(work: Callable[[], Any]) -> float:

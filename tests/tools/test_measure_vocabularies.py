@@ -73,5 +73,5 @@ def test_times_are_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
 def test_the_time_of_all_names_is_written(tmp_path: Path) -> None:
     assert main(["auto-time", "--size", "64", "--output", str(tmp_path / "times.json")]) == 0
     [row] = json.loads((tmp_path / "times.json").read_text())["rows"]
-    assert row["names"] > 100
+    assert row["classes"] > 100
     assert all(row[column] > 0 for column in ("text of all names", "embed", "names and masks"))

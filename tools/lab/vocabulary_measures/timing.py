@@ -50,8 +50,8 @@ def time_auto(segmenter: Segmenter, height: int, width: int) -> list[Row]:
     text = seconds(partial(segmenter.set_classes, AUTO))
     embed, embedded = seconds_of(partial(segmenter.embed, _synthetic_image(height, width)))
     classify = seconds(partial(segmenter.classify, embedded, AUTO, outputs=("panoptic",)))
-    names = len(auto_vocabulary(segmenter.class_rules.auto_names).classes)
-    return [{"names": names, "text of all names": text, "embed": embed, "names and masks": classify}]
+    classes = len(auto_vocabulary(segmenter.class_rules.auto_names).classes)
+    return [{"classes": classes, "text of all names": text, "embed": embed, "names and masks": classify}]
 
 
 def _synthetic_image(height: int, width: int) -> Image.Image:

@@ -20,7 +20,7 @@ LEVELS = (
     ("visualization",),
     ("modeling", "data", "evaluation"),
     ("engine", "inference"),
-    ("plugins",),
+    ("plugins", "serving"),
     ("cli",),
     ("__main__",),
 )

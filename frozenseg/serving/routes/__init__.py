@@ -1,0 +1,1 @@
+"""Addresses of the server: a module for each protocol, with the ``router`` that the application includes."""

@@ -1,0 +1,25 @@
+"""Health of the server: ``GET /healthz``."""
+
+from http import HTTPStatus
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends
+from fastapi.responses import JSONResponse
+
+from frozenseg import __version__
+from frozenseg.serving.state import ServerState, server_state
+
+router = APIRouter(tags=["status"])
+
+
+@router.get("/healthz", summary="Health")
+async def health(state: Annotated[ServerState, Depends(server_state)]) -> JSONResponse:
+    """Return 200 while the model takes requests, else 503."""
+    alive = state.worker.is_alive
+    body: dict[str, Any] = {
+        "status": "ok" if alive else "stopping",
+        "model": state.model.name,
+        "version": __version__,
+        "waiting": state.worker.waiting,
+    }
+    return JSONResponse(body, HTTPStatus.OK if alive else HTTPStatus.SERVICE_UNAVAILABLE)

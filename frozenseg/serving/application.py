@@ -10,8 +10,12 @@ from fastapi.staticfiles import StaticFiles
 from starlette.concurrency import run_in_threadpool
 
 from frozenseg import __version__
+from frozenseg.serving.access import AccessControl
 from frozenseg.serving.error_answers import add_error_answers
+from frozenseg.serving.metrics import ServerMetrics
 from frozenseg.serving.model_worker import ModelWorker
+from frozenseg.serving.request_limits import RequestLimits
+from frozenseg.serving.request_log import RequestLog
 from frozenseg.serving.routes import status
 from frozenseg.serving.settings import ServerSettings
 from frozenseg.serving.state import ServedModel, ServerState
@@ -28,12 +32,17 @@ def create_application(model: ServedModel, settings: ServerSettings | None = Non
         settings: limits and protection; None for the defaults.
     """
     settings = settings or ServerSettings()
-    worker = ModelWorker(model.segmenter, settings.limits.requests, settings.limits.batch)
+    metrics, limits = ServerMetrics(), settings.limits
+    worker = ModelWorker(model.segmenter, limits.requests, limits.batch, metrics.observe_batch)
+    metrics.watch_queue(lambda: worker.waiting)
     application = FastAPI(
         title="FrozenSeg", version=__version__, docs_url=None, redoc_url=None, lifespan=partial(_running, worker)
     )
-    application.state.server = ServerState(model, worker, settings)
+    application.state.server = ServerState(model, worker, settings, metrics)
     add_error_answers(application)
+    application.add_middleware(RequestLimits, limits=limits, retry_after=lambda: worker.retry_after)
+    application.add_middleware(AccessControl, settings=settings)
+    application.add_middleware(RequestLog, metrics=metrics)  # the last one added is the first to see a request
     for router in ROUTERS:
         application.include_router(router)
     application.mount("/", StaticFiles(directory=PAGE, html=True), name="page")  # last, as it answers all addresses

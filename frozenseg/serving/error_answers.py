@@ -37,7 +37,8 @@ async def _refused(request: Request, error: Exception) -> JSONResponse:
 
 async def _http_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101 (registered for it)
-    message = f"{request.method} {request.url.path[:100]}: {error.detail}."
+    is_standard = error.detail == HTTPStatus(error.status_code).phrase  # such as Not Found
+    message = f"{request.method} {request.url.path[:100]}: {error.detail}." if is_standard else str(error.detail)
     return error_answer(error.status_code, message, dict(error.headers or {}))
 
 

@@ -66,7 +66,7 @@ class ModelWorker:
     def __init__(
         self,
         segmenter: Segmenter,
-        capacity: int = 32,
+        capacity: int = 16,
         batch: int = 8,
         observe: Callable[[int, float], None] = lambda images, seconds: None,
     ) -> None:
@@ -95,6 +95,11 @@ class ModelWorker:
         return len(self._jobs)
 
     @property
+    def retry_after(self) -> float:
+        """Seconds in which the queue will be shorter, estimated from the last calls."""
+        return (len(self._jobs) + 1) * self._seconds_per_call
+
+    @property
     def is_alive(self) -> bool:
         """True while the thread takes calls."""
         return self._thread.is_alive() and not self._is_stopping
@@ -120,13 +125,12 @@ class ModelWorker:
 
     def _put(self, job: _Job) -> "Future[Any]":
         with self._changed:
-            retry_after = (len(self._jobs) + 1) * self._seconds_per_call
             if self._is_stopping:
-                raise ServerBusyError("The server is stopping: try again later.", retry_after)
+                raise ServerBusyError("The server is stopping: try again later.", self.retry_after)
             if len(self._jobs) >= self.capacity:
                 raise ServerBusyError(
                     f"The server has {len(self._jobs)} waiting requests, its limit: try again in some seconds.",
-                    retry_after,
+                    self.retry_after,
                 )
             self._jobs.append(job)
             self._changed.notify()

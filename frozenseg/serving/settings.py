@@ -21,10 +21,10 @@ class ServerLimits:
     """
 
     upload_bytes: int = 32 * MIB
-    pixels: int = 40_000_000
+    pixels: int = 36_000_000
     names: int = 1000
     characters: int = 50_000
-    requests: int = 32
+    requests: int = 16
     seconds: float = 120.0
     batch: int = 8
 
@@ -38,6 +38,7 @@ class ServerSettings:
         port: TCP port; 0 for a free one.
         token: secret that every request must carry; empty for none.
         allow_urls: download images from public addresses in requests.
+        allowed_hosts: further host names under which the server may be called.
         limits: of the requests.
     """
 
@@ -45,6 +46,7 @@ class ServerSettings:
     port: int = 8000
     token: str = field(default="", repr=False)
     allow_urls: bool = False
+    allowed_hosts: tuple[str, ...] = ()
     limits: ServerLimits = ServerLimits()
 
     @property

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from fastapi import Request
 
 from frozenseg.inference.predictor import Segmenter
+from frozenseg.serving.metrics import ServerMetrics
 from frozenseg.serving.model_worker import ModelWorker
 from frozenseg.serving.settings import ServerSettings
 
@@ -32,11 +33,13 @@ class ServerState:
         model: of the server.
         worker: thread that runs it.
         settings: of the server.
+        metrics: of the server.
     """
 
     model: ServedModel
     worker: ModelWorker
     settings: ServerSettings
+    metrics: ServerMetrics
 
 
 def server_state(request: Request) -> ServerState:

@@ -40,5 +40,5 @@ def scene() -> Image.Image:
 
 @pytest.fixture(scope="module")
 def client(model: ServedModel) -> Iterator[TestClient]:
-    with TestClient(create_application(model)) as opened:
+    with TestClient(create_application(model), "http://127.0.0.1:8000") as opened:
         yield opened

@@ -1,12 +1,13 @@
-"""Health of the server: ``GET /healthz``."""
+"""Status of the server: ``GET /healthz`` and ``GET /metrics``."""
 
 from http import HTTPStatus
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Response
 from fastapi.responses import JSONResponse
 
 from frozenseg import __version__
+from frozenseg.serving.metrics import METRICS_TYPE
 from frozenseg.serving.state import ServerState, server_state
 
 router = APIRouter(tags=["status"])
@@ -23,3 +24,9 @@ async def health(state: Annotated[ServerState, Depends(server_state)]) -> JSONRe
         "waiting": state.worker.waiting,
     }
     return JSONResponse(body, HTTPStatus.OK if alive else HTTPStatus.SERVICE_UNAVAILABLE)
+
+
+@router.get("/metrics", summary="Metrics for Prometheus")
+async def metrics(state: Annotated[ServerState, Depends(server_state)]) -> Response:
+    """Return the counters in the text format of Prometheus."""
+    return Response(state.metrics.text(), media_type=METRICS_TYPE)

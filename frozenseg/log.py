@@ -10,6 +10,7 @@ from tqdm import tqdm
 
 Item = TypeVar("Item")
 ROOT_LOGGER = "frozenseg"
+MAX_LOGGED = 10_000  # warnings that are remembered: names from the clients of a server have no end
 _logged: set[str] = set()  # texts or keys of warnings that are logged once
 
 
@@ -46,6 +47,8 @@ def setup_logging(output_dir: str | Path | None = None, process_rank: int = 0) -
 def warn_once(logger: logging.Logger, message: str, *args: object, key: str = "") -> None:
     """Log a warning, but only once in a process; worker processes that start later do not repeat it.
 
+    After ``MAX_LOGGED`` different warnings, further ones are not logged.
+
     Args:
         logger: logger of the module.
         message: message with ``%`` placeholders.
@@ -53,7 +56,7 @@ def warn_once(logger: logging.Logger, message: str, *args: object, key: str = ""
         key: warnings with the same key count as one; empty for the text of the warning.
     """
     text = message % args if args else message
-    if (key or text) not in _logged:
+    if (key or text) not in _logged and len(_logged) < MAX_LOGGED:
         _logged.add(key or text)
         logger.warning("%s", text)
 

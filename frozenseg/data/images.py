@@ -16,7 +16,7 @@ from PIL.Image import Transpose
 
 from frozenseg.errors import DataError
 from frozenseg.log import get_logger, warn_once
-from frozenseg.structures.image_files import has_several_frames, opened_image
+from frozenseg.structures.image_files import DecodeLimits, has_several_frames, opened_image
 
 logger = get_logger(__name__)
 MAX_16_BIT = 2**16 - 1
@@ -50,7 +50,11 @@ def read_image(path: str, annotated_size: HeightWidth | None = None) -> Image.Im
 
 
 def decode_image(
-    source: str | BinaryIO, name: str, advice: str, annotated_size: HeightWidth | None = None
+    source: str | BinaryIO,
+    name: str,
+    advice: str,
+    annotated_size: HeightWidth | None = None,
+    limits: DecodeLimits | None = None,
 ) -> Image.Image:
     """Decode an encoded image as :func:`read_image` does.
 
@@ -59,11 +63,12 @@ def decode_image(
         name: of the image, for messages.
         advice: what the user can do about an image that cannot be decoded.
         annotated_size: see :func:`read_image`.
+        limits: of an image that is not trusted, see :class:`DecodeLimits`.
 
     Raises:
         DataError: the file is missing or cannot be decoded.
     """
-    with opened_image(source, name, advice) as image:
+    with opened_image(source, name, advice, limits) as image:
         if has_several_frames(image):
             message = "%s has several frames, of which the first is used, as of all such images in this folder."
             warn_once(logger, message, name, key=f"frames {Path(name).parent}")

@@ -16,12 +16,12 @@ from frozenseg.serving.metrics import ServerMetrics
 from frozenseg.serving.model_worker import ModelWorker
 from frozenseg.serving.request_limits import RequestLimits
 from frozenseg.serving.request_log import RequestLog
-from frozenseg.serving.routes import status
+from frozenseg.serving.routes import segment, status
 from frozenseg.serving.settings import ServerSettings
 from frozenseg.serving.state import ServedModel, ServerState
 
 PAGE = Path(__file__).parent / "page"
-ROUTERS = (status.router,)
+ROUTERS = (status.router, segment.router)
 
 
 def create_application(model: ServedModel, settings: ServerSettings | None = None) -> FastAPI:

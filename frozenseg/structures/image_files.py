@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from PIL import Image, UnidentifiedImageError
 
@@ -32,6 +32,18 @@ CONTENTS = (  # bytes, their offset in the file, what they are, and what to do
     (b"ftypavif", 4, "an AVIF image", "convert it to JPEG or PNG"),
     (b"ftyp", 4, "a video", "extract its frames"),
 )
+
+
+class DecodeLimits(NamedTuple):
+    """Limits of images from people who are not trusted, checked before pixels are decoded.
+
+    Attributes:
+        formats: names of Pillow's formats; other decoders do not see the file.
+        pixels: largest width · height.
+    """
+
+    formats: tuple[str, ...]
+    pixels: int
 
 
 class _WithoutWarnings:
@@ -61,13 +73,16 @@ _quiet = _WithoutWarnings()
 
 
 @contextmanager
-def opened_image(source: str | Path | BinaryIO, name: str = "", advice: str = DEFAULT_ADVICE) -> Iterator[Image.Image]:
+def opened_image(
+    source: str | Path | BinaryIO, name: str = "", advice: str = DEFAULT_ADVICE, limits: DecodeLimits | None = None
+) -> Iterator[Image.Image]:
     """Open an image file and decode its first frame.
 
     Args:
         source: path, or binary file at its beginning.
         name: of the image, for messages; empty for the path.
         advice: for the user, about an image that cannot be decoded.
+        limits: of an image that is not trusted; None for all formats and Pillow's own limit.
 
     Yields:
         The decoded image.
@@ -81,8 +96,9 @@ def opened_image(source: str | Path | BinaryIO, name: str = "", advice: str = DE
             with _quiet:
                 # not by its path: Pillow maps uncompressed TIFF files with their sides swapped if they are rotated
                 file = stack.enter_context(open(source, "rb")) if isinstance(source, (str, Path)) else source
-                image = stack.enter_context(Image.open(file))
+                image = stack.enter_context(Image.open(file, formats=limits and limits.formats))
                 _check_format(image)
+                _check_pixels(image, limits)
                 image.load()
         except FileNotFoundError as error:
             raise DataError(f"The image {name} does not exist.") from error
@@ -115,6 +131,12 @@ def _check_format(image: Image.Image) -> None:
         raise ValueError(f"{image.format} is a format of drawings, not of pixels")
     if not image.width or not image.height:
         raise ValueError(f"it has {image.width}×{image.height} pixels")
+
+
+def _check_pixels(image: Image.Image, limits: DecodeLimits | None) -> None:
+    pixels = image.width * image.height
+    if limits is not None and pixels > limits.pixels:
+        raise ValueError(f"it has {image.width}×{image.height} pixels, more than the limit of {limits.pixels:,}")
 
 
 def _identify(source: str | Path | BinaryIO) -> tuple[str, str]:

@@ -9,6 +9,7 @@ from fastapi.testclient import TestClient
 from PIL import Image
 
 from frozenseg.inference.predictor import Segmenter
+from frozenseg.inference.vocabulary_inputs import make_vocabulary
 from frozenseg.serving.application import create_application
 from frozenseg.serving.state import ServedModel
 from frozenseg.toyworld.samples import sample_scene
@@ -30,7 +31,7 @@ def png(number: int = 4, size: int = 128, kind: str = "PNG") -> bytes:
 
 @pytest.fixture(scope="session")
 def model() -> ServedModel:
-    return ServedModel(toyworld(), "toyworld", "toyworld")
+    return ServedModel(toyworld(), "toyworld", make_vocabulary("toyworld"))
 
 
 @pytest.fixture(scope="session")

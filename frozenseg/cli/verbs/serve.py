@@ -42,11 +42,13 @@ def run(arguments: argparse.Namespace) -> None:
         from frozenseg.serving.process import serve
     except ImportError as error:
         raise ConfigError(f"The server needs an extra ({error}): pip install 'frozenseg[serve]'.") from error
+    from frozenseg.inference.vocabulary_inputs import make_vocabulary
     from frozenseg.serving.settings import ServerSettings
     from frozenseg.serving.state import ServedModel
 
     setup_logging()
     choice = ModelChoice.of_arguments(arguments)
     settings = ServerSettings(arguments.host, int(arguments.port), arguments.token)
-    model = ServedModel(choice.build(), choice.weights or str(choice.config), choice.usual_classes)
+    classes = make_vocabulary(choice.usual_classes) if choice.usual_classes else None
+    model = ServedModel(choice.build(), choice.weights or str(choice.config), classes)
     serve(model, settings, arguments.open_browser)

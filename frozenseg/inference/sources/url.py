@@ -79,16 +79,32 @@ def load_url(url: str, limits: UrlLimits = PUBLIC) -> Image.Image:
     Raises:
         DataError: no answer, too large, too slow, an address inside a network, or no image.
     """
+    content = read_url(url, limits)
+    try:
+        return load_image(content)
+    except DataError as error:
+        raise DataError(f"The address {url} has no image: {error}") from error
+
+
+def read_url(url: str, limits: UrlLimits = PUBLIC) -> bytes:
+    """Download a file.
+
+    Args:
+        url: as for :func:`load_url`.
+        limits: of size, time and addresses.
+
+    Raises:
+        DataError: no answer, too large, too slow, or an address inside a network.
+    """
+    if not is_url(url):
+        raise DataError(f"The address {url[:200]!r} cannot be read: expected http://… or https://….")
     content = _download(url, limits)
     if len(content) > limits.max_bytes:
         raise DataError(
             f"The image {url} has more than {limits.max_bytes / 2**20:g} MiB, the limit of a download: download it "
             "yourself, and name the file."
         )
-    try:
-        return load_image(content)
-    except DataError as error:
-        raise DataError(f"The address {url} has no image: {error}") from error
+    return content
 
 
 def _download(url: str, limits: UrlLimits) -> bytes:

@@ -1,6 +1,7 @@
 """Images embedded once for many vocabularies: everything that the model computes before it reads class names.
 
-Letters: B images, Q queries, H×W the padded input, E the width of CLIP's joint space.
+Letters: B images, Q queries, H×W the padded input, E the width of CLIP's joint space, c and h×w channels
+and size of the SAM embedding.
 """
 
 import threading
@@ -30,6 +31,7 @@ class EmbeddedImages:
         query_embeddings: (B, Q, E) of the decoder.
         clip_embeddings: (B, Q, E) CLIP's features, pooled under the masks.
         dense: (B, c5, H/32, W/32) the feature map that CLIP pools.
+        sam_embedding: (B, c, h, w) for prompts of the frozen SAM; None without SAM.
     """
 
     batch: tuple[dict[str, Any], ...]
@@ -38,6 +40,7 @@ class EmbeddedImages:
     query_embeddings: Tensor
     clip_embeddings: Tensor
     dense: Tensor
+    sam_embedding: Tensor | None = None
     _proposals: "dict[tuple[int, ProposalSettings], Proposals]" = field(default_factory=dict)
     _proposing: Any = field(default_factory=threading.Lock)
 

@@ -107,7 +107,7 @@ class FrozenSeg(MaskClassifier):
         queries = self.sem_seg_head.decode(clip, sam_embedding)  # embeddings (B, Q, E), masks (B, Q, H/4, W/4)
         if any("original_image" not in element for element in batch):  # SAM proposes masks on the resized image
             batch = [{"original_image": element["image"], **element} for element in batch]
-        return self._embedded(batch, images, clip, queries)
+        return replace(self._embedded(batch, images, clip, queries), sam_embedding=sam_embedding)
 
     def _embedded_votes(
         self, embedded: EmbeddedImages, text: TextEmbeddings, settings: InferenceSettings

@@ -16,12 +16,12 @@ from frozenseg.serving.metrics import ServerMetrics
 from frozenseg.serving.model_worker import ModelWorker
 from frozenseg.serving.request_limits import RequestLimits
 from frozenseg.serving.request_log import RequestLog
-from frozenseg.serving.routes import segment, status
+from frozenseg.serving.routes import label_studio, segment, status, x_anylabeling
 from frozenseg.serving.settings import ServerSettings
 from frozenseg.serving.state import ServedModel, ServerState
 
 PAGE = Path(__file__).parent / "page"
-ROUTERS = (status.router, segment.router)
+ROUTERS = (status.router, segment.router, x_anylabeling.router, label_studio.router)
 
 
 def create_application(model: ServedModel, settings: ServerSettings | None = None) -> FastAPI:

@@ -15,7 +15,6 @@ from PIL import Image
 from frozenseg.inference.auto_vocabulary import AutoVocabulary
 from frozenseg.inference.formats.outlines import mask_polygons
 from frozenseg.inference.result import Result
-from frozenseg.inference.segments import Segment
 from frozenseg.structures.masks import encode_rle
 from frozenseg.structures.palette import vocabulary_colours
 from frozenseg.structures.panoptic import id_to_rgb
@@ -118,8 +117,3 @@ def _class_masks(labels: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
     """Yield each class of a label map (H, W) with its mask."""
     for label in np.unique(labels[labels >= 0]).tolist():
         yield label, labels == label
-
-
-def segments_of_result(result: Result) -> Iterator[tuple[Segment, np.ndarray]]:
-    """Yield the segments of labelling tools, with their masks: those of the panoptic map, the largest first."""
-    yield from result.each_mask("panoptic", largest_first=True)

@@ -1,6 +1,7 @@
 """State that the addresses of the server share: the model, its thread, and the readers of images and class names."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 
 from fastapi import Request
@@ -62,14 +63,42 @@ class ServerState:
             RequestRefusedError: no image, too large, or addresses are not allowed.
             DataError: the address cannot be read, or is not public.
         """
-        limits = self.settings.limits
-        if url and not self.settings.allow_urls:
+        return self.load_address(url) if url else decode_upload(content, self.settings.limits)
+
+    def load_address(self, address: str) -> Image.Image:
+        """Return the image at a public address, or one of the connected Label Studio.
+
+        Args:
+            address: http or https; a path such as ``/data/upload/1/cat.jpg`` is that of Label Studio.
+
+        Raises:
+            RequestRefusedError: addresses are not allowed.
+            DataError: it cannot be read, or is not public.
+        """
+        settings = self.settings
+        studio = settings.label_studio
+        is_of_studio = studio is not None and studio.has(address)
+        if not (is_of_studio or settings.allow_urls):
             raise RequestRefusedError(
-                HTTPStatus.FORBIDDEN, "The request has an address: send the image itself, or start with --allow-urls."
+                HTTPStatus.FORBIDDEN,
+                "The request has the address of an image: send the image itself, or start the server with --allow-urls "
+                "or, for those of Label Studio, --label-studio URL.",
             )
-        if url:
-            content = read_url(url, UrlLimits(limits.upload_bytes, silence=URL_SECONDS / 2, total=URL_SECONDS))
-        return decode_upload(content, limits)
+        limits = UrlLimits(settings.limits.upload_bytes, silence=URL_SECONDS / 2, total=URL_SECONDS)
+        if studio is not None and is_of_studio:
+            limits = replace(limits, trusted=studio.host_and_port)
+            content = read_url(studio.full_address(address), limits, studio.headers)
+        else:
+            content = read_url(address, limits)
+        return decode_upload(content, settings.limits)
+
+    def check_names(self, names: Iterable[str]) -> None:
+        """Check the number and the length of names that a request has as a list.
+
+        Raises:
+            RequestRefusedError: too many or too long names.
+        """
+        requested_classes(list(names), "", self.settings.limits, ())
 
     def classes(self, classes: ClassNamesLike | None, stuff: str | list[str] = "") -> Vocabulary:
         """Return the vocabulary of a request.

@@ -6,6 +6,7 @@ import socket
 import threading
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -29,12 +30,14 @@ class UrlLimits:
         silence: seconds without data after which the download ends.
         total: seconds after which it ends in any case.
         private: allow addresses of this machine and of its network, which a list from elsewhere should not reach.
+        trusted: host and port that may have such an address even so.
     """
 
     max_bytes: int = 64 * 2**20
     silence: float = 30.0
     total: float = 120.0
     private: bool = False
+    trusted: tuple[str, int] | None = None
 
 
 PUBLIC = UrlLimits()
@@ -86,19 +89,20 @@ def load_url(url: str, limits: UrlLimits = PUBLIC) -> Image.Image:
         raise DataError(f"The address {url} has no image: {error}") from error
 
 
-def read_url(url: str, limits: UrlLimits = PUBLIC) -> bytes:
+def read_url(url: str, limits: UrlLimits = PUBLIC, headers: Mapping[str, str] | None = None) -> bytes:
     """Download a file.
 
     Args:
         url: as for :func:`load_url`.
         limits: of size, time and addresses.
+        headers: for the server in the address; redirections do not carry them.
 
     Raises:
         DataError: no answer, too large, too slow, or an address inside a network.
     """
     if not is_url(url):
         raise DataError(f"The address {url[:200]!r} cannot be read: expected http://… or https://….")
-    content = _download(url, limits)
+    content = _download(url, limits, headers or {})
     if len(content) > limits.max_bytes:
         raise DataError(
             f"The image {url} has more than {limits.max_bytes / 2**20:g} MiB, the limit of a download: download it "
@@ -107,11 +111,13 @@ def read_url(url: str, limits: UrlLimits = PUBLIC) -> bytes:
     return content
 
 
-def _download(url: str, limits: UrlLimits) -> bytes:
+def _download(url: str, limits: UrlLimits, headers: Mapping[str, str]) -> bytes:
     """Return the content of an address, one byte more than allowed if it is too large."""
     watch = _Watch(limits)
     opener = urllib.request.build_opener(_WebRedirections, _CheckedHttp(watch), _CheckedHttps(watch))
     request = urllib.request.Request(url, headers=AGENT)  # noqa: S310 (the scheme is checked)
+    for name, value in headers.items():
+        request.add_unredirected_header(name, value)
     try:
         with watch, opener.open(request, timeout=limits.silence) as answer:
             content: bytes = answer.read(limits.max_bytes + 1)
@@ -158,8 +164,12 @@ class _Watch:
     def __exit__(self, *_: object) -> None:
         self._timer.cancel()
 
-    def connected(self, connection: socket.socket, is_proxy: bool) -> None:
-        """Register a connection; a proxy decides by itself about the addresses behind it.
+    def connected(self, connection: socket.socket, is_allowed: bool) -> None:
+        """Register a connection.
+
+        Args:
+            connection: that has been opened.
+            is_allowed: allow any address.
 
         Raises:
             OSError: the time is over, or the address is not public and private ones are not allowed.
@@ -168,7 +178,7 @@ class _Watch:
         if self.is_over:
             raise TimeoutError("the time is over")
         address = connection.getpeername()[0]
-        if not (self.limits.private or is_proxy or _is_public(address)):
+        if not (self.limits.private or is_allowed or _is_public(address)):
             connection.close()
             raise _PrivateAddressError(f"its address {address} is in a private network")
 
@@ -198,7 +208,8 @@ class _CheckedConnection(http.client.HTTPConnection):
     def connect(self) -> None:
         """Connect, and check the address."""
         super().connect()
-        self._watch.connected(self.sock, self._is_proxy)
+        is_trusted = (self.host.lower(), self.port) == self._watch.limits.trusted
+        self._watch.connected(self.sock, is_trusted or self._is_proxy)  # a proxy decides about the addresses behind it
 
 
 class _CheckedHttpsConnection(_CheckedConnection, http.client.HTTPSConnection):

@@ -20,16 +20,10 @@ def read_label_config(file: ClassFile) -> list[VocabularyLine] | None:
     """
     if not _START.match(file.text):
         return None
-    if "<!ENTITY" in file.text or "<!DOCTYPE" in file.text:
-        raise file.error("it is XML with a document type, which is not read; write one line per class")
-    if len(file.text) > LONGEST_XML:
-        raise file.error(
-            f"it is XML of {len(file.text)} characters, expected at most {LONGEST_XML}; write one line per class"
-        )
     try:
-        root = ElementTree.fromstring(file.text.strip())  # noqa: S314 (no entities, see above)
-    except (ElementTree.ParseError, RecursionError) as error:
-        raise file.error(f"it is damaged XML ({error}); export it again, or write one line per class") from error
+        root = parse_xml(file.text)
+    except ValueError as error:
+        raise file.error(f"{error}; write one line per class") from error
     labels = [(element.get("value"), element.get("background")) for element in root.iter("Label")]
     labels += [(element.findtext("name"), element.findtext("color")) for element in root.iter("label")]
     distinct = {name.strip(): colour for name, colour in reversed(labels) if name and name.strip()}
@@ -40,6 +34,22 @@ def read_label_config(file: ClassFile) -> list[VocabularyLine] | None:
         )
     ordered = dict.fromkeys(name.strip() for name, _ in labels if name and name.strip())
     return [VocabularyLine(None, (name.replace(",", " "),), None, _colour(distinct[name])) for name in ordered]
+
+
+def parse_xml(text: str) -> ElementTree.Element:
+    """Return the root of a document without entities.
+
+    Raises:
+        ValueError: it is damaged, long, or has a document type; the message continues "the file cannot be read: ".
+    """
+    if "<!ENTITY" in text or "<!DOCTYPE" in text:
+        raise ValueError("it is XML with a document type, which is not read")
+    if len(text) > LONGEST_XML:
+        raise ValueError(f"it is XML of {len(text)} characters, expected at most {LONGEST_XML}")
+    try:
+        return ElementTree.fromstring(text.strip())  # noqa: S314 (no entities, see above)
+    except (ElementTree.ParseError, RecursionError) as error:
+        raise ValueError(f"it is damaged XML ({error}); export it again") from error
 
 
 def _colour(text: str | None) -> Rgb | None:

@@ -52,7 +52,8 @@ def environment_report() -> str:
         "processes": str(distributed.world_size()),
         "Python": sys.version.replace("\n", " "),
     }
-    installed = {(item.metadata["Name"] or "").lower(): item.version for item in importlib.metadata.distributions()}
+    metadata = (item.metadata for item in importlib.metadata.distributions())  # parsed by each access
+    installed = {(item["Name"] or "").lower(): item["Version"] for item in metadata}
     packages = [f"{name}=={version}" for name, version in sorted(installed.items()) if name]
     return "\n".join([*(f"{name}: {value}" for name, value in facts.items()), "packages:", *packages])
 

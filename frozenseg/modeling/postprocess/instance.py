@@ -77,13 +77,14 @@ def instance_inference(
     if isthing is not None:
         things = torch.tensor(isthing, device=labels.device)[labels]
         scores, selected, labels = scores[things], selected[things], labels[things]
-    masks, mask_scores = _binary_masks(candidates, selected)
+    distinct, index = selected.unique(return_inverse=True)  # a candidate can occur under several classes
+    masks, mask_scores = _binary_masks(candidates, distinct)
     height, width = candidates.masks.shape[-2:]
     instances = Instances(
         (height, width),
-        pred_masks=masks,
-        pred_boxes=boxes_around(masks),
-        scores=scores * mask_scores,
+        pred_masks=masks[index],
+        pred_boxes=boxes_around(masks)[index],
+        scores=scores * mask_scores[index],
         pred_classes=labels,
     )
     if candidates.proposals is not None:

@@ -25,7 +25,7 @@ from torch import Tensor
 
 from frozenseg.errors import ShapeError
 from frozenseg.modeling.layers.resize import resize
-from frozenseg.modeling.layers.row_strips import row_strips
+from frozenseg.modeling.layers.row_strips import row_strips, values_per_strip
 from frozenseg.modeling.postprocess.axis_matrix import AxisMatrix, AxisSizes
 from frozenseg.structures.image_list import ImageSize
 from frozenseg.structures.shapes import check_shape
@@ -74,11 +74,20 @@ class RestoredMasks:
         _check_fit(padded_size, true_size)
         self.shape = torch.Size((len(maps), *target_size))
         self._maps = maps
+        self._whole: Tensor | None = None  # (Q, height, width) after a first request for all of it, if it is small
         sizes = zip(maps.shape[1:], padded_size, true_size, target_size, strict=True)
         self._vertical, self._horizontal = (AxisMatrix(AxisSizes(*of_axis), maps) for of_axis in sizes)
 
     def rows(self, rows: slice, selected: Tensor | None = None) -> Tensor:
         """Return some rows of all masks, or of the (K,) selected ones: (K, r, width)."""
+        if self._whole is not None:
+            return mask_rows(self._whole, rows, selected)
+        restored = self._restore(rows, selected)
+        if restored.shape == self.shape and selected is None and restored.numel() <= values_per_strip(restored.device):
+            self._whole = restored
+        return restored
+
+    def _restore(self, rows: slice, selected: Tensor | None) -> Tensor:
         band, vertical = self._vertical.band(rows)
         maps = self._maps[:, band] if selected is None else self._maps[:, band][selected]  # (K, b, m)
         wide = maps.new_empty(*maps.shape[:2], self.shape[2])  # (K, b, width)

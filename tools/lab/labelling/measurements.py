@@ -96,7 +96,7 @@ def memory(folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
 
     with replaced(ImageRun, "_write", watched):
         quietly(command(folder / "images", folder / "labelled", size, int(arguments.batch)))
-    return {"images": images, "resident_mib": resident}
+    return {"images": images, "resident_mib": dict(sorted(resident.items()))}  # files are written side by side
 
 
 def kills(folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:

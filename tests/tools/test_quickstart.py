@@ -1,11 +1,13 @@
 """The quickstart runs whole, only smaller, and its controls are what they are called."""
 
-from collections.abc import Sequence
+import argparse
+import os
 from pathlib import Path
 
 import pytest
 
 from frozenseg.cli.main import main as command_main
+from frozenseg.cli.verbs import prepare
 from frozenseg.cli.verbs import quickstart as steps
 from frozenseg.config import load_config
 from tests.tiny import NARROW, ROOT
@@ -15,13 +17,8 @@ SMALL = ["--train", "4", "--val", "2", "SOLVER.MAX_ITER", "1", "SOLVER.IMS_PER_B
 
 
 def test_all_steps_end_in_a_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
-
-    def run_here(command: Sequence[str], root: str) -> int:
-        monkeypatch.setenv("DETECTRON2_DATASETS", str(Path(root).absolute()))
-        return command_main(command)
-
     monkeypatch.chdir(tmp_path)  # and back, at the end
-    monkeypatch.setattr(steps, "run_step", run_here)
+    monkeypatch.setenv("DETECTRON2_DATASETS", "elsewhere")
     output = ["--output", str(tmp_path / "quickstart"), "--root", str(tmp_path / "datasets")]
     assert quickstart.main([*output, *SMALL]) == 0
     table = (tmp_path / "quickstart/quickstart.md").read_text(encoding="utf-8").splitlines()
@@ -31,6 +28,9 @@ def test_all_steps_end_in_a_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     column = [title.strip() for title in table[0].split("|")].index("PQ with SAM proposals in all outputs")
     assert (seen[column].strip(), zero_shot[column].strip() != "–") == ("–", True)
     assert "Done in" in capsys.readouterr().out
+    assert os.environ["DETECTRON2_DATASETS"] == "elsewhere"
+    recorded = (tmp_path / "quickstart/shuffled/environment.txt").read_text("utf-8")
+    assert "frozenseg/__main__.py eval --config" in recorded
     assert list((tmp_path / "quickstart/pictures").glob("*.png"))
 
 
@@ -73,11 +73,11 @@ def test_a_step_that_fails_ends_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
 def test_an_interrupt_ends_it_in_a_sentence(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
-    def interrupted(command: Sequence[str], root: str) -> int:
+    def interrupted(arguments: argparse.Namespace) -> int:
         raise KeyboardInterrupt
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(steps, "run_step", interrupted)
+    monkeypatch.setattr(prepare, "run", interrupted)
     assert quickstart.main(["--output", str(tmp_path)]) == 130
     assert f"interrupted; results so far: {tmp_path}" in capsys.readouterr().err
 

@@ -17,19 +17,20 @@ import argparse
 import json
 import os
 import shlex
-import subprocess
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import frozenseg
 from frozenseg.cli.command_line import INTERRUPTED
 from frozenseg.cli.dataset_flags import DATASETS_VARIABLE
 from frozenseg.cli.toyworld_data import FOLDER
 from frozenseg.errors import ConfigError
 from frozenseg.output_paths import require_folder
 
+PROGRAM = Path(frozenseg.__file__).with_name("__main__.py")
 CONFIG = "toyworld/frozenseg_tiny"
 UNTRAINED_CLIP = ("MODEL.CLIP.CLIP_PRETRAINED_WEIGHTS", "random")
 SAM_PROPOSALS = (  # votes in all outputs, as in configs/toyworld/frozenseg_tiny_sam_masks.yaml
@@ -96,11 +97,9 @@ def run(arguments: argparse.Namespace) -> int:
     for title, command in steps(arguments, output):
         sys.stdout.write(f"\n── {title}\n$ {printed(command, arguments.root)}\n")
         sys.stdout.flush()
-        try:
-            code = run_step(command, arguments.root)
-        except KeyboardInterrupt:
+        code = run_step(command, arguments.root)
+        if code == INTERRUPTED:
             sys.stderr.write(f"interrupted; results so far: {output}\n")
-            return INTERRUPTED
         if code != 0:
             return code
     write_table(output, has_sam(arguments))
@@ -181,10 +180,19 @@ def printed(command: Sequence[str], root: str) -> str:
 
 
 def run_step(command: Sequence[str], root: str) -> int:
-    """Run a verb in a process of this interpreter; returns its exit code."""
-    environment = {**os.environ, DATASETS_VARIABLE: str(Path(root).absolute())}
-    line = [sys.executable, "-m", "frozenseg", *command]
-    return subprocess.run(line, env=environment, check=False).returncode  # noqa: S603 - a verb of this package
+    """Run a verb in this process, which has imported the libraries already; returns its exit code."""
+    from frozenseg.cli.main import main
+
+    arguments, variable = sys.argv, os.environ.get(DATASETS_VARIABLE)
+    sys.argv = [str(PROGRAM), *command]  # the run records it
+    os.environ[DATASETS_VARIABLE] = str(Path(root).absolute())
+    try:
+        return main(command)
+    finally:
+        sys.argv = arguments
+        os.environ.pop(DATASETS_VARIABLE)
+        if variable is not None:
+            os.environ[DATASETS_VARIABLE] = variable
 
 
 def write_table(output: Path, has_proposals: bool) -> None:

@@ -77,7 +77,7 @@ def instance_inference(
     if isthing is not None:
         things = torch.tensor(isthing, device=labels.device)[labels]
         scores, selected, labels = scores[things], selected[things], labels[things]
-    distinct, index = selected.unique(return_inverse=True)  # a candidate can occur under several classes
+    distinct, index = torch.unique(selected, return_inverse=True)  # a candidate can occur under several classes
     masks, mask_scores = _binary_masks(candidates, distinct)
     height, width = candidates.masks.shape[-2:]
     instances = Instances(

@@ -117,12 +117,13 @@ class EditedImage:
             colours[segment.id] = shade(of_class[segment.name], counts[segment.name])
         return colours
 
-    def predict(self, result: Result, kind: OutputKind) -> None:
+    def predict(self, result: Result, kind: OutputKind, vocabulary: Vocabulary | None = None) -> None:
         """Replace the segments by an output of a result; kept segments stay on top.
 
         Args:
             result: of the same image.
             kind: the output.
+            vocabulary: classes of exports, which include those of the segments; None for those of the result.
         """
         kept = [each for each in self.segments if each.is_kept]
         before = self.runs.pixels()
@@ -133,7 +134,7 @@ class EditedImage:
         for number, segment in enumerate(kept, start=len(segments) + 1):
             ids[before == segment.id] = number
             segments.append(replace(segment, id=number))
-        self._commit(ids, segments, result.vocabulary)
+        self._commit(ids, segments, vocabulary or result.vocabulary)
 
     def add(self, mask: np.ndarray, name: str, isthing: bool = True, score: float | None = None) -> int:
         """Add a segment over all others and return its id.
@@ -150,6 +151,19 @@ class EditedImage:
         flag = self._flag_of(name, isthing)
         self._commit(ids, [*self.segments, EditedSegment(number, name, flag, score, is_kept=True)])
         return number
+
+    def restore(self, segments: Sequence[tuple[EditedSegment, np.ndarray]], vocabulary: Vocabulary) -> None:
+        """Replace all segments by saved ones.
+
+        Args:
+            segments: each with its mask (H, W) bool; later ones are on top.
+            vocabulary: classes of the prediction.
+        """
+        ids = np.zeros((self.height, self.width), np.int32)
+        for segment, mask in segments:
+            self._checked_name(segment.name)
+            ids[mask] = segment.id
+        self._commit(ids, [segment for segment, _ in segments], vocabulary)
 
     def erase(self, mask: np.ndarray) -> None:
         """Remove pixels (H, W) bool from all segments; they have no label then."""

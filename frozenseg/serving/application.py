@@ -16,12 +16,13 @@ from frozenseg.serving.metrics import ServerMetrics
 from frozenseg.serving.model_worker import ModelWorker
 from frozenseg.serving.request_limits import RequestLimits
 from frozenseg.serving.request_log import RequestLog
-from frozenseg.serving.routes import label_studio, segment, status, x_anylabeling
+from frozenseg.serving.routes import label_studio, page, segment, status, x_anylabeling
+from frozenseg.serving.sessions import SessionStore
 from frozenseg.serving.settings import ServerSettings
 from frozenseg.serving.state import ServedModel, ServerState
 
 PAGE = Path(__file__).parent / "page"
-ROUTERS = (status.router, segment.router, x_anylabeling.router, label_studio.router)
+ROUTERS = (status.router, segment.router, page.router, x_anylabeling.router, label_studio.router)
 
 
 def create_application(model: ServedModel, settings: ServerSettings | None = None) -> FastAPI:
@@ -39,6 +40,7 @@ def create_application(model: ServedModel, settings: ServerSettings | None = Non
         title="FrozenSeg", version=__version__, docs_url=None, redoc_url=None, lifespan=partial(_running, worker)
     )
     application.state.server = ServerState(model, worker, settings, metrics)
+    application.state.sessions = SessionStore()
     add_error_answers(application)
     application.add_middleware(RequestLimits, limits=limits, retry_after=lambda: worker.retry_after)
     application.add_middleware(AccessControl, settings=settings)

@@ -44,6 +44,14 @@ class EmbeddedImages:
     _proposals: "dict[tuple[int, ProposalSettings], Proposals]" = field(default_factory=dict)
     _proposing: Any = field(default_factory=threading.Lock)
 
+    @property
+    def nbytes(self) -> int:
+        """Memory of the features."""
+        tensors = (self.masks, self.query_embeddings, self.clip_embeddings, self.dense, self.sam_embedding)
+        originals = (element.get("original_image") for element in self.batch)
+        proposed = (proposals.logits for proposals in self._proposals.values())
+        return sum(each.nbytes for each in (*tensors, *originals, *proposed) if each is not None)
+
     def proposals(self, index: int, settings: ProposalSettings, propose: "Callable[[], Proposals]") -> "Proposals":
         """Return the SAM proposals of an image, proposed at the first request."""
         with self._proposing:

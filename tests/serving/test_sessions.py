@@ -1,0 +1,84 @@
+"""Sessions of the page: they end with time and number, and features are dropped with memory."""
+
+import pytest
+from PIL import Image
+
+from frozenseg.inference.predictor import Segmenter
+from frozenseg.serving.refusals import RequestRefusedError
+from frozenseg.serving.session_model import embed_session, empty_edits
+from frozenseg.serving.sessions import ImageSession, SessionLimits, SessionStore
+from tests.serving.conftest import toyworld
+
+IMAGE = Image.new("RGB", (20, 10))
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def opened(store: SessionStore) -> ImageSession:
+    return store.open(IMAGE, empty_edits(IMAGE))
+
+
+def test_a_session_ends_after_its_time() -> None:
+    clock = Clock()
+    store = SessionStore(SessionLimits(seconds=60), clock)
+    first, second = opened(store), opened(store)
+    clock.now = 50
+    assert store.get(first.id) is first
+    clock.now = 100
+    with pytest.raises(RequestRefusedError, match="ended, as sessions do after 1 minutes") as refusal:
+        store.get(second.id)
+    assert refusal.value.status == 404
+    assert store.get(first.id) is first
+    assert len(store) == 1
+
+
+def test_the_least_recently_used_session_ends_first() -> None:
+    store = SessionStore(SessionLimits(sessions=2))
+    first, second = opened(store), opened(store)
+    store.get(first.id)
+    third = opened(store)
+    assert store.get(first.id) is first
+    assert store.get(third.id) is third
+    with pytest.raises(RequestRefusedError):
+        store.get(second.id)
+
+
+def test_images_and_edits_are_bounded() -> None:
+    store = SessionStore(SessionLimits(image_bytes=2 * 20 * 10 * 3 + 200))
+    sessions = [opened(store) for _ in range(5)]
+    assert len(store) == 2
+    store.close(sessions[-1].id)
+    store.close(sessions[-1].id)
+    assert len(store) == 1
+
+
+@pytest.fixture(scope="module")
+def segmenter() -> Segmenter:
+    return toyworld()
+
+
+def test_features_are_dropped_and_computed_again(segmenter: Segmenter) -> None:
+    store = SessionStore(SessionLimits(feature_bytes=1))
+    first = opened(store)
+    assert embed_session(segmenter, first) > 0
+    assert embed_session(segmenter, first) == 0
+    store.trim()
+    assert first.embedded is not None  # the session in use keeps its features
+    second = opened(store)
+    embed_session(segmenter, second)
+    store.trim()
+    assert first.embedded is None
+    assert second.feature_bytes > 1000
+    assert embed_session(segmenter, first) > 0
+
+
+def test_ids_are_secret() -> None:
+    store = SessionStore()
+    ids = {opened(store).id for _ in range(20)}
+    assert len(ids) == 20
+    assert min(map(len, ids)) >= 20

@@ -12,7 +12,7 @@ from http import HTTPStatus
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from frozenseg.serving.error_answers import error_answer
 from frozenseg.serving.settings import LOOPBACK, ServerSettings
@@ -32,11 +32,12 @@ SECURITY_HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(self), microphone=(), geolocation=()",
+    "Cache-Control": "no-store",
 }
 
 
 class AccessControl:
-    """Middleware that refuses requests without permission and adds the security headers to every answer.
+    """Middleware that refuses requests without permission.
 
     Args:
         app: the application behind it.
@@ -48,24 +49,15 @@ class AccessControl:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request."""
-
-        async def send_protected(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in SECURITY_HEADERS.items():
-                    headers.setdefault(name, value)
-                headers.setdefault("Cache-Control", "no-store")
-            await send(message)
-
         if scope["type"] != "http":
             await self.app(scope, receive, send)
         elif (refusal := self._refusal(scope)) is not None:
             status, message = refusal
             challenge = {"WWW-Authenticate": 'Basic realm="FrozenSeg", charset="UTF-8"'}
             headers = challenge if status == HTTPStatus.UNAUTHORIZED else None
-            await error_answer(status, message, headers)(scope, receive, send_protected)
+            await error_answer(status, message, headers)(scope, receive, send)
         else:
-            await self.app(scope, receive, send_protected)
+            await self.app(scope, receive, send)
 
     def _refusal(self, scope: Scope) -> tuple[HTTPStatus, str] | None:
         """Return status and sentence for a request without permission; None for one with it."""
@@ -91,6 +83,12 @@ class AccessControl:
         if not (allowed or self.settings.is_local):
             return True
         return _host_name(f"//{headers.get('host', '')}") in (*LOOPBACK, *allowed)
+
+
+def protect(headers: MutableHeaders) -> None:
+    """Add the security headers to those of an answer, as far as it has none of its kind."""
+    for name, value in SECURITY_HEADERS.items():
+        headers.setdefault(name, value)
 
 
 def has_token(headers: Headers, token: str) -> bool:

@@ -16,13 +16,20 @@ from frozenseg.serving.metrics import ServerMetrics
 from frozenseg.serving.model_worker import ModelWorker
 from frozenseg.serving.request_limits import RequestLimits
 from frozenseg.serving.request_log import RequestLog
-from frozenseg.serving.routes import label_studio, page, segment, status, x_anylabeling
+from frozenseg.serving.routes import description, label_studio, page, segment, status, x_anylabeling
 from frozenseg.serving.sessions import SessionStore
 from frozenseg.serving.settings import ServerSettings
 from frozenseg.serving.state import ServedModel, ServerState
 
 PAGE = Path(__file__).parent / "page"
-ROUTERS = (status.router, segment.router, page.router, x_anylabeling.router, label_studio.router)
+ROUTERS = (
+    status.router,
+    description.router,
+    segment.router,
+    page.router,
+    x_anylabeling.router,
+    label_studio.router,
+)
 
 
 def create_application(model: ServedModel, settings: ServerSettings | None = None) -> FastAPI:
@@ -47,6 +54,7 @@ def create_application(model: ServedModel, settings: ServerSettings | None = Non
     application.add_middleware(RequestLog, metrics=metrics)  # the last one added is the first to see a request
     for router in ROUTERS:
         application.include_router(router)
+    application.mount(description.FILES, description.swagger_files(), name="description")
     application.mount("/", StaticFiles(directory=PAGE, html=True), name="page")  # last, as it answers all addresses
     return application
 

@@ -1,8 +1,10 @@
 """Process of the server: uvicorn with the application, a socket, and an orderly end."""
 
 import ipaddress
+import socket
 import threading
 import webbrowser
+from dataclasses import dataclass
 
 import uvicorn
 
@@ -14,12 +16,70 @@ from frozenseg.serving.state import ServedModel
 
 logger = get_logger(__name__)
 MAX_HEADER_BYTES = 16 * 1024
+MAX_CONNECTIONS = 256
 STOP_SECONDS = 30  # in which running requests end after SIGTERM
 IDLE_SECONDS = 15  # of a connection between two requests
+BROWSER_DELAY = 1.0  # seconds
+ALL_ADDRESSES = ("0.0.0.0", "::")  # noqa: S104 (compared, not bound)
+
+
+@dataclass(frozen=True)
+class BoundServer:
+    """A server with its socket.
+
+    Attributes:
+        server: uvicorn's; ``should_exit`` ends it.
+        listener: bound socket.
+        address: of the page.
+    """
+
+    server: uvicorn.Server
+    listener: socket.socket
+    address: str
+
+    def run(self) -> None:
+        """Serve until SIGINT, SIGTERM or ``should_exit``; running requests are answered first."""
+        with self.listener:
+            self.server.run(sockets=[self.listener])
+
+
+def bind_server(model: ServedModel, settings: ServerSettings) -> BoundServer:
+    """Return a server that is bound to its address, and does not serve yet.
+
+    Args:
+        model: to serve.
+        settings: of the server.
+
+    Raises:
+        ConfigError: the address cannot be bound.
+    """
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        listener = socket.create_server((settings.host, settings.port), family=family)
+    except OSError as error:
+        raise ConfigError(
+            f"The server cannot listen on {settings.host}:{settings.port} ({error.strerror or error}): choose another "
+            "--port or --host."
+        ) from error
+    config = uvicorn.Config(
+        create_application(model, settings),
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        http="h11",
+        ws="none",
+        h11_max_incomplete_event_size=MAX_HEADER_BYTES,
+        limit_concurrency=MAX_CONNECTIONS,
+        timeout_keep_alive=IDLE_SECONDS,
+        timeout_graceful_shutdown=STOP_SECONDS,
+    )
+    address = f"http://{_shown_host(settings.host)}:{listener.getsockname()[1]}"
+    return BoundServer(uvicorn.Server(config), listener, address)
 
 
 def serve(model: ServedModel, settings: ServerSettings, open_browser: bool = False) -> None:
-    """Serve until SIGINT or SIGTERM; running requests are answered first.
+    """Serve until SIGINT or SIGTERM.
 
     Args:
         model: to serve.
@@ -29,37 +89,27 @@ def serve(model: ServedModel, settings: ServerSettings, open_browser: bool = Fal
     Raises:
         ConfigError: the address cannot be bound.
     """
-    config = uvicorn.Config(
-        create_application(model, settings),
-        host=settings.host,
-        port=settings.port,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        h11_max_incomplete_event_size=MAX_HEADER_BYTES,
-        http="h11",
-        ws="none",
-        timeout_keep_alive=IDLE_SECONDS,
-        timeout_graceful_shutdown=STOP_SECONDS,
-    )
-    try:
-        listener = config.bind_socket()
-    except SystemExit as error:  # uvicorn's answer to an address that is in use
-        raise ConfigError(
-            f"The server cannot listen on {settings.host}:{settings.port}: choose another --port or --host."
-        ) from error
-    address = f"http://{_shown_host(settings.host)}:{listener.getsockname()[1]}"
-    logger.info("Serving %s at %s (API: %s/docs). Ctrl-C ends it.", model.name, address, address)
+    bound = bind_server(model, settings)
+    if not settings.is_local:
+        logger.warning(
+            "The server listens on %s: every machine that reaches it can use it%s.",
+            settings.host,
+            " with the token" if settings.token else "; start it with --token SECRET to change that",
+        )
+    logger.info("Serving %s at %s (API: %s/docs). Ctrl-C ends it.", model.name, bound.address, bound.address)
     if open_browser:
-        threading.Timer(1.0, webbrowser.open, [address]).start()
-    with listener:
-        uvicorn.Server(config).run(sockets=[listener])
+        timer = threading.Timer(BROWSER_DELAY, webbrowser.open, [bound.address])
+        timer.daemon = True
+        timer.start()
+    try:
+        bound.run()
+    finally:
+        logger.info("The server has stopped.")
 
 
 def _shown_host(host: str) -> str:
     """Return the host of an address that a browser on this machine opens."""
-    if host in ("0.0.0.0", "::", ""):  # noqa: S104 (compared, not bound)
+    if host in ALL_ADDRESSES:
         return "127.0.0.1"
     try:
         return f"[{host}]" if ipaddress.ip_address(host).version == 6 else host

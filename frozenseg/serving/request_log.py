@@ -1,4 +1,7 @@
-"""Log and metrics of requests: an id for each, one line with status and time, the stack trace of a bug."""
+"""Log and metrics of requests: an id for each, one line with status and time, the stack trace of a bug.
+
+Every answer passes here last and gets the security headers.
+"""
 
 import secrets
 import time
@@ -9,6 +12,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from frozenseg.log import get_logger
+from frozenseg.serving.access import protect
 from frozenseg.serving.error_answers import error_answer
 from frozenseg.serving.metrics import ServerMetrics
 
@@ -40,7 +44,9 @@ class RequestLog:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message)["X-Request-ID"] = request_id
+                headers = MutableHeaders(scope=message)
+                headers["X-Request-ID"] = request_id
+                protect(headers)
             await send(message)
 
         try:

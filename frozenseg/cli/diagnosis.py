@@ -26,6 +26,7 @@ PURPOSE_OF_EXTRA = {  # extras of pyproject.toml, all but dev
     "video": "video files as input",
     "gdrive": "downloads from Google Drive",
     "hub": "weights from and to the Hugging Face hub",
+    "cvat": "a segmenter as auto-annotation function of CVAT",
     "serve": "the server: frozenseg serve",
     "supervision": "results as supervision.Detections",
     "detectron2": "training in Detectron2's loop (--engine detectron2)",

@@ -23,7 +23,7 @@ OPTIONAL = (
 )
 OPTIONAL += ("gdown", "requests", "huggingface_hub", "fastapi", "starlette", "uvicorn", "prometheus_client")
 KERNELS = "frozenseg.modeling.ops.deform_attn_kernels"  # Triton's decorators; imported by the operator when it runs
-WITH_OPTIONAL = {"frozenseg.plugins.detectron2", KERNELS}
+WITH_OPTIONAL = {"frozenseg.plugins.detectron2", "frozenseg.plugins.fiftyone_model", KERNELS}
 MODULES = [source.module for source in sources("frozenseg") if source.module not in WITH_OPTIONAL]
 
 OURS = tuple(f"{ROOT / folder}/" for folder in ("frozenseg", "configs", "datasets"))

@@ -2,6 +2,7 @@
 
 import functools
 import io
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -11,6 +12,8 @@ from PIL import Image
 from frozenseg.inference.predictor import Segmenter
 from frozenseg.inference.vocabulary_inputs import make_vocabulary
 from frozenseg.serving.application import create_application
+from frozenseg.serving.process import BoundServer, bind_server
+from frozenseg.serving.settings import ServerSettings
 from frozenseg.serving.state import ServedModel
 from frozenseg.toyworld.samples import sample_scene
 
@@ -43,3 +46,15 @@ def scene() -> Image.Image:
 def client(model: ServedModel) -> Iterator[TestClient]:
     with TestClient(create_application(model), "http://127.0.0.1:8000") as opened:
         yield opened
+
+
+@pytest.fixture(scope="module")
+def bound(model: ServedModel) -> Iterator[BoundServer]:
+    """A server on a real socket, which runs in a thread."""
+    server = bind_server(model, ServerSettings(port=0))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    yield server
+    server.server.should_exit = True
+    thread.join(20)
+    assert not thread.is_alive()

@@ -63,11 +63,19 @@ def test_brush_masks_are_read_back(shape: tuple[int, int]) -> None:
 @pytest.mark.skipif(
     importlib.util.find_spec("label_studio_sdk") is None, reason="label-studio-sdk pins an older NumPy than the tests'"
 )
-def test_label_studio_reads_the_brush_masks() -> None:
+def test_label_studio_accepts_the_predictions(client: TestClient) -> None:
     from label_studio_sdk.converter.brush import decode_rle, mask2rle
+    from label_studio_sdk.label_interface import LabelInterface
 
     mask = np.random.default_rng(1).random((37, 53)) < 0.2
     assert (decode_rle(brush_rle(mask)) == decode_rle(mask2rle(255 * mask.astype(np.uint8)))).all()
+    interface = LabelInterface(INTERFACE)
+    body = {"tasks": [{"id": 1, "data": {"photo": DATA}}], "label_config": INTERFACE}
+    [prediction] = client.post("/predict", json=body).json()["results"]
+    assert interface.validate_prediction(prediction)
+    assert {each["type"] for each in prediction["result"]} == {"brushlabels", "polygonlabels"}
+    wrong = {**prediction, "result": [{**prediction["result"][0], "from_name": "unknown"}]}
+    assert not interface.validate_prediction(wrong)
 
 
 def test_the_interface_names_tags_classes_and_labels() -> None:

@@ -4,7 +4,6 @@ import contextlib
 import io
 import socket
 import threading
-from collections.abc import Iterator
 from typing import Any
 
 import httpx2
@@ -20,17 +19,6 @@ from frozenseg.serving.process import BoundServer, bind_server
 from frozenseg.serving.settings import ServerSettings
 from frozenseg.serving.state import ServedModel
 from tests.serving.conftest import png, toyworld
-
-
-@pytest.fixture(scope="module")
-def bound(model: ServedModel) -> Iterator[BoundServer]:
-    server = bind_server(model, ServerSettings(port=0))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    yield server
-    server.server.should_exit = True
-    thread.join(20)
-    assert not thread.is_alive()
 
 
 def raw(server: BoundServer, content: bytes) -> bytes:

@@ -1,6 +1,8 @@
 """X-AnyLabeling's protocol: its fields, the prompts of the tool, and its own client where it is installed."""
 
 import base64
+import importlib.util
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,6 +10,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from frozenseg.inference.formats.outlines import mask_polygons
+from frozenseg.serving.process import BoundServer
 from frozenseg.serving.routes.x_anylabeling import Parameters, prompted_classes
 from frozenseg.serving.state import ServedModel
 from frozenseg.structures.polygons import polygons_rle
@@ -91,3 +94,33 @@ def test_wrong_requests_have_one_sentence(
     answer = client.post("/v1/predict", json={**request(), **changes})
     assert answer.status_code == status
     assert answer.json()["error"].startswith(message)
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec("anylabeling") is None,
+    reason="x-anylabeling-cvhub needs Qt; see above",
+)
+def test_the_client_of_x_anylabeling_gets_its_shapes(
+    bound: BoundServer, model: ServedModel, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("QT_QPA_PLATFORM", "offscreen")
+    monkeypatch.setenv("HOME", str(tmp_path))  # of its settings
+    from anylabeling.services.auto_labeling.remote_server import RemoteServer
+
+    (tmp_path / "config.yaml").write_text(f"remote_server_settings: {{server_url: '{bound.address}'}}")
+    monkeypatch.setattr("anylabeling.config.current_config_file", str(tmp_path / "config.yaml"))
+    path = tmp_path / "scene.png"
+    path.write_bytes(png())
+    messages: list[str] = []
+    remote = RemoteServer({"type": "remote_server", "display_name": "FrozenSeg"}, messages.append)
+    [name] = remote.get_available_models()
+    remote.set_model_id(name)
+    for task, mode, prompt in (("classes", "default", None), ("text_prompt", "text_prompt", "red circle, blue square")):
+        remote.set_task(task)
+        assert remote.get_batch_processing_mode() == mode
+        result = remote.predict_shapes(object(), str(path), text_prompt=prompt)
+        assert messages == []
+        names = ["red circle", "blue square"] if prompt else model.classes
+        expected = model.segmenter(sample_scene(4, 128), names, outputs="panoptic")
+        assert {shape.label for shape in result.shapes} == {segment.name for segment in expected.segments}
+        assert all(shape.shape_type == "polygon" and len(shape.points) >= 3 for shape in result.shapes)

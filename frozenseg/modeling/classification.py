@@ -6,6 +6,7 @@ Letters: E the width of CLIP's joint space, N synonyms of all classes, C classes
 import torch.nn.functional as F
 from torch import Tensor
 
+from frozenseg.modeling.tracing import same_size
 from frozenseg.modeling.types import TextEmbeddings
 from frozenseg.structures.shapes import check_shape
 
@@ -47,7 +48,7 @@ def max_over_synonyms(logits: Tensor, class_index: Tensor, classes: int) -> Tens
         ShapeError: ``class_index`` has another length than the last axis of ``logits``.
     """
     check_shape("class_index", class_index, "N", N=logits.shape[-1])
-    if classes == len(class_index):
+    if same_size(classes, class_index.shape[0]):
         return logits
     index = class_index.expand_as(logits)
     empty = logits.new_full((*logits.shape[:-1], classes), float("-inf"))

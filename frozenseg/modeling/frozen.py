@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from frozenseg.errors import ConfigError, did_you_mean
+from frozenseg.modeling.tracing import autocast
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 _cast_once = threading.Lock()
@@ -38,7 +39,7 @@ class Frozen(nn.Module, ABC):
         if self.precision == torch.float32:
             return super().__call__(images, *args, **kwargs)
         self._cast_trunk()
-        with torch.autocast(images.device.type, enabled=False):
+        with autocast(images.device.type, torch.float32, enabled=False):
             return _as_float32(super().__call__(images.to(self.precision), *args, **kwargs))
 
     def _cast_trunk(self) -> None:

@@ -112,9 +112,23 @@ def encode_text(clip_model: Any, tokens: Tensor) -> Tensor:
     """
     check_shape("tokens", tokens, "N T")
     ends = tokens.argmax(dim=-1)  # (N,)
-    length = int(ends.max()) + 1
-    x = clip_model.token_embedding(tokens[:, :length]) + clip_model.positional_embedding[:length]  # (N, length, w)
-    x = clip_model.transformer(x, attn_mask=clip_model.attn_mask[:length, :length])
-    x = clip_model.ln_final(x)[torch.arange(len(tokens), device=tokens.device), ends]  # (N, w)
+    return encode_tokens(clip_model, tokens[:, : int(ends.max()) + 1], ends)
+
+
+def encode_tokens(clip_model: Any, tokens: Tensor, ends: Tensor) -> Tensor:
+    """Encode sentences that end at known tokens.
+
+    Args:
+        clip_model: an ``open_clip.CLIP``.
+        tokens: (N, T) int64.
+        ends: (N,) int64 index of each end token.
+
+    Returns:
+        (N, E), not normalised.
+    """
+    sentences, positions = (torch.arange(size, device=tokens.device) for size in tokens.shape)
+    x = clip_model.token_embedding(tokens) + clip_model.positional_embedding[positions]  # (N, T, w)
+    x = clip_model.transformer(x, attn_mask=clip_model.attn_mask[positions][:, positions])
+    x = clip_model.ln_final(x)[sentences, ends]  # (N, w)
     embeddings: Tensor = x @ clip_model.text_projection
     return embeddings

@@ -47,7 +47,7 @@ class ResNetCLIP(FrozenCLIP):
         projection, as it attends to no pixel.
         """
         check_shape("dense", dense, "B c h w")
-        check_shape("mask_logits", mask_logits, "B Q H W", B=len(dense))
+        check_shape("mask_logits", mask_logits, "B Q H W", B=dense.shape[0])
         pool = self.clip_model.visual.attnpool
         inside = binary_masks(mask_logits, dense.shape[-2:]).flatten(2)  # (B, Q, S)
         pixels = dense.flatten(2).transpose(1, 2)  # (B, S, c)

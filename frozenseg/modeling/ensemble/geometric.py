@@ -57,7 +57,7 @@ def geometric_ensemble(
     Raises:
         ShapeError: a tensor of another shape.
     """
-    check_shape("in_vocabulary", in_vocabulary, "B Q C", C=len(seen) + 1)
+    check_shape("in_vocabulary", in_vocabulary, "B Q C", C=seen.shape[0] + 1)
     batch, queries, classes = in_vocabulary.shape
     check_shape("out_of_vocabulary", out_of_vocabulary, "B Q C", B=batch, Q=queries, C=classes)
     void = in_vocabulary.softmax(dim=-1)[..., -1:]  # (B, Q, 1)

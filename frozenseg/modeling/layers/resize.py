@@ -4,6 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from frozenseg.modeling.tracing import same_size
+
 
 def resize(maps: Tensor, size: tuple[int, int] | torch.Size) -> Tensor:
     """Resize maps bilinearly, half-pixel centres (``align_corners=False``).
@@ -15,6 +17,6 @@ def resize(maps: Tensor, size: tuple[int, int] | torch.Size) -> Tensor:
     Returns:
         (B, c, height, width); ``maps`` itself if it has this size already.
     """
-    if tuple(maps.shape[-2:]) == tuple(size):
+    if all(map(same_size, maps.shape[-2:], size)):
         return maps
     return F.interpolate(maps, size=tuple(size), mode="bilinear", align_corners=False)

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from frozenseg.config import CfgNode
 from frozenseg.errors import ConfigError, did_you_mean
 from frozenseg.modeling.classification import class_logits
+from frozenseg.modeling.tracing import autocast
 from frozenseg.modeling.transformer_decoder.masked_decoder import NEVER
 from frozenseg.modeling.types import (
     ClipFeatures,
@@ -100,7 +101,7 @@ class SemSegHead(nn.Module):
             clip: as for :meth:`forward`.
             sam_embedding: as for :meth:`forward`.
         """
-        with torch.autocast(clip.dense.device.type, self.precision, enabled=self._lowered):
+        with autocast(clip.dense.device.type, self.precision, enabled=self._lowered):
             pixels = self._pixel_features(clip, sam_embedding)
             embeddings, masks = self.predictor.decode_last(pixels, sam_embedding)
         return QueryOutput(embeddings.float(), masks.float())
@@ -120,6 +121,6 @@ class SemSegHead(nn.Module):
 
     def _pixel_features(self, clip: ClipFeatures, sam_embedding: Tensor | None) -> PixelFeatures:
         if sam_embedding is not None:
-            check_shape("sam_embedding", sam_embedding, "B c h w", B=len(clip.dense))
+            check_shape("sam_embedding", sam_embedding, "B c h w", B=clip.dense.shape[0])
         pixels: PixelFeatures = self.pixel_decoder(clip, sam_embedding)
         return pixels

@@ -5,9 +5,10 @@ Letters: B images, S pixels of all levels together, L queries, h heads, k = d/h 
 
 from collections.abc import Sequence
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from frozenseg.modeling.ops.level_parts import level_parts
 
 
 def ms_deform_attn_torch(
@@ -26,9 +27,8 @@ def ms_deform_attn_torch(
     """
     batch, _, heads, channels = value.shape
     queries, points = locations.shape[1], locations.shape[4]
-    areas = [height * width for height, width in shapes]
     output = value.new_zeros(batch * heads, channels, queries)
-    for level, (part, (height, width)) in enumerate(zip(torch.split(value, areas, dim=1), shapes, strict=True)):
+    for level, (part, (height, width)) in enumerate(zip(level_parts(value, shapes), shapes, strict=True)):
         maps = part.permute(0, 2, 3, 1).reshape(batch * heads, channels, height, width)
         grid = 2 * locations[:, :, :, level].transpose(1, 2).reshape(batch * heads, queries, points, 2) - 1
         samples = F.grid_sample(

@@ -48,5 +48,5 @@ def read_as_released(buffer: Tensor, levels: int, read: ReleasedRead) -> Tensor:
     batch = buffer.shape[0]
     per_image = [*buffer.shape[1:3], levels, *buffer.shape[4:]]
     flat = buffer.flatten(1) if read is ReleasedRead.PER_IMAGE else buffer.reshape(1, -1)
-    images_per_read = batch // len(flat)
+    images_per_read = batch // flat.shape[0]
     return flat[:, : images_per_read * math.prod(per_image)].reshape(batch, *per_image)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from frozenseg.errors import ShapeError
 from frozenseg.modeling.layers.position_encoding import sine_position
 from frozenseg.modeling.layers.recompute import run_layer
+from frozenseg.modeling.ops.level_parts import level_parts
 from frozenseg.modeling.ops.ms_deform_attn import MSDeformAttn
 from frozenseg.modeling.ops.released_read import ReleasedRead
 from frozenseg.structures.shapes import check_shape
@@ -86,8 +87,8 @@ class DeformableEncoder(nn.Module):
         reference_points = pixel_centres(shapes, features)  # (1, S, n, 2)
         for layer in self.encoder.layers:
             features = run_layer(layer, features, position, reference_points, shapes, recompute=self.recompute)
-        parts = torch.split(features, [height * width for height, width in shapes], dim=1)
-        return [torch.unflatten(part.transpose(1, 2), 2, shape) for part, shape in zip(parts, shapes, strict=True)]
+        parts = zip(level_parts(features, shapes), shapes, strict=True)
+        return [torch.unflatten(part.transpose(1, 2), 2, shape) for part, shape in parts]
 
     def _check(self, maps: Sequence[Tensor]) -> None:
         fewer_allowed = self.released_read is not None and 0 < len(maps) < self.levels

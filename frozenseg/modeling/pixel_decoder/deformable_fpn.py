@@ -17,6 +17,7 @@ from frozenseg.modeling.layers.group_norm import group_norm
 from frozenseg.modeling.layers.resize import resize
 from frozenseg.modeling.ops.released_read import ReleasedRead
 from frozenseg.modeling.pixel_decoder.deformable_encoder import DeformableEncoder, EncoderLayer
+from frozenseg.modeling.tracing import autocast
 from frozenseg.modeling.types import ClipFeatures, PixelFeatures
 from frozenseg.registry import PIXEL_DECODER
 from frozenseg.structures.shapes import check_shape
@@ -124,7 +125,7 @@ class MSDeformAttnPixelDecoder(nn.Module):
         """
         self._check(clip, sam_embedding)
         lowered = not self.training and self.inference_precision != torch.float32
-        with torch.autocast(clip.res2.device.type, self.inference_precision, enabled=lowered):
+        with autocast(clip.res2.device.type, self.inference_precision, enabled=lowered):
             return self._decode(clip, sam_embedding)
 
     def _decode(self, clip: ClipFeatures, sam_embedding: Tensor | None) -> PixelFeatures:

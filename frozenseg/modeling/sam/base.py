@@ -7,11 +7,11 @@ the square input (1024 for the released models).
 from collections.abc import Callable
 
 import torch
-import torch.nn.functional as F
 from segment_anything.modeling import MaskDecoder, PromptEncoder, TwoWayTransformer
 from torch import Tensor, nn
 
 from frozenseg.modeling.frozen import Frozen
+from frozenseg.modeling.layers.resize import resize
 from frozenseg.structures.shapes import check_shape
 
 NameConversion = Callable[[dict[str, Tensor]], dict[str, Tensor]]
@@ -107,8 +107,6 @@ class FrozenSAM(Frozen):
             ShapeError: the images are not (B, 3, H, W).
         """
         check_shape("images", images, "B 3 H W")
-        size = (self.image_size, self.image_size)
-        if tuple(images.shape[-2:]) != size:
-            images = F.interpolate(images, size=size, mode="bilinear", align_corners=False)
+        images = resize(images, (self.image_size, self.image_size))
         embedding: Tensor = self.image_encoder(images)
         return embedding

@@ -115,7 +115,7 @@ def attend(
     biases = attention.in_proj_bias.chunk(3)
     query, key, value = (
         F.linear(x, weight, bias)
-        .view(len(x), -1, attention.num_heads, attention.head_dim)
+        .view(x.shape[0], -1, attention.num_heads, attention.head_dim)
         .transpose(1, 2)  # (B, h, …, d/h)
         for x, weight, bias in zip((queries, keys, values), weights, biases, strict=True)
     )

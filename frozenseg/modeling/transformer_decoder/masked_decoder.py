@@ -185,7 +185,7 @@ class MultiScaleMaskedTransformerDecoder(nn.Module):
         """Return the outputs of the initial queries and after every layer; class names do not affect them."""
         self._check(pixels, sam_embedding)
         levels = self.levels(pixels)
-        queries = self.query_feat.weight.expand(len(pixels.mask_features), -1, -1)  # (B, Q, d)
+        queries = self.query_feat.weight.expand(pixels.mask_features.shape[0], -1, -1)  # (B, Q, d)
         run = partial(run_layer, recompute=self.recompute)
         outputs = [run(self.output_of, queries, pixels.mask_features)]
         for i in range(len(self.transformer_ffn_layers)):
@@ -205,7 +205,7 @@ class MultiScaleMaskedTransformerDecoder(nn.Module):
         self._check(pixels, sam_embedding)
         levels = self.levels(pixels)
         features = [resize(pixels.mask_features, level.map.shape[-2:]) for level in levels]  # (B, d, H_l, W_l) each
-        queries = self.query_feat.weight.expand(len(pixels.mask_features), -1, -1)  # (B, Q, d)
+        queries = self.query_feat.weight.expand(pixels.mask_features.shape[0], -1, -1)  # (B, Q, d)
         for i in range(len(self.transformer_ffn_layers)):
             visible = visible_pixels(self.masks_of(queries, features[i % SCALES]))
             if sam_embedding is not None and i > 0 and (i - 1) % SCALES == self.query_injection_scale:

@@ -20,7 +20,7 @@ LEVELS = (
     ("visualization",),
     ("modeling", "data", "evaluation"),
     ("engine", "inference"),
-    ("plugins", "serving"),
+    ("plugins", "serving", "export"),
     ("cli",),
     ("__main__",),
 )

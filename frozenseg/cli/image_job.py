@@ -10,7 +10,6 @@ from typing import Any, Protocol
 from PIL import Image
 
 from frozenseg.atomic import recorded_writes
-from frozenseg.cli.model_choice import ModelChoice
 from frozenseg.cli.run_report import SKIPPED_FILE, RunFiles, write_skipped
 from frozenseg.errors import ConfigError, DataError
 from frozenseg.inference.auto_vocabulary import AutoVocabulary
@@ -31,6 +30,14 @@ logger = get_logger(__name__)
 CHECKED_IN_ADVANCE = 1000  # images whose headers are read before the model is built
 
 
+class ClassesOfModel(Protocol):
+    """A chosen model, of which the images depend on its classes alone."""
+
+    @property
+    def usual_classes(self) -> str:
+        """Named vocabulary of a model that knows a small world only; empty for all others."""
+
+
 class RunWriter(Protocol):
     """Writer of the files about all images of a run."""
 
@@ -38,7 +45,7 @@ class RunWriter(Protocol):
         """Write the files; returns those to open, by format or purpose."""
 
 
-def images_of(arguments: argparse.Namespace, model: ModelChoice, output: Path | None) -> InputImages:
+def images_of(arguments: argparse.Namespace, model: ClassesOfModel, output: Path | None) -> InputImages:
     """Return the images of a command line; scenes of ToyWorld without any, if the model is ToyWorld's.
 
     Raises:

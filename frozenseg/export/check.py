@@ -23,11 +23,22 @@ from frozenseg.export.runtime import OnnxSegmenter, graph_inputs
 from frozenseg.inference.predictor import Segmenter
 from frozenseg.vocabulary import Vocabulary
 
-Arrays = Mapping[str, np.ndarray]
+StageArrays = Mapping[str, np.ndarray]
 UNITS = 64 * float(np.finfo(np.float32).eps)  # tolerance as a share of the largest value
 DISCRETE = 20.0  # factor of the tolerance after masks have been compared with their threshold
 PIXELS = 1e-3  # share of pixels that may have another label
-ENCODERS = ("sam_embedding", "res2", "res3", "res4", "res5", "dense", "mask_features", "scale0", "scale1", "scale2")
+BEFORE_MASKED_ATTENTION = (
+    "sam_embedding",
+    "res2",
+    "res3",
+    "res4",
+    "res5",
+    "dense",
+    "mask_features",
+    "scale0",
+    "scale1",
+    "scale2",
+)
 REPEATS = 3  # timed calls
 SHARES = {"fp32": 1e-4, "fp16": 2e-2, "bf16": 1e-1, "int8": 3e-1}  # tolerance as a share of the standard deviation
 
@@ -38,8 +49,8 @@ class Reference(NamedTuple):
     image: Image.Image
     vocabulary: Vocabulary
     inputs: ImageInputs
-    stages: Arrays
-    maps: Arrays  # classes of the pixels in the outputs; empty where the files have another input size
+    stages: StageArrays
+    maps: StageArrays  # classes of the pixels in the outputs; empty where the files have another input size
     seconds: float
 
 
@@ -164,7 +175,7 @@ def check_files(
 
 def _compared(stage: str, actual: np.ndarray, expected: np.ndarray, share: float) -> StageDifference:
     difference = np.abs(actual.astype(np.float64) - expected)
-    share = share if stage in ENCODERS else share * DISCRETE
+    share = share if stage in BEFORE_MASKED_ATTENTION else share * DISCRETE
     allowed = max(share * float(expected.std()), UNITS * float(np.abs(expected).max()))
     largest = float(difference.max())
     return StageDifference(stage, largest, float(difference.mean()), allowed, largest <= allowed)
@@ -189,7 +200,7 @@ def _classes_of(ids: np.ndarray, segments: Sequence[Mapping[str, Any]]) -> np.nd
     return of_pixels
 
 
-def _run_onnx(folder: Path, names: Sequence[str]) -> Callable[[ImageInputs], Arrays]:
+def _run_onnx(folder: Path, names: Sequence[str]) -> Callable[[ImageInputs], StageArrays]:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -199,26 +210,26 @@ def _run_onnx(folder: Path, names: Sequence[str]) -> Callable[[ImageInputs], Arr
     content = with_outputs_of(folder / "image.onnx", names)
     session = onnxruntime.InferenceSession(content, options, ["CPUExecutionProvider"])
 
-    def run(inputs: ImageInputs) -> Arrays:
+    def run(inputs: ImageInputs) -> StageArrays:
         fed = {name: value.numpy() for name, value in inputs._asdict().items()}
         return dict(zip(names, session.run(list(names), fed), strict=True))
 
     return run
 
 
-def _run_program(folder: Path, names: Sequence[str]) -> Callable[[ImageInputs], Arrays]:
+def _run_program(folder: Path, names: Sequence[str]) -> Callable[[ImageInputs], StageArrays]:
     return _as_arrays(torch.export.load(folder / "image.pt2").module(), names)
 
 
-def _run_compiled(folder: Path, names: Sequence[str]) -> Callable[[ImageInputs], Arrays]:
+def _run_compiled(folder: Path, names: Sequence[str]) -> Callable[[ImageInputs], StageArrays]:
     from torch._inductor import aoti_load_package
 
     return _as_arrays(aoti_load_package(str(folder / "image.pt2")), names)
 
 
-def _as_arrays(program: Callable[..., Any], names: Sequence[str]) -> Callable[[ImageInputs], Arrays]:
+def _as_arrays(program: Callable[..., Any], names: Sequence[str]) -> Callable[[ImageInputs], StageArrays]:
     @torch.no_grad()
-    def run(inputs: ImageInputs) -> Arrays:
+    def run(inputs: ImageInputs) -> StageArrays:
         outputs = program(*inputs)
         return {name: outputs[name].numpy() for name in names}
 

@@ -20,7 +20,7 @@ from frozenseg.export.graphs import TEXT_INPUTS, ImageGraph, ImageInputs, TextGr
 from frozenseg.export.int8_weights import quantize_trunks
 from frozenseg.export.manifest import file_entries, manifest_of
 from frozenseg.export.onnx_file import keep_outputs, onnx_model, save_onnx
-from frozenseg.export.options import PRECISIONS, SUFFIXES, ExportOptions
+from frozenseg.export.options import DTYPE_NAMES, GRAPH_SUFFIXES, ExportOptions
 from frozenseg.export.programs import GraphSize, example_inputs, image_program, text_program
 from frozenseg.export.runtime import MANIFEST
 from frozenseg.export.tokenizer_file import write_tokenizer
@@ -109,14 +109,16 @@ def _write_graphs(segmenter: Segmenter, folder: Path, options: ExportOptions) ->
     model = segmenter.model
     if options.int8:
         logger.info("Quantised %d weights of the frozen image trunks.", quantize_trunks(model))
-    model.set_frozen_precision(precision_named(PRECISIONS[options.precision]))
+    model.set_frozen_precision(precision_named(DTYPE_NAMES[options.precision]))
     size = GraphSize(options.size, model.size_divisibility)
     graph = ImageGraph(model, with_stages=options.kind == "onnx")
     graph(*example_inputs(size, model.backbone.embed_dim))  # weights are cast at the first call
     program = image_program(graph, size)
-    stages = _write_program(program, folder / f"image{SUFFIXES[options.kind]}", options, ImageInputs._fields, graph)
+    stages = _write_program(
+        program, folder / f"image{GRAPH_SUFFIXES[options.kind]}", options, ImageInputs._fields, graph
+    )
     text = TextGraph(model.backbone)
-    _write_program(text_program(text), folder / f"text{SUFFIXES[options.kind]}", options, TEXT_INPUTS)
+    _write_program(text_program(text), folder / f"text{GRAPH_SUFFIXES[options.kind]}", options, TEXT_INPUTS)
     return stages
 
 

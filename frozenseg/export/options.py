@@ -8,10 +8,9 @@ from frozenseg.errors import ConfigError
 from frozenseg.vocabulary import Vocabulary
 
 ExportFormat = Literal["onnx", "torch-export", "aoti"]
-FORMATS: tuple[ExportFormat, ...] = ("onnx", "torch-export", "aoti")
-SUFFIXES = {"onnx": ".onnx", "torch-export": ".pt2", "aoti": ".pt2"}
-PRECISIONS = {"fp32": "float32", "fp16": "float16", "bf16": "bfloat16"}  # as PyTorch names them
-PACKAGES = ("onnx", "onnxscript", "onnxruntime", "tokenizers")
+GRAPH_SUFFIXES = {"onnx": ".onnx", "torch-export": ".pt2", "aoti": ".pt2"}
+DTYPE_NAMES = {"fp32": "float32", "fp16": "float16", "bf16": "bfloat16"}  # as PyTorch names them
+EXPORT_PACKAGES = ("onnx", "onnxscript", "onnxruntime", "tokenizers")
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,7 @@ class ExportOptions:
         Raises:
             ConfigError: one is missing.
         """
-        needed = PACKAGES if self.kind == "onnx" else ("tokenizers",)
+        needed = EXPORT_PACKAGES if self.kind == "onnx" else ("tokenizers",)
         missing = [name for name in needed if importlib.util.find_spec(name) is None]
         if missing:
             raise ConfigError(

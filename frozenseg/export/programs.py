@@ -13,7 +13,7 @@ from torch.export import Dim, ExportedProgram
 
 from frozenseg.export.graphs import ImageGraph, ImageInputs, TextGraph
 
-MAX_BATCH, MAX_SIDE, MAX_NAMES = 64, 8192, 1_000_000
+MAX_BATCH, LARGEST_INPUT, MAX_NAMES = 64, 8192, 1_000_000
 EXAMPLE_BATCH, EXAMPLE_SIZE = 2, (160, 192)  # of an open size; torch would take 1, and equal sides, for fixed
 
 
@@ -31,7 +31,7 @@ def image_program(graph: ImageGraph, size: GraphSize) -> ExportedProgram:
     shapes: dict[str, Any] = {"text_embeddings": {0: rows}, "class_index": {0: rows}, "seen": {0: classes}}
     if size.fixed is None:
         batch, step = Dim("batch", min=1, max=MAX_BATCH), size.divisibility
-        height, width = (Dim(name, min=1, max=MAX_SIDE // step) for name in ("height", "width"))
+        height, width = (Dim(name, min=1, max=LARGEST_INPUT // step) for name in ("height", "width"))
         shapes |= {"images": {0: batch, 2: step * height, 3: step * width}, "sizes": {0: batch}}
     else:
         shapes |= {"images": {}, "sizes": {}}

@@ -26,11 +26,11 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 from PIL import Image, ImageOps
 
-from frozenseg.export.runtime_outputs import ClassSelection, ModelOutputs, Segmentation, image_outputs
+from frozenseg.export.runtime_outputs import ClassSelection, ModelOutputs, SegmentedImage, image_outputs
 
 FORMAT, VERSION, MANIFEST = "frozenseg-export", 1, "manifest.json"
 CPU = ("CPUExecutionProvider",)
-CHUNK = 128  # prompts that pass the text graph at once
+PROMPTS_OF_BATCH = 128  # prompts that pass the text graph at once
 
 
 class ExportedFileError(ValueError):
@@ -69,7 +69,7 @@ class OnnxSegmenter:
 
     def __call__(
         self, image: Any, vocabulary: str | Sequence[Sequence[str]] | None = None, stuff: Iterable[str] = ()
-    ) -> Segmentation:
+    ) -> SegmentedImage:
         """Segment an image.
 
         Args:
@@ -156,8 +156,8 @@ class OnnxSegmenter:
         tokens = [encoding.ids for encoding in tokenizer.encode_batch(prompts)]
         order = sorted(range(len(tokens)), key=lambda index: len(tokens[index]))
         rows: list[Any] = [None] * len(tokens)
-        for start in range(0, len(order), CHUNK):
-            chunk = order[start : start + CHUNK]
+        for start in range(0, len(order), PROMPTS_OF_BATCH):
+            chunk = order[start : start + PROMPTS_OF_BATCH]
             ends = np.array([len(tokens[index]) - 1 for index in chunk])
             padded = np.zeros((len(chunk), int(ends.max()) + 1), dtype=np.int64)
             for row, index in enumerate(chunk):

@@ -12,7 +12,7 @@ import numpy as np
 
 Sizes = Sequence[tuple[int, int]]  # of the padded input, of the image inside it, and of the output
 STRIP = 2**21  # values of all masks in a strip of rows
-COLUMNS = 64  # of a strip that are computed together, as they need a narrow band of the masks
+COLUMNS_OF_BLOCK = 64  # of a strip that are computed together, as they need a narrow band of the masks
 UNIT = 2**20  # sums of mask probabilities are in whole 2^-20, so that they are exact in any order
 
 
@@ -43,7 +43,7 @@ class DetectedInstances(NamedTuple):
     classes: np.ndarray  # (K,) int64
 
 
-class Segmentation(NamedTuple):
+class SegmentedImage(NamedTuple):
     """Outputs for one image."""
 
     panoptic: np.ndarray  # (H, W) int32 segment ids, 0 for none
@@ -54,7 +54,7 @@ class Segmentation(NamedTuple):
 
 def image_outputs(
     outputs: ModelOutputs, selection: ClassSelection, sizes: Sizes, rules: dict[str, Any]
-) -> Segmentation:
+) -> SegmentedImage:
     """Return the outputs of an image.
 
     Args:
@@ -77,7 +77,7 @@ def image_outputs(
     labels[labels == selection.requested] = -1
     instances = _instances(objects, masks, isthing, rules)
     kept = ~hidden[instances.classes]
-    return Segmentation(new_ids[panoptic], shown, DetectedInstances(*(each[kept] for each in instances)), labels)
+    return SegmentedImage(new_ids[panoptic], shown, DetectedInstances(*(each[kept] for each in instances)), labels)
 
 
 def _hidden_classes(outputs: ModelOutputs, selection: ClassSelection) -> np.ndarray:
@@ -128,10 +128,10 @@ class _RestoredMasks:
             band = _band(self._vertical[rows])
             maps = masks[:, band]  # (K, band, n)
             wide = np.empty((*maps.shape[:2], width), dtype=np.float32)
-            for left in range(0, width, COLUMNS):
-                columns = self._horizontal[left : left + COLUMNS]
+            for left in range(0, width, COLUMNS_OF_BLOCK):
+                columns = self._horizontal[left : left + COLUMNS_OF_BLOCK]
                 part = _band(columns)
-                wide[..., left : left + COLUMNS] = maps[..., part] @ columns[:, part].T
+                wide[..., left : left + COLUMNS_OF_BLOCK] = maps[..., part] @ columns[:, part].T
             yield rows, self._vertical[rows, band] @ wide
 
 

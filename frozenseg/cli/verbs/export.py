@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from frozenseg.vocabulary import Vocabulary
 
 FAILED_CHECK = 1  # exit code
-MAX_SIDE = 8192  # pixels
+LARGEST_SIDE = 8192  # pixels
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--format", choices=("onnx", "torch-export", "aoti"), default="onnx", help="of the graphs (default: onnx)"
     )
     size = parser.add_mutually_exclusive_group()
-    side = whole_number_flag(32, MAX_SIDE, "pixels")
+    side = whole_number_flag(32, LARGEST_SIDE, "pixels")
     size.add_argument("--size", nargs=2, type=side, metavar=("H", "W"), help="one input size, multiples of 32")
     size.add_argument("--dynamic", action="store_true", help="any batch, height and width (default)")
     parser.add_argument(

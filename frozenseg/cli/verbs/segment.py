@@ -19,15 +19,21 @@ Examples:
   an image from a program, and the report as JSON:
     curl https://host/photo.jpg | frozenseg segment - --words "cat; dog" --json --weights NAME
 
+  with onnxruntime in place of PyTorch, from the files of `frozenseg export`:
+    frozenseg segment photo.jpg --words "cat; dog" --runtime onnx --weights exported
+
 `frozenseg models` lists the names of weights. After an interruption, the same command does the remaining images.
 Formats: coco-panoptic, coco-instances, png, yolo-seg, labelme, cvat-xml, npz, jsonl, overlay, html, review.
 """
 
 import argparse
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from frozenseg.cli.command_line import whole_number_flag
 from frozenseg.cli.image_flags import add_class_names, add_inputs, add_model, add_output, share
+
+if TYPE_CHECKING:
+    from frozenseg.cli.exported_model import ExportedModel, LateExportedModel
 
 SEGMENT_FOLDER = "output/segment"
 DEFAULT_FORMATS = ("overlay", "png")
@@ -39,6 +45,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_inputs(parser, " (default, with the model in the package: scenes of ToyWorld)")
     add_class_names(parser)
     add_model(parser)
+    parser.add_argument(
+        "--runtime",
+        choices=("torch", "onnx"),
+        default="torch",
+        help="onnx: --weights is a folder that `frozenseg export` has written (default: torch)",
+    )
     add_output(parser, SEGMENT_FOLDER)
     parser.add_argument(
         "--format",
@@ -71,20 +83,41 @@ def run(arguments: argparse.Namespace) -> None:
     from frozenseg.log import setup_logging
 
     setup_logging()
-    model = ModelChoice.of_arguments(arguments)
-    classes = chosen_classes(arguments, model.usual_classes, model.auto_names)
+    exported = _exported_model(arguments)
+    model = ModelChoice.of_arguments(arguments) if exported is None else exported
+    if exported is not None and arguments.words is None and arguments.words_file is None:
+        classes = exported.stored_classes()
+    else:
+        classes = chosen_classes(arguments, model.usual_classes, model.auto_names)
     formats = check_formats(arguments.format)
     images = image_job.images_of(arguments, model, arguments.output)
     settings = {**class_settings(classes), **_settings(arguments), "format": formats, **model.identity()}
     folder = image_job.output_folder(arguments.output, SEGMENT_FOLDER, settings, arguments.overwrite)
     outputs = RunOutputs(build_formats(formats, folder.folder, classes, _options(arguments)), arguments.min_score)
-    late = LateModel(model, classes, outputs.kinds)
     numbers = int(arguments.batch), int(arguments.workers)
-    job = ImageRun(folder, late, outputs.write, *numbers, arguments.skip_bad, check=late.check_memory)
+    if isinstance(model, ModelChoice):
+        late = LateModel(model, classes, outputs.kinds)
+        job = ImageRun(folder, late, outputs.write, *numbers, arguments.skip_bad, check=late.check_memory)
+    else:
+        job = ImageRun(folder, _late_exported(model, classes), outputs.write, *numbers, arguments.skip_bad)
     report = image_job.run_with_progress(job, images)
     results = image_job.finish_run(job, report, outputs, classes)
     text = run_report.report_text(report, results)
     run_report.print_report(text, run_report.report_json(report, results), arguments.json)
+
+
+def _exported_model(arguments: argparse.Namespace) -> "ExportedModel | None":
+    if arguments.runtime == "torch":
+        return None
+    from frozenseg.cli.exported_model import ExportedModel
+
+    return ExportedModel.of_arguments(arguments)
+
+
+def _late_exported(model: "ExportedModel", classes: Any) -> "LateExportedModel":
+    from frozenseg.cli.exported_model import LateExportedModel
+
+    return LateExportedModel(model, classes)
 
 
 def _settings(arguments: argparse.Namespace) -> dict[str, Any]:

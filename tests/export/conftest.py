@@ -1,0 +1,38 @@
+"""A narrow FrozenSeg with random weights, exported once for all tests of this folder."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from frozenseg.data.transforms.recipes import ShortestEdge
+from frozenseg.export.exporter import export_segmenter
+from frozenseg.export.options import ExportOptions
+from frozenseg.inference.class_rules import ClassRules, negative_classes
+from frozenseg.inference.predictor import Segmenter
+from frozenseg.modeling.build import build_model
+from frozenseg.toyworld.samples import sample_scene
+from frozenseg.vocabulary import Vocabulary
+from tests.tiny import TRAINING, tiny_config
+
+WORDS = Vocabulary.from_strings(["cat,kitten", "boat", "grass"], isthing=[True, True, False])
+OPTIONS = ("MODEL.MASK_FORMER.DEC_LAYERS", 5, "MODEL.CLIP.GEOMETRIC_ENSEMBLE_VOID_DISCOUNT", 0.5)
+
+
+def narrow_segmenter(meta_arch: str = "FrozenSeg") -> Segmenter:
+    """Return a segmenter with negatives and minimum evidence, whose model is untrained."""
+    torch.manual_seed(0)
+    model = build_model(tiny_config(meta_arch, *OPTIONS), TRAINING)
+    rules = ClassRules(negative_classes("person; tree,bush"), negatives_up_to=2, min_evidence=0.01)
+    return Segmenter(model, ShortestEdge(64, 128), class_rules=rules)
+
+
+@pytest.fixture(scope="session")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Folder with a narrow FrozenSeg for images of any size, checked on an image."""
+    folder = tmp_path_factory.mktemp("export") / "exported"
+    segmenter = narrow_segmenter()
+    report = export_segmenter(segmenter, folder, ExportOptions(vocabulary=WORDS), [sample_scene(4, 96)])
+    assert report.passed, report.table()
+    yield folder

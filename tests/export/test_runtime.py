@@ -1,0 +1,147 @@
+"""The runtime gives the results of the segmenter: three image sizes and several vocabularies through one file."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from frozenseg.export.runtime import ExportedFileError, OnnxSegmenter
+from frozenseg.export.runtime_outputs import SegmentedImage
+from frozenseg.inference.predictor import Segmenter
+from frozenseg.inference.result import Result
+from frozenseg.toyworld.samples import sample_scene
+from tests.export.conftest import WORDS, narrow_segmenter
+
+SECONDS = 0.3
+ALONE = """
+import sys, time
+start = time.process_time()
+import runtime
+seconds = time.process_time() - start
+segmented = runtime.OnnxSegmenter(sys.argv[1], threads=1)(sys.argv[2])
+heavy = {name.split(".")[0] for name in sys.modules} & {"torch", "frozenseg", "open_clip", "scipy"}
+print(seconds, segmented.panoptic.shape, *heavy)
+"""
+
+
+@pytest.fixture(scope="module")
+def runtime(exported: Path) -> OnnxSegmenter:
+    return OnnxSegmenter(exported, threads=1)
+
+
+@pytest.fixture(scope="module")
+def segmenter() -> Segmenter:
+    return narrow_segmenter()
+
+
+def assert_same(actual: SegmentedImage, expected: Result) -> None:
+    assert expected.panoptic is not None and expected.instances is not None and expected.semantic is not None
+    assert np.array_equal(actual.panoptic, expected.panoptic[0].numpy())
+    for ours, theirs in zip(actual.segments, expected.panoptic[1], strict=True):
+        assert ours == {**theirs, "score": pytest.approx(theirs["score"], rel=1e-4)}
+    assert np.array_equal(actual.semantic, expected.semantic.numpy())
+    assert np.array_equal(actual.instances.classes, expected.instances.pred_classes.numpy())
+    assert np.array_equal(actual.instances.masks, expected.instances.pred_masks.numpy())
+    assert np.array_equal(actual.instances.boxes, expected.instances.pred_boxes.numpy())
+    assert actual.instances.scores == pytest.approx(expected.instances.scores.numpy(), rel=1e-4)
+
+
+@pytest.mark.parametrize("size", [(96, 96), (64, 100), (150, 70)])
+@pytest.mark.parametrize(
+    ("words", "stuff"),
+    [
+        ("cat,kitten; boat; grass", ("grass",)),  # in the folder
+        ("dog; cloud,sky", ("cloud",)),  # few enough for negatives
+        ("zebra; background", ()),  # a class that catches the rest
+    ],
+)
+def test_results_are_those_of_the_segmenter(
+    runtime: OnnxSegmenter, segmenter: Segmenter, size: tuple[int, int], words: str, stuff: tuple[str, ...]
+) -> None:
+    image = sample_scene(3, 160).resize((size[1], size[0]))
+    assert_same(runtime(image, words, stuff), segmenter(image, words, stuff, sam_masks=False))
+
+
+def test_a_related_class_is_no_negative(runtime: OnnxSegmenter) -> None:
+    assert len(runtime.encode("dog; cloud").seen) == 4  # and person and tree
+    assert len(runtime.encode("dog; palm trees").seen) == 3
+    assert len(runtime.encode("dog; cloud; car").seen) == 3  # more classes than negatives compete with
+
+
+def test_a_class_is_seen_in_any_spelling(runtime: OnnxSegmenter) -> None:
+    assert runtime.encode("Kitten; boat; my_sky,SKY ").seen.tolist() == [True, False, True]
+
+
+def test_the_vocabulary_of_the_folder_needs_no_text_graph(exported: Path, tmp_path: Path) -> None:
+    scene = sample_scene(4, 96)
+    scene.save(tmp_path / "scene.png")
+    runtime = OnnxSegmenter(exported, threads=1)
+    stored = runtime(tmp_path / "scene.png")
+    assert runtime._text is None
+    named = runtime(np.asarray(scene), WORDS.classes, ("grass",))
+    assert np.array_equal(stored.panoptic, named.panoptic)
+    assert stored.segments == named.segments
+
+
+@pytest.mark.parametrize(
+    ("image", "words", "stuff", "message"),
+    [
+        ("none.png", "cat", (), r"The image 'none.png' cannot be decoded"),
+        (Image.new("RGB", (8, 8)), " ; ", (), r"has a class without a name"),
+        (Image.new("RGB", (8, 8)), "cat,", (), r"has a class without a name"),
+        (Image.new("RGB", (8, 8)), "cat", ("sky",), r"Stuff classes that are not in the vocabulary: sky"),
+        (Image.new("RGB", (8, 8)), "background", (), r"only background classes"),
+    ],
+)
+def test_mistakes_are_named(
+    runtime: OnnxSegmenter, image: object, words: str, stuff: tuple[str, ...], message: str
+) -> None:
+    with pytest.raises(ExportedFileError, match=message):
+        runtime(image, words, stuff)
+
+
+def damaged(folder: Path, target: Path, damage: str) -> Path:
+    """Return a copy of an export with a damage; large files are links."""
+    shutil.copytree(folder, target, copy_function=lambda source, copy: Path(copy).symlink_to(source))
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    (target / "manifest.json").unlink()
+    text = json.dumps({**manifest, "version": 2}) if damage == "version" else json.dumps(manifest)
+    (target / "manifest.json").write_text(text[: len(text) // 2] if damage == "manifest" else text, encoding="utf-8")
+    if damage in ("missing", "truncated"):
+        (target / "text.onnx").unlink()
+    if damage == "truncated":
+        (target / "text.onnx").write_bytes((folder / "text.onnx").read_bytes()[:100])
+    return target
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        ("version", r"manifest.json has version 2 of format 'frozenseg-export', expected version 1"),
+        ("manifest", r"manifest.json cannot be read \(JSONDecodeError\): name a folder"),
+        ("missing", r"text.onnx is missing, expected \d+ bytes: copy the whole folder again"),
+        ("truncated", r"text.onnx has 100 bytes, expected \d+ bytes: copy the whole folder again"),
+    ],
+)
+def test_damaged_folders_are_refused(exported: Path, tmp_path: Path, damage: str, message: str) -> None:
+    with pytest.raises(ExportedFileError, match=message):
+        OnnxSegmenter(damaged(exported, tmp_path / "copy", damage))
+
+
+def test_a_folder_without_a_manifest_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ExportedFileError, match=r"manifest.json cannot be read \(FileNotFoundError\)"):
+        OnnxSegmenter(tmp_path)
+
+
+def test_the_copied_runtime_imports_neither_torch_nor_this_package(exported: Path, tmp_path: Path) -> None:
+    sample_scene(4, 96).save(tmp_path / "scene.png")
+    command = [sys.executable, "-c", ALONE, str(exported), str(tmp_path / "scene.png")]
+    runs = [subprocess.run(command, cwd=exported, capture_output=True, text=True, check=True) for _ in range(2)]
+    seconds, *rest = zip(*(run.stdout.split(maxsplit=1) for run in runs), strict=True)
+    assert {line.strip() for line in rest[0]} == {"(96, 96)"}
+    assert min(map(float, seconds)) < SECONDS

@@ -12,6 +12,7 @@ from frozenseg.serving.error_answers import error_answer
 from frozenseg.serving.settings import MIB, ServerLimits
 
 WITHOUT_BODY = ("GET", "HEAD", "OPTIONS")
+DISCARDED = 8  # times the limit: bytes of a body that are read without being kept
 
 
 class RequestLimits:
@@ -31,10 +32,6 @@ class RequestLimits:
         """Serve a request."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
-        elif _declared_bytes(Headers(scope=scope)) > self.limits.upload_bytes:
-            await error_answer(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, self._too_large(), {"Connection": "close"})(
-                scope, receive, send
-            )
         elif scope["method"] in WITHOUT_BODY:
             await self._timed(scope, receive, send)
         elif self._served >= self.limits.requests:
@@ -50,6 +47,7 @@ class RequestLimits:
 
     async def _timed(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request in the time that it has."""
+        declared = _declared_bytes(Headers(scope=scope))
         received, has_body, has_started = 0, False, False
 
         async def receive_limited() -> Message:
@@ -57,10 +55,13 @@ class RequestLimits:
             message = await receive()
             received += len(message.get("body", b""))
             has_body = not message.get("more_body", False)
-            if received > self.limits.upload_bytes:
-                raise HTTPException(
-                    HTTPStatus.REQUEST_ENTITY_TOO_LARGE, self._too_large(), headers={"Connection": "close"}
-                )
+            if max(received, declared) > self.limits.upload_bytes:
+                while not has_body and received < DISCARDED * self.limits.upload_bytes:
+                    rest = await receive()  # a client that still sends would not read the answer
+                    received += len(rest.get("body", b""))
+                    has_body = not rest.get("more_body", False)
+                status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+                raise HTTPException(status, self._too_large(), headers={"Connection": "close"})
             return message
 
         async def send_noted(message: Message) -> None:

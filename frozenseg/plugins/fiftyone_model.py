@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from typing import Any, Literal
 
-import fiftyone.core.labels as fol
-import fiftyone.core.models as fom
+import fiftyone.core.labels as fo_labels
+import fiftyone.core.models as fo_models
 import numpy as np
 
 from frozenseg.errors import ConfigError
@@ -18,7 +18,7 @@ KIND_OF_OUTPUT: dict[str, OutputKind] = {"instances": "instance", "segments": "p
 NO_CLASS_OF_MASKS = 0  # FiftyOne's background
 
 
-class FiftyOneModel(fom.Model):
+class FiftyOneModel(fo_models.Model):
     """Segmenter with the interface of FiftyOne's models.
 
     Args:
@@ -89,17 +89,17 @@ class FiftyOneModel(fom.Model):
     def _labels(self, result: Result) -> Any:
         if self.kind == "semantic":
             labels = result.require("semantic").cpu().numpy() + NO_CLASS_OF_MASKS + 1  # -1: no class
-            return fol.Segmentation(mask=labels.astype(np.uint8 if labels.max() < 256 else np.uint16))
+            return fo_labels.Segmentation(mask=labels.astype(np.uint8 if labels.max() < 256 else np.uint16))
         width, height = result.image.size
         detections = []
         for segment, mask in result.each_mask(self.kind):
             left, top, across, down = segment.bbox
             detections.append(
-                fol.Detection(
+                fo_labels.Detection(
                     label=segment.name,
                     bounding_box=[left / width, top / height, across / width, down / height],
                     mask=mask[top : top + down, left : left + across],
                     confidence=segment.score,
                 )
             )
-        return fol.Detections(detections=detections)
+        return fo_labels.Detections(detections=detections)

@@ -1,4 +1,4 @@
-"""Run lengths of Label Studio's brush (``rle-pack`` of thi.ng): an image of four equal channels as a string of bits.
+"""Run lengths of Label Studio's brush (the format ``rle-pack``): an image of four equal channels as a string of bits.
 
 Header: 32 bits number of values, 5 bits bits of a value - 1, four times 4 bits of a size - 1. Then blocks: 1 for a run,
 2 bits for the index of its size, as many bits as that size for its length - 1, 8 bits for its value.

@@ -23,6 +23,7 @@ PAGES = (
     "datasets/README.md",
     "docs/annotation_tools.md",
     "docs/reproduce.md",
+    "docs/serve.md",
     "docs/speed.md",
     "docs/vocabularies.md",
 )

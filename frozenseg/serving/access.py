@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from frozenseg.serving.error_answers import error_answer
 from frozenseg.serving.settings import LOOPBACK, ServerSettings
 
-PUBLIC = ("/healthz", "/health")  # without a token: for supervisors
+PUBLIC_PATHS = ("/healthz", "/health")  # without a token: for supervisors
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 CONTENT_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; font-src 'self'; "
@@ -69,7 +69,7 @@ class AccessControl:
             )
         if _is_of_another_site(headers, is_safe):
             return HTTPStatus.FORBIDDEN, "The request comes from the page of another site, which is not allowed."
-        if self.settings.token and scope["path"] not in PUBLIC and not has_token(headers, self.settings.token):
+        if self.settings.token and scope["path"] not in PUBLIC_PATHS and not has_token(headers, self.settings.token):
             return HTTPStatus.UNAUTHORIZED, (
                 "The request has no valid token: send the header `Authorization: Bearer TOKEN` or `Token: TOKEN`, or "
                 "the token as password."

@@ -54,7 +54,7 @@ def create_application(model: ServedModel, settings: ServerSettings | None = Non
     application.add_middleware(RequestLog, metrics=metrics)  # the last one added is the first to see a request
     for router in ROUTERS:
         application.include_router(router)
-    application.mount(description.FILES, description.swagger_files(), name="description")
+    application.mount(description.SWAGGER_FILES, description.swagger_files(), name="description")
     application.mount("/", StaticFiles(directory=PAGE, html=True), name="page")  # last, as it answers all addresses
     return application
 

@@ -7,11 +7,11 @@ Header: 32 bits number of values, 5 bits bits of a value - 1, four times 4 bits 
 
 import numpy as np
 
-CHANNELS = 4
+BRUSH_CHANNELS = 4
 INSIDE = 255
 VALUE_BITS = 8
-SIZES = (3, 6, 10, 16)  # bits of the length of a run
-LONGEST_RUN = 2 ** SIZES[-1]
+RUN_SIZES = (3, 6, 10, 16)  # bits of the length of a run
+LONGEST_RUN = 2 ** RUN_SIZES[-1]
 
 
 def brush_rle(mask: np.ndarray) -> list[int]:
@@ -22,8 +22,10 @@ def brush_rle(mask: np.ndarray) -> list[int]:
     """
     pixels = mask.ravel()
     starts = np.flatnonzero(np.diff(pixels, prepend=~pixels[:1]))
-    lengths = np.diff(starts, append=pixels.size) * CHANNELS
-    header = f"{pixels.size * CHANNELS:032b}{VALUE_BITS - 1:05b}" + "".join(f"{size - 1:04b}" for size in SIZES)
+    lengths = np.diff(starts, append=pixels.size) * BRUSH_CHANNELS
+    header = f"{pixels.size * BRUSH_CHANNELS:032b}{VALUE_BITS - 1:05b}" + "".join(
+        f"{size - 1:04b}" for size in RUN_SIZES
+    )
     runs = zip(lengths.tolist(), pixels[starts].tolist(), strict=True)
     blocks = [_run(length, INSIDE * inside) for length, inside in runs]
     bits = header + "".join(blocks)
@@ -38,5 +40,5 @@ def _run(length: int, value: int) -> str:
 
 
 def _block(length: int, value: int) -> str:
-    index = next(index for index, size in enumerate(SIZES) if length <= 2**size)
-    return f"1{index:02b}{length - 1:0{SIZES[index]}b}{value:0{VALUE_BITS}b}"
+    index = next(index for index, size in enumerate(RUN_SIZES) if length <= 2**size)
+    return f"1{index:02b}{length - 1:0{RUN_SIZES[index]}b}{value:0{VALUE_BITS}b}"

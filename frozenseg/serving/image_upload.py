@@ -14,7 +14,7 @@ from frozenseg.serving.settings import ServerLimits
 from frozenseg.structures.image_files import DecodeLimits
 
 UPLOAD_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
-ADVICE = f"send one of {', '.join(UPLOAD_FORMATS)}, within the limit of pixels"
+UPLOAD_ADVICE = f"send one of {', '.join(UPLOAD_FORMATS)}, within the limit of pixels"
 
 
 def decode_upload(content: bytes, limits: ServerLimits) -> Image.Image:
@@ -31,7 +31,9 @@ def decode_upload(content: bytes, limits: ServerLimits) -> Image.Image:
         raise RequestRefusedError(HTTPStatus.BAD_REQUEST, "The image is empty: send an encoded file, such as a JPEG.")
     try:
         name = f"in {len(content)} bytes"
-        image = decode_image(io.BytesIO(content), name, ADVICE, limits=DecodeLimits(UPLOAD_FORMATS, limits.pixels))
+        image = decode_image(
+            io.BytesIO(content), name, UPLOAD_ADVICE, limits=DecodeLimits(UPLOAD_FORMATS, limits.pixels)
+        )
     except DataError as error:
         raise RequestRefusedError(HTTPStatus.BAD_REQUEST, str(error)) from error
     return image

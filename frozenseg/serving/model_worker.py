@@ -19,7 +19,7 @@ from frozenseg.serving.refusals import ServerBusyError
 from frozenseg.structures.output_kinds import OutputKind
 from frozenseg.vocabulary import Vocabulary
 
-Answer = TypeVar("Answer")
+CallAnswer = TypeVar("CallAnswer")
 OLD_SHARE = 0.8  # of the running mean in the time of a call
 
 
@@ -114,13 +114,13 @@ class ModelWorker:
         result: Result = await asyncio.wrap_future(self._put(_Job(call)))
         return result
 
-    async def call(self, function: Callable[[], Answer]) -> Answer:
+    async def call(self, function: Callable[[], CallAnswer]) -> CallAnswer:
         """Run a function in the thread of the model, such as ``partial(segmenter.embed, image)``.
 
         Raises:
             ServerBusyError: the queue is full.
         """
-        answer: Answer = await asyncio.wrap_future(self._put(_Job(function)))
+        answer: CallAnswer = await asyncio.wrap_future(self._put(_Job(function)))
         return answer
 
     def _put(self, job: _Job) -> "Future[Any]":

@@ -9,7 +9,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from frozenseg.serving.error_answers import error_answer
-from frozenseg.serving.settings import MIB, ServerLimits
+from frozenseg.serving.settings import BYTES_PER_MIB, ServerLimits
 
 WITHOUT_BODY = ("GET", "HEAD", "OPTIONS")
 DISCARDED = 8  # times the limit: bytes of a body that are read without being kept
@@ -87,7 +87,7 @@ class RequestLimits:
         return error_answer(HTTPStatus.SERVICE_UNAVAILABLE, message, headers)
 
     def _too_large(self) -> str:
-        return f"The request has more than {self.limits.upload_bytes / MIB:g} MiB, the limit: send a smaller image."
+        return f"The request has more than {self.limits.upload_bytes / BYTES_PER_MIB:g} MiB, the limit: send a smaller image."
 
 
 def _declared_bytes(headers: Headers) -> int:

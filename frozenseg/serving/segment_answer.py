@@ -21,7 +21,7 @@ from frozenseg.structures.panoptic import id_to_rgb
 from frozenseg.vocabulary.name_checks import name_notes
 
 COORDINATE_DIGITS = 2
-NO_CLASS = 65535  # of the PNG of the semantic output
+NO_CLASS_16_BIT = 65535  # of the PNG of the semantic output
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,11 @@ def _semantic(result: Result, form: MaskForm) -> dict[str, Any]:
         {"category_id": label, "name": result.vocabulary.names[label], "area": int(mask.sum()), **form.of_mask(mask)}
         for label, mask in _class_masks(labels)
     ]
-    png = {"png": png_text(np.where(labels < 0, NO_CLASS, labels).astype(np.uint16))} if "png" in form.formats else {}
+    png = (
+        {"png": png_text(np.where(labels < 0, NO_CLASS_16_BIT, labels).astype(np.uint16))}
+        if "png" in form.formats
+        else {}
+    )
     return {"segments": segments, **png}
 
 

@@ -25,7 +25,7 @@ def split_list(value: Any) -> Any:
     return [text for each in parts for text in (each.replace(",", " ").split() if isinstance(each, str) else [each])]
 
 
-Output = Literal["panoptic", "instance", "semantic"]
+OutputName = Literal["panoptic", "instance", "semantic"]
 MaskFormat = Literal["rle", "polygons", "png"]
 
 
@@ -41,7 +41,7 @@ class SegmentOptions(BaseModel):
         '"coco", or "auto". Without them, the classes that the server was started with.',
     )
     stuff: str | list[str] = Field("", description='Classes that are not countable: "sky; grass".')
-    outputs: Annotated[list[Output], BeforeValidator(split_list), Field(min_length=1)] = ["panoptic"]
+    outputs: Annotated[list[OutputName], BeforeValidator(split_list), Field(min_length=1)] = ["panoptic"]
     formats: Annotated[list[MaskFormat], BeforeValidator(split_list)] = ["rle"]
     sam_masks: bool = Field(True, description="Let SAM proposals vote, if the server has them.")
     min_score: float = Field(0.0, ge=0, le=1, allow_inf_nan=False)

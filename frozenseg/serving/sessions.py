@@ -15,7 +15,7 @@ from frozenseg.inference.embedded_image import EmbeddedImage
 from frozenseg.inference.mask_prompts import PromptedSegment
 from frozenseg.modeling.inference_settings import InferenceSettings
 from frozenseg.serving.refusals import RequestRefusedError
-from frozenseg.serving.settings import MIB
+from frozenseg.serving.settings import BYTES_PER_MIB
 
 ID_BYTES = 16  # of randomness: an id cannot be guessed
 
@@ -33,8 +33,8 @@ class SessionLimits:
 
     sessions: int = 64
     seconds: float = 3600.0
-    feature_bytes: int = 1024 * MIB
-    image_bytes: int = 1024 * MIB
+    feature_bytes: int = 1024 * BYTES_PER_MIB
+    image_bytes: int = 1024 * BYTES_PER_MIB
 
 
 @dataclass(eq=False)

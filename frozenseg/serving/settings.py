@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urljoin, urlsplit
 
-MIB = 2**20
+BYTES_PER_MIB = 2**20
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
@@ -22,7 +22,7 @@ class ServerLimits:
         batch: largest number of waiting images that are segmented together.
     """
 
-    upload_bytes: int = 32 * MIB
+    upload_bytes: int = 32 * BYTES_PER_MIB
     pixels: int = 36_000_000
     names: int = 1000
     characters: int = 50_000

@@ -3,8 +3,9 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from http import HTTPStatus
+from typing import Annotated
 
-from fastapi import Request
+from fastapi import Depends, Request
 from PIL import Image
 
 from frozenseg.errors import DataError
@@ -122,3 +123,6 @@ def server_state(request: Request) -> ServerState:
     """Return the state of the application that serves a request; a dependency of routes."""
     state: ServerState = request.app.state.server
     return state
+
+
+State = Annotated[ServerState, Depends(server_state)]

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from tests.architecture.source import Source, sources
 
-# the interfaces: found by scanning a folder, or Detectron2's classes under Detectron2's names
-INTERFACES = {"OUTPUT_FORMAT", "CONVERTER", "SPECS", "add_arguments", "run", "INTERRUPTED_HINT"}
+# the interfaces: found by scanning a folder, included by the application, or Detectron2's classes under Detectron2's names
+INTERFACES = {"OUTPUT_FORMAT", "CONVERTER", "SPECS", "add_arguments", "run", "INTERRUPTED_HINT", "router"}
 PLUGIN = "frozenseg.plugins"
 
 

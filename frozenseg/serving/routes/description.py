@@ -13,7 +13,7 @@ from fastapi.staticfiles import StaticFiles
 from frozenseg.serving.access import CONTENT_POLICY
 
 router = APIRouter(include_in_schema=False)
-FILES = "/docs/files"
+SWAGGER_FILES = "/docs/files"
 _INLINE_SCRIPT = re.compile(r"<script>(.*?)</script>", flags=re.DOTALL)
 
 
@@ -28,9 +28,9 @@ async def description_page() -> HTMLResponse:
     page = get_swagger_ui_html(
         openapi_url="/openapi.json",
         title="FrozenSeg: API",
-        swagger_js_url=f"{FILES}/swagger-ui-bundle.js",
-        swagger_css_url=f"{FILES}/swagger-ui.css",
-        swagger_favicon_url=f"{FILES}/favicon.png",
+        swagger_js_url=f"{SWAGGER_FILES}/swagger-ui-bundle.js",
+        swagger_css_url=f"{SWAGGER_FILES}/swagger-ui.css",
+        swagger_favicon_url=f"{SWAGGER_FILES}/favicon.png",
     )
     scripts = _INLINE_SCRIPT.findall(bytes(page.body).decode())
     hashes = [base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts]

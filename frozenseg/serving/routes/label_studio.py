@@ -5,7 +5,7 @@ from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
@@ -15,10 +15,9 @@ from frozenseg.serving.label_config import MaskControl, each_name, mask_controls
 from frozenseg.serving.label_studio_regions import regions_of
 from frozenseg.serving.model_worker import SegmentationCall
 from frozenseg.serving.refusals import RequestRefusedError
-from frozenseg.serving.state import ServerState, server_state
+from frozenseg.serving.state import ServerState, State
 
 router = APIRouter(tags=["Label Studio"])
-State = Annotated[ServerState, Depends(server_state)]
 MAX_TASKS = 64  # of a request
 LONGEST_INTERFACE = 200_000  # characters
 Interface = Annotated[str, Field(max_length=LONGEST_INTERFACE)]

@@ -36,7 +36,7 @@ from frozenseg.serving.session_model import (
     prompt_session,
 )
 from frozenseg.serving.sessions import ImageSession, SessionStore
-from frozenseg.serving.state import ServerState, server_state
+from frozenseg.serving.state import State
 from frozenseg.toyworld.samples import sample_scene
 from frozenseg.vocabulary import Vocabulary
 
@@ -45,7 +45,6 @@ LONGEST_FILE_NAME = 500
 JSON = "application/json"
 
 router = APIRouter(prefix="/page", tags=["page"], include_in_schema=False)
-State = Annotated[ServerState, Depends(server_state)]
 
 
 def session_store(request: Request) -> SessionStore:

@@ -2,9 +2,9 @@
 
 import time
 from functools import partial
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 from PIL import Image
 from starlette.concurrency import run_in_threadpool
@@ -14,13 +14,13 @@ from frozenseg.inference.result import Result
 from frozenseg.serving.model_worker import SegmentationCall
 from frozenseg.serving.segment_answer import MaskForm, segment_answer
 from frozenseg.serving.segment_request import SegmentOptions, read_segment_request, request_body
-from frozenseg.serving.state import ServerState, server_state
+from frozenseg.serving.state import ServerState, State
 
 router = APIRouter(prefix="/v1", tags=["segment"])
 
 
 @router.post("/segment", summary="Segment an image by class names", openapi_extra=request_body())
-async def segment(request: Request, state: Annotated[ServerState, Depends(server_state)]) -> JSONResponse:
+async def segment(request: Request, state: State) -> JSONResponse:
     """Return the segments of an image, with their masks in the requested formats.
 
     `segmentation` is COCO's compressed run lengths; `polygons` are lists `[x0, y0, x1, y1, …]` along the edges of the

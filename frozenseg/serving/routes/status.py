@@ -1,20 +1,20 @@
 """Status of the server: ``GET /healthz`` and ``GET /metrics``."""
 
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse
 
 from frozenseg import __version__
 from frozenseg.serving.metrics import METRICS_TYPE
-from frozenseg.serving.state import ServerState, server_state
+from frozenseg.serving.state import State
 
 router = APIRouter(tags=["status"])
 
 
 @router.get("/healthz", summary="Health")
-async def health(state: Annotated[ServerState, Depends(server_state)]) -> JSONResponse:
+async def health(state: State) -> JSONResponse:
     """Return 200 while the model takes requests, else 503."""
     alive = state.worker.is_alive
     body: dict[str, Any] = {
@@ -27,6 +27,6 @@ async def health(state: Annotated[ServerState, Depends(server_state)]) -> JSONRe
 
 
 @router.get("/metrics", summary="Metrics for Prometheus")
-async def metrics(state: Annotated[ServerState, Depends(server_state)]) -> Response:
+async def metrics(state: State) -> Response:
     """Return the counters in the text format of Prometheus."""
     return Response(state.metrics.text(), media_type=METRICS_TYPE)

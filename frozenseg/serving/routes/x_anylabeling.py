@@ -6,7 +6,7 @@ from http import HTTPStatus
 from typing import Annotated, Any
 
 import numpy as np
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
@@ -17,10 +17,9 @@ from frozenseg.serving.class_names import ClassNamesLike
 from frozenseg.serving.image_upload import decode_base64
 from frozenseg.serving.model_worker import SegmentationCall
 from frozenseg.serving.refusals import RequestRefusedError
-from frozenseg.serving.state import ServerState, server_state
+from frozenseg.serving.state import State
 
 router = APIRouter(prefix="/v1", tags=["X-AnyLabeling"])
-State = Annotated[ServerState, Depends(server_state)]
 CLASSES_TASK, PROMPT_TASK = "classes", "text_prompt"
 SHARED_WIDGETS = (
     "input_conf",

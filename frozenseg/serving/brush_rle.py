@@ -23,9 +23,8 @@ def brush_rle(mask: np.ndarray) -> list[int]:
     pixels = mask.ravel()
     starts = np.flatnonzero(np.diff(pixels, prepend=~pixels[:1]))
     lengths = np.diff(starts, append=pixels.size) * BRUSH_CHANNELS
-    header = f"{pixels.size * BRUSH_CHANNELS:032b}{VALUE_BITS - 1:05b}" + "".join(
-        f"{size - 1:04b}" for size in RUN_SIZES
-    )
+    sizes = "".join(f"{size - 1:04b}" for size in RUN_SIZES)
+    header = f"{pixels.size * BRUSH_CHANNELS:032b}{VALUE_BITS - 1:05b}{sizes}"
     runs = zip(lengths.tolist(), pixels[starts].tolist(), strict=True)
     blocks = [_run(length, INSIDE * inside) for length, inside in runs]
     bits = header + "".join(blocks)

@@ -30,13 +30,10 @@ def decode_upload(content: bytes, limits: ServerLimits) -> Image.Image:
     if not content:
         raise RequestRefusedError(HTTPStatus.BAD_REQUEST, "The image is empty: send an encoded file, such as a JPEG.")
     try:
-        name = f"in {len(content)} bytes"
-        image = decode_image(
-            io.BytesIO(content), name, UPLOAD_ADVICE, limits=DecodeLimits(UPLOAD_FORMATS, limits.pixels)
-        )
+        name, of_images = f"in {len(content)} bytes", DecodeLimits(UPLOAD_FORMATS, limits.pixels)
+        return decode_image(io.BytesIO(content), name, UPLOAD_ADVICE, limits=of_images)
     except DataError as error:
         raise RequestRefusedError(HTTPStatus.BAD_REQUEST, str(error)) from error
-    return image
 
 
 def decode_base64(text: str) -> bytes:

@@ -87,7 +87,8 @@ class RequestLimits:
         return error_answer(HTTPStatus.SERVICE_UNAVAILABLE, message, headers)
 
     def _too_large(self) -> str:
-        return f"The request has more than {self.limits.upload_bytes / BYTES_PER_MIB:g} MiB, the limit: send a smaller image."
+        limit = self.limits.upload_bytes / BYTES_PER_MIB
+        return f"The request has more than {limit:g} MiB, the limit: send a smaller image."
 
 
 def _declared_bytes(headers: Headers) -> int:

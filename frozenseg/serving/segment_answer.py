@@ -109,12 +109,9 @@ def _semantic(result: Result, form: MaskForm) -> dict[str, Any]:
         {"category_id": label, "name": result.vocabulary.names[label], "area": int(mask.sum()), **form.of_mask(mask)}
         for label, mask in _class_masks(labels)
     ]
-    png = (
-        {"png": png_text(np.where(labels < 0, NO_CLASS_16_BIT, labels).astype(np.uint16))}
-        if "png" in form.formats
-        else {}
-    )
-    return {"segments": segments, **png}
+    if "png" not in form.formats:
+        return {"segments": segments}
+    return {"segments": segments, "png": png_text(np.where(labels < 0, NO_CLASS_16_BIT, labels).astype(np.uint16))}
 
 
 def _class_masks(labels: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:

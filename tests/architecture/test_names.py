@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from tests.architecture.source import Source, sources
 
-# the interfaces: found by scanning a folder, included by the application, or Detectron2's classes under Detectron2's names
+# the interfaces: found by scanning a folder, the routes of an application, or Detectron2's classes under its names
 INTERFACES = {"OUTPUT_FORMAT", "CONVERTER", "SPECS", "add_arguments", "run", "INTERRUPTED_HINT", "router"}
 PLUGIN = "frozenseg.plugins"
 

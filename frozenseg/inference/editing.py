@@ -21,6 +21,7 @@ from frozenseg.vocabulary import Vocabulary
 MAX_SEGMENTS = 2000  # of an image
 MAX_STEPS = 100  # that can be undone
 MIN_INSTANCE_SCORE = 0.3  # as in drawings
+MAX_COVERED = 0.5  # share of a predicted thing under a kept segment; beyond it both are of one object
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ class _Step:
 class EditedImage:
     """Segments of an image, each pixel in one at most, and the edits that led to them.
 
-    Every edit can be undone, also a new prediction.
+    Every edit can be undone, also a new prediction; the first one is the beginning.
 
     Args:
         height: H.
@@ -120,6 +121,8 @@ class EditedImage:
     def predict(self, result: Result, kind: OutputKind, vocabulary: Vocabulary | None = None) -> None:
         """Replace the segments by an output of a result; kept segments stay on top.
 
+        A predicted thing that a kept segment covers by more than half is left out: both are of one object.
+
         Args:
             result: of the same image.
             kind: the output.
@@ -128,16 +131,20 @@ class EditedImage:
         kept = [each for each in self.segments if each.is_kept]
         before = self.runs.pixels()
         ids, segments = np.zeros((self.height, self.width), np.int32), []
+        kept_ids = np.where(np.isin(before, [each.id for each in kept]), before, 0)
         for number, (segment, mask) in enumerate(_predicted(result, kind), start=1):
-            ids[mask] = number
-            segments.append(replace(segment, id=number))
-        for number, segment in enumerate(kept, start=len(segments) + 1):
+            if not (segment.isthing and _covered_share(kept_ids[mask]) > MAX_COVERED):
+                ids[mask] = number
+                segments.append(replace(segment, id=number))
+        for number, segment in enumerate(kept, start=_next_id(segments)):
             ids[before == segment.id] = number
             segments.append(replace(segment, id=number))
         self._commit(ids, segments, vocabulary or result.vocabulary)
 
     def add(self, mask: np.ndarray, name: str, isthing: bool = True, score: float | None = None) -> int:
         """Add a segment over all others and return its id.
+
+        A thing that it covers by more than half is removed: both are of one object.
 
         Args:
             mask: (H, W) bool.
@@ -146,8 +153,13 @@ class EditedImage:
             score: 0-1.
         """
         name = self._checked_name(name)
-        number = max((each.id for each in self.segments), default=0) + 1
+        number = _next_id(self.segments)
         ids = self._with_value(mask, number)
+        areas, left = np.bincount(self.runs.pixels().ravel()), np.bincount(ids.ravel())
+        replaced = [
+            each.id for each in self.segments if each.isthing and left[each.id] < (1 - MAX_COVERED) * areas[each.id]
+        ]
+        ids[np.isin(ids, replaced)] = 0
         flag = self._flag_of(name, isthing)
         self._commit(ids, [*self.segments, EditedSegment(number, name, flag, score, is_kept=True)])
         return number
@@ -283,12 +295,23 @@ class EditedImage:
             raise DataError(
                 f"The image has {len(kept)} segments, expected at most {MAX_SEGMENTS}: merge or delete some."
             )
-        self._before = [*self._before[1 - MAX_STEPS :], self._step]
+        if self._before or self._after or self._step.segments:  # the first prediction is the beginning
+            self._before = [*self._before[1 - MAX_STEPS :], self._step]
         self._after.clear()
         self._show(_Step(runs, kept, vocabulary or self.vocabulary))
 
     def _show(self, step: _Step) -> None:
         self._step, self.vocabulary = step, step.vocabulary
+
+
+def _covered_share(kept_ids: np.ndarray) -> float:
+    """Return the largest share of pixels that have the id of one kept segment; 0 is that of none."""
+    counts = np.bincount(kept_ids)[1:]
+    return float(counts.max() / kept_ids.size) if counts.size and kept_ids.size else 0.0
+
+
+def _next_id(segments: Sequence[EditedSegment]) -> int:
+    return max((each.id for each in segments), default=0) + 1
 
 
 def _predicted(result: Result, kind: OutputKind) -> Iterator[tuple[EditedSegment, np.ndarray]]:

@@ -95,6 +95,27 @@ def test_kept_segments_stay_on_top_of_the_next_prediction(edited: EditedImage) -
     assert rows(edited) == ["ccdd", "ssss"]
 
 
+def test_a_predicted_thing_under_a_kept_one_is_left_out(edited: EditedImage) -> None:
+    edited.add(box(0, 1, 0, 2), "bird")
+    edited.predict(prediction([[1, 1, 1, 2], [3, 3, 3, 3]]), "panoptic")
+    assert rows(edited) == ["bb.d", "ssss"]
+    edited.predict(prediction([[3, 3, 3, 2], [2, 2, 2, 2]]), "panoptic")
+    assert rows(edited) == ["bbsd", "dddd"]  # stuff stays around it
+
+
+def test_an_added_segment_replaces_the_thing_under_it() -> None:
+    edited = EditedImage(2, 4, CLASSES)
+    edited.predict(prediction([[1, 1, 1, 3], [3, 3, 3, 3]]), "panoptic")
+    edited.add(box(0, 1, 0, 2), "cat")
+    assert rows(edited) == ["cc.s", "ssss"]
+    edited.add(box(0, 2, 2, 4), "dog")
+    assert rows(edited) == ["ccdd", "ssdd"]  # stuff stays around it
+
+
+def test_the_first_prediction_is_not_undone(edited: EditedImage) -> None:
+    assert not edited.can_undo
+
+
 def test_an_edited_segment_is_kept(edited: EditedImage) -> None:
     edited.rename([1], "fox")
     edited.merge([2, 3])

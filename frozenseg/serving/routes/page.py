@@ -73,14 +73,13 @@ async def page_state(state: State) -> JSONResponse:
         no_clicks = ""
     except ConfigError as error:
         no_clicks = str(error)
-    usual = state.model.classes
     body: dict[str, Any] = {
         "model": state.model.name,
         "no_clicks": no_clicks,
         "vocabularies": [{"name": name, "classes": _class_count(name)} for name in vocabulary_names()],
         "auto": AUTO,
         "samples": len(SCENES),
-        "classes": _class_rows(usual) if usual is not None and len(usual) <= MAX_LISTED_CLASSES else [],
+        **_usual_classes(state.model.classes),
         "limits": {"bytes": state.settings.limits.upload_bytes, "pixels": state.settings.limits.pixels},
     }
     return JSONResponse(body)
@@ -249,6 +248,15 @@ def _scene_number(number: int) -> int:
 @cache
 def _sample_png(number: int) -> bytes:
     return png_bytes(sample_scene(number, SCENE_SIZE))
+
+
+def _usual_classes(usual: Vocabulary | None) -> dict[str, Any]:
+    """Return the classes that the page begins with: the name of their benchmark, or the classes if there are few."""
+    if usual is None:
+        return {"classes": [], "benchmarks": []}
+    benchmarks = [name for name in vocabulary_names() if named_vocabulary(name) == usual]
+    rows = _class_rows(usual) if not benchmarks and len(usual) <= MAX_LISTED_CLASSES else []
+    return {"classes": rows, "benchmarks": benchmarks[:1]}
 
 
 @cache

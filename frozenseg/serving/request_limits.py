@@ -1,11 +1,16 @@
-"""Limits of requests: bytes of the body, time, and the number of requests that are served at the same time."""
+"""Limits of requests: bytes of the body, time, and the number of requests that are served at the same time.
+
+A request whose client has disconnected is given up, so that the model does not work for nobody.
+"""
 
 from collections.abc import Callable
 from http import HTTPStatus
 
 import anyio
+import anyio.lowlevel
 from fastapi import HTTPException
 from starlette.datastructures import Headers
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from frozenseg.serving.error_answers import error_answer
@@ -46,33 +51,12 @@ class RequestLimits:
                 self._served -= 1
 
     async def _timed(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve a request in the time that it has."""
-        declared = _declared_bytes(Headers(scope=scope))
-        received, has_body, has_started = 0, False, False
-
-        async def receive_limited() -> Message:
-            nonlocal received, has_body
-            message = await receive()
-            received += len(message.get("body", b""))
-            has_body = not message.get("more_body", False)
-            if max(received, declared) > self.limits.upload_bytes:
-                while not has_body and received < DISCARDED * self.limits.upload_bytes:
-                    rest = await receive()  # a client that still sends would not read the answer
-                    received += len(rest.get("body", b""))
-                    has_body = not rest.get("more_body", False)
-                status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
-                raise HTTPException(status, self._too_large(), headers={"Connection": "close"})
-            return message
-
-        async def send_noted(message: Message) -> None:
-            nonlocal has_started
-            has_started = True
-            await send(message)
-
+        """Serve a request in the time that it has, as long as its client waits."""
+        call = _LimitedCall(scope, receive, send, self.limits.upload_bytes)
         with anyio.move_on_after(self.limits.seconds) as timer:
-            await self.app(scope, receive_limited, send_noted)
-        if timer.cancelled_caught and not has_started:
-            await self._late_answer(has_body or scope["method"] in WITHOUT_BODY)(scope, receive, send)
+            await call.serve(self.app)
+        if timer.cancelled_caught and not call.has_answer:
+            await self._late_answer(call.has_body or scope["method"] in WITHOUT_BODY)(scope, receive, send)
 
     def _late_answer(self, has_body: bool) -> ASGIApp:
         seconds = f"{self.limits.seconds:g} seconds"
@@ -86,9 +70,78 @@ class RequestLimits:
         message = f"The request took more than {seconds}: try again later, with a smaller image or fewer class names."
         return error_answer(HTTPStatus.SERVICE_UNAVAILABLE, message, headers)
 
-    def _too_large(self) -> str:
-        limit = self.limits.upload_bytes / BYTES_PER_MIB
-        return f"The request has more than {limit:g} MiB, the limit: send a smaller image."
+
+class _LimitedCall:
+    """A request whose body is counted while it arrives.
+
+    Args:
+        scope: of the request.
+        receive: of the request.
+        send: of the request.
+        limit: largest number of bytes of the body.
+    """
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send, limit: int) -> None:
+        self._scope, self._receive, self._send, self._limit = scope, receive, send, limit
+        self._declared = _declared_bytes(Headers(scope=scope))
+        self._received = 0
+        self._whole_body = anyio.Event()
+        self.has_answer = False
+        self._has_left = False
+
+    @property
+    def has_body(self) -> bool:
+        """True if the body has arrived."""
+        return self._whole_body.is_set()
+
+    async def serve(self, app: ASGIApp) -> None:
+        """Run the application; it is cancelled when the client disconnects.
+
+        Raises:
+            ClientDisconnect: the client has disconnected.
+        """
+        fault: Exception | None = None
+        async with anyio.create_task_group() as group:
+            group.start_soon(self._cancel_at_disconnect, group.cancel_scope)
+            try:
+                await app(self._scope, self._receive_limited, self._send_noted)
+            except Exception as error:  # noqa: BLE001 (raised below: a group of tasks would wrap it)
+                fault = error
+            group.cancel_scope.cancel()
+        if fault is not None:
+            raise fault
+        if self._has_left and not self.has_answer:
+            raise ClientDisconnect
+
+    async def _cancel_at_disconnect(self, cancel_scope: anyio.CancelScope) -> None:
+        await self._whole_body.wait()
+        while (await self._receive())["type"] != "http.disconnect":
+            await anyio.lowlevel.checkpoint()
+        self._has_left = True
+        cancel_scope.cancel()
+
+    async def _receive_limited(self) -> Message:
+        message = await self._counted()
+        if max(self._received, self._declared) > self._limit:
+            while not self.has_body and self._received < DISCARDED * self._limit:
+                await self._counted()  # a client that still sends would not read the answer
+            sentence = (
+                f"The request has more than {self._limit / BYTES_PER_MIB:g} MiB, the limit: send a smaller image."
+            )
+            headers = {"Connection": "close"}
+            raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, sentence, headers)
+        return message
+
+    async def _counted(self) -> Message:
+        message = await self._receive()
+        self._received += len(message.get("body", b""))
+        if not message.get("more_body", False):
+            self._whole_body.set()
+        return message
+
+    async def _send_noted(self, message: Message) -> None:
+        self.has_answer = True
+        await self._send(message)
 
 
 def _declared_bytes(headers: Headers) -> int:

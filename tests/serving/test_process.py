@@ -4,6 +4,7 @@ import contextlib
 import io
 import socket
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx2
@@ -128,3 +129,32 @@ def test_a_taken_port_is_named(model: ServedModel) -> None:
         port = taken.getsockname()[1]
         with pytest.raises(ConfigError, match=f"cannot listen on 127.0.0.1:{port} .*: choose another --port"):
             bind_server(model, ServerSettings(port=port))
+
+
+def test_the_model_does_not_work_for_clients_that_have_left(bound: BoundServer, model: ServedModel) -> None:
+    gate, started, sizes = threading.Event(), threading.Event(), []
+    original = model.segmenter.segment_batch
+
+    def slow(images: list[Any], *arguments: Any) -> Any:
+        sizes.append(len(images))
+        started.set()
+        gate.wait(10)
+        return original(images, *arguments)
+
+    def post(timeout: float) -> int:
+        files, data = {"image": ("a.png", png())}, {"words": "red circle"}
+        return httpx2.post(f"{bound.address}/v1/segment", files=files, data=data, timeout=timeout).status_code
+
+    with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor() as pool:
+        patch.setattr(model.segmenter, "segment_batch", slow)
+        first = pool.submit(post, 20)
+        assert started.wait(10)
+        with pytest.raises(httpx2.ReadTimeout):
+            post(0.3)
+        for _ in range(100):
+            if 'status="499"' in (metrics := httpx2.get(f"{bound.address}/metrics").text):
+                break
+        assert 'frozenseg_requests_total{route="/v1/segment",status="499"} 1.0' in metrics
+        gate.set()
+        assert first.result() == post(20) == 200
+    assert sizes == [1, 1]

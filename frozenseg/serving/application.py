@@ -20,6 +20,7 @@ from frozenseg.serving.routes import description, label_studio, page, segment, s
 from frozenseg.serving.sessions import SessionStore
 from frozenseg.serving.settings import ServerSettings
 from frozenseg.serving.state import ServedModel, ServerState
+from frozenseg.serving.studio_access import StudioAccess
 
 PAGE = Path(__file__).parent / "page"
 ROUTERS = (
@@ -46,7 +47,8 @@ def create_application(model: ServedModel, settings: ServerSettings | None = Non
     application = FastAPI(
         title="FrozenSeg", version=__version__, docs_url=None, redoc_url=None, lifespan=partial(_running, worker)
     )
-    application.state.server = ServerState(model, worker, settings, metrics)
+    studio = None if settings.label_studio is None else StudioAccess(settings.label_studio)
+    application.state.server = ServerState(model, worker, settings, metrics, studio)
     application.state.sessions = SessionStore()
     add_error_answers(application)
     application.add_middleware(RequestLimits, limits=limits, retry_after=lambda: worker.retry_after)

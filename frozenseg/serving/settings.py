@@ -1,8 +1,6 @@
 """Settings of the server, and the limits that keep a request from exhausting it."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from urllib.parse import urljoin, urlsplit
 
 BYTES_PER_MIB = 2**20
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -42,32 +40,6 @@ class LabelStudio:
 
     address: str
     key: str = field(default="", repr=False)
-
-    @property
-    def host_and_port(self) -> tuple[str, int]:
-        """Host in lower case, and port."""
-        parts = urlsplit(self.address)
-        return parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
-
-    @property
-    def headers(self) -> Mapping[str, str]:
-        """Headers of a request for an image."""
-        return {"Authorization": f"Token {self.key}"} if self.key else {}
-
-    def full_address(self, address: str) -> str:
-        """Return an address with its host."""
-        return urljoin(self.address.rstrip("/") + "/", address)
-
-    def has(self, address: str) -> bool:
-        """Return True for a path, and for an address with scheme, host and port of this Label Studio."""
-        if not address.startswith(("/", "http://", "https://")) or "\\" in address:
-            return False
-        full = LabelStudio(self.full_address(address))
-        try:
-            is_same = full.host_and_port == self.host_and_port
-        except ValueError:  # no valid port
-            return False
-        return is_same and urlsplit(full.address).scheme == urlsplit(self.address).scheme
 
 
 @dataclass(frozen=True)

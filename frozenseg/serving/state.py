@@ -1,7 +1,7 @@
 """State that the addresses of the server share: the model, its thread, and the readers of images and class names."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Annotated
 
@@ -17,6 +17,7 @@ from frozenseg.serving.metrics import ServerMetrics
 from frozenseg.serving.model_worker import ModelWorker
 from frozenseg.serving.refusals import RequestRefusedError
 from frozenseg.serving.settings import ServerSettings
+from frozenseg.serving.studio_access import StudioAccess
 from frozenseg.vocabulary import Vocabulary
 
 URL_SECONDS = 30.0
@@ -46,12 +47,14 @@ class ServerState:
         worker: thread that runs it.
         settings: of the server.
         metrics: of the server.
+        studio: reads the images of Label Studio; None for none.
     """
 
     model: ServedModel
     worker: ModelWorker
     settings: ServerSettings
     metrics: ServerMetrics
+    studio: StudioAccess | None = None
 
     def load(self, content: bytes, url: str = "") -> Image.Image:
         """Return the image of a request, upright RGB.
@@ -77,8 +80,7 @@ class ServerState:
             DataError: it cannot be read, or is not public.
         """
         settings = self.settings
-        studio = settings.label_studio
-        is_of_studio = studio is not None and studio.has(address)
+        is_of_studio = self.studio is not None and self.studio.has(address)
         if not (is_of_studio or settings.allow_urls):
             raise RequestRefusedError(
                 HTTPStatus.FORBIDDEN,
@@ -86,12 +88,9 @@ class ServerState:
                 "or, for those of Label Studio, --label-studio URL.",
             )
         limits = UrlLimits(settings.limits.upload_bytes, silence=URL_SECONDS / 2, total=URL_SECONDS)
-        if studio is not None and is_of_studio:
-            limits = replace(limits, trusted=studio.host_and_port)
-            content = read_url(studio.full_address(address), limits, studio.headers)
-        else:
-            content = read_url(address, limits)
-        return decode_upload(content, settings.limits)
+        if self.studio is not None and is_of_studio:
+            return decode_upload(self.studio.read(address, limits), settings.limits)
+        return decode_upload(read_url(address, limits), settings.limits)
 
     def check_names(self, names: Iterable[str]) -> None:
         """Check the number and the length of names that a request has as a list.

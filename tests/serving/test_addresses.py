@@ -1,5 +1,6 @@
 """Images by address: off, public ones only, and those of a connected Label Studio with its key."""
 
+import json
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -8,9 +9,12 @@ from typing import Any, ClassVar
 import pytest
 from fastapi.testclient import TestClient
 
+from frozenseg.errors import DataError
+from frozenseg.inference.sources.url import UrlLimits
 from frozenseg.serving.application import create_application
 from frozenseg.serving.settings import LabelStudio, ServerLimits, ServerSettings
 from frozenseg.serving.state import ServedModel
+from frozenseg.serving.studio_access import StudioAccess
 from tests.serving.conftest import png
 from tests.serving.test_label_studio import INTERFACE
 
@@ -31,6 +35,13 @@ class Studio(BaseHTTPRequestHandler):
             self.send_header("Location", f"{self.other}/secret")
         self.end_headers()
         self.wfile.write(b"" if is_moved else png(size=256) if "large" in self.path else png())
+
+    def do_POST(self) -> None:
+        refresh = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["refresh"]
+        self.keys.append((self.path, refresh))
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(json.dumps({"access": "short-lived"} if refresh == "a.b.c" else {}).encode())
 
     def log_message(self, *arguments: object) -> None:
         pass
@@ -69,6 +80,16 @@ def test_the_images_of_label_studio_are_read_with_its_key(connected: TestClient,
         assert answer.status_code == 200, answer.text
         assert answer.json()["results"][0]["result"]
     assert {key for _, key in Studio.keys} == {"Token key"}
+
+
+def test_personal_access_tokens_are_exchanged_once(studio: str) -> None:
+    Studio.keys.clear()
+    access = StudioAccess(LabelStudio(studio, "a.b.c"))
+    assert access.read("/a.png", UrlLimits()) == access.read(f"{studio}/b.png", UrlLimits()) == png()
+    exchanged = ("/api/token/refresh", "a.b.c")
+    assert Studio.keys == [exchanged, ("/a.png", "Bearer short-lived"), ("/b.png", "Bearer short-lived")]
+    with pytest.raises(DataError, match="does not exchange the access token"):
+        StudioAccess(LabelStudio(studio, "x.y.z")).read("/a.png", UrlLimits())
 
 
 def test_other_addresses_are_refused_and_get_no_key(connected: TestClient, studio: str) -> None:

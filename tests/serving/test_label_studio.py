@@ -13,6 +13,7 @@ from frozenseg.serving.label_config import mask_controls
 from frozenseg.serving.refusals import RequestRefusedError
 from frozenseg.serving.settings import LabelStudio
 from frozenseg.serving.state import ServedModel
+from frozenseg.serving.studio_access import StudioAccess
 from frozenseg.structures.polygons import polygons_rle
 from frozenseg.toyworld.samples import sample_scene
 from tests.serving.conftest import png
@@ -140,9 +141,8 @@ def test_addresses_and_paths_are_not_read(client: TestClient, source: Any, statu
 
 
 def test_addresses_of_label_studio() -> None:
-    studio = LabelStudio("http://localhost:8080", "secret")
-    assert "secret" not in repr(studio)
-    assert studio.full_address("/data/upload/1/a.png") == "http://localhost:8080/data/upload/1/a.png"
+    studio = StudioAccess(LabelStudio("http://localhost:8080", "secret"))
+    assert "secret" not in repr(studio.studio)
     inside = ["/data/a.png", "http://localhost:8080/a.png", "http://LOCALHOST:8080/a.png"]
     outside = ["//evil.org/a.png", "http://localhost:80/a.png", "https://localhost:8080/a", "http://evil.org@x/a"]
     outside += ["file:///etc/passwd", "a.png", "/\\evil.org/a", "http://localhost:8080@evil.org/a", "http://x:y/a"]

@@ -99,7 +99,7 @@ def test_the_flags_are_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = settings_of("--label-studio", "https://studio.example")
     assert settings.token == "from-the-environment"
     assert settings.label_studio is not None
-    assert settings.label_studio.headers == {"Authorization": "Token key"}
+    assert settings.label_studio.key == "key"
     for wrong, message in ((["--token", "short"], "has 5 characters, expected 8"), (["--token", ""], "has 0")):
         with pytest.raises(ConfigError, match=message):
             settings_of(*wrong)

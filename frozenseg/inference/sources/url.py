@@ -89,20 +89,23 @@ def load_url(url: str, limits: UrlLimits = PUBLIC) -> Image.Image:
         raise DataError(f"The address {url} has no image: {error}") from error
 
 
-def read_url(url: str, limits: UrlLimits = PUBLIC, headers: Mapping[str, str] | None = None) -> bytes:
+def read_url(
+    url: str, limits: UrlLimits = PUBLIC, headers: Mapping[str, str] | None = None, body: bytes | None = None
+) -> bytes:
     """Download a file.
 
     Args:
         url: as for :func:`load_url`.
         limits: of size, time and addresses.
         headers: for the server in the address; redirections do not carry them.
+        body: of a POST request; None for a GET request.
 
     Raises:
         DataError: no answer, too large, too slow, or an address inside a network.
     """
     if not is_url(url):
         raise DataError(f"The address {url[:200]!r} cannot be read: expected http://… or https://….")
-    content = _download(url, limits, headers or {})
+    content = _download(url, limits, headers or {}, body)
     if len(content) > limits.max_bytes:
         raise DataError(
             f"The image {url} has more than {limits.max_bytes / 2**20:g} MiB, the limit of a download: download it "
@@ -111,11 +114,11 @@ def read_url(url: str, limits: UrlLimits = PUBLIC, headers: Mapping[str, str] | 
     return content
 
 
-def _download(url: str, limits: UrlLimits, headers: Mapping[str, str]) -> bytes:
+def _download(url: str, limits: UrlLimits, headers: Mapping[str, str], body: bytes | None) -> bytes:
     """Return the content of an address, one byte more than allowed if it is too large."""
     watch = _Watch(limits)
     opener = urllib.request.build_opener(_WebRedirections, _CheckedHttp(watch), _CheckedHttps(watch))
-    request = urllib.request.Request(url, headers=AGENT)  # noqa: S310 (the scheme is checked)
+    request = urllib.request.Request(url, body, AGENT)  # noqa: S310 (the scheme is checked)
     for name, value in headers.items():
         request.add_unredirected_header(name, value)
     try:

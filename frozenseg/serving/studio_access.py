@@ -11,7 +11,7 @@ from frozenseg.errors import DataError
 from frozenseg.inference.sources.url import UrlLimits, read_url
 from frozenseg.serving.settings import LabelStudio
 
-REFRESH_PATH = "/api/token/refresh"
+REFRESH_PATH = "/api/token/refresh/"
 ACCESS_SECONDS = 240.0  # access tokens of Label Studio are valid for five minutes
 
 

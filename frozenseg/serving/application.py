@@ -10,8 +10,9 @@ from fastapi.staticfiles import StaticFiles
 from starlette.concurrency import run_in_threadpool
 
 from frozenseg import __version__
+from frozenseg.log import get_logger
 from frozenseg.serving.access import AccessControl
-from frozenseg.serving.error_answers import add_error_answers
+from frozenseg.serving.error_answers import REFUSAL, add_error_answers
 from frozenseg.serving.metrics import ServerMetrics
 from frozenseg.serving.model_worker import ModelWorker
 from frozenseg.serving.request_limits import RequestLimits
@@ -22,6 +23,7 @@ from frozenseg.serving.settings import ServerSettings
 from frozenseg.serving.state import ServedModel, ServerState
 from frozenseg.serving.studio_access import StudioAccess
 
+logger = get_logger(__name__)
 PAGE = Path(__file__).parent / "page"
 ROUTERS = (
     status.router,
@@ -45,7 +47,12 @@ def create_application(model: ServedModel, settings: ServerSettings | None = Non
     worker = ModelWorker(model.segmenter, limits.requests, limits.batch, metrics.observe_batch)
     metrics.watch_queue(lambda: worker.waiting)
     application = FastAPI(
-        title="FrozenSeg", version=__version__, docs_url=None, redoc_url=None, lifespan=partial(_running, worker)
+        title="FrozenSeg",
+        version=__version__,
+        docs_url=None,
+        redoc_url=None,
+        lifespan=partial(_running, worker),
+        responses={"4XX": REFUSAL, 503: {**REFUSAL, "description": "Busy or too slow: see Retry-After"}},
     )
     studio = None if settings.label_studio is None else StudioAccess(settings.label_studio)
     application.state.server = ServerState(model, worker, settings, metrics, studio)
@@ -68,3 +75,4 @@ async def _running(worker: ModelWorker, application: FastAPI) -> AsyncIterator[N
     worker.start()
     yield
     await run_in_threadpool(worker.stop)
+    logger.info("The server has answered its last request and stops.")

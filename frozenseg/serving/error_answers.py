@@ -1,16 +1,27 @@
 """Answers to requests that fail: a status and one sentence, without a stack trace."""
 
 from http import HTTPStatus
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from frozenseg.errors import FrozenSegError
 from frozenseg.serving.refusals import RequestRefusedError
 
 LONGEST_MESSAGE = 500  # characters
+
+
+class ErrorAnswer(BaseModel):
+    """Answer to a request that fails, for the description of the API."""
+
+    error: str = Field(description="One sentence: the received value, the expected one, and the remedy.")
+
+
+REFUSAL: dict[str, Any] = {"model": ErrorAnswer, "description": "Refused, with one sentence"}
 
 
 def add_error_answers(application: FastAPI) -> None:

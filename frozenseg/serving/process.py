@@ -101,10 +101,7 @@ def serve(model: ServedModel, settings: ServerSettings, open_browser: bool = Fal
         timer = threading.Timer(BROWSER_DELAY, webbrowser.open, [bound.address])
         timer.daemon = True
         timer.start()
-    try:
-        bound.run()
-    finally:
-        logger.info("The server has stopped.")
+    bound.run()
 
 
 def _shown_host(host: str) -> str:

@@ -113,6 +113,7 @@ def test_the_description_of_the_api_is_offline(client: TestClient) -> None:
     assert page.headers["content-security-policy"].count("'sha256-") == page.text.count("<script>") == 1
     paths = client.get("/openapi.json").json()["paths"]
     assert {"/v1/segment", "/v1/predict", "/predict", "/healthz", "/metrics"} <= paths.keys()
+    assert "HTTPValidationError" not in client.get("/openapi.json").text
     content = paths["/v1/segment"]["post"]["requestBody"]["content"]
     assert {"words", "stuff", "outputs", "formats", "image"} <= content["multipart/form-data"]["schema"][
         "properties"

@@ -11,22 +11,17 @@ LAYERS = (nn.Conv2d, nn.Linear)
 
 
 class _Int8Weight(nn.Module):
-    """Parametrisation that stores a weight as integers; computations stay in floating point."""
+    """Parametrisation that stores a weight as integers and scales; computations stay in floating point."""
 
-    scale: Tensor
-
-    def __init__(self, weight: Tensor) -> None:
-        super().__init__()
-        largest = weight.flatten(1).abs().amax(dim=1).clamp(min=torch.finfo(weight.dtype).tiny)
-        self.register_buffer("scale", (largest / LARGEST).view(-1, *[1] * (weight.ndim - 1)))
-
-    def forward(self, integers: Tensor) -> Tensor:
+    def forward(self, integers: Tensor, scales: Tensor) -> Tensor:
         """Return the weight in floating point."""
-        return integers.to(self.scale.dtype) * self.scale
+        return integers.to(scales.dtype) * scales
 
-    def right_inverse(self, weight: Tensor) -> Tensor:
-        """Return the nearest integers of a weight."""
-        return (weight / self.scale).round().to(torch.int8)
+    def right_inverse(self, weight: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the nearest integers of a weight, and the scale of each output channel."""
+        largest = weight.flatten(1).abs().amax(dim=1).clamp(min=torch.finfo(weight.dtype).tiny)
+        scales = (largest / LARGEST).view(-1, *[1] * (weight.ndim - 1))
+        return (weight / scales).round().to(torch.int8), scales
 
 
 @torch.no_grad()
@@ -41,6 +36,6 @@ def quantize_trunks(model: MaskClassifier) -> int:
         for trunk in part.image_trunk():
             for module in trunk.modules():
                 if isinstance(module, LAYERS):
-                    parametrize.register_parametrization(module, "weight", _Int8Weight(module.weight), unsafe=True)
+                    parametrize.register_parametrization(module, "weight", _Int8Weight(), unsafe=True)
                     quantised += 1
     return quantised

@@ -1,10 +1,10 @@
 """A narrow FrozenSeg with random weights, exported once for all tests of this folder."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
+from filelock import FileLock
 
 from frozenseg.data.transforms.recipes import ShortestEdge
 from frozenseg.export.exporter import export_segmenter
@@ -29,10 +29,13 @@ def narrow_segmenter(meta_arch: str = "FrozenSeg") -> Segmenter:
 
 
 @pytest.fixture(scope="session")
-def exported(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Folder with a narrow FrozenSeg for images of any size, checked on an image."""
-    folder = tmp_path_factory.mktemp("export") / "exported"
-    segmenter = narrow_segmenter()
-    report = export_segmenter(segmenter, folder, ExportOptions(vocabulary=WORDS), [sample_scene(4, 96)])
-    assert report.passed, report.table()
-    yield folder
+def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder with a narrow FrozenSeg for images of any size, checked on an image; one for all test processes."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if hasattr(request.config, "workerinput") else base) / "narrow_export"
+    with FileLock(f"{folder}.lock"):
+        if not folder.exists():
+            options = ExportOptions(vocabulary=WORDS)
+            report = export_segmenter(narrow_segmenter(), folder, options, [sample_scene(4, 96)])
+            assert report.passed, report.table()
+    return folder

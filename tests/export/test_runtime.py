@@ -40,7 +40,9 @@ def segmenter() -> Segmenter:
 
 
 def assert_same(actual: SegmentedImage, expected: Result) -> None:
-    assert expected.panoptic is not None and expected.instances is not None and expected.semantic is not None
+    assert expected.panoptic is not None
+    assert expected.instances is not None
+    assert expected.semantic is not None
     assert np.array_equal(actual.panoptic, expected.panoptic[0].numpy())
     for ours, theirs in zip(actual.segments, expected.panoptic[1], strict=True):
         assert ours == {**theirs, "score": pytest.approx(theirs["score"], rel=1e-4)}

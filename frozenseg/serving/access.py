@@ -1,13 +1,15 @@
 """Access control: host names, requests of other web pages, and the token; headers that protect the page.
 
 A page of another site can make a browser send requests to this machine. Requests with a foreign ``Origin``, or that the
-browser marks as cross-site, are refused; so are requests with a foreign ``Host`` on the loopback interface, which a
-name server of an attacker can lead to it (DNS rebinding). CORS is off: no answer allows another site to read it.
+browser marks as cross-site, are refused; so are requests with an unknown name as ``Host``, which a name server of an
+attacker can lead to this machine (DNS rebinding). CORS is off: no answer allows another site to read it.
 """
 
 import base64
 import binascii
 import hmac
+import ipaddress
+import socket
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
@@ -79,10 +81,12 @@ class AccessControl:
     def _is_known_host(self, headers: Headers) -> bool:
         if len(headers.getlist("host")) > 1:
             return False
-        allowed = self.settings.allowed_hosts
-        if not (allowed or self.settings.is_local):
+        settings, name = self.settings, _host_name(f"//{headers.get('host', '')}")
+        if name in (*LOOPBACK, *settings.allowed_hosts):
             return True
-        return _host_name(f"//{headers.get('host', '')}") in (*LOOPBACK, *allowed)
+        if settings.is_local or settings.allowed_hosts:
+            return False
+        return bool(settings.token) or _is_ip_address(name) or name == socket.gethostname().lower()
 
 
 def protect(headers: MutableHeaders) -> None:
@@ -138,3 +142,10 @@ def _host_name(address: str) -> str:
         return (urlsplit(address).hostname or "").rstrip(".")
     except ValueError:
         return ""
+
+
+def _is_ip_address(name: str) -> bool:
+    try:
+        return bool(ipaddress.ip_address(name))
+    except ValueError:
+        return False

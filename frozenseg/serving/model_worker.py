@@ -20,6 +20,7 @@ from frozenseg.structures.output_kinds import OutputKind
 from frozenseg.vocabulary import Vocabulary
 
 CallAnswer = TypeVar("CallAnswer")
+BATCH_PIXELS = 16_000_000  # of the images in a batch, whose outputs are in memory together
 OLD_SHARE = 0.8  # of the running mean in the time of a call
 
 
@@ -44,6 +45,11 @@ class SegmentationCall:
         """Key that calls share which can be segmented together."""
         return (type(self.vocabulary), self.vocabulary, self.sam_masks, self.outputs)
 
+    @property
+    def pixels(self) -> int:
+        """Number of pixels of the image."""
+        return self.image.width * self.image.height
+
 
 @dataclass(eq=False)
 class _Job:
@@ -59,7 +65,7 @@ class ModelWorker:
     Args:
         segmenter: the model.
         capacity: largest number of waiting calls; further ones are refused.
-        batch: largest number of images that are segmented together.
+        batch: largest number of images that are segmented together; large ones are fewer.
         observe: called with the number of images and the seconds of each batch; for metrics.
     """
 
@@ -163,13 +169,15 @@ class ModelWorker:
         first = self._jobs.popleft()
         if not isinstance(first.work, SegmentationCall):
             return [first]
-        key, jobs = first.work.group, [first]
+        key, jobs, pixels = first.work.group, [first], first.work.pixels
         for job in list(self._jobs):
-            if len(jobs) == self.batch:
+            if not isinstance(job.work, SegmentationCall) or job.work.group != key:
+                continue
+            pixels += job.work.pixels
+            if len(jobs) == self.batch or pixels > BATCH_PIXELS:
                 break
-            if isinstance(job.work, SegmentationCall) and job.work.group == key:
-                self._jobs.remove(job)
-                jobs.append(job)
+            self._jobs.remove(job)
+            jobs.append(job)
         return jobs
 
     def _segment(self, jobs: Sequence[tuple[_Job, SegmentationCall]]) -> None:

@@ -2,6 +2,7 @@
 
 import base64
 import re
+import socket
 from collections.abc import Iterator
 
 import pytest
@@ -88,12 +89,25 @@ def test_pages_of_other_sites_cannot_post_by_navigation(client: TestClient) -> N
     assert not [name for name in answer.headers if name.startswith("access-control")]
 
 
-def test_a_server_for_other_machines_takes_all_or_the_allowed_hosts(model: ServedModel) -> None:
-    wide = TestClient(create_application(model, ServerSettings(host="0.0.0.0")), "http://192.168.0.7:8000")
-    assert wide.get("/docs").status_code == 200
-    named = ServerSettings(allowed_hosts=("masks.example",))
-    assert TestClient(create_application(model, named), "http://masks.example").get("/docs").status_code == 200
-    assert TestClient(create_application(model, named), "http://other.example").get("/docs").status_code == 421
+@pytest.mark.parametrize(
+    ("settings", "host", "status"),
+    [
+        (ServerSettings(host="0.0.0.0"), "192.168.0.7:8000", 200),
+        (ServerSettings(host="0.0.0.0"), "[fe80::1]:8000", 200),
+        (ServerSettings(host="0.0.0.0"), socket.gethostname(), 200),
+        (ServerSettings(host="0.0.0.0"), "rebound.example", 421),
+        (ServerSettings(host="0.0.0.0", token="secret-token"), "any.example", 401),
+        (ServerSettings(host="0.0.0.0", allowed_hosts=("masks.example",)), "masks.example", 200),
+        (ServerSettings(host="0.0.0.0", allowed_hosts=("masks.example",)), "192.168.0.7", 421),
+        (ServerSettings(allowed_hosts=("masks.example",)), "masks.example:80", 200),
+        (ServerSettings(allowed_hosts=("masks.example",)), "other.example", 421),
+    ],
+)
+def test_names_under_which_a_server_is_called(
+    model: ServedModel, settings: ServerSettings, host: str, status: int
+) -> None:
+    client = TestClient(create_application(model, settings), HOST)
+    assert client.get("/docs", headers={"Host": host}).status_code == status
 
 
 @pytest.mark.parametrize("address", ["/", "/healthz", "/nowhere", "/v1/models", "/docs"])

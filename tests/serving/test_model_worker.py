@@ -60,6 +60,21 @@ def test_waiting_images_of_one_vocabulary_are_segmented_together(model: ServedMo
     assert work(model.segmenter, steps, batch=2) == [1, 2, 1, 1]
 
 
+def test_large_images_are_not_segmented_together(
+    model: ServedModel, scene: Image.Image, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("frozenseg.serving.model_worker.BATCH_PIXELS", 2 * 128 * 128)
+
+    async def steps(worker: ModelWorker, batches: list[int]) -> None:
+        gate, first = await blocked(worker)
+        tasks = [asyncio.create_task(worker.segment(SegmentationCall(scene, CIRCLE))) for _ in range(5)]
+        await asyncio.sleep(0)
+        gate.set()
+        await asyncio.gather(first, *tasks)
+
+    assert work(model.segmenter, steps) == [1, 2, 2, 1]
+
+
 def test_an_image_that_fails_does_not_fail_the_others(
     model: ServedModel, scene: Image.Image, monkeypatch: pytest.MonkeyPatch
 ) -> None:

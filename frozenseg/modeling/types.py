@@ -36,11 +36,19 @@ class PixelFeatures(NamedTuple):
     sam_map: Tensor | None  # (B, d, h, w): the decoded SAM embedding; None without SAM
 
 
+class MaskFactors(NamedTuple):
+    """Factors of mask logits: the logits of a query are the products of its embedding with the features of a pixel."""
+
+    embeddings: Tensor  # (B, Q, d)
+    features: Tensor  # (B, d, H/4, W/4)
+
+
 class Prediction(NamedTuple):
     """Class and mask logits of all queries after one decoder layer."""
 
     logits: Tensor  # (B, Q, C + 1), void last
     masks: Tensor  # (B, Q, H/4, W/4) logits
+    factors: MaskFactors | None = None  # of the masks, in training: gradients of few masks are cheaper through them
 
 
 class QueryOutput(NamedTuple):
@@ -48,6 +56,7 @@ class QueryOutput(NamedTuple):
 
     embeddings: Tensor  # (B, Q, E), in CLIP's joint space, not normalised
     masks: Tensor  # (B, Q, H/4, W/4) logits
+    mask_embeddings: Tensor | None = None  # (B, Q, d), whose products with the mask features are the masks
 
 
 class MaskPredictions(NamedTuple):

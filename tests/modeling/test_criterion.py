@@ -11,7 +11,8 @@ from frozenseg.modeling.criterion import set_criterion as module
 from frozenseg.modeling.criterion.losses import class_loss, mask_losses, random_points, uncertain_points
 from frozenseg.modeling.criterion.matcher import HungarianMatcher
 from frozenseg.modeling.criterion.set_criterion import SetCriterion
-from frozenseg.modeling.types import MaskPredictions, Prediction, Target
+from frozenseg.modeling.layers.mask_product import mask_product
+from frozenseg.modeling.types import MaskFactors, MaskPredictions, Prediction, Target
 
 
 def matcher(points: int = 256) -> HungarianMatcher:
@@ -139,6 +140,26 @@ def batch_of(counts: list[int], queries: int = 3) -> tuple[Prediction, list[Targ
     return Prediction(logits, masks), targets
 
 
+def part_of(prediction: Prediction, images: slice | list[int]) -> Prediction:
+    return Prediction(prediction.logits[images], prediction.masks[images])
+
+
+@pytest.mark.parametrize("counts", [[2, 0, 1, 3], [2, 2, 2, 2], [0, 0, 0, 0]])
+def test_factors_of_the_masks_give_the_same_losses_and_gradients(counts: list[int]) -> None:
+    noise = torch.Generator().manual_seed(1)
+    factors = [torch.randn(shape, generator=noise, requires_grad=True) for shape in ((4, 3, 5), (4, 5, 8, 8))]
+    losses, gradients = [], []
+    for known in (None, MaskFactors(*factors)):
+        prediction, targets = batch_of(counts)
+        prediction = Prediction(prediction.logits, mask_product(*factors), known)
+        loss = sum(criterion()(MaskPredictions(prediction, ()), targets).values())
+        losses.append(loss)
+        gradients.append(torch.autograd.grad(loss, factors))
+    torch.testing.assert_close(*losses)
+    torch.testing.assert_close(*gradients)
+    assert gradients[0][0].any() == any(counts)
+
+
 @pytest.mark.parametrize("void_weight", [0.1, 0.0, 1e-300])  # the last one is 0 in float32
 @pytest.mark.parametrize("counts", [[2, 0, 1, 3], [0, 5, 2, 0], [0, 0, 0, 0]])  # one image has more than 3 queries
 def test_losses_of_the_parts_of_a_step_add_up_to_those_of_all_images(counts: list[int], void_weight: float) -> None:
@@ -146,9 +167,7 @@ def test_losses_of_the_parts_of_a_step_add_up_to_those_of_all_images(counts: lis
     whole = criterion(void_weight=void_weight)(MaskPredictions(prediction, ()), targets)
     _, targets = batch_of(counts)
     parts = [
-        criterion(void_weight=void_weight)(
-            MaskPredictions(Prediction(*(part[rows] for part in prediction)), ()), targets[rows], counts
-        )
+        criterion(void_weight=void_weight)(MaskPredictions(part_of(prediction, rows), ()), targets[rows], counts)
         for rows in (slice(0, 1), slice(1, 4))
     ]
     for name, loss in whole.items():
@@ -199,13 +218,10 @@ def test_losses_of_two_processes_average_to_those_of_one(void_weight: float, mon
     seen: list[torch.Tensor] = []
     monkeypatch.setattr(module, "sum_over_ranks", lambda tensor: seen.append(tensor) or tensor)
     for image in range(2):  # to learn what each process brings
-        loss_of(MaskPredictions(Prediction(*(part[[image]] for part in prediction)), ()), [targets[image]])
+        loss_of(MaskPredictions(part_of(prediction, [image]), ()), [targets[image]])
     monkeypatch.setattr(module, "sum_over_ranks", lambda tensor: sum(seen))
     _, targets = batch_of(counts)
-    parts = [
-        loss_of(MaskPredictions(Prediction(*(part[[image]] for part in prediction)), ()), [targets[image]])
-        for image in range(2)
-    ]
+    parts = [loss_of(MaskPredictions(part_of(prediction, [image]), ()), [targets[image]]) for image in range(2)]
     for name, loss in whole.items():
         assert sum(part[name].item() for part in parts) / 2 == pytest.approx(loss.item(), rel=1e-5), name
 

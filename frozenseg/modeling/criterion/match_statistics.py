@@ -27,7 +27,7 @@ class MatchStatistics:
             targets: ground truth of each image.
             matches: pairs of each image.
         """
-        logits, masks = prediction
+        logits, masks = prediction.logits, prediction.masks
         if self._matched is None or self._sums is None or len(self._matched) != logits.shape[1]:
             self._matched, self._sums = logits.new_zeros(logits.shape[1]).float(), logits.new_zeros(4).float()
         for image_logits, image_masks, target, pairs in zip(logits, masks, targets, matches, strict=True):

@@ -11,12 +11,14 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
 
 from frozenseg.config import CfgNode
 from frozenseg.distributed import sum_over_ranks, world_size
 from frozenseg.modeling.criterion.losses import class_loss, mask_losses, random_points, uncertain_points
 from frozenseg.modeling.criterion.match_statistics import MatchStatistics
 from frozenseg.modeling.criterion.matcher import HungarianMatcher, MatchedPairs
+from frozenseg.modeling.layers.mask_product import mask_product
 from frozenseg.modeling.ops.point_sample import point_sample, point_sample_masks
 from frozenseg.modeling.types import MaskPredictions, Prediction, Target
 from frozenseg.structures.shapes import check_shape
@@ -173,9 +175,7 @@ class SetCriterion(nn.Module):
     def _mask_losses(
         self, prediction: Prediction, targets: list[Target], matches: list[MatchedPairs], mask_count: Tensor
     ) -> tuple[Tensor, Tensor]:
-        predicted = torch.cat(
-            [masks[pairs.queries] for masks, pairs in zip(prediction.masks, matches, strict=True)]
-        )  # (n, H/4, W/4)
+        predicted = _matched_masks(prediction, matches)  # (n, H/4, W/4)
         actual = torch.cat(
             [target.masks[pairs.targets] for target, pairs in zip(targets, matches, strict=True)]
         )  # (n, H, W)
@@ -190,3 +190,21 @@ class SetCriterion(nn.Module):
                 points = uncertain_points(predicted, self.points, self.oversample, self.importance, draw)
                 labels = point_sample_masks(actual, points)  # (n, P)
             return mask_losses(point_sample(predicted, points)[:, 0], labels, mask_count)
+
+
+def _matched_masks(prediction: Prediction, matches: list[MatchedPairs]) -> Tensor:
+    """Return the mask logits of the matched queries of all images, (n, H/4, W/4).
+
+    With factors, they are products of the matched queries alone. The values are the same; in the backward pass, there
+    is no gradient of the masks of all queries, most of which would be zeros.
+    """
+    if prediction.factors is None:
+        return torch.cat([masks[pairs.queries] for masks, pairs in zip(prediction.masks, matches, strict=True)])
+    embeddings, features = prediction.factors
+    queries = pad_sequence([pairs.queries for pairs in matches], batch_first=True)  # (B, most pairs of an image)
+    chosen = embeddings.gather(1, queries[:, :, None].expand(-1, -1, embeddings.shape[2]))
+    masks = mask_product(chosen, features).flatten(0, 1)
+    counts, most = [len(pairs.queries) for pairs in matches], queries.shape[1]
+    if min(counts) == most:
+        return masks
+    return torch.cat([of_image[:count] for of_image, count in zip(masks.split(most), counts, strict=True)])

@@ -19,6 +19,7 @@ from frozenseg.errors import ConfigError, ShapeError
 from frozenseg.log import get_logger
 from frozenseg.modeling.classification import class_logits
 from frozenseg.modeling.layers.mask_pooling import mask_pooling
+from frozenseg.modeling.layers.mask_product import mask_product
 from frozenseg.modeling.layers.mlp import MLP
 from frozenseg.modeling.layers.position_encoding import sine_position
 from frozenseg.modeling.layers.recompute import run_layer
@@ -31,7 +32,14 @@ from frozenseg.modeling.transformer_decoder.attention import (
 )
 from frozenseg.modeling.transformer_decoder.feature_injector import inject_features, to_sequence
 from frozenseg.modeling.transformer_decoder.query_injector import inject_into_queries
-from frozenseg.modeling.types import MaskPredictions, PixelFeatures, Prediction, QueryOutput, TextEmbeddings
+from frozenseg.modeling.types import (
+    MaskFactors,
+    MaskPredictions,
+    PixelFeatures,
+    Prediction,
+    QueryOutput,
+    TextEmbeddings,
+)
 from frozenseg.registry import TRANSFORMER_DECODER
 from frozenseg.structures.shapes import check_shape
 
@@ -178,7 +186,10 @@ class MultiScaleMaskedTransformerDecoder(nn.Module):
         """Predict from the initial queries and after every layer; the arguments are those of :meth:`forward`."""
         outputs = self.decode(pixels, sam_embedding)
         logits = [class_logits(output.embeddings, text_embeddings, self.logit_scale) for output in outputs]
-        predictions = [Prediction(each, output.masks) for each, output in zip(logits, outputs, strict=True)]
+        predictions = [
+            Prediction(each, output.masks, MaskFactors(cast(Tensor, output.mask_embeddings), pixels.mask_features))
+            for each, output in zip(logits, outputs, strict=True)
+        ]
         return MaskPredictions(predictions[-1], tuple(predictions[:-1]))
 
     def decode(self, pixels: PixelFeatures, sam_embedding: Tensor | None) -> list[QueryOutput]:
@@ -258,12 +269,14 @@ class MultiScaleMaskedTransformerDecoder(nn.Module):
             queries: (B, Q, d).
             mask_features: (B, d, H/4, W/4).
         """
-        masks = self.masks_of(queries, mask_features)  # (B, Q, H/4, W/4)
-        return QueryOutput(self.embed(self.decoder_norm(queries), mask_pooling(mask_features, masks)), masks)
+        normalised = self.decoder_norm(queries)
+        mask_embeddings = self.mask_embed(normalised)
+        masks = mask_product(mask_embeddings, mask_features)  # (B, Q, H/4, W/4)
+        return QueryOutput(self.embed(normalised, mask_pooling(mask_features, masks)), masks, mask_embeddings)
 
     def masks_of(self, queries: Tensor, mask_features: Tensor) -> Tensor:
         """Return the mask logits (B, Q, h, w) of queries (B, Q, d) on mask features (B, d, h, w) of any size."""
-        return torch.einsum("bqd,bdhw->bqhw", self.mask_embed(self.decoder_norm(queries)), mask_features)
+        return mask_product(self.mask_embed(self.decoder_norm(queries)), mask_features)
 
     def embed(self, queries: Tensor, pooled: Tensor) -> Tensor:
         """Embed queries in CLIP's joint space.

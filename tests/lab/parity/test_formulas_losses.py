@@ -67,7 +67,7 @@ def test_matching(counts: tuple[int, int], seed: int) -> None:
 def test_matching_costs(seed: int) -> None:
     prediction, [targets] = predicted(seed, 1), ground_truths(seed, (4,))
     with float64():
-        actual = matcher()._cost(*(one[0] for one in as_prediction(prediction)), as_targets([targets])[0])
+        actual = matcher()._cost(*(tensor[0] for tensor in as_prediction(prediction)[:2]), as_targets([targets])[0])
     points = draw(1, SETTING.points, 2)[0]
     agree(actual, losses.matching_cost(prediction.logits[0], prediction.masks[0], targets, points, SETTING))
 

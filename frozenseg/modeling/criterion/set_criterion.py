@@ -207,4 +207,4 @@ def _matched_masks(prediction: Prediction, matches: list[MatchedPairs]) -> Tenso
     counts, most = [len(pairs.queries) for pairs in matches], queries.shape[1]
     if min(counts) == most:
         return masks
-    return torch.cat([of_image[:count] for of_image, count in zip(masks.split(most), counts, strict=True)])
+    return torch.cat([of_image[:count] for of_image, count in zip(torch.split(masks, most), counts, strict=True)])

@@ -28,6 +28,7 @@ PURPOSE_OF_EXTRA = {  # extras of pyproject.toml, all but dev
     "hub": "weights from and to the Hugging Face hub",
     "cvat": "a segmenter as auto-annotation function of CVAT",
     "serve": "the server: frozenseg serve",
+    "export": "ONNX files: frozenseg export, segment --runtime onnx",
     "supervision": "results as supervision.Detections",
     "detectron2": "training in Detectron2's loop (--engine detectron2)",
 }

@@ -10,7 +10,7 @@ from frozenseg.vocabulary import Vocabulary
 ExportFormat = Literal["onnx", "torch-export", "aoti"]
 GRAPH_SUFFIXES = {"onnx": ".onnx", "torch-export": ".pt2", "aoti": ".pt2"}
 DTYPE_NAMES = {"fp32": "float32", "fp16": "float16", "bf16": "bfloat16"}  # as PyTorch names them
-EXPORT_PACKAGES = ("onnx", "onnxscript", "onnxruntime", "tokenizers")
+EXPORT_PACKAGES = ("onnx", "onnxscript", "onnx_ir", "onnxruntime", "tokenizers")
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ OPTIONAL = (
     "av",
 )
 OPTIONAL += ("gdown", "requests", "huggingface_hub", "fastapi", "starlette", "uvicorn", "prometheus_client")
+OPTIONAL += ("onnx", "onnx_ir", "onnxscript", "onnxruntime", "tokenizers")
 KERNELS = "frozenseg.modeling.ops.deform_attn_kernels"  # Triton's decorators; imported by the operator when it runs
 WITH_OPTIONAL = {"frozenseg.plugins.detectron2", "frozenseg.plugins.fiftyone_model", KERNELS}
 MODULES = [source.module for source in sources("frozenseg") if source.module not in WITH_OPTIONAL]

@@ -42,6 +42,11 @@ OF_EXTRAS = {
     "requests": "gdrive",
     "huggingface_hub": "hub",
     "supervision": "supervision",
+    "onnx": "export",
+    "onnx_ir": "export",
+    "onnxscript": "export",
+    "onnxruntime": "export",
+    "tokenizers": "export",
     "av": "video",
 }
 OF_TORCH = {"triton"}  # PyTorch for CUDA brings it; without it deformable attention takes another implementation
@@ -87,13 +92,13 @@ def test_the_required_packages_are_those_that_are_imported(project: dict[str, An
 def test_the_extras(project: dict[str, Any]) -> None:
     extras = {name: names(requirements) for name, requirements in project["optional-dependencies"].items()}
     assert set(extras) == {"dev", "eval", "plot", "train", "wandb", "slurm", "detectron2"} | {
-        "completion", "video", "gdrive", "hub", "supervision",
+        "completion", "video", "gdrive", "hub", "supervision", "cvat", "serve", "export",
     }  # fmt: skip
     assert extras["detectron2"] == set()  # it is not on PyPI
     assert extras["eval"] == {"cityscapesscripts", "lvis", "faster-coco-eval"}
     assert extras["dev"] >= {"pytest", "hypothesis", "ruff", "mypy", "codespell"}
     [everything] = [item for item in project["optional-dependencies"]["dev"] if item.startswith("frozenseg[")]
-    assert everything == "frozenseg[completion,plot,train,eval,slurm,video,gdrive,hub,supervision]"
+    assert everything == "frozenseg[completion,plot,train,eval,slurm,video,gdrive,hub,supervision,cvat,serve,export]"
 
 
 def test_whatever_is_imported_is_required_or_an_extra() -> None:

@@ -13,7 +13,7 @@ from lab.model_timing import checkout_process
 from lab.model_timing.case import Case
 from lab.model_timing.worker import Worker
 from tests.tiny import NARROW, ROOT
-from tools import benchmark_model, benchmark_training
+from tools import benchmark_model, benchmark_text, benchmark_training
 
 CONFIG = ["--config-file", str(ROOT / "configs/toyworld/fcclip_tiny.yaml")]
 EIGHT_HEADS = ("MODEL.SEM_SEG_HEAD.DEFORMABLE_TRANSFORMER_ENCODER_N_HEADS", 8)
@@ -64,6 +64,16 @@ def test_a_model_against_the_same_checkout(tmp_path: Path, capsys: pytest.Captur
     assert "64x64 -> 32x32, 4 classes, batch 1" in printed
     for column in ("ratio (range)", "x floor", "transformer decoder", "this 1.00 GiB above 1.00 GiB", "mask logits"):
         assert column in printed
+
+
+def test_text_embeddings_of_two_checkouts_agree(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "times.json"
+    arguments = [*CONFIG, "--classes", "3", "--rounds", "1", "--against", str(ROOT), "--json", str(file)]
+    assert benchmark_text.main([*arguments, *OPTIONS]) == 0
+    [case] = json.loads(file.read_text())["cases"]
+    assert [(row["name"], row["largest"]) for row in case["differences"]] == [("text embeddings", 0)]
+    assert case["ratios"]["whole"]["median"] > 0
+    assert "3 classes" in capsys.readouterr().out
 
 
 def test_growth_of_a_training_step(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,4 +1,4 @@
-"""Work that a process times: segmentation of images, or training steps, on synthetic inputs.
+"""Work that a process times: segmentation of images or training steps on synthetic inputs, or encoding of class names.
 
 The code runs in processes of other checkouts, so it uses only names of the library that all of them have.
 """
@@ -14,11 +14,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from frozenseg.config import CfgNode, load_config
+from frozenseg.data.spec import read_categories
 from frozenseg.device import pick_device
 from frozenseg.engine.training.optimizer import build_gradient_clip, build_optimizer
 from frozenseg.engine.training.precision import Precision
 from frozenseg.engine.training.trainer import Hook, Step, Trainer
 from frozenseg.modeling.build import build_model
+from frozenseg.modeling.clip.text_classifier import TextClassifier
 from frozenseg.modeling.flops import placeholder_text_embeddings
 from frozenseg.modeling.types import TextEmbeddings
 from frozenseg.structures.instances import Instances
@@ -166,7 +168,42 @@ class Training(Hook):
         self.optimizer.register_step_post_hook(lambda *_: self.clock.add(OPTIMIZER, marks.pop(), self.clock.now()))
 
 
-WORKLOADS = {"segmentation": Segmentation, "training": Training}
+class TextEncoding:
+    """Text embeddings of the first LVIS classes, one name each, without a cache.
+
+    Args:
+        config: YAML file.
+        options: ``KEY VALUE`` overrides.
+        classes: of the model, which do not matter.
+        scores: not read.
+    """
+
+    def __init__(self, config: str, options: Sequence[str], classes: int, scores: bool) -> None:
+        del scores
+        self.cfg = load_config(config, options)
+        self.model, self.clock = timed_model(self.cfg, classes)
+        self.vocabulary = numbered_classes(classes)
+        self.results: dict[str, Any] = {}
+
+    def prepare(self, case: Case) -> None:
+        """Set the classes of the following runs."""
+        names = [row.names[0] for row in read_categories("lvis.tsv")]
+        self.vocabulary = Vocabulary.from_strings(names[: case.classes])
+
+    def run(self, keep: bool) -> float:
+        """Encode the vocabulary; returns the seconds.
+
+        Args:
+            keep: True to keep the embeddings in ``results``.
+        """
+        classifier = TextClassifier(self.model.backbone)
+        with torch.inference_mode():
+            text, seconds = self.clock.whole(lambda: classifier(self.vocabulary, self.model.void_embedding.weight))
+        self.results = {"text embeddings": text.embeddings.cpu()} if keep else {}
+        return seconds
+
+
+WORKLOADS = {"segmentation": Segmentation, "training": Training, "text": TextEncoding}
 
 
 def timed_model(cfg: CfgNode, classes: int) -> tuple[Any, PartClock]:

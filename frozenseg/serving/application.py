@@ -15,6 +15,7 @@ from frozenseg.serving.access import AccessControl
 from frozenseg.serving.error_answers import REFUSAL, add_error_answers
 from frozenseg.serving.metrics import ServerMetrics
 from frozenseg.serving.model_worker import ModelWorker
+from frozenseg.serving.name_memory import NameMemory
 from frozenseg.serving.request_limits import RequestLimits
 from frozenseg.serving.request_log import RequestLog
 from frozenseg.serving.routes import description, label_studio, page, segment, status, x_anylabeling
@@ -56,7 +57,7 @@ def create_application(model: ServedModel, settings: ServerSettings | None = Non
     )
     studio = None if settings.label_studio is None else StudioAccess(settings.label_studio)
     application.state.server = ServerState(model, worker, settings, metrics, studio)
-    application.state.sessions = SessionStore()
+    application.state.sessions = SessionStore(memory=NameMemory(model.segmenter.model.text_classifier))
     add_error_answers(application)
     application.add_middleware(RequestLimits, limits=limits, retry_after=lambda: worker.retry_after)
     application.add_middleware(AccessControl, settings=settings)

@@ -19,6 +19,7 @@ from frozenseg.inference.result import Result
 from frozenseg.modeling.ensemble.mask_proposals import ProposalEnsemble
 from frozenseg.modeling.inference_settings import InferenceSettings
 from frozenseg.modeling.sam.prompted_masks import MaskPrompt
+from frozenseg.serving.name_memory import NameMemory
 from frozenseg.serving.sessions import ImageSession
 from frozenseg.structures.output_kinds import OutputKind
 from frozenseg.vocabulary import Vocabulary
@@ -55,7 +56,12 @@ def embed_session(segmenter: Segmenter, session: ImageSession) -> float:
 
 
 def predict_session(
-    segmenter: Segmenter, session: ImageSession, vocabulary: Vocabulary, kind: OutputKind, with_proposals: bool
+    segmenter: Segmenter,
+    session: ImageSession,
+    vocabulary: Vocabulary,
+    kind: OutputKind,
+    with_proposals: bool = False,
+    memory: NameMemory | None = None,
 ) -> StepTimes:
     """Replace the segments of a session by those of a vocabulary; only the class names are computed again.
 
@@ -65,6 +71,7 @@ def predict_session(
         vocabulary: classes.
         kind: output whose segments are shown.
         with_proposals: SAM proposals of unseen classes compete in the output.
+        memory: of names that were encoded before; None to encode all names.
 
     Raises:
         DataError: SAM proposals with the vocabulary ``auto``, or the outputs do not fit into memory.
@@ -72,6 +79,8 @@ def predict_session(
     image_seconds = embed_session(segmenter, session)
     start = time.perf_counter()
     settings = session_settings(segmenter, vocabulary, with_proposals)
+    if memory is not None:
+        memory.prepare(settings.vocabulary)
     result = classify_session(segmenter, session, settings, vocabulary, kind)
     session.edited.predict(result, kind, shown_classes(result))
     session.settings, session.prompted = settings, None

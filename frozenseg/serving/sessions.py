@@ -14,6 +14,7 @@ from frozenseg.inference.editing import EditedImage
 from frozenseg.inference.embedded_image import EmbeddedImage
 from frozenseg.inference.mask_prompts import PromptedSegment
 from frozenseg.modeling.inference_settings import InferenceSettings
+from frozenseg.serving.name_memory import NameMemory
 from frozenseg.serving.refusals import RequestRefusedError
 from frozenseg.serving.settings import BYTES_PER_MIB
 
@@ -85,11 +86,17 @@ class SessionStore:
 
     Args:
         limits: of all sessions together.
+        memory: of names that were encoded for any session; None without.
         clock: seconds; for tests.
     """
 
-    def __init__(self, limits: SessionLimits | None = None, clock: Callable[[], float] = time.monotonic) -> None:
-        self.limits, self._clock = limits or SessionLimits(), clock
+    def __init__(
+        self,
+        limits: SessionLimits | None = None,
+        memory: NameMemory | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.limits, self.memory, self._clock = limits or SessionLimits(), memory, clock
         self._sessions: OrderedDict[str, ImageSession] = OrderedDict()  # the least recently used one first
         self._used: dict[str, float] = {}
 

@@ -22,6 +22,7 @@ PAGES = (
     "INSTALL.md",
     "datasets/README.md",
     "docs/annotation_tools.md",
+    "docs/page.md",
     "docs/reproduce.md",
     "docs/serve.md",
     "docs/speed.md",

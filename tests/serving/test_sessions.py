@@ -1,12 +1,16 @@
 """Sessions of the page: they end with time and number, and features are dropped with memory."""
 
 import pytest
+import torch
 from PIL import Image
 
+from frozenseg.errors import ShapeError
 from frozenseg.inference.predictor import Segmenter
+from frozenseg.serving.name_memory import NameMemory
 from frozenseg.serving.refusals import RequestRefusedError
 from frozenseg.serving.session_model import embed_session, empty_edits
 from frozenseg.serving.sessions import ImageSession, SessionLimits, SessionStore
+from frozenseg.vocabulary import Vocabulary
 from tests.serving.conftest import toyworld
 
 IMAGE = Image.new("RGB", (20, 10))
@@ -25,7 +29,7 @@ def opened(store: SessionStore) -> ImageSession:
 
 def test_a_session_ends_after_its_time() -> None:
     clock = Clock()
-    store = SessionStore(SessionLimits(seconds=60), clock)
+    store = SessionStore(SessionLimits(seconds=60), clock=clock)
     first, second = opened(store), opened(store)
     clock.now = 50
     assert store.get(first.id) is first
@@ -82,3 +86,25 @@ def test_ids_are_secret() -> None:
     ids = {opened(store).id for _ in range(20)}
     assert len(ids) == 20
     assert min(map(len, ids)) >= 20
+
+
+def test_a_changed_vocabulary_encodes_its_new_names_only(segmenter: Segmenter, monkeypatch: pytest.MonkeyPatch) -> None:
+    classifier = segmenter.model.text_classifier
+    encoded: list[tuple[str, ...]] = []
+    embed = classifier.embed
+    monkeypatch.setattr(classifier, "embed", lambda names: (encoded.append(names), embed(names))[1])
+    memory = NameMemory(classifier, limit=4)
+    first = Vocabulary.from_strings(["one thing,first thing", "two things"])
+    second = Vocabulary.from_strings(["two things", "third thing,one thing"])
+    classifier.forget()
+    assert memory.prepare(first) == 3
+    assert memory.prepare(first) == 0
+    assert memory.prepare(second) == 1
+    assert encoded == [("one thing", "first thing", "two things"), ("third thing",)]
+    remembered = classifier(second, torch.ones(1, 64)).embeddings[:3]
+    torch.testing.assert_close(remembered, embed(second.synonyms))
+    assert memory.prepare(Vocabulary.from_strings(["fifth thing", "first thing"])) == 1
+    classifier.forget()
+    assert memory.prepare(first) == 1  # one of its names was forgotten
+    with pytest.raises(ShapeError, match="embeddings"):
+        classifier.remember(first, torch.zeros(2, 64))

@@ -97,12 +97,30 @@ class TextClassifier:
                 self._remembered.move_to_end(vocabulary.classes)
                 return encoded
         warn_of_cut_names(self._clip.tokenizer, vocabulary)
-        class_index = [index for index, names in enumerate(vocabulary.classes) for _ in names]
         with torch.inference_mode(False):  # tensors of inference mode cannot be used in training later
-            encoded = _Encoded(
-                self.embed(vocabulary.synonyms).to(device),
-                torch.tensor([*class_index, len(vocabulary)], device=device),
-            )
+            return self._remember(vocabulary, self.embed(vocabulary.synonyms).to(device))
+
+    def remembers(self, vocabulary: Vocabulary) -> bool:
+        """Return True if a vocabulary is in memory."""
+        with _remembering:
+            return vocabulary.classes in self._remembered
+
+    def remember(self, vocabulary: Vocabulary, embeddings: Tensor) -> None:
+        """Keep the text embeddings of a vocabulary in memory, as if its names had been encoded together.
+
+        Args:
+            vocabulary: C classes with N synonyms.
+            embeddings: (N, E), from :meth:`embed` of the same names.
+
+        Raises:
+            ShapeError: the embeddings are not (N, E).
+        """
+        check_shape("embeddings", embeddings, "N E", N=len(vocabulary.synonyms), E=self._clip.embed_dim)
+        self._remember(vocabulary, embeddings)
+
+    def _remember(self, vocabulary: Vocabulary, embeddings: Tensor) -> _Encoded:
+        class_index = [index for index, names in enumerate(vocabulary.classes) for _ in names]
+        encoded = _Encoded(embeddings, torch.tensor([*class_index, len(vocabulary)], device=embeddings.device))
         with _remembering:
             self._remembered[vocabulary.classes] = encoded
             self._remembered.move_to_end(vocabulary.classes)

@@ -91,8 +91,8 @@ export function paintMask(mask, width, height, thickness) {
   const inside = abgr(255, 209, 102, 120), edge = abgr(255, 255, 255, 255);
   for (let y = 0, index = 0; y < height; y++) {
     for (let x = 0; x < width; x++, index++) {
-      const right = x + thickness < width ? mask[index + thickness] : 0;
-      const below = y + thickness < height ? mask[index + thickness * width] : 0;
+      const right = x + thickness < width ? mask[index + thickness] : mask[index];
+      const below = y + thickness < height ? mask[index + thickness * width] : mask[index];
       if (mask[index] !== right || mask[index] !== below) pixels[index] = edge;
       else if (mask[index]) pixels[index] = inside;
     }

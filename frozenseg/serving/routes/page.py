@@ -138,7 +138,9 @@ async def predict(session_id: str, body: PredictionBody, state: State, store: St
     """Segment the image by class names; its features are reused."""
     vocabulary = await run_in_threadpool(body.vocabulary, state)
     async with _session(store, session_id) as session:
-        work = partial(predict_session, state.model.segmenter, session, vocabulary, body.view, body.proposals)
+        work = partial(
+            predict_session, state.model.segmenter, session, vocabulary, body.view, body.proposals, store.memory
+        )
         seconds = await state.worker.call(work)
         answer = await _segments(session)
         if body.compare:

@@ -1,6 +1,7 @@
 """Interface of all metrics (after Detectron2's ``DatasetEvaluator``), and the evaluation loop."""
 
 import functools
+import gc
 import math
 import time
 from abc import ABC, abstractmethod
@@ -209,6 +210,17 @@ def inference_on_dataset(
     Raises:
         DataError: no process has an image.
     """
+    with _quick_garbage_collection():
+        return _inference_on_dataset(model, loader, evaluators, observers, earlier)
+
+
+def _inference_on_dataset(
+    model: nn.Module,
+    loader: Iterable[list[Record]],
+    evaluators: DatasetEvaluator[C],
+    observers: Sequence[Observer[C]],
+    earlier: Iterable[C],
+) -> tuple[TaskResults, Seconds]:
     evaluators.reset()
     images, seconds, started = 0, Seconds(), time.perf_counter()
     for contribution in earlier:
@@ -262,6 +274,16 @@ def _timed(loader: Iterable[list[Record]], seconds: Seconds) -> Iterator[list[Re
         if batch is None:
             return
         yield batch
+
+
+@contextmanager
+def _quick_garbage_collection() -> Iterator[None]:
+    """Leave the objects of the libraries and the model out of collections, which the lines of all results trigger."""
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 @contextmanager

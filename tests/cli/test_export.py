@@ -46,7 +46,9 @@ def test_mistakes_are_named_before_the_model_is_built(
 
 def test_missing_packages_are_named_with_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name.startswith("onnx") else name)
-    with pytest.raises(ValueError, match=r"needs onnx, onnxscript, onnx_ir, onnxruntime, not installed: pip install 'frozens"):
+    with pytest.raises(
+        ValueError, match=r"needs onnx, onnxscript, onnx_ir, onnxruntime, not installed: pip install 'frozens"
+    ):
         ExportOptions().require_packages()
 
 

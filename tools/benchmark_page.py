@@ -87,7 +87,7 @@ def measure_round(segmenter: "Segmenter", arguments: argparse.Namespace, number:
         number: of the round, which makes its names new.
     """
     from frozenseg.serving.name_memory import NameMemory
-    from frozenseg.serving.session_model import empty_edits, has_sam, predict_session
+    from frozenseg.serving.session_model import empty_edits, model_has_sam, predict_session
     from frozenseg.serving.sessions import SessionStore
     from frozenseg.toyworld.samples import sample_scene
 
@@ -102,7 +102,7 @@ def measure_round(segmenter: "Segmenter", arguments: argparse.Namespace, number:
         vocabulary = segmenter.vocabulary_of(names)
         work = partial(predict_session, segmenter, session, vocabulary, "panoptic", memory=memory)
         durations[name] = timed(work)
-    if has_sam(segmenter):
+    if model_has_sam(segmenter):
         durations |= measure_clicks(segmenter, session, int(arguments.clicks))
     return durations
 

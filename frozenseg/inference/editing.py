@@ -19,7 +19,7 @@ from frozenseg.structures.palette import Colour, shade, vocabulary_colours
 from frozenseg.vocabulary import Vocabulary
 
 MAX_SEGMENTS = 2000  # of an image
-MAX_STEPS = 100  # that can be undone
+MAX_EDITS = 100  # that can be undone
 MIN_INSTANCE_SCORE = 0.3  # as in drawings
 MAX_COVERED = 0.5  # share of a predicted thing under a kept segment; beyond it both are of one object
 
@@ -296,7 +296,7 @@ class EditedImage:
                 f"The image has {len(kept)} segments, expected at most {MAX_SEGMENTS}: merge or delete some."
             )
         if self._before or self._after or self._step.segments:  # the first prediction is the beginning
-            self._before = [*self._before[1 - MAX_STEPS :], self._step]
+            self._before = [*self._before[1 - MAX_EDITS :], self._step]
         self._after.clear()
         self._show(_Step(runs, kept, vocabulary or self.vocabulary))
 

@@ -14,11 +14,10 @@ from frozenseg.inference.editing import EditedImage
 from frozenseg.inference.formats.label_maps import label_map
 from frozenseg.inference.formats.output_format import OutputClasses
 from frozenseg.inference.mask_prompts import PromptedSegment
+from frozenseg.inference.segments import SCORE_DIGITS
 from frozenseg.serving.sessions import ImageSession
 from frozenseg.structures.label_runs import Runs
 from frozenseg.structures.palette import Colour, vocabulary_colours
-
-SCORE_DIGITS = 4
 
 
 def run_list(runs: Runs) -> list[int]:

@@ -7,6 +7,7 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 
 from frozenseg.errors import DataError, did_you_mean
+from frozenseg.inference.auto_vocabulary import AUTO
 from frozenseg.inference.editing import MAX_SEGMENTS, EditedSegment
 from frozenseg.inference.named_vocabularies import vocabulary_names
 from frozenseg.modeling.sam.prompted_masks import MAX_POINTS, MaskPrompt
@@ -14,11 +15,10 @@ from frozenseg.serving.session_model import stroke_mask
 from frozenseg.serving.state import ServerState
 from frozenseg.structures.segmentation import decode_segmentation
 from frozenseg.vocabulary import Vocabulary
+from frozenseg.vocabulary.vocabulary import MAX_NAME_LENGTH
 
 MAX_CLASSES, MAX_SYNONYMS, MAX_STROKE, MAX_PIXEL = 5000, 50, 2000, 1e6
-LONGEST_NAME = 1000
-AUTO = "auto"
-Name = Annotated[str, Field(max_length=LONGEST_NAME)]
+Name = Annotated[str, Field(max_length=MAX_NAME_LENGTH)]
 Pixel = Annotated[float, Field(ge=-MAX_PIXEL, le=MAX_PIXEL, allow_inf_nan=False)]
 Point = tuple[Pixel, Pixel]
 SegmentIds = Annotated[list[int], Field(max_length=MAX_SEGMENTS)]

@@ -34,7 +34,7 @@ class StepTimes(NamedTuple):
     vocabulary: float
 
 
-def has_sam(segmenter: Segmenter) -> bool:
+def model_has_sam(segmenter: Segmenter) -> bool:
     """Return True if the model has a SAM, for prompts and proposals."""
     return hasattr(segmenter.model, "sam")
 
@@ -49,7 +49,7 @@ def embed_session(segmenter: Segmenter, session: ImageSession) -> float:
     if session.embedded is not None:
         return 0.0
     start = time.perf_counter()
-    element = model_input(session.image, segmenter.resize, with_original=has_sam(segmenter))
+    element = model_input(session.image, segmenter.resize, with_original=model_has_sam(segmenter))
     with torch.no_grad():
         session.embedded = EmbeddedImage(session.image, segmenter.model.embed([element]))
     return time.perf_counter() - start
@@ -98,7 +98,7 @@ def session_settings(segmenter: Segmenter, vocabulary: Vocabulary, with_proposal
         return settings
     if isinstance(vocabulary, AutoVocabulary):
         raise DataError("SAM proposals do not vote for the vocabulary 'auto': type class names, or clear them.")
-    if not has_sam(segmenter):
+    if not model_has_sam(segmenter):
         raise DataError(f"The model {type(segmenter.model).__name__} has no SAM: switch its proposals off.")
     proposals = segmenter.model.ensemble_settings.proposals or ProposalEnsemble()
     return replace(

@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from frozenseg.errors import DataError
-from frozenseg.inference.editing import MAX_STEPS, EditedImage
+from frozenseg.inference.editing import MAX_EDITS, EditedImage
 from frozenseg.inference.result import Result
 from frozenseg.structures.instances import Instances
 from frozenseg.vocabulary import Vocabulary
@@ -158,9 +158,9 @@ def test_segments_of_a_class_have_shades(edited: EditedImage) -> None:
 
 
 def test_the_number_of_steps_is_bounded(edited: EditedImage) -> None:
-    for number in range(MAX_STEPS + 20):
+    for number in range(MAX_EDITS + 20):
         edited.rename([1], f"name {number}")
-    for _ in range(MAX_STEPS):
+    for _ in range(MAX_EDITS):
         assert edited.can_undo
         edited.undo()
     assert not edited.can_undo

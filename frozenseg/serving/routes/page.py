@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
 
 from frozenseg.errors import ConfigError
+from frozenseg.inference.auto_vocabulary import AUTO
 from frozenseg.inference.editing import EditedImage
 from frozenseg.inference.mask_prompts import sam_of
 from frozenseg.inference.named_vocabularies import named_vocabulary, vocabulary_names

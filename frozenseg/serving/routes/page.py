@@ -20,7 +20,6 @@ from frozenseg.inference.named_vocabularies import named_vocabulary, vocabulary_
 from frozenseg.inference.sources.sample_scenes import SCENE_SIZE, SCENES
 from frozenseg.serving.page_answers import coco_export, labels_export, png_bytes, prompt_answer, segments_answer
 from frozenseg.serving.page_requests import (
-    AUTO,
     EditBody,
     PredictionBody,
     PromptBody,

@@ -19,9 +19,10 @@ Examples:
   the same cases computed by this checkout, as goldens that a later version can be compared with:
     python tools/parity.py --goldens GOLDENS --record MINE
 
-  the error of each stage on a GPU, in bfloat16 or compiled, relative to its standard deviation:
+  the error of each stage on a GPU, in bfloat16, with 8-bit weights or compiled, relative to its standard deviation:
     python tools/parity.py --goldens MINE --device cuda --precision bfloat16
     python tools/parity.py --goldens MINE --device cuda --compile
+    python tools/parity.py --goldens GOLDENS --case fcclip_r50 --int8
 
 The large cases need up to 12 GiB of memory, and one or two minutes each on two cores.
 """
@@ -51,6 +52,7 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
         default="float32",
         help="of the frozen encoders, and of the decoders under autocast (default: float32)",
     )
+    parser.add_argument("--int8", action="store_true", help="8-bit weights of the frozen image encoders")
     parser.add_argument("--compile", action="store_true", help="compile the encoders and decoders with torch.compile")
     parser.add_argument(
         "--threads",

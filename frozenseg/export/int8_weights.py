@@ -35,7 +35,7 @@ def quantize_trunks(model: MaskClassifier) -> int:
     for part in model.frozen_parts().values():
         for trunk in part.image_trunk():
             for module in trunk.modules():
-                if isinstance(module, LAYERS):
+                if isinstance(module, LAYERS) and not parametrize.is_parametrized(module, "weight"):
                     parametrize.register_parametrization(module, "weight", _Int8Weight(), unsafe=True)
                     quantised += 1
     return quantised

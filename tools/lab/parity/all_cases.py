@@ -33,7 +33,8 @@ def run_all(arguments: argparse.Namespace) -> int:
     """
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
-    default = (arguments.device, arguments.precision, arguments.compile) == ("cpu", "float32", False)
+    setup = (arguments.device, arguments.precision, arguments.compile, arguments.int8)
+    default = setup == ("cpu", "float32", False, False)
     return compare_all(arguments) if default and not arguments.record else run_recorded(arguments)
 
 
@@ -84,7 +85,8 @@ def verdict_of(rows: Sequence[Row]) -> str:
 
 def run_recorded(arguments: argparse.Namespace) -> int:
     """Record the cases, or print their errors by stage on another device or in another precision."""
-    setup = Setup(pick_device(arguments.device).type, getattr(torch, arguments.precision), arguments.compile)
+    dtype, device = getattr(torch, arguments.precision), pick_device(arguments.device).type
+    setup = Setup(device, dtype, arguments.compile, arguments.int8)
     if arguments.record:
         require_folder(arguments.record, "--record")
     for path in find_goldens(Path(os.path.expanduser(arguments.goldens)), arguments.case):

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from frozenseg.atomic import replacing
+from frozenseg.export.int8_weights import quantize_trunks
 from frozenseg.modeling.classification import class_logits
 from frozenseg.modeling.meta_arch.base import MaskClassifier
 from frozenseg.modeling.types import Prediction
@@ -44,11 +45,14 @@ class Setup(NamedTuple):
     device: str = "cpu"
     dtype: torch.dtype = torch.float32  # of the frozen encoders, and of autocast
     compiled: bool = False
+    int8: bool = False  # 8-bit weights of the frozen image trunks
 
     @contextlib.contextmanager
     def applied_to(self, model: MaskClassifier) -> Iterator[None]:
         """Run a block with a model on the device, in the precision, compiled."""
         model.to(self.device)
+        if self.int8:
+            quantize_trunks(model)
         model.set_frozen_precision(self.dtype)
         if self.compiled:
             model.backbone.compile()

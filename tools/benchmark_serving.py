@@ -86,13 +86,13 @@ def running_server(arguments: argparse.Namespace) -> Iterator[str]:
         arguments: ``weights``, ``device`` and ``batch``.
     """
     from frozenseg.inference.predictor import Segmenter
-    from frozenseg.serving.process import bind_server
+    from frozenseg.serving.process import bound_server, listen
     from frozenseg.serving.settings import ServerLimits, ServerSettings
     from frozenseg.serving.state import ServedModel
 
     segmenter = Segmenter.from_pretrained(arguments.weights, device=arguments.device)
     settings = ServerSettings(port=0, limits=ServerLimits(batch=int(arguments.batch)))
-    bound = bind_server(ServedModel(segmenter, arguments.weights), settings)
+    bound = bound_server(ServedModel(segmenter, arguments.weights), settings, listen(settings))
     thread = threading.Thread(target=bound.run)
     thread.start()
     try:

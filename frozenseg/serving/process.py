@@ -43,11 +43,10 @@ class BoundServer:
             self.server.run(sockets=[self.listener])
 
 
-def bind_server(model: ServedModel, settings: ServerSettings) -> BoundServer:
-    """Return a server that is bound to its address, and does not serve yet.
+def listen(settings: ServerSettings) -> socket.socket:
+    """Return a socket that listens on the address of the server; connections wait until it serves.
 
     Args:
-        model: to serve.
         settings: of the server.
 
     Raises:
@@ -55,12 +54,23 @@ def bind_server(model: ServedModel, settings: ServerSettings) -> BoundServer:
     """
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     try:
-        listener = socket.create_server((settings.host, settings.port), family=family)
-    except OSError as error:
+        return socket.create_server((settings.host, settings.port), family=family)
+    except (OSError, ValueError) as error:  # ValueError: a name that no host can have
+        reason = getattr(error, "strerror", None) or error
         raise ConfigError(
-            f"The server cannot listen on {settings.host}:{settings.port} ({error.strerror or error}): choose another "
+            f"The server cannot listen on {settings.host!r:.60}, port {settings.port} ({reason}): choose another "
             "--port or --host."
         ) from error
+
+
+def bound_server(model: ServedModel, settings: ServerSettings, listener: socket.socket) -> BoundServer:
+    """Return a server that does not serve yet.
+
+    Args:
+        model: to serve.
+        settings: of the server.
+        listener: of :func:`listen`.
+    """
     config = uvicorn.Config(
         create_application(model, settings),
         log_config=None,
@@ -78,18 +88,16 @@ def bind_server(model: ServedModel, settings: ServerSettings) -> BoundServer:
     return BoundServer(uvicorn.Server(config), listener, address)
 
 
-def serve(model: ServedModel, settings: ServerSettings, open_browser: bool = False) -> None:
+def serve(model: ServedModel, settings: ServerSettings, listener: socket.socket, open_browser: bool = False) -> None:
     """Serve until SIGINT or SIGTERM.
 
     Args:
         model: to serve.
         settings: of the server.
+        listener: of :func:`listen`.
         open_browser: open the page when the server is ready.
-
-    Raises:
-        ConfigError: the address cannot be bound.
     """
-    bound = bind_server(model, settings)
+    bound = bound_server(model, settings, listener)
     if not settings.is_local:
         logger.warning(
             "The server listens on %s: every machine that reaches it can use it%s.",

@@ -12,7 +12,7 @@ from PIL import Image
 from frozenseg.inference.predictor import Segmenter
 from frozenseg.inference.vocabulary_inputs import make_vocabulary
 from frozenseg.serving.application import create_application
-from frozenseg.serving.process import BoundServer, bind_server
+from frozenseg.serving.process import BoundServer, bound_server, listen
 from frozenseg.serving.settings import ServerSettings
 from frozenseg.serving.state import ServedModel
 from frozenseg.toyworld.samples import sample_scene
@@ -51,7 +51,7 @@ def client(model: ServedModel) -> Iterator[TestClient]:
 @pytest.fixture(scope="module")
 def bound(model: ServedModel) -> Iterator[BoundServer]:
     """A server on a real socket, which runs in a thread."""
-    server = bind_server(model, ServerSettings(port=0))
+    server = bound_server(model, (settings := ServerSettings(port=0)), listen(settings))
     thread = threading.Thread(target=server.run)
     thread.start()
     yield server

@@ -16,7 +16,7 @@ from frozenseg.cli.model_choice import ModelChoice
 from frozenseg.cli.verbs import serve as verb
 from frozenseg.errors import ConfigError
 from frozenseg.serving import process
-from frozenseg.serving.process import BoundServer, bind_server
+from frozenseg.serving.process import BoundServer, bound_server, listen
 from frozenseg.serving.settings import ServerSettings
 from frozenseg.serving.state import ServedModel
 from tests.serving.conftest import png, toyworld
@@ -49,7 +49,7 @@ def test_bytes_that_are_no_http_do_not_end_the_server(bound: BoundServer) -> Non
 
 
 def test_a_running_request_is_answered_before_the_end(model: ServedModel) -> None:
-    server = bind_server(model, ServerSettings(port=0))
+    server = bound_server(model, (settings := ServerSettings(port=0)), listen(settings))
     thread = threading.Thread(target=server.run)
     thread.start()
     original = model.segmenter.segment_batch
@@ -123,11 +123,13 @@ def test_the_verb_says_who_can_connect(monkeypatch: pytest.MonkeyPatch, capsys: 
     assert opened[0].startswith("http://127.0.0.1:")
 
 
-def test_a_taken_port_is_named(model: ServedModel) -> None:
+def test_a_taken_port_is_named() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(ConfigError, match=f"cannot listen on 127.0.0.1:{port} .*: choose another --port"):
-            bind_server(model, ServerSettings(port=port))
+        with pytest.raises(ConfigError, match=f"cannot listen on '127.0.0.1', port {port} .*: choose another --port"):
+            listen(ServerSettings(port=port))
+    with pytest.raises(ConfigError, match=r"cannot listen on 'a\\x00b'"):
+        listen(ServerSettings(host="a\0b"))
 
 
 def test_the_model_does_not_work_for_clients_that_have_left(bound: BoundServer, model: ServedModel) -> None:

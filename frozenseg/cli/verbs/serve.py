@@ -84,7 +84,7 @@ def run(arguments: argparse.Namespace) -> None:
     from frozenseg.log import setup_logging
 
     try:
-        from frozenseg.serving.process import serve
+        from frozenseg.serving.process import listen, serve
     except ImportError as error:
         raise ConfigError(f"The server needs an extra ({error}): pip install 'frozenseg[serve]'.") from error
     from frozenseg.serving.state import ServedModel
@@ -94,7 +94,8 @@ def run(arguments: argparse.Namespace) -> None:
     choice = ModelChoice.of_arguments(arguments)
     has_classes = bool(arguments.words or arguments.words_file or choice.usual_classes)
     classes = chosen_classes(arguments, choice.usual_classes, choice.auto_names).vocabulary if has_classes else None
-    serve(ServedModel(choice.build(), _name_of(choice), classes), settings, arguments.open_browser)
+    listener = listen(settings)  # a taken port is reported before the model is built
+    serve(ServedModel(choice.build(), _name_of(choice), classes), settings, listener, arguments.open_browser)
 
 
 def server_settings(arguments: argparse.Namespace) -> Any:

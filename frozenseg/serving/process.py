@@ -1,6 +1,7 @@
 """Process of the server: uvicorn with the application, a socket, and an orderly end."""
 
 import ipaddress
+import os
 import socket
 import threading
 import webbrowser
@@ -53,14 +54,20 @@ def listen(settings: ServerSettings) -> socket.socket:
         ConfigError: the address cannot be bound.
     """
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family)
     try:
-        return socket.create_server((settings.host, settings.port), family=family)
+        if os.name == "posix":  # elsewhere it would share a port that is in use
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((settings.host, settings.port))
+        listener.listen()
     except (OSError, ValueError) as error:  # ValueError: a name that no host can have
+        listener.close()
         reason = getattr(error, "strerror", None) or error
         raise ConfigError(
             f"The server cannot listen on {settings.host!r:.60}, port {settings.port} ({reason}): choose another "
             "--port or --host."
         ) from error
+    return listener
 
 
 def bound_server(model: ServedModel, settings: ServerSettings, listener: socket.socket) -> BoundServer:

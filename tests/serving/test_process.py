@@ -128,8 +128,8 @@ def test_a_taken_port_is_named() -> None:
         port = taken.getsockname()[1]
         with pytest.raises(ConfigError, match=f"cannot listen on '127.0.0.1', port {port} .*: choose another --port"):
             listen(ServerSettings(port=port))
-    with pytest.raises(ConfigError, match=r"cannot listen on 'a\\x00b'"):
-        listen(ServerSettings(host="a\0b"))
+    with pytest.raises(ConfigError, match=r"cannot listen on 'aaa"):
+        listen(ServerSettings(host="a" * 300))
 
 
 def test_the_model_does_not_work_for_clients_that_have_left(bound: BoundServer, model: ServedModel) -> None:

@@ -53,9 +53,27 @@ function anchorsOf(ids, width, segments) {
 
 const abgr = (red, green, blue, alpha) => ((alpha << 24) | (blue << 16) | (green << 8) | red) >>> 0;
 
-// Return canvases of the colours, the outlines and the veil over all other segments, at the size of the image.
-export function paintLayers(map, hidden, isolated, thickness) {
-  const { ids, width, height } = map;
+const MAX_PAINTED = 4e6; // pixels of a layer; larger images are painted at a part of their resolution
+
+// Return every how many pixels of an image a layer has one.
+const strideOf = (width, height) => Math.max(1, Math.ceil(Math.sqrt((width * height) / MAX_PAINTED)));
+
+// Return every stride-th pixel of a map, and the size of that.
+function sampled(pixels, width, height) {
+  const stride = strideOf(width, height);
+  if (stride === 1) return { ids: pixels, width, height, stride };
+  const columns = Math.ceil(width / stride), rows = Math.ceil(height / stride);
+  const ids = new pixels.constructor(columns * rows);
+  for (let y = 0, index = 0; y < rows; y++) {
+    for (let x = 0; x < columns; x++, index++) ids[index] = pixels[y * stride * width + x * stride];
+  }
+  return { ids, width: columns, height: rows, stride };
+}
+
+// Return canvases of the colours, the outlines and the veil over all other segments; they cover the image.
+export function paintLayers(map, hidden, isolated, outline) {
+  const { ids, width, height, stride } = sampled(map.ids, map.width, map.height);
+  const thickness = Math.max(1, Math.round(outline / stride));
   const size = Math.max(0, ...map.segments.map((segment) => segment.id)) + 1;
   const fills = new Uint32Array(size), lines = new Uint32Array(size), shown = new Uint8Array(size);
   for (const segment of map.segments) {
@@ -66,26 +84,29 @@ export function paintLayers(map, hidden, isolated, thickness) {
     lines[segment.id] = abgr(...[red, green, blue].map((value) => Math.round(value * 0.6 + 255 * 0.4)), 255);
   }
   const veilColour = abgr(8, 11, 14, 190);
-  const [fill, line, veil] = [0, 1, 2].map(() => new ImageData(width, height));
-  const [fillPixels, linePixels, veilPixels] = [fill, line, veil].map((each) => new Uint32Array(each.data.buffer));
+  const [fill, line] = [0, 1].map(() => new ImageData(width, height));
+  const veil = isolated === null ? null : new ImageData(width, height);
+  const [fillPixels, linePixels, veilPixels] = [fill, line, veil].map((each) => each && new Uint32Array(each.data.buffer));
   for (let y = 0, index = 0; y < height; y++) {
     for (let x = 0; x < width; x++, index++) {
       const id = ids[index];
       const outside = isolated !== null && id !== isolated;
       if (outside) veilPixels[index] = veilColour;
+      else if (shown[id]) fillPixels[index] = fills[id];
       const right = x + thickness < width ? ids[index + thickness] : id;
       const below = y + thickness < height ? ids[index + thickness * width] : id;
-      if (shown[id] && !outside) fillPixels[index] = fills[id];
       if (right === id && below === id) continue;
       const other = shown[id] ? id : shown[right] ? right : below;
       if (shown[other] && (isolated === null || other === isolated || id === isolated)) linePixels[index] = lines[other];
     }
   }
-  return { fill: canvasOf(fill), line: canvasOf(line), veil: isolated === null ? null : canvasOf(veil) };
+  return { fill: canvasOf(fill), line: canvasOf(line), veil: veil && canvasOf(veil) };
 }
 
-// Return a canvas of a mask in one colour, with a white outline.
-export function paintMask(mask, width, height, thickness) {
+// Return a canvas of a mask in one colour, with a white outline; it covers the image.
+export function paintMask(pixelsOfMask, widthOfImage, heightOfImage, outline) {
+  const { ids: mask, width, height, stride } = sampled(pixelsOfMask, widthOfImage, heightOfImage);
+  const thickness = Math.max(1, Math.round(outline / stride));
   const image = new ImageData(width, height);
   const pixels = new Uint32Array(image.data.buffer);
   const inside = abgr(255, 209, 102, 120), edge = abgr(255, 255, 255, 255);

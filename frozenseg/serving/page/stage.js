@@ -118,10 +118,10 @@ export class Stage extends EventTarget {
   drawLayers(context, layers, map, scale, ratio) {
     context.imageSmoothingEnabled = scale < 1;
     context.globalAlpha = this.look.opacity * (this.isolated === null ? 1 : 0.5);
-    context.drawImage(layers.fill, 0, 0);
+    context.drawImage(layers.fill, 0, 0, this.width, this.height);
     context.globalAlpha = 1;
-    if (layers.veil) context.drawImage(layers.veil, 0, 0);
-    if (this.look.outlines) context.drawImage(layers.line, 0, 0);
+    if (layers.veil) context.drawImage(layers.veil, 0, 0, this.width, this.height);
+    if (this.look.outlines) context.drawImage(layers.line, 0, 0, this.width, this.height);
     if (this.look.labels) this.drawLabels(context, map, (LABEL_PIXELS * ratio) / scale);
   }
 
@@ -154,7 +154,7 @@ export class Stage extends EventTarget {
     if (this.mask) {
       this.maskLayer ||= paintMask(this.mask, this.width, this.height, this.thickness || 1);
       context.imageSmoothingEnabled = false;
-      context.drawImage(this.maskLayer, 0, 0);
+      context.drawImage(this.maskLayer, 0, 0, this.width, this.height);
     }
     const { points, box, stroke } = this.marks;
     context.lineWidth = 2 / scale;

@@ -1,5 +1,6 @@
 """The page in a browser: upload, type, hover, change a word, hide, mend, download; exports are what is shown."""
 
+import base64
 import json
 import re
 import zipfile
@@ -54,6 +55,27 @@ def test_upload_type_hover_and_isolate(new_page: NewPage, image_files: list[Path
     keep(watched, "isolated")
     watched.click(CIRCLE)
     assert watched.value("stage.isolated") is None
+
+
+SEND = """([name, content]) => {
+    const bytes = Uint8Array.from(atob(content), (character) => character.charCodeAt(0));
+    const transfer = new DataTransfer();
+    transfer.items.add(new File([bytes], 'sent.png', { type: 'image/png' }));
+    const options = { bubbles: true, cancelable: true };
+    document.dispatchEvent(name === 'drop' ? new DragEvent(name, { ...options, dataTransfer: transfer })
+        : new ClipboardEvent(name, { ...options, clipboardData: transfer }));
+}"""
+
+
+def test_images_are_dropped_and_pasted(new_page: NewPage, image_files: list[Path]) -> None:
+    watched = new_page()
+    watched.open("#words=@toyworld")
+    for name, path, size in (("drop", image_files[1], 192), ("paste", image_files[0], 384)):
+        content = base64.b64encode(path.read_bytes()).decode()
+        watched.page.evaluate(SEND, [name, content])
+        watched.until(lambda size=size: watched.value(f"state.map !== null && state.map.width === {size}"))
+    watched.page.click("#new-image")
+    watched.page.wait_for_selector("#start", state="visible")
 
 
 def test_a_changed_word_computes_the_words_only(new_page: NewPage) -> None:
@@ -330,7 +352,9 @@ def test_a_model_without_sam_has_no_tools_for_clicks(new_page: NewPage) -> None:
     model = Segmenter(build_model(tiny_config("FCCLIP"), TRAINING), ShortestEdge(64, 128))
     with running(create_application(ServedModel(model, "tiny"))) as served:
         watched = new_page(served=served)
-        watched.open_scene("cat; dog")
+        watched.open("#words=cat;dog")
+        watched.page.click("#samples button >> nth=0")
+        watched.until_status("of 2 classes")
         assert watched.page.is_disabled("input[name=tool][value=point]")
         assert watched.page.is_disabled("input[name=sam][value=on]")
         assert "has no SAM" in watched.page.get_attribute("label:has(input[value=point])", "title")

@@ -11,7 +11,6 @@ from typing import Any, TypeVar
 
 from PIL import Image
 
-from frozenseg.errors import FrozenSegError
 from frozenseg.inference.predictor import Segmenter
 from frozenseg.inference.requested_outputs import check_memory
 from frozenseg.inference.result import KINDS, Result
@@ -188,7 +187,7 @@ class ModelWorker:
             return
         try:
             results = self._results(calls)
-        except (FrozenSegError, RuntimeError, MemoryError):  # torch's lack of memory is a RuntimeError
+        except Exception:  # noqa: BLE001 (raised again for the image that it belongs to)
             for job, call in jobs:
                 self._segment([(job, call)])
             return

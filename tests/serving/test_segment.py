@@ -3,6 +3,7 @@
 import base64
 import io
 import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -76,6 +77,17 @@ def test_low_scores_and_small_segments_are_left_out(client: TestClient) -> None:
     kept = client.post("/v1/segment", **form(min_area=area)).json()["panoptic"]["segments"]
     assert [each["area"] for each in kept] == [area]
     assert client.post("/v1/segment", **form(min_score=1)).json()["panoptic"]["segments"] == []
+
+
+def test_large_uploads_leave_no_file(client: TestClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    content = io.BytesIO()
+    Image.new("RGB", (700, 700)).save(content, "BMP")
+    assert len(content.getvalue()) > 2**20  # kept in a temporary file
+    files = {"image": ("../name.bmp", content.getvalue())}
+    assert client.post("/v1/segment", files=files, data={"words": "red circle"}).status_code == 200
+    assert client.post("/v1/segment", files={**files, "other": ("b", b"")}).status_code == 400
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(

@@ -34,8 +34,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def time_text(arguments: argparse.Namespace) -> None:
-    """Time all numbers of classes, print their tables, and write the JSON file if one is named."""
-    from lab.model_timing.tables import table_of_case, table_of_differences
+    """Time all numbers of classes, print a line each, and write the JSON file if one is named."""
+    from lab.model_timing.parts import WHOLE
 
     if arguments.json:
         require_file(arguments.json, "--json")
@@ -43,9 +43,11 @@ def time_text(arguments: argparse.Namespace) -> None:
     timings = time_cases(arguments, "text", cases)
     print_hardware(arguments, timings)
     for times in timings.times:
-        print(table_of_case(times, (), {}), end="\n\n")
-        if times.differences:
-            print(table_of_differences(times), end="\n\n")
+        line = f"{times.case.classes} class names: {times.median(WHOLE):.2f} s"
+        for difference in times.differences:
+            line += f"; the other checkout {times.median(WHOLE, 1):.2f} s, ratio {times.ratio(WHOLE)}"
+            line += f", largest difference {difference.largest:.1e} of a deviation of {difference.scale:.1e}"
+        print(line)
     write_numbers(arguments, timings, [{}] * len(cases))
 
 

@@ -73,7 +73,7 @@ def test_text_embeddings_of_two_checkouts_agree(tmp_path: Path, capsys: pytest.C
     [case] = json.loads(file.read_text())["cases"]
     assert [(row["name"], row["largest"]) for row in case["differences"]] == [("text embeddings", 0)]
     assert case["ratios"]["whole"]["median"] > 0
-    assert "3 classes" in capsys.readouterr().out
+    assert "3 class names: " in capsys.readouterr().out
 
 
 def test_growth_of_a_training_step(capsys: pytest.CaptureFixture[str]) -> None:

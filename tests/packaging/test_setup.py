@@ -59,6 +59,7 @@ OF_EXTRAS = {
 }
 OF_TORCH = {"triton"}  # PyTorch for CUDA brings it; without it deformable attention takes another implementation
 OF_SCRIPTS = {"lab"}  # modules of tools/, imported by its scripts
+OF_TESTS = {"playwright"}  # an extra of dev, which tools/draw_page.py uses, too
 TYPES_ONLY = {"typing_extensions"}  # imported under TYPE_CHECKING; mypy brings it
 
 
@@ -115,6 +116,7 @@ def test_whatever_is_imported_is_required_or_an_extra() -> None:
         | set(OF_EXTRAS)
         | OF_TORCH
         | OF_SCRIPTS
+        | OF_TESTS
         | TYPES_ONLY
         | {"frozenseg"}
     )

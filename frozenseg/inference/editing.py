@@ -164,18 +164,17 @@ class EditedImage:
         self._commit(ids, [*self.segments, EditedSegment(number, name, flag, score, is_kept=True)])
         return number
 
-    def restore(self, segments: Sequence[tuple[EditedSegment, np.ndarray]], vocabulary: Vocabulary) -> None:
+    def restore(self, segments: Iterable[tuple[EditedSegment, np.ndarray]]) -> None:
         """Replace all segments by saved ones.
 
         Args:
             segments: each with its mask (H, W) bool; later ones are on top.
-            vocabulary: classes of the prediction.
         """
-        ids = np.zeros((self.height, self.width), np.int32)
+        ids, restored = np.zeros((self.height, self.width), np.int32), []
         for segment, mask in segments:
-            self._checked_name(segment.name)
+            restored.append(replace(segment, name=self._checked_name(segment.name)))
             ids[mask] = segment.id
-        self._commit(ids, [segment for segment, _ in segments], vocabulary)
+        self._commit(ids, restored)
 
     def erase(self, mask: np.ndarray) -> None:
         """Remove pixels (H, W) bool from all segments; they have no label then."""
@@ -321,7 +320,7 @@ def _predicted(result: Result, kind: OutputKind) -> Iterator[tuple[EditedSegment
         for label in np.unique(labels[labels >= 0]).tolist():
             yield EditedSegment(0, result.vocabulary.names[label], result.vocabulary.isthing[label]), labels == label
         return
-    pairs = list(result.each_mask(kind)) if kind == "panoptic" else _instances(result)
+    pairs = result.each_mask(kind) if kind == "panoptic" else iter(_instances(result))  # panoptic masks one at a time
     for segment, mask in pairs:
         yield EditedSegment(0, segment.name, segment.isthing, round(segment.score, 4)), mask
 

@@ -1,5 +1,6 @@
 """Bodies of the page's requests."""
 
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -17,6 +18,7 @@ from frozenseg.structures.segmentation import decode_segmentation
 from frozenseg.vocabulary import Vocabulary
 from frozenseg.vocabulary.vocabulary import MAX_NAME_LENGTH
 
+MAX_RESTORED_PIXELS = 2**33  # height · width · number of segments: some seconds
 MAX_CLASSES, MAX_SYNONYMS, MAX_STROKE, MAX_PIXEL = 5000, 50, 2000, 1e6
 Name = Annotated[str, Field(max_length=MAX_NAME_LENGTH)]
 Pixel = Annotated[float, Field(ge=-MAX_PIXEL, le=MAX_PIXEL, allow_inf_nan=False)]
@@ -141,18 +143,21 @@ class SavedBody(BaseModel):
 
     annotations: Annotated[list[SavedSegment], Field(max_length=MAX_SEGMENTS)]
 
-    def segments(self, image: Image.Image) -> list[tuple[EditedSegment, np.ndarray]]:
-        """Return the segments with their masks.
+    def segments(self, image: Image.Image) -> Iterator[tuple[EditedSegment, np.ndarray]]:
+        """Yield the segments with their masks (H, W) bool, one at a time.
 
         Raises:
-            DataError: a mask is damaged or of another size.
+            DataError: a mask is damaged or of another size, or all masks together are too large.
         """
-        restored = []
+        pixels = image.width * image.height * len(self.annotations)
+        if pixels > MAX_RESTORED_PIXELS:
+            raise DataError(
+                f"The {len(self.annotations)} saved segments have {pixels} pixels to decode, expected at most "
+                f"{MAX_RESTORED_PIXELS}: merge segments of the image."
+            )
         for number, saved in enumerate(self.annotations, start=1):
             try:
                 mask = decode_segmentation(saved.segmentation, image.height, image.width)
             except ValueError as error:
                 raise DataError(f"The saved segment {number} cannot be restored: {error}.") from error
-            segment = EditedSegment(number, saved.name, saved.isthing, saved.score, saved.kept)
-            restored.append((segment, mask))
-        return restored
+            yield EditedSegment(number, saved.name, saved.isthing, saved.score, saved.kept), mask

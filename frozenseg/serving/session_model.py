@@ -114,9 +114,9 @@ def classify_session(
     """Return an output of an embedded image."""
     embedded = session.embedded
     assert embedded is not None  # noqa: S101 (embed_session has run)
-    check_memory(segmenter.model, session.image, settings, [kind])
     if isinstance(vocabulary, AutoVocabulary):
         return segmenter.classify(embedded, vocabulary, sam_masks=False, outputs=kind)
+    check_memory(segmenter.model, session.image, settings, [kind])
     settings = with_outputs(settings, [kind])
     with torch.no_grad():
         [output] = segmenter.model.classify(embedded.features, settings)

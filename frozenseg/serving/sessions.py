@@ -136,7 +136,7 @@ class SessionStore:
         self._used.pop(session_id, None)
 
     def trim(self) -> None:
-        """End sessions and drop features beyond the limits; the most recently used session stays."""
+        """End sessions and drop features beyond the limits; those of sessions in use stay."""
         oldest = self._clock() - self.limits.seconds
         for session_id in [each for each, used in self._used.items() if used < oldest]:
             self.close(session_id)
@@ -147,8 +147,9 @@ class SessionStore:
         for session in with_features[:-1]:
             if total <= self.limits.feature_bytes:
                 break
-            total -= session.feature_bytes
-            session.embedded = None
+            if not session.lock.locked():  # the thread of the model may read them
+                total -= session.feature_bytes
+                session.embedded = None
 
     def _is_full(self) -> bool:
         used = sum(session.image_bytes for session in self._sessions.values())

@@ -155,6 +155,16 @@ def test_edits_are_undone_and_saved_segments_restored(client: TestClient, sessio
     assert [(each["name"], each["area"], each["kept"]) for each in restored["segments"]] == expected
 
 
+def test_saved_segments_that_take_too_long_are_refused(
+    client: TestClient, session: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("frozenseg.serving.page_requests.MAX_RESTORED_PIXELS", 128 * 128)
+    first = predicted(client, session)
+    refused = client.put(f"{session}/segments", json=client.get(f"{session}/coco.json").json())
+    assert (refused.status_code, "to decode, expected at most 16384" in refused.text) == (400, True)
+    assert edit(client, session, "undo")["runs"] == first["runs"]  # nothing was changed
+
+
 @pytest.mark.parametrize(
     "prompt",
     [

@@ -1,5 +1,7 @@
 """Sessions of the page: they end with time and number, and features are dropped with memory."""
 
+import asyncio
+
 import pytest
 import torch
 from PIL import Image
@@ -75,6 +77,10 @@ def test_features_are_dropped_and_computed_again(segmenter: Segmenter) -> None:
     assert first.embedded is not None  # the session in use keeps its features
     second = opened(store)
     embed_session(segmenter, second)
+    asyncio.run(first.lock.acquire())
+    store.trim()
+    assert first.embedded is not None  # a request reads them
+    first.lock.release()
     store.trim()
     assert first.embedded is None
     assert second.feature_bytes > 1000

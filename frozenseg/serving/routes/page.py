@@ -175,8 +175,7 @@ async def edit(session_id: str, body: EditBody, store: Store) -> JSONResponse:
 async def restore(session_id: str, body: SavedBody, store: Store) -> JSONResponse:
     """Continue with saved segments."""
     async with _session(store, session_id) as session:
-        saved = await run_in_threadpool(body.segments, session.image)
-        await run_in_threadpool(session.edited.restore, saved, session.edited.vocabulary)
+        await run_in_threadpool(session.edited.restore, body.segments(session.image))
         return JSONResponse(await _segments(session))
 
 

@@ -19,6 +19,7 @@ from frozenseg.modeling.build import build_model
 from frozenseg.modeling.ensemble.mask_proposals import ProposalEnsemble
 from frozenseg.modeling.sam.automatic_masks.proposal_settings import ProposalSettings
 from frozenseg.serving.application import create_application
+from frozenseg.serving.settings import ServerSettings
 from frozenseg.serving.state import ServedModel
 from frozenseg.structures.segmentation import decode_segmentation
 from tests.serving.browser.conftest import CIRCLE, SIZE, TRIANGLE, WATER, WORDS, NewPage, Watched, running, segmenter
@@ -358,4 +359,12 @@ def test_a_model_without_sam_has_no_tools_for_clicks(new_page: NewPage) -> None:
         assert watched.page.is_disabled("input[name=tool][value=point]")
         assert watched.page.is_disabled("input[name=sam][value=on]")
         assert "has no SAM" in watched.page.get_attribute("label:has(input[value=point])", "title")
+        watched.page.goto("about:blank")
+
+
+def test_the_token_is_the_password_of_the_page(new_page: NewPage) -> None:
+    with running(create_application(ServedModel(segmenter(), "toyworld"), ServerSettings(token="secret"))) as served:
+        watched = new_page(served=served, http_credentials={"username": "any", "password": "secret"})
+        watched.open_scene()
+        assert "green circle" in watched.names()
         watched.page.goto("about:blank")

@@ -23,7 +23,7 @@ READERS = ("/v1/segment", "/v1/predict", "/predict")  # routes that read JSON
 FORM = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
 PATHS = ("/etc/passwd", "../../../../etc/passwd", "file:///etc/passwd", "C:\\Windows\\win.ini", "/proc/self/environ")
 URLS = ("http://127.0.0.1:22/", "http://169.254.169.254/latest", "http://[::1]/", "gopher://localhost/", "http://0/")
-NOT_TEXT = (None, 7, 1.5, True, [], {}, [[]], {"a": 1}, [1, 2], [None])
+NOT_TEXT: tuple[Any, ...] = (None, 7, 1.5, True, [], {}, [[]], {"a": 1}, [1, 2], [None])
 
 
 class MalformedRequest(NamedTuple):
@@ -224,9 +224,9 @@ def _route(name: str, rng: random.Random) -> MalformedRequest:
 
 def _studio(name: str, rng: random.Random) -> MalformedRequest:
     interface = rng.choice(("", "<View", "<View/>", "x" * 300_000, ENTITIES, INTERFACE.replace("Image", "Audio")))
-    tasks = rng.choice(([], [{}], [{"data": {}}], [{"data": {"photo": 7}}], [{"data": {"photo": "data:,"}}], "text"))
-    is_wrong = interface != INTERFACE or tasks != []
-    return _json(name, {"tasks": tasks, "label_config": interface if is_wrong else ""}, "/predict")
+    of_photo: tuple[Any, ...] = (None, 7, "", "data:,", "a.png")
+    tasks: Any = rng.choice(([], [{}], "text", [{"data": {"photo": rng.choice(of_photo)}}]))
+    return _json(name, {"tasks": tasks, "label_config": interface}, "/predict")
 
 
 INTERFACE = (

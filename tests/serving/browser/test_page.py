@@ -36,6 +36,8 @@ def test_upload_type_hover_and_isolate(new_page: NewPage, image_files: list[Path
     watched = new_page()
     watched.open()
     page = watched.page
+    watched.until(lambda: page.evaluate("[...document.images].every((image) => image.naturalWidth > 0)"))
+    assert page.locator("#samples img").count() == 3
     keep(watched, "start")
     page.click("#clear-words")
     page.set_input_files("#files", image_files[0])

@@ -23,14 +23,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import frozenseg
 from frozenseg.cli.command_line import INTERRUPTED
 from frozenseg.cli.dataset_flags import DATASETS_VARIABLE
 from frozenseg.cli.toyworld_data import FOLDER
 from frozenseg.errors import ConfigError
 from frozenseg.output_paths import require_folder
 
-PROGRAM = Path(frozenseg.__file__).with_name("__main__.py")
+PROGRAM = Path(__file__).parents[2] / "__main__.py"
 CONFIG = "toyworld/frozenseg_tiny"
 UNTRAINED_CLIP = ("MODEL.CLIP.CLIP_PRETRAINED_WEIGHTS", "random")
 SAM_PROPOSALS = (  # votes in all outputs, as in configs/toyworld/frozenseg_tiny_sam_masks.yaml

@@ -65,7 +65,8 @@ class ImageGraph(nn.Module):
             sam_embedding = model.sam(_normalised(images, sizes, model.sam_mean, model.sam_std))  # (B, c, h, w)
             stages["sam_embedding"] = sam_embedding
         pixels = model.sem_seg_head.pixel_decoder(clip, sam_embedding)
-        embeddings, masks = model.sem_seg_head.predictor.decode_last(pixels, sam_embedding)  # (B, Q, E), (B, Q, …)
+        queries = model.sem_seg_head.predictor.decode_last(pixels, sam_embedding)
+        embeddings, masks = queries.embeddings, queries.masks  # (B, Q, E), (B, Q, H/4, W/4)
         text = TextEmbeddings(text_embeddings, class_index, seen.shape[0] + 1)
         in_vocabulary = model.sem_seg_head.classify(embeddings, text)  # (B, Q, C + 1)
         pooled = model.backbone.project(clip.dense, masks)  # (B, Q, E)

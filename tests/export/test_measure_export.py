@@ -1,0 +1,30 @@
+"""tools/measure_export.py: the scores of both, and the exit code."""
+
+from pathlib import Path
+
+import pytest
+
+from frozenseg.inference.predictor import Segmenter
+from frozenseg.toyworld.categories import all_categories
+from lab.export_quality import measure
+from tests.export.conftest import WORDS, narrow_segmenter
+from tools import measure_export
+
+
+def test_both_are_scored_on_the_same_scenes(
+    exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(Segmenter, "from_pretrained", lambda *_, **__: narrow_segmenter())
+    monkeypatch.setattr(measure, "toyworld_vocabulary", lambda: WORDS)
+    monkeypatch.setattr(measure, "all_categories", lambda: all_categories()[: len(WORDS)])
+    command = ["--exported", str(exported), "--scenes", "2", "--work", str(tmp_path)]
+    assert measure_export.main(command) == 0
+    printed = capsys.readouterr().out
+    assert "PyTorch" in printed
+    assert "PQ difference +0.000 on 2 scenes" in printed
+
+
+def test_an_interpreter_that_cannot_run_the_export_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(measure, "_images", lambda _: [])
+    with pytest.raises(ValueError, match=r"cannot run the export: .*No module named 'runtime'"):
+        measure._of_runtime(tmp_path / "none", tmp_path, tmp_path / "out", measure_export.sys.executable)

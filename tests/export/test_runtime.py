@@ -142,7 +142,7 @@ def test_a_folder_without_a_manifest_is_refused(tmp_path: Path) -> None:
 
 def test_the_copied_runtime_imports_neither_torch_nor_this_package(exported: Path, tmp_path: Path) -> None:
     sample_scene(4, 96).save(tmp_path / "scene.png")
-    command = [sys.executable, "-c", ALONE, str(exported), str(tmp_path / "scene.png")]
+    command = [sys.executable, "-B", "-c", ALONE, str(exported), str(tmp_path / "scene.png")]
     runs = [subprocess.run(command, cwd=exported, capture_output=True, text=True, check=True) for _ in range(2)]
     seconds, *rest = zip(*(run.stdout.split(maxsplit=1) for run in runs), strict=True)
     assert {line.strip() for line in rest[0]} == {"(96, 96)"}

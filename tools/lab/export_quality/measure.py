@@ -85,7 +85,7 @@ def _of_runtime(exported: Path, scenes: Path, output: Path, python: str) -> Meas
     job = {"images": _images(scenes), "category_ids": [category.id for category in all_categories()]}
     job_file = output / "job.json"
     job_file.write_text(json.dumps(job), encoding="utf-8")
-    command = [python, str(segment_images.__file__), str(exported.resolve()), str(job_file), str(output)]
+    command = [python, "-B", str(segment_images.__file__), str(exported.resolve()), str(job_file), str(output)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=ONE_THREAD)
     if done.returncode:
         raise DataError(f"{python} cannot run the export: {done.stderr.strip()[-500:]}")

@@ -13,7 +13,7 @@ def is_traced() -> bool:
 
 def is_exported() -> bool:
     """Return True if ``torch.export`` records the operators, for a file that runs without this package."""
-    return torch.compiler.is_compiling() and not torch.compiler.is_dynamo_compiling()  # type: ignore[no-untyped-call]
+    return torch.compiler.is_compiling() and not torch.compiler.is_dynamo_compiling()
 
 
 def autocast(device_type: str, dtype: torch.dtype, *, enabled: bool) -> AbstractContextManager[Any]:

@@ -33,4 +33,5 @@ def test_images_are_segmented_without_pytorch_s_model(
     assert first == second
     [line] = [json.loads(line) for line in first.splitlines()]
     assert [each["name"] for each in line["segments"]] == [each.name for each in expected.segments]
-    assert Image.open(next(Path("out0/label_maps").rglob("*.png"))).size == scene.size
+    with Image.open(next(Path("out0/label_maps").rglob("*.png"))) as label_map:
+        assert label_map.size == scene.size

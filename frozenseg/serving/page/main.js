@@ -2,6 +2,7 @@
 
 import { api } from "./api.js";
 import { dropCandidate } from "./candidate.js";
+import { droppedFiles } from "./dropped_files.js";
 import { exportAll, newImage, start, step } from "./images.js";
 import "./compare.js";
 import { readLink } from "./link.js";
@@ -85,9 +86,14 @@ for (const name of ["dragover", "dragleave", "drop"]) {
     if (!event.dataTransfer || ![...event.dataTransfer.types].includes("Files")) return;
     event.preventDefault();
     $("canvas-box").classList.toggle("dropping", name === "dragover");
-    if (name === "drop") start(Walk.ofFiles(event.dataTransfer.files));
+    if (name === "drop") startDropped(event.dataTransfer);
   });
 }
+async function startDropped(transfer) {
+  const paths = await busy("Reading the files", () => droppedFiles(transfer));
+  if (paths) await start(Walk.ofFiles(paths.keys(), (file) => paths.get(file)));
+}
+
 document.addEventListener("paste", (event) => {
   const files = [...event.clipboardData.files];
   if (files.length) start(Walk.ofFiles(files));

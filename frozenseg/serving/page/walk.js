@@ -48,7 +48,7 @@ export class Walk {
     this.seen = new Set(); // keys
   }
 
-  static ofFiles(files) {
+  static ofFiles(files, pathOf = (file) => file.webkitRelativePath || file.name) {
     const walk = new Walk();
     const images = [...files].filter((file) => file.type.startsWith("image/") || /\.(tiff?|bmp)$/i.test(file.name));
     images.sort((a, b) => pathOf(a).localeCompare(pathOf(b), "en", { numeric: true }));
@@ -72,8 +72,6 @@ export class Walk {
     return this.seen.size;
   }
 }
-
-const pathOf = (file) => file.webkitRelativePath || file.name;
 
 // Return one COCO file of several, each of a single image; hidden segments are left out.
 export function mergeCoco(saved) {

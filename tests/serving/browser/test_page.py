@@ -81,6 +81,24 @@ def test_images_are_dropped_and_pasted(new_page: NewPage, image_files: list[Path
     watched.page.wait_for_selector("#start", state="visible")
 
 
+def test_a_dropped_folder_is_walked_with_its_subfolders(new_page: NewPage, tmp_path: Path) -> None:
+    (tmp_path / "scenes" / "night").mkdir(parents=True)
+    for name in ("10.png", "9.png", "night/9.png"):
+        Image.new("RGB", (64, 64)).save(tmp_path / "scenes" / name)
+    (tmp_path / "scenes" / "notes.txt").write_text("no image")
+    watched = new_page()
+    watched.open("#words=@toyworld")
+    data = {"items": [], "files": [str(tmp_path / "scenes")], "dragOperationsMask": 1}
+    devtools = watched.page.context.new_cdp_session(watched.page)
+    for kind in ("dragEnter", "dragOver", "drop"):
+        devtools.send("Input.dispatchDragEvent", {"type": kind, "x": 600, "y": 300, "data": data})
+    watched.until(lambda: watched.value("state.walk.items.length"))
+    paths = watched.value("state.walk.items.map((item) => item.name)")
+    assert paths == ["scenes/9.png", "scenes/10.png", "scenes/night/9.png"]
+    watched.until(lambda: watched.value("state.map !== null"))
+    watched.settle()
+
+
 def test_a_changed_word_computes_the_words_only(new_page: NewPage) -> None:
     watched = new_page()
     watched.open_scene()

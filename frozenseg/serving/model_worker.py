@@ -125,8 +125,16 @@ class ModelWorker:
         Raises:
             ServerBusyError: the queue is full.
         """
-        answer: CallAnswer = await asyncio.wrap_future(self._put(_Job(function)))
+        answer: CallAnswer = await asyncio.wrap_future(self.submit(function))
         return answer
+
+    def submit(self, function: Callable[[], CallAnswer]) -> "Future[CallAnswer]":
+        """Queue a function for the thread of the model, which finishes it also if nothing waits for it any longer.
+
+        Raises:
+            ServerBusyError: the queue is full.
+        """
+        return self._put(_Job(function))
 
     def _put(self, job: _Job) -> "Future[Any]":
         with self._changed:

@@ -4,9 +4,12 @@ import asyncio
 import secrets
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import Future
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from typing import Any, TypeVar
 
 from PIL import Image
 
@@ -14,10 +17,12 @@ from frozenseg.inference.editing import EditedImage
 from frozenseg.inference.embedded_image import EmbeddedImage
 from frozenseg.inference.mask_prompts import PromptedSegment
 from frozenseg.modeling.inference_settings import InferenceSettings
+from frozenseg.serving.model_worker import ModelWorker
 from frozenseg.serving.name_memory import NameMemory
 from frozenseg.serving.refusals import RequestRefusedError
 from frozenseg.serving.settings import BYTES_PER_MIB
 
+StepAnswer = TypeVar("StepAnswer")
 ID_BYTES = 16  # of randomness: an id cannot be guessed
 
 
@@ -50,6 +55,7 @@ class ImageSession:
         settings: of the last prediction; None before the first.
         prompted: segment of the last prompt, which the user may add; None for none.
         lock: held by the request that uses the session.
+        running: last call of the model for the session; it ends also if its request was given up.
     """
 
     id: str
@@ -59,6 +65,30 @@ class ImageSession:
     settings: InferenceSettings | None = None
     prompted: PromptedSegment | None = None
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    running: "Future[Any] | None" = None
+
+    @asynccontextmanager
+    async def in_use(self) -> AsyncIterator[None]:
+        """Hold the session: its requests, and the calls that were given up, run one after the other."""
+        async with self.lock:
+            if self.running is not None and self.is_running:  # its failure is that of the request that was given up
+                await asyncio.gather(asyncio.wrap_future(self.running), return_exceptions=True)
+            yield
+
+    async def call(self, worker: ModelWorker, function: Callable[[], StepAnswer]) -> StepAnswer:
+        """Run a function of the held session in the thread of the model.
+
+        Raises:
+            ServerBusyError: the queue is full.
+        """
+        self.running = worker.submit(function)
+        answer: StepAnswer = await asyncio.wrap_future(self.running)
+        return answer
+
+    @property
+    def is_running(self) -> bool:
+        """True while the thread of the model uses the session."""
+        return self.running is not None and not self.running.done()
 
     @property
     def feature_bytes(self) -> int:
@@ -147,7 +177,7 @@ class SessionStore:
         for session in with_features[:-1]:
             if total <= self.limits.feature_bytes:
                 break
-            if not session.lock.locked():  # the thread of the model may read them
+            if not (session.lock.locked() or session.is_running):  # the thread of the model may read them
                 total -= session.feature_bytes
                 session.embedded = None
 

@@ -1,6 +1,7 @@
 """Sessions of the page: they end with time and number, and features are dropped with memory."""
 
 import asyncio
+import threading
 
 import pytest
 import torch
@@ -8,6 +9,7 @@ from PIL import Image
 
 from frozenseg.errors import ShapeError
 from frozenseg.inference.predictor import Segmenter
+from frozenseg.serving.model_worker import ModelWorker
 from frozenseg.serving.name_memory import NameMemory
 from frozenseg.serving.refusals import RequestRefusedError
 from frozenseg.serving.session_model import embed_session, empty_edits
@@ -85,6 +87,47 @@ def test_features_are_dropped_and_computed_again(segmenter: Segmenter) -> None:
     assert first.embedded is None
     assert second.feature_bytes > 1000
     assert embed_session(segmenter, first) > 0
+
+
+def test_a_session_is_held_until_a_call_that_was_given_up_has_ended(segmenter: Segmenter) -> None:
+    store = SessionStore(SessionLimits(feature_bytes=1))
+    session, steps = opened(store), []
+    started, gate = threading.Event(), threading.Event()
+    worker = ModelWorker(segmenter)
+
+    def slow_step() -> None:
+        embed_session(segmenter, session)
+        started.set()
+        gate.wait(10)
+        steps.append("step of the model")
+
+    async def request() -> None:
+        async with session.in_use():
+            await session.call(worker, slow_step)
+
+    async def edit() -> None:
+        async with session.in_use():
+            steps.append("edit")
+
+    async def run() -> None:
+        given_up = asyncio.create_task(request())
+        await asyncio.to_thread(started.wait, 10)
+        given_up.cancel()
+        await asyncio.wait([given_up])
+        opened(store)
+        embed_session(segmenter, opened(store))
+        store.trim()
+        assert session.embedded is not None  # the thread reads the features
+        editing = asyncio.create_task(edit())
+        await asyncio.sleep(0.02)
+        assert steps == []
+        gate.set()
+        await editing
+
+    worker.start()
+    asyncio.run(run())
+    worker.stop()
+    assert steps == ["step of the model", "edit"]
 
 
 def test_ids_are_secret() -> None:

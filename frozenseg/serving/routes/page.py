@@ -60,7 +60,7 @@ Store = Annotated[SessionStore, Depends(session_store)]
 async def _session(store: SessionStore, session_id: str) -> AsyncIterator[ImageSession]:
     """Hold a session, so that its requests are served one after the other; its memory is checked at the end."""
     session = store.get(session_id)
-    async with session.lock:
+    async with session.in_use():
         yield session
     store.trim()
 
@@ -111,10 +111,10 @@ async def open_session(request: Request, state: State, store: Store) -> JSONResp
     session = store.open(image, empty_edits(image))
     try:
         async with _session(store, session.id):
-            seconds = await state.worker.call(partial(embed_session, state.model.segmenter, session))
-    finally:
-        if session.embedded is None:
-            store.close(session.id)
+            seconds = await session.call(state.worker, partial(embed_session, state.model.segmenter, session))
+    except BaseException:  # also of a request that was given up
+        store.close(session.id)
+        raise
     answer = {"session": session.id, "width": image.width, "height": image.height, "image_seconds": round(seconds, 4)}
     return JSONResponse(answer, HTTPStatus.CREATED)
 
@@ -141,11 +141,11 @@ async def predict(session_id: str, body: PredictionBody, state: State, store: St
         work = partial(
             predict_session, state.model.segmenter, session, vocabulary, body.view, body.proposals, store.memory
         )
-        seconds = await state.worker.call(work)
+        seconds = await session.call(state.worker, work)
         answer = await _segments(session)
         if body.compare:
-            other = await state.worker.call(
-                partial(compared_session, state.model.segmenter, session, vocabulary, body.view)
+            other = await session.call(
+                state.worker, partial(compared_session, state.model.segmenter, session, vocabulary, body.view)
             )
             answer["other"] = await run_in_threadpool(segments_answer, session.image, other)
     times = {"image_seconds": round(seconds.image, 4), "vocabulary_seconds": round(seconds.vocabulary, 4)}
@@ -158,7 +158,7 @@ async def prompt(session_id: str, body: PromptBody, state: State, store: Store) 
     async with _session(store, session_id) as session:
         work = partial(prompt_session, state.model.segmenter, session, body.prompt(session.image))
         start = time.perf_counter()
-        prompted = await state.worker.call(work)
+        prompted = await session.call(state.worker, work)
         seconds = round(time.perf_counter() - start, 4)
         return JSONResponse({**await run_in_threadpool(prompt_answer, prompted), "seconds": seconds})
 

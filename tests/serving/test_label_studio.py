@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
+from frozenseg.serving.application import create_application
 from frozenseg.serving.brush_rle import LONGEST_RUN, brush_rle
 from frozenseg.serving.label_config import mask_controls
 from frozenseg.serving.refusals import RequestRefusedError
-from frozenseg.serving.settings import LabelStudio
+from frozenseg.serving.settings import LabelStudio, ServerLimits, ServerSettings
 from frozenseg.serving.state import ServedModel
 from frozenseg.serving.studio_access import StudioAccess
 from frozenseg.structures.polygons import polygons_rle
@@ -129,6 +130,18 @@ def test_tasks_get_brush_masks_and_polygons(client: TestClient, model: ServedMod
     covered = polygons_rle(points, (128, 128)).mask() if points else np.zeros((128, 128), dtype=bool)
     assert (covered != water.mask_of("water")).mean() < 0.03
     assert all(each["closed"] and each["polygonlabels"] == ["water"] for each in outlines)
+
+
+def test_tasks_do_not_overfill_a_short_queue(model: ServedModel) -> None:
+    interface = (
+        '<View><Image name="i" value="$i"/><BrushLabels name="b" toName="i"><Label value="water"/></BrushLabels></View>'
+    )
+    body = {"tasks": [{"data": {"i": DATA}}] * 3, "label_config": interface}
+    settings = ServerSettings(limits=ServerLimits(requests=1, batch=8))
+    with TestClient(create_application(model, settings), "http://127.0.0.1:8000") as client:
+        answer = client.post("/predict", json=body)
+    assert answer.status_code == 200, answer.text
+    assert len(answer.json()["results"]) == 3
 
 
 @pytest.mark.parametrize(

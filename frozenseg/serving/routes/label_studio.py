@@ -72,9 +72,10 @@ async def webhook() -> dict[str, str]:
 async def predict(fields: StudioRequest, state: State) -> dict[str, Any]:
     """Return regions for each task: brush masks and polygons, as the labelling interface has tags for them."""
     controls = await run_in_threadpool(_controls, state, fields.label_config)
-    results = []
-    for start in range(0, len(fields.tasks), state.settings.limits.batch):
-        batch = fields.tasks[start : start + state.settings.limits.batch]
+    results, limits = [], state.settings.limits
+    together = min(limits.batch, limits.requests)  # the queue has room for so many
+    for start in range(0, len(fields.tasks), together):
+        batch = fields.tasks[start : start + together]
         results += await asyncio.gather(*(_prediction(state, task, controls) for task in batch))
     return {"results": results}
 

@@ -272,9 +272,14 @@ class EditedImage:
         return chosen
 
     def _checked_name(self, name: str) -> str:
+        """Return the first name of a class for any of its synonyms, and another name without superfluous spaces."""
         checked = " ".join(name.split())
         if ";" in checked or "," in checked:
             raise DataError(f"The name {checked!r:.60} has ';' or ',', which separate names: pass a single name.")
+        if checked not in self.vocabulary.names:
+            for names in self.vocabulary.classes:
+                if checked in names:
+                    return names[0]
         return Vocabulary(((checked,),), (True,)).names[0]
 
     def _flag_of(self, name: str, isthing: bool) -> bool:

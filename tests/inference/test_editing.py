@@ -124,6 +124,17 @@ def test_an_edited_segment_is_kept(edited: EditedImage) -> None:
     assert [(each.name, each.is_kept) for each in edited.segments] == [("fox", True), ("dog", True)]
 
 
+def test_a_synonym_is_the_name_of_its_class(edited: EditedImage) -> None:
+    edited.rename([2], "kitten")
+    edited.add(box(1, 2, 0, 1), " kitten ", isthing=False)
+    assert [(each.name, each.isthing) for each in edited.segments if each.id in (2, 4)] == [("cat", True)] * 2
+    assert edited.classes() == CLASSES
+    both = Vocabulary.from_strings(["cat,kitten", "kitten"])
+    edited.predict(prediction([[1, 1, 2, 2], [2, 2, 2, 2]], both), "panoptic")
+    edited.rename([1], "kitten")
+    assert edited.segments[0].name == "kitten"  # a class of this name
+
+
 def test_the_instance_view_has_the_small_ones_on_top() -> None:
     masks = torch.from_numpy(np.stack([box(0, 1, 0, 1), box(0, 1, 0, 2), box(0, 2, 0, 4), box(1, 2, 3, 4)]))
     boxes, labels = torch.zeros(4, 4), torch.tensor([0, 1, 2, 0])

@@ -58,7 +58,10 @@ $("deselect").addEventListener("click", () => {
 $("rename").addEventListener("submit", async (event) => {
   event.preventDefault();
   const name = $("new-name").value.trim();
-  if (name && (await edit({ action: "rename", ids: [...state.selection], name }))) $("rename").hidden = true;
+  if (name && (await edit({ action: "rename", ids: [...state.selection], name }))) {
+    $("rename").hidden = true;
+    say(`Renamed to ${name}.`);
+  }
 });
 $("candidate").addEventListener("submit", (event) => (event.preventDefault(), keepCandidate()));
 $("erase").addEventListener("click", async () => (await edit({ action: "erase" })) && (dropCandidate(), say("Erased.")));

@@ -209,6 +209,7 @@ def test_boxes_and_strokes_have_masks_that_are_renamed_and_merged(new_page: NewP
     page.click("[data-edit=rename]")
     page.fill("#new-name", "pair")
     page.press("#new-name", "Enter")
+    watched.until_status("Renamed to pair.")
     page.wait_for_selector("#legend .name:text-is('pair')")
     assert watched.value("state.map.at(75, 195).id") == watched.value("state.map.at(150, 290).id")
 

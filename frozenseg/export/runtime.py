@@ -74,7 +74,7 @@ class OnnxSegmenter:
 
         Args:
             image: path, PIL image, or array (height, width, 3) uint8 RGB.
-            vocabulary: ``"cat,kitten; dog"``, or the synonyms of each class; None for the vocabulary in the folder.
+            vocabulary: ``"cat,kitten; stuff: grass"``, or the synonyms of each class; None for the one in the folder.
             stuff: first names of the classes that cannot be counted.
         """
         rgb = _load(image)
@@ -100,7 +100,8 @@ class OnnxSegmenter:
             vocabulary = cast("list[list[str]]", stored["classes"])
             stuff = [names[0] for names, thing in zip(vocabulary, stored["isthing"], strict=True) if not thing]
         if isinstance(vocabulary, str):
-            vocabulary = [[name.strip() for name in each.split(",")] for each in vocabulary.split(";") if each.strip()]
+            vocabulary, marked = _parsed(vocabulary)
+            stuff = [*stuff, *marked]
         classes, no_things = tuple(map(tuple, vocabulary)), frozenset(stuff)
         if not classes or not all(name.strip() for names in classes for name in (names or ("",))):
             raise ExportedFileError(f"The vocabulary {vocabulary!r:.80} has a class without a name.")
@@ -228,13 +229,25 @@ def graph_inputs(rgb: Image.Image, preprocessing: dict[str, Any]) -> dict[str, n
     return {"images": images, "sizes": np.array([[height, width]])}
 
 
+def _parsed(text: str) -> tuple[list[list[str]], list[str]]:
+    """Read ``"cat,kitten; stuff: grass"``: the synonyms of each class, and the first names of those marked stuff."""
+    classes, stuff = [], []
+    for each in re.split(r"[;\r\n]", text):
+        mark = re.match(r"\s*(stuff|things?)\s*:\s*", each, re.IGNORECASE)
+        if each.strip():
+            classes.append([name.strip() for name in each[mark.end() if mark else 0 :].split(",")])
+        if mark and mark[1].lower() == "stuff":
+            stuff.append(classes[-1][0])
+    return classes, stuff
+
+
 def _load(image: Any) -> Image.Image:
     try:
         opened = Image.fromarray(image) if isinstance(image, np.ndarray) else image
         if not isinstance(opened, Image.Image):
             opened = Image.open(opened)
         return ImageOps.exif_transpose(opened).convert("RGB")
-    except (OSError, TypeError, ValueError) as error:
+    except (OSError, TypeError, ValueError, Image.DecompressionBombError) as error:
         raise ExportedFileError(f"The image {image!r:.80} cannot be decoded ({error}).") from error
 
 

@@ -1,5 +1,6 @@
 """The runtime gives the results of the segmenter: three image sizes and several vocabularies through one file."""
 
+import io
 import json
 import shutil
 import subprocess
@@ -60,6 +61,7 @@ def assert_same(actual: SegmentedImage, expected: Result) -> None:
         ("cat,kitten; boat; grass", ("grass",)),  # in the folder
         ("dog; cloud,sky", ("cloud",)),  # few enough for negatives
         ("zebra; background", ()),  # a class that catches the rest
+        ("thing: dog\nStuff : cloud,sky;", ()),  # marks and lines
     ],
 )
 def test_results_are_those_of_the_segmenter(
@@ -73,6 +75,20 @@ def test_a_related_class_is_no_negative(runtime: OnnxSegmenter) -> None:
     assert len(runtime.encode("dog; cloud").seen) == 4  # and person and tree
     assert len(runtime.encode("dog; palm trees").seen) == 3
     assert len(runtime.encode("dog; cloud; car").seen) == 3  # more classes than negatives compete with
+
+
+def test_marks_are_not_in_the_names(runtime: OnnxSegmenter) -> None:
+    marked, plain = runtime.encode("dog; stuff: cloud,sky"), runtime.encode("dog; cloud,sky", ["cloud"])
+    assert np.array_equal(marked.text_embeddings, plain.text_embeddings)
+    assert marked.selection.isthing.tolist() == plain.selection.isthing.tolist() == [True, False]
+
+
+def test_an_image_of_too_many_pixels_is_refused(runtime: OnnxSegmenter, monkeypatch: pytest.MonkeyPatch) -> None:
+    content = io.BytesIO()
+    sample_scene(4, 96).save(content, "PNG")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    with pytest.raises(ExportedFileError, match="cannot be decoded .*decompression bomb"):
+        runtime(content)
 
 
 def test_a_class_is_seen_in_any_spelling(runtime: OnnxSegmenter) -> None:

@@ -32,17 +32,26 @@ async function openImage(index) {
     stage.setImage(bitmap, opened.width, opened.height);
     $("image-time").textContent = seconds(opened.image_seconds);
     const saved = await savedEdits.load(item.key);
-    if (saved && saved.edited) {
-      await predict();
-      state.edited = true;
-      show(await api.restore(state.session, saved.coco));
-      say("Your saved edits of this image are restored.");
-      await save();
-    } else {
-      await predict();
-    }
+    await predict();
+    if (saved && opening === state.opening && state.session) await restoreSaved(saved);
     return undefined;
   });
+}
+
+// Continue with saved edits, or with the segments that were hidden one by one, if the words are the same.
+async function restoreSaved({ edited, coco, hiddenIds = [], words }) {
+  if (edited) {
+    state.edited = true;
+    show(await api.restore(state.session, coco));
+    say("Your saved edits of this image are restored.");
+    hiddenIds = coco.annotations.flatMap(({ id }, index) => (hiddenIds.includes(id) ? [index + 1] : [])); // as it numbers them
+  } else if (words !== wordsKey() || !hiddenIds.length) {
+    return;
+  }
+  state.hiddenIds = new Set(hiddenIds);
+  stage.repaint();
+  refresh();
+  await save();
 }
 
 function clear() {

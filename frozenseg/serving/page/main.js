@@ -8,7 +8,7 @@ import "./compare.js";
 import { readLink } from "./link.js";
 import { $, busy, legend, savedEdits, say, setRadio, stage, state, words } from "./page_state.js";
 import { keepCandidate } from "./prompts.js";
-import { edit, editSelection, predict, refresh, undo } from "./segments.js";
+import { edit, editSelection, predict, refresh, toggleClass, toggleSegment, undo } from "./segments.js";
 import { saveSoon } from "./session.js";
 import { applyLook, remember } from "./settings.js";
 import { Walk } from "./walk.js";
@@ -35,8 +35,8 @@ for (const id of ["files", "folder", "camera"]) {
   });
 }
 legend.addEventListener("hide", ({ detail: { name, id } }) => {
-  const [set, value] = name === undefined ? [state.hiddenIds, id] : [state.hiddenNames, name];
-  if (!set.delete(value)) set.add(value);
+  if (name === undefined) toggleSegment(state.map.byId.get(id));
+  else toggleClass(name);
   stage.repaint();
   refresh();
   saveSoon();

@@ -7,6 +7,8 @@ import { dropCandidate } from "./candidate.js";
 import { inSession, predictionBody, save, saveSoon } from "./session.js";
 import { remember } from "./settings.js";
 
+let predicting = 0; // predictions that have not been answered
+
 export async function predict() {
   remember();
   if (!state.session) return;
@@ -18,7 +20,8 @@ export async function predict() {
   const { opening } = state;
   const body = predictionBody();
   const text = !body.proposals ? "Reading the words" : "Reading the words; SAM proposes masks";
-  const answer = await busy(text, () => inSession((session) => api.predict(session, body)));
+  predicting += 1;
+  const answer = await busy(text, () => inSession((session) => api.predict(session, body))).finally(() => (predicting -= 1));
   if (!answer || turn !== state.turn || opening !== state.opening) return;
   state.hiddenIds.clear();
   state.selection.clear();
@@ -58,7 +61,28 @@ export function refresh() {
   if (!count) $("rename").hidden = true;
 }
 
+// Show a class with all its segments if all are hidden, else hide it, in the next images, too.
+export function toggleClass(name) {
+  const segments = state.map.segments.filter((segment) => segment.name === name);
+  const isHidden = segments.every(stage.hidden);
+  for (const { id } of segments) state.hiddenIds.delete(id);
+  state.hiddenNames[isHidden ? "delete" : "add"](name);
+}
+
+// Show or hide a segment; of a hidden class, show it alone.
+export function toggleSegment(segment) {
+  const { id, name } = segment;
+  if (state.hiddenNames.delete(name)) {
+    for (const each of state.map.segments) if (each.name === name) state.hiddenIds.add(each.id);
+  }
+  if (!state.hiddenIds.delete(id)) state.hiddenIds.add(id);
+}
+
 export async function edit(body) {
+  if (predicting && body.ids) {
+    say("The words are being read: select the segments of the new map."); // ids of the old one may be others there
+    return false;
+  }
   const answer = await busy("Editing", () => inSession((session) => api.edit(session, body)));
   if (!answer) return false;
   state.edited = true;

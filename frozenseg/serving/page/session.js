@@ -42,9 +42,9 @@ export async function save() {
   clearTimeout(saving);
   const item = state.walk.current;
   if (!item || !state.session || !state.map) return;
-  const hidden = hiddenList();
+  const hidden = hiddenList(), hiddenIds = [...state.hiddenIds];
   const [coco, labels, overlay] = await inSession((session) =>
     Promise.all([api.coco(session, item.name, []), api.labels(session, hidden), stage.overlay()]),
   );
-  await savedEdits.save(item.key, { name: item.name, coco, labels, overlay, hidden, edited: state.edited, words: wordsKey() });
+  await savedEdits.save(item.key, { name: item.name, coco, labels, overlay, hidden, hiddenIds, edited: state.edited, words: wordsKey() });
 }

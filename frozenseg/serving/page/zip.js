@@ -1,5 +1,7 @@
 // ZIP file of blobs, stored without compression: PNG is compressed already.
 
+import { ServerError } from "./api.js";
+
 const TABLE = Uint32Array.from({ length: 256 }, (_, index) => {
   let value = index;
   for (let bit = 0; bit < 8; bit++) value = value & 1 ? 0xedb88320 ^ (value >>> 1) : value >>> 1;
@@ -12,10 +14,15 @@ function crc32(bytes) {
   return (value ^ 0xffffffff) >>> 0;
 }
 
+const MAX_FILES = 0xffff, MAX_BYTES = 0xffffffff; // of ZIP without its extension of 64 bits
 const UTF8_NAMES = 0x0800, VERSION = 20, DOS_DATE = (1 << 5) | 1; // 1 January 1980: the same bytes at every time
 
 // files: [{name, blob}]; names with / are in folders.
 export async function zip(files) {
+  const total = files.reduce((sum, { blob }) => sum + blob.size, 0);
+  if (files.length > MAX_FILES || total > MAX_BYTES * 0.9) {
+    throw new ServerError(0, `${files.length} files with ${Math.ceil(total / 2 ** 20)} MiB do not fit into a ZIP file: export fewer images at a time.`);
+  }
   const parts = [], directory = [];
   let offset = 0;
   for (const { name, blob } of files) {

@@ -253,6 +253,61 @@ def test_the_walk_saves_restores_and_exports(
     page.wait_for_selector("#legend .name:text-is('ball')")
 
 
+def test_hidden_segments_are_shown_again_and_saved(new_page: NewPage) -> None:
+    watched = new_page()
+    watched.open_scene()
+    page = watched.page
+    ids = {each["name"]: each["id"] for each in watched.value("state.map.segments")}
+    watched.click(TRIANGLE)
+    page.keyboard.press("F2")
+    page.fill("#new-name", "green circle")
+    page.press("#new-name", "Enter")
+    watched.until_status("Renamed to green circle.")
+    row = f"#legend ul button[data-key='segment {ids['green circle']}']"
+    hidden = "state.map.segments.filter(stage.hidden).map((each) => each.id)"
+    page.click("#legend button[aria-label='Hide green circle']")
+    assert set(watched.value(hidden)) == {ids["green circle"], ids["yellow triangle"]}
+    page.click(row)  # of a hidden class one segment alone is shown
+    assert watched.value(hidden) == [ids["yellow triangle"]]
+    page.click(row)
+    page.click("#legend button[aria-label='Hide green circle']")
+    assert watched.value(hidden) == []
+    page.click(row)
+    watched.settle()
+    page.click("#new-image")
+    page.click("#samples button >> nth=0")
+    watched.until_status("are restored")
+    watched.settle()
+    assert watched.value(f"{hidden}.length") == 1
+    assert watched.value("stage.hidden(state.map.at(150, 290)) && !stage.hidden(state.map.at(75, 195))")
+    watched.click(TRIANGLE)
+    page.keyboard.press("Delete")
+    watched.until_status("Deleted.")
+    page.click("#legend button[aria-label^='Hide green circle']")  # the only one of its class
+    assert watched.value(hidden) == []
+
+
+def test_ids_of_the_old_map_edit_nothing_in_the_next_one(new_page: NewPage) -> None:
+    watched = new_page()
+    watched.open_scene()
+    page = watched.page
+    watched.click(TRIANGLE)
+    edit = "import('./segments.js').then(({ edit, predict }) => (predict(), edit({ action: 'delete', ids: [1] })))"
+    assert page.evaluate(edit) is False
+    watched.until_status("of 4 classes")
+    assert len(watched.value("state.map.segments")) == 4
+
+
+def test_a_zip_file_has_no_more_than_it_can_count(new_page: NewPage) -> None:
+    watched = new_page()
+    watched.open()
+    many = "Array.from({ length: 65536 }, () => ({ name: 'a', blob: new Blob(['a']) }))"
+    refusal = watched.page.evaluate(
+        f"import('./zip.js').then(({{ zip }}) => zip({many})).catch((error) => error.message)"
+    )
+    assert refusal == "65536 files with 1 MiB do not fit into a ZIP file: export fewer images at a time."
+
+
 def test_a_session_that_has_ended_is_opened_again(new_page: NewPage, application: Any) -> None:
     watched = new_page()
     watched.open_scene()

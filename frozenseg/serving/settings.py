@@ -51,7 +51,7 @@ class ServerSettings:
         port: TCP port; 0 for a free one.
         token: secret that every request must carry; empty for none.
         allow_urls: download images from public addresses in requests.
-        allowed_hosts: further host names under which the server may be called.
+        allowed_hosts: host names under which the server may be called, beside ``localhost``; empty for its addresses.
         label_studio: whose images may be read; None for none.
         limits: of the requests.
     """

@@ -44,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME",
-        help="further name under which the server may be called, such as that of a proxy; may be repeated",
+        help="name under which the server may be called, such as that of a proxy, beside localhost; may be repeated",
     )
     parser.add_argument(
         "--allow-urls", action="store_true", help="download images from public addresses that requests name"

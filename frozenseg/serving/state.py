@@ -87,7 +87,9 @@ class ServerState:
                 "The request has the address of an image: send the image itself, or start the server with --allow-urls "
                 "or, for those of Label Studio, --label-studio URL.",
             )
-        limits = UrlLimits(settings.limits.upload_bytes, silence=URL_SECONDS / 2, total=URL_SECONDS)
+        limits = UrlLimits(
+            settings.limits.upload_bytes, URL_SECONDS / 2, URL_SECONDS, private_advice="send the image itself"
+        )
         if self.studio is not None and is_of_studio:
             return decode_upload(self.studio.read(address, limits), settings.limits)
         return decode_upload(read_url(address, limits), settings.limits)

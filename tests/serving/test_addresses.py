@@ -111,7 +111,7 @@ def test_addresses_in_requests_are_public_if_they_are_allowed(
     with TestClient(create_application(model, ServerSettings(allow_urls=True)), HOST) as allowed:
         private = allowed.post("/v1/segment", json=body)
         assert private.status_code == 400
-        assert "is in a private network" in private.json()["error"]
+        assert "is in a private network): send the image itself." in private.json()["error"]
         for address in ("file:///etc/passwd", "/etc/passwd", "ftp://host/a.png", "http://", "http://[::1"):
             answer = allowed.post("/v1/segment", json={**body, "url": address})
             assert (answer.status_code, "cannot be read" in answer.json()["error"]) == (400, True), answer.text

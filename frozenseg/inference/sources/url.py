@@ -31,6 +31,7 @@ class UrlLimits:
         total: seconds after which it ends in any case.
         private: allow addresses of this machine and of its network, which a list from elsewhere should not reach.
         trusted: host and port that may have such an address even so.
+        private_advice: remedy in the refusal of such an address.
     """
 
     max_bytes: int = 64 * 2**20
@@ -38,6 +39,7 @@ class UrlLimits:
     total: float = 120.0
     private: bool = False
     trusted: tuple[str, int] | None = None
+    private_advice: str = "allow it with --allow-private-urls (UrlLimits(private=True)), if you trust the input"
 
 
 PUBLIC = UrlLimits()
@@ -139,7 +141,7 @@ def _failure(url: str, error: Exception, watch: "_Watch") -> str:
         reason = f"it takes more than {watch.limits.total:g} seconds"
     advice = "check the address and the connection"
     if isinstance(reason, _PrivateAddressError):
-        advice = "allow it with --allow-private-urls (UrlLimits(private=True)), if you trust the input"
+        advice = watch.limits.private_advice
     return f"The image {url} cannot be downloaded ({code}{reason}): {advice}."
 
 
@@ -167,22 +169,38 @@ class _Watch:
     def __exit__(self, *_: object) -> None:
         self._timer.cancel()
 
+    def check_host(self, host: str, port: int) -> None:
+        """Check the addresses of a host before a connection, so that no request can try the ports of a network.
+
+        Raises:
+            OSError: it is unknown, or an address is not public.
+        """
+        for *_, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+            self._check_address(str(address[0]))
+
     def connected(self, connection: socket.socket, is_allowed: bool) -> None:
-        """Register a connection.
+        """Register a connection; its address is checked, as its name may have another one by then.
 
         Args:
             connection: that has been opened.
             is_allowed: allow any address.
 
         Raises:
-            OSError: the time is over, or the address is not public and private ones are not allowed.
+            OSError: the time is over, or the address is not public.
         """
         self._socket = connection
         if self.is_over:
             raise TimeoutError("the time is over")
-        address = connection.getpeername()[0]
-        if not (self.limits.private or is_allowed or _is_public(address)):
-            connection.close()
+        if not is_allowed:
+            try:
+                self._check_address(connection.getpeername()[0])
+            except _PrivateAddressError:
+                connection.close()
+                raise
+
+    @staticmethod
+    def _check_address(address: str) -> None:
+        if not _is_public(address):
             raise _PrivateAddressError(f"its address {address} is in a private network")
 
     def _end(self) -> None:
@@ -209,10 +227,13 @@ class _CheckedConnection(http.client.HTTPConnection):
         self._watch, self._is_proxy = watch, is_proxy
 
     def connect(self) -> None:
-        """Connect, and check the address."""
-        super().connect()
+        """Check the address, and connect."""
         is_trusted = (self.host.lower(), self.port) == self._watch.limits.trusted
-        self._watch.connected(self.sock, is_trusted or self._is_proxy)  # a proxy decides about the addresses behind it
+        is_allowed = is_trusted or self._is_proxy or self._watch.limits.private  # a proxy decides about those behind it
+        if not is_allowed:
+            self._watch.check_host(self.host, self.port)
+        super().connect()
+        self._watch.connected(self.sock, is_allowed)
 
 
 class _CheckedHttpsConnection(_CheckedConnection, http.client.HTTPSConnection):

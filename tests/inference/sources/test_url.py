@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import socket
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -108,6 +109,19 @@ def test_private_addresses_need_a_permission(server: str) -> None:
         load_url(f"{server}/a%20b.png")
     with pytest.raises(DataError, match="is in a private network"):
         load_url(f"{server.replace('127.0.0.1', 'localhost')}/a%20b.png")
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "127.1", "2130706433", "[::ffff:127.0.0.1]", "0.0.0.0"])
+def test_private_addresses_are_refused_without_a_connection(host: str) -> None:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        listener.settimeout(0.05)
+        for port in (listener.getsockname()[1], 1):  # an open port and a closed one have the same answer
+            with pytest.raises(DataError, match="is in a private network"):
+                load_url(f"http://{host}:{port}/a.png")
+        with pytest.raises(TimeoutError):
+            listener.accept()
 
 
 @pytest.mark.parametrize(

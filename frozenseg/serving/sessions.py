@@ -97,8 +97,9 @@ class ImageSession:
 
     @property
     def image_bytes(self) -> int:
-        """Memory of the image and of its edits."""
-        return self.image.width * self.image.height * 3 + self.edited.bytes
+        """Memory of the image, of its edits and of the mask of a prompt."""
+        prompted = 0 if self.prompted is None else self.prompted.mask.nbytes
+        return self.image.width * self.image.height * 3 + self.edited.bytes + prompted
 
     def require_prompted(self) -> PromptedSegment:
         """Return the segment of the last prompt.

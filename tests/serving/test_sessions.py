@@ -3,11 +3,13 @@
 import asyncio
 import threading
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
 
 from frozenseg.errors import ShapeError
+from frozenseg.inference.mask_prompts import PromptedSegment
 from frozenseg.inference.predictor import Segmenter
 from frozenseg.serving.model_worker import ModelWorker
 from frozenseg.serving.name_memory import NameMemory
@@ -60,8 +62,13 @@ def test_images_and_edits_are_bounded() -> None:
     store = SessionStore(SessionLimits(image_bytes=2 * 20 * 10 * 3 + 200))
     sessions = [opened(store) for _ in range(5)]
     assert len(store) == 2
-    store.close(sessions[-1].id)
-    store.close(sessions[-1].id)
+    sessions[-1].prompted = PromptedSegment(np.zeros((10, 20), bool), (), 0.0, 0.0)
+    store.trim()
+    assert len(store) == 1  # the mask of a prompt counts, too
+    sessions[-1].prompted = None
+    last = opened(store)
+    store.close(last.id)
+    store.close(last.id)
     assert len(store) == 1
 
 

@@ -42,6 +42,7 @@ WORK: dict[str, Callable[..., Any]] = {  # functions that work for long, by dott
     "frozenseg.cli.verbs.quickstart.run_step": lambda *_: refuse(ConfigError("A step would run.")),
     "frozenseg.cli.diagnosis.installation_facts": lambda: FACTS,
     "frozenseg.cli.image_job.run_with_progress": lambda *_: refuse(ConfigError("The images would be segmented.")),
+    "frozenseg.export.exporter.export_segmenter": lambda *_: refuse(ConfigError("The model would be exported.")),
     "frozenseg.serving.process.listen": lambda *_: refuse(ConfigError("The server would listen.")),
     "socket.socket.connect": lambda *_: refuse(OSError("no network in tests")),
 }

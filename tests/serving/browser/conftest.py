@@ -155,6 +155,7 @@ class Watched:
 
 
 NewPage = Callable[..., Watched]
+Keep = Callable[[Watched, str], None]
 
 
 @pytest.fixture
@@ -177,7 +178,7 @@ def new_page(browser: Any, address: str) -> Iterator[NewPage]:
 
 
 @pytest.fixture
-def keep(tmp_path: Path) -> Callable[[Watched, str], None]:
+def keep(tmp_path: Path) -> Keep:
     """Keep a screenshot under a name."""
     folder = Path(os.environ.get("FROZENSEG_SCREENSHOTS", tmp_path))
     folder.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,7 @@
-// Requests to the server. Every failure is a ServerError with one sentence.
+// Requests to the server. Every failure is a PageError.
 
-export class ServerError extends Error {
+// A failure that the page shows as one sentence; its status is that of the server's answer, 0 for none.
+export class PageError extends Error {
   constructor(status, message) {
     super(message);
     this.status = status;
@@ -20,7 +21,7 @@ async function request(method, path, body, type) {
   try {
     answer = await fetch(path, options);
   } catch {
-    throw new ServerError(0, "The server does not answer: is it still running?");
+    throw new PageError(0, "The server does not answer: is it still running?");
   }
   if (answer.ok) return answer;
   let message = `${method} ${path}: status ${answer.status}.`;
@@ -29,7 +30,7 @@ async function request(method, path, body, type) {
   } catch {
     // an answer that is not JSON has no sentence
   }
-  throw new ServerError(answer.status, message);
+  throw new PageError(answer.status, message);
 }
 
 const json = async (...args) => (await request(...args)).json();

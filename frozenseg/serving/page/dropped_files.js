@@ -1,6 +1,6 @@
 // Files of a drop, with those in dropped folders.
 
-import { ServerError } from "./api.js";
+import { PageError } from "./api.js";
 
 // Return the path of each dropped file, by file; reads the transfer before it waits, as browsers empty it then.
 export async function droppedFiles(transfer) {
@@ -27,5 +27,5 @@ async function collect(entry, paths) {
 
 const asked = (entry, read) =>
   new Promise((resolve, reject) => {
-    read(resolve, (error) => reject(new ServerError(0, `${entry.fullPath} cannot be read (${error.name}): choose its images by the button.`)));
+    read(resolve, (error) => reject(new PageError(0, `${entry.fullPath} cannot be read (${error.name}): choose its images by the button.`)));
   });

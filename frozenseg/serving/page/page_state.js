@@ -1,6 +1,6 @@
 // What the modules of the page share: its parts, the state of the image, and messages.
 
-import { api, ServerError } from "./api.js";
+import { api, PageError } from "./api.js";
 import { Legend } from "./legend.js";
 import { Stage } from "./stage.js";
 import { SavedEdits, Walk } from "./walk.js";
@@ -34,7 +34,7 @@ export async function busy(text, action) {
   try {
     return await action();
   } catch (error) {
-    if (!(error instanceof ServerError)) throw error;
+    if (!(error instanceof PageError)) throw error;
     $("error").textContent = error.message;
     return null;
   } finally {

@@ -1,5 +1,6 @@
 // The chosen images, one after the other: what was saved of each, in this browser, and the export of all.
 
+import { PageError } from "./api.js";
 import { zip } from "./zip.js";
 
 const DATABASE = "frozenseg", STORE = "images";
@@ -20,9 +21,15 @@ export class SavedEdits {
     const database = await this.database;
     if (!database) return undefined;
     return new Promise((resolve, reject) => {
-      const request = action(database.transaction(STORE, mode).objectStore(STORE));
-      request.onsuccess = () => resolve(request.result);
-      request.onerror = () => reject(request.error);
+      const transaction = database.transaction(STORE, mode);
+      const fail = ({ name }) => reject(new PageError(0, `The browser cannot store the edits (${name}): export them, and free its storage.`));
+      transaction.onabort = () => fail(transaction.error);
+      try {
+        const request = action(transaction.objectStore(STORE));
+        transaction.oncomplete = () => resolve(request.result);
+      } catch (error) {
+        fail(error);
+      }
     });
   }
 

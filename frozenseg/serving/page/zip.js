@@ -1,6 +1,6 @@
 // ZIP file of blobs, stored without compression: PNG is compressed already.
 
-import { ServerError } from "./api.js";
+import { PageError } from "./api.js";
 
 const TABLE = Uint32Array.from({ length: 256 }, (_, index) => {
   let value = index;
@@ -21,7 +21,7 @@ const UTF8_NAMES = 0x0800, VERSION = 20, DOS_DATE = (1 << 5) | 1; // 1 January 1
 export async function zip(files) {
   const total = files.reduce((sum, { blob }) => sum + blob.size, 0);
   if (files.length > MAX_FILES || total > MAX_BYTES * 0.9) {
-    throw new ServerError(0, `${files.length} files with ${Math.ceil(total / 2 ** 20)} MiB do not fit into a ZIP file: export fewer images at a time.`);
+    throw new PageError(0, `${files.length} files with ${Math.ceil(total / 2 ** 20)} MiB do not fit into a ZIP file: export fewer images at a time.`);
   }
   const parts = [], directory = [];
   let offset = 0;

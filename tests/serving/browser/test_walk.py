@@ -121,6 +121,17 @@ def test_hidden_segments_are_shown_again_and_saved(new_page: NewPage) -> None:
     assert watched.value(hidden) == []
 
 
+def test_edits_that_the_browser_cannot_store_are_reported(new_page: NewPage) -> None:
+    watched = new_page()
+    watched.open_scene()
+    full = "IDBObjectStore.prototype.put = () => { throw new DOMException('full', 'QuotaExceededError'); }"
+    watched.page.evaluate(f"() => {{ {full} }}")
+    watched.click(TRIANGLE)
+    watched.page.keyboard.press("Delete")
+    watched.until(lambda: "cannot store the edits (QuotaExceededError)" in watched.page.inner_text("#error"))
+    assert "yellow triangle" not in watched.names()
+
+
 def test_a_zip_file_has_no_more_than_it_can_count(new_page: NewPage) -> None:
     watched = new_page()
     watched.open()

@@ -1,5 +1,6 @@
 """Export of a segmenter's model to a folder: two graphs, tokenizer, embeddings, manifest and runtime."""
 
+import json
 import os
 import shutil
 from collections.abc import Sequence
@@ -22,7 +23,7 @@ from frozenseg.export.manifest import file_entries, manifest_of
 from frozenseg.export.onnx_file import keep_outputs, onnx_model, save_onnx
 from frozenseg.export.options import DTYPE_NAMES, GRAPH_SUFFIXES, ExportOptions
 from frozenseg.export.programs import GraphSize, example_inputs, image_program, text_program
-from frozenseg.export.runtime import MANIFEST
+from frozenseg.export.runtime import FORMAT, MANIFEST
 from frozenseg.export.tokenizer_file import write_tokenizer
 from frozenseg.inference.predictor import Segmenter
 from frozenseg.log import get_logger
@@ -54,6 +55,7 @@ def export_segmenter(
         ConfigError: a package is missing, or the folder has files of something else, or an export.
     """
     options.require_packages()
+    folder = folder.resolve()  # "." and links have no name to rename to
     require_export_folder(folder, overwrite)
     if segmenter.model.ensemble_settings.proposals is not None:
         logger.warning("The SAM proposals are not exported: the files give the results of sam_masks=False.")
@@ -79,14 +81,29 @@ def require_export_folder(folder: Path, overwrite: bool) -> None:
     """Check that a folder is free for an export.
 
     Raises:
-        ConfigError: it has an export and ``overwrite`` is False, or something else.
+        ConfigError: it has an export and ``overwrite`` is False, or files of something else.
     """
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return
-    if not (folder / MANIFEST).is_file():
+    exported = _exported_names(folder)
+    if not exported:
         raise ConfigError(f"--output {folder} exists and is no exported model: choose another folder.")
+    if others := sorted(path.name for path in folder.iterdir() if path.name not in exported):
+        raise ConfigError(
+            f"--output {folder} has an exported model and {', '.join(others[:5])}, which would be deleted: choose "
+            "another folder."
+        )
     if not overwrite:
         raise ConfigError(f"--output {folder} has an exported model: choose another folder, or add --overwrite.")
+
+
+def _exported_names(folder: Path) -> set[str]:
+    """Return the names that an export has written to a folder; none if it is of something else."""
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        return {MANIFEST, "__pycache__", *manifest["files"]} if manifest["format"] == FORMAT else set()
+    except (OSError, ValueError, KeyError, TypeError):
+        return set()
 
 
 def _finish(

@@ -25,6 +25,8 @@ def _folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         (["--int8", "--precision", "fp16"], "--int8 with --precision fp16: the integers are scaled in fp32; use one."),
         (["--output", "full"], "--output full exists and is no exported model: choose another folder."),
         (["--output", "earlier"], "--output earlier has an exported model: choose another folder, or add --overwrite."),
+        (["--output", "site", "--overwrite"], "--output site exists and is no exported model: choose another folder."),
+        (["--output", "mixed", "--overwrite"], "mixed has an exported model and notes.txt, which would be deleted"),
         (["--check", "none.png"], "none.png"),
         (["--format", "tflite"], "invalid choice: 'tflite'"),
     ],
@@ -33,9 +35,16 @@ def test_mistakes_are_named_before_the_model_is_built(
     flags: list[str], message: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ModelChoice, "build", lambda _: pytest.fail("the model is built"))
-    for name, file in (("full", "notes.txt"), ("earlier", "manifest.json")):
-        Path(name).mkdir()
-        Path(name, file).write_text("{}", encoding="utf-8")
+    manifest = '{"format": "frozenseg-export", "files": {}}'
+    for name, file, text in (
+        ("full", "notes.txt", ""),
+        ("earlier", "manifest.json", manifest),
+        ("site", "manifest.json", '{"name": "site"}'),
+        ("mixed", "manifest.json", manifest),
+        ("mixed", "notes.txt", ""),
+    ):
+        Path(name).mkdir(exist_ok=True)
+        Path(name, file).write_text(text, encoding="utf-8")
     try:
         code = main(["export", "--output", "out", *flags])
     except SystemExit as error:

@@ -17,7 +17,7 @@ from frozenseg.vocabulary import Vocabulary
 from tests.tiny import TRAINING, tiny_config
 
 WORDS = Vocabulary.from_strings(["cat,kitten", "boat", "grass"], isthing=[True, True, False])
-OPTIONS = ("MODEL.MASK_FORMER.DEC_LAYERS", 5, "MODEL.CLIP.GEOMETRIC_ENSEMBLE_VOID_DISCOUNT", 0.5)
+OPTIONS = ("MODEL.MASK_FORMER.DEC_LAYERS", 4, "MODEL.CLIP.GEOMETRIC_ENSEMBLE_VOID_DISCOUNT", 0.5)
 
 
 def narrow_segmenter(meta_arch: str = "FrozenSeg") -> Segmenter:

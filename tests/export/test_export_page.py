@@ -14,7 +14,7 @@ PAGE = (ROOT / "docs/export.md").read_text(encoding="utf-8")
 
 def test_commands_are_understood() -> None:
     lines = [shlex.split(line)[1:] for line in PAGE.splitlines() if line.startswith("frozenseg ")]
-    assert [line[0] for line in lines] == ["export", "segment"]
+    assert [line[0] for line in lines] == ["export", "segment", "export"]
     for verb, *line in lines:
         parser = docstring_parser("", f"frozenseg {verb}")
         load_verb(verb).add_arguments(parser)

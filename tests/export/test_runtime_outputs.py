@@ -19,7 +19,7 @@ PADDED, TRUE, TARGET = ImageSize(64, 96), ImageSize(57, 70), ImageSize(83, 51)
 
 
 class Settings:
-    """What HiddenClasses reads of the inference settings."""
+    """Stand-in for the inference settings, with the fields that ``HiddenClasses`` reads."""
 
     negatives, background, negative_weight, min_evidence = 2, (1,), 0.3, 0.05
 

@@ -1,4 +1,4 @@
-"""What the model does differently in a graph: open sizes, parts of levels, autocast."""
+"""Differences of the model in a recorded graph: open sizes, parts of levels, autocast."""
 
 import pytest
 import torch

@@ -185,6 +185,17 @@ class Observer(Protocol[C_contra]):
         """Receive an image, the model's output for it, and its contribution to the metrics."""
 
 
+@contextmanager
+def _quick_garbage_collection() -> Iterator[None]:
+    """Leave the objects of the libraries and the model out of collections, which the lines of all results trigger."""
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+
+
+@_quick_garbage_collection()
 def inference_on_dataset(
     model: nn.Module,
     loader: Iterable[list[Record]],
@@ -210,17 +221,6 @@ def inference_on_dataset(
     Raises:
         DataError: no process has an image.
     """
-    with _quick_garbage_collection():
-        return _inference_on_dataset(model, loader, evaluators, observers, earlier)
-
-
-def _inference_on_dataset(
-    model: nn.Module,
-    loader: Iterable[list[Record]],
-    evaluators: DatasetEvaluator[C],
-    observers: Sequence[Observer[C]],
-    earlier: Iterable[C],
-) -> tuple[TaskResults, Seconds]:
     evaluators.reset()
     images, seconds, started = 0, Seconds(), time.perf_counter()
     for contribution in earlier:
@@ -274,16 +274,6 @@ def _timed(loader: Iterable[list[Record]], seconds: Seconds) -> Iterator[list[Re
         if batch is None:
             return
         yield batch
-
-
-@contextmanager
-def _quick_garbage_collection() -> Iterator[None]:
-    """Leave the objects of the libraries and the model out of collections, which the lines of all results trigger."""
-    gc.freeze()
-    try:
-        yield
-    finally:
-        gc.unfreeze()
 
 
 @contextmanager

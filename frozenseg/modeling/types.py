@@ -56,7 +56,7 @@ class QueryOutput(NamedTuple):
 
     embeddings: Tensor  # (B, Q, E), in CLIP's joint space, not normalised
     masks: Tensor  # (B, Q, H/4, W/4) logits
-    mask_embeddings: Tensor | None = None  # (B, Q, d), whose products with the mask features are the masks
+    mask_embeddings: Tensor  # (B, Q, d), whose products with the mask features are the masks
 
 
 class MaskPredictions(NamedTuple):

@@ -104,7 +104,7 @@ class SemSegHead(nn.Module):
         with autocast(clip.dense.device.type, self.precision, enabled=self._lowered):
             pixels = self._pixel_features(clip, sam_embedding)
             output = self.predictor.decode_last(pixels, sam_embedding)
-        return QueryOutput(output.embeddings.float(), output.masks.float())
+        return QueryOutput(*(tensor.float() for tensor in output))
 
     def classify(self, embeddings: Tensor, text: TextEmbeddings) -> Tensor:
         """Return the class logits (B, Q, C + 1) of query embeddings (B, Q, E), as :meth:`forward` does."""

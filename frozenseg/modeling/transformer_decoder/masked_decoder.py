@@ -187,7 +187,7 @@ class MultiScaleMaskedTransformerDecoder(nn.Module):
         outputs = self.decode(pixels, sam_embedding)
         logits = [class_logits(output.embeddings, text_embeddings, self.logit_scale) for output in outputs]
         predictions = [
-            Prediction(each, output.masks, MaskFactors(cast(Tensor, output.mask_embeddings), pixels.mask_features))
+            Prediction(each, output.masks, MaskFactors(output.mask_embeddings, pixels.mask_features))
             for each, output in zip(logits, outputs, strict=True)
         ]
         return MaskPredictions(predictions[-1], tuple(predictions[:-1]))

@@ -18,11 +18,14 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from frozenseg.atomic import replacing
 from frozenseg.cli.command_line import docstring_parser, run_script
 from frozenseg.errors import ConfigError
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 CLASS_NAMES = "green circle, green disc; yellow triangle; blue crescent; stuff: water"
@@ -115,20 +118,27 @@ def fill_page(page: Any, address: str) -> None:
 @contextmanager
 def served_page() -> Iterator[str]:
     """Serve ToyWorld's model in a thread; yields the address."""
-    import uvicorn
-
     from frozenseg.inference.predictor import Segmenter
     from frozenseg.serving.application import create_application
     from frozenseg.serving.state import ServedModel
 
-    application = create_application(ServedModel(Segmenter.from_pretrained("toyworld", device="cpu"), "toyworld"))
-    config = uvicorn.Config(application, port=0, log_config=None, access_log=False, ws="none")
+    model = ServedModel(Segmenter.from_pretrained("toyworld", device="cpu"), "toyworld")
+    with running_application(create_application(model)) as address:
+        yield address
+
+
+@contextmanager
+def running_application(application: "FastAPI") -> Iterator[str]:
+    """Serve an application on a free port in a thread; yields its address."""
+    import uvicorn
+
+    config = uvicorn.Config(application, port=0, log_config=None, access_log=False, ws="none", lifespan="on")
     listener = config.bind_socket()
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
     while not server.started and thread.is_alive():
-        time.sleep(0.05)
+        time.sleep(0.01)
     try:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
     finally:

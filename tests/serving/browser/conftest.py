@@ -6,20 +6,18 @@
 import functools
 import os
 import shutil
-import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-import uvicorn
 
 from frozenseg.inference.predictor import Segmenter
 from frozenseg.serving.application import create_application
 from frozenseg.serving.state import ServedModel
 from frozenseg.toyworld.samples import sample_scene
+from tools.draw_page import running_application
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 MILLISECONDS = 20_000  # of a step; the machine may be busy
@@ -33,24 +31,6 @@ def segmenter() -> Segmenter:
     return Segmenter.from_pretrained("toyworld", device="cpu")
 
 
-@contextmanager
-def running(application: Any) -> Iterator[str]:
-    """Serve an application in a thread; yields its address."""
-    config = uvicorn.Config(application, port=0, log_config=None, access_log=False, ws="none", lifespan="on")
-    listener = config.bind_socket()
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-    thread.start()
-    while not server.started and thread.is_alive():
-        time.sleep(0.01)
-    try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        thread.join()
-        listener.close()
-
-
 @pytest.fixture(scope="session")
 def application() -> Any:
     return create_application(ServedModel(segmenter(), "toyworld", segmenter().vocabulary_of("toyworld")))
@@ -58,7 +38,7 @@ def application() -> Any:
 
 @pytest.fixture(scope="session")
 def address(application: Any) -> Iterator[str]:
-    with running(application) as served:
+    with running_application(application) as served:
         yield served
 
 

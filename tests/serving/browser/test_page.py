@@ -27,10 +27,10 @@ from tests.serving.browser.conftest import (
     WORDS,
     Keep,
     NewPage,
-    running,
     segmenter,
 )
 from tests.tiny import TRAINING, tiny_config
+from tools.draw_page import running_application
 
 
 def expected(image: Path) -> Result:
@@ -310,7 +310,7 @@ def test_predictions_are_compared_with_and_without_proposals(
 
 def test_a_model_without_sam_has_no_tools_for_clicks(new_page: NewPage) -> None:
     model = Segmenter(build_model(tiny_config("FCCLIP"), TRAINING), ShortestEdge(64, 128))
-    with running(create_application(ServedModel(model, "tiny"))) as served:
+    with running_application(create_application(ServedModel(model, "tiny"))) as served:
         watched = new_page(served=served)
         watched.open("#words=cat;dog")
         watched.page.click("#samples button >> nth=0")
@@ -322,7 +322,9 @@ def test_a_model_without_sam_has_no_tools_for_clicks(new_page: NewPage) -> None:
 
 
 def test_the_token_is_the_password_of_the_page(new_page: NewPage) -> None:
-    with running(create_application(ServedModel(segmenter(), "toyworld"), ServerSettings(token="secret"))) as served:
+    with running_application(
+        create_application(ServedModel(segmenter(), "toyworld"), ServerSettings(token="secret"))
+    ) as served:
         watched = new_page(served=served, http_credentials={"username": "any", "password": "secret"})
         watched.open_scene()
         assert "green circle" in watched.names()

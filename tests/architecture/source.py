@@ -1,7 +1,7 @@
 """The project's own source, parsed once for the tests beside this file."""
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.tiny import ROOT
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
-TOP_LEVEL, WITHIN = "top level", "within a function"
+TOP_LEVEL, WITHIN, FOR_TYPES = "top level", "within a function", "for types"
 
 
 @dataclass(frozen=True)
@@ -38,10 +38,14 @@ class Source:
         return (*self.module.split("."), "")[1]
 
     def imports(self) -> Iterator[tuple[str, str]]:
-        """Yield every absolute module name that is imported, with the place: at the top level or within a function."""
-        inner = {id(node) for function in functions(self.tree) for node in ast.walk(function)}
+        """Yield every absolute module name that is imported, with its place.
+
+        The place is the top level, within a function, or for types: under ``if TYPE_CHECKING``, which never runs.
+        """
+        places = dict.fromkeys(_nodes_within(functions(self.tree)), WITHIN)
+        places |= dict.fromkeys(_nodes_within(_type_checking_blocks(self.tree)), FOR_TYPES)
         for node in ast.walk(self.tree):
-            place = WITHIN if id(node) in inner else TOP_LEVEL
+            place = places.get(node, TOP_LEVEL)
             if isinstance(node, ast.Import):
                 yield from ((alias.name, place) for alias in node.names)
             elif isinstance(node, ast.ImportFrom):
@@ -70,6 +74,16 @@ def sources(*folders: str) -> tuple[Source, ...]:
 def functions(tree: ast.AST) -> Iterator[Function]:
     """Yield all functions and methods, nested ones too."""
     return (node for node in ast.walk(tree) if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)))
+
+
+def _type_checking_blocks(tree: ast.AST) -> Iterator[ast.stmt]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            yield from node.body
+
+
+def _nodes_within(outer: Iterable[ast.AST]) -> Iterator[ast.AST]:
+    return (inner for node in outer for inner in ast.walk(node))
 
 
 def public(tree: ast.Module) -> Iterator[tuple[str, Function | ast.ClassDef]]:

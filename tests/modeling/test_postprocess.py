@@ -106,6 +106,28 @@ def test_panoptic_drops_void_weak_and_overlapped_queries() -> None:
     assert ids.tolist() == [[1, 1, 2, 3]]
 
 
+@pytest.mark.parametrize("queries", [3, 64, 90])
+@pytest.mark.parametrize("at_once", [1, 10**9])
+def test_pixels_are_assigned_as_by_the_formula(queries: int, at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(row_strips, "VALUES_PER_STRIP", at_once)
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(queries, 4, generator=generator)
+    masks = torch.randint(-3, 4, (queries, 9, 16), generator=generator) / 2  # many ties
+    scores, labels = logits[:, :-1].softmax(dim=-1).max(dim=-1)
+    logits = torch.cat([logits[:, :-1], torch.full((queries, 1), -torch.inf)], dim=1)
+    probabilities = masks.sigmoid()
+    winner = (scores[:, None, None] * probabilities).argmax(dim=0)
+    inside = probabilities.gather(0, winner[None])[0] >= 0.5
+    won, areas = winner.flatten().bincount(minlength=queries), (probabilities >= 0.5).sum(dim=(1, 2))
+    survives = (won / areas >= 0.1) & winner[inside].bincount(minlength=queries).bool()
+    ids, segments = panoptic_inference(MaskCandidates(logits, masks), (THING, THING, THING), 0.0, 0.1)
+    assert torch.equal(ids, survives.int().cumsum(dim=0)[winner] * (inside & survives[winner]))
+    assert [segment["category_id"] for segment in segments] == labels[survives].tolist()
+    pixels = [probabilities[index][(winner == index) & inside] for index in survives.nonzero()[:, 0]]
+    expected = [score * each.mean() for score, each in zip(scores[survives], pixels, strict=True)]
+    assert [segment["score"] for segment in segments] == pytest.approx([each.item() for each in expected], abs=1e-5)
+
+
 def test_panoptic_of_nothing() -> None:
     ids, segments = panoptic_inference(MaskCandidates(says(2, 2), torch.zeros(2, 3, 4)), (THING, STUFF), 0.0, 0.8)
     assert ids.shape == (3, 4)
@@ -175,6 +197,15 @@ def test_instance_scores_are_class_times_mask_certainty() -> None:
 def test_instances_are_things_where_asked() -> None:
     instances = instance_inference(MaskCandidates(says(0, 1), torch.ones(2, 2, 2)), 4, (THING, STUFF))
     assert set(instances.pred_classes.tolist()) == {0}
+
+
+def test_restored_masks_have_gradients() -> None:
+    maps = torch.randn(3, 4, 5, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    sizes = {"padded_size": ImageSize(8, 10), "true_size": ImageSize(7, 9), "target_size": ImageSize(11, 70)}
+    recorded = RestoredMasks(maps, **sizes).rows(slice(0, 6))
+    assert torch.equal(recorded, RestoredMasks(maps.detach(), **sizes).rows(slice(0, 6)))
+    [gradient] = torch.autograd.grad(recorded.sum(), maps)
+    assert gradient.sum().item() == pytest.approx(recorded.numel(), rel=1e-5)  # each weighs its pixels by 1
 
 
 def test_restore_size_crops_before_it_resizes() -> None:

@@ -1,9 +1,9 @@
-"""Best class of each pixel: ties, infinities, invalid scores."""
+"""Best class of each pixel, and best of many candidates: ties, infinities, invalid scores."""
 
 import pytest
 import torch
 
-from frozenseg.structures.argmax import best_class
+from frozenseg.structures.argmax import best_class, first_largest
 
 
 @pytest.mark.parametrize("classes", [1, 3, 60])
@@ -33,3 +33,14 @@ def test_not_a_number_has_no_class(classes):
 
 def test_an_empty_map_has_no_labels():
     assert best_class(torch.zeros(3, 0, 5)).shape == (0, 5)
+
+
+@pytest.mark.parametrize("candidates", [1, 63, 64, 65, 80, 97])
+@pytest.mark.parametrize("steps", [2, 400])
+def test_the_first_of_the_largest_values_is_taken(candidates, steps):
+    generator = torch.Generator().manual_seed(0)
+    values = (steps * torch.rand((candidates, 9, 16), generator=generator)).round()
+    first = [[column.tolist().index(column.max()) for column in row] for row in values.permute(1, 2, 0)]
+    assert first_largest(values).tolist() == first
+    values[candidates // 2, 1, 0] = float("nan")
+    assert first_largest(values)[1, 0] == candidates // 2

@@ -262,7 +262,9 @@ class MaskClassifier(SegmentationModel):
             if not settings.postprocessor.needs_all_queries:
                 has_class = of_image.objects.argmax(dim=-1) < len(isthing)  # (Q,)
                 has_class[0] = True  # not to resize an empty tensor
-                of_image, of_queries = EnsembleLogits(*(each[has_class] for each in of_image)), of_queries[has_class]
+                kept = has_class.nonzero()[:, 0]
+                if len(kept) < queries:
+                    of_image, of_queries = EnsembleLogits(*(each[kept] for each in of_image)), of_queries[kept]
             output = settings.postprocessor(
                 of_image.semantic,
                 of_queries,

@@ -48,7 +48,7 @@ class MaskCandidates:
         return selected >= len(self.logits)
 
     def strips(self, selected: Tensor) -> Iterator[Tensor]:
-        """Yield the mask logits of the (K,) selected candidates as strips (K, rows, W), from top to bottom."""
+        """Yield the mask logits of the (K,) selected candidates as strips (K, rows, W), new tensors, from the top."""
         height, width = self.masks.shape[1:]
         return (
             self._rows(selected, rows)

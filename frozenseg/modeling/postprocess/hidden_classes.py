@@ -52,7 +52,7 @@ class HiddenClasses(NamedTuple):
         is_negative[len(is_negative) - settings.negatives :] = True  # (C + R,)
         offset = is_negative * math.log(settings.negative_weight)
         weighted = torch.cat([logits[:, :-1] + offset, logits[:, -1:]], dim=-1).softmax(dim=-1)
-        not_empty = (masks > 0).flatten(1).any(dim=1)  # (Q,)
+        not_empty = masks.flatten(1).amax(dim=1) > 0  # (Q,)
         evidence = (weighted[:, :-1][:, ~is_negative] * not_empty[:, None]).amax(dim=0)  # (C,)
         absent = torch.zeros_like(is_negative)
         absent[: len(evidence)] = evidence < settings.min_evidence

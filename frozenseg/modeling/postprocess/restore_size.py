@@ -89,13 +89,22 @@ class RestoredMasks:
 
     def _restore(self, rows: slice, selected: Tensor | None) -> Tensor:
         band, vertical = self._vertical.band(rows)
-        maps = self._maps[:, band] if selected is None else self._maps[:, band][selected]  # (K, b, m)
+        maps = self._maps[:, band] if selected is None else self._maps[:, band].index_select(0, selected)  # (K, b, m)
         wide = maps.new_empty(*maps.shape[:2], self.shape[2])  # (K, b, width)
+        lines, wide_lines = maps.flatten(0, 1), wide.flatten(0, 1)  # (K·b, m), (K·b, width)
         with torch.autocast(maps.device.type, enabled=False):
             for columns in row_strips(self.shape[2], 1, OUTPUT_COLUMNS):
                 band, horizontal = self._horizontal.band(columns)
-                wide[..., columns] = maps[..., band] @ horizontal.T
+                _multiply_into(wide_lines[:, columns], lines[:, band], horizontal.T)
             return vertical @ wide
+
+
+def _multiply_into(product: Tensor, a: Tensor, b: Tensor) -> None:
+    """Write ``a @ b`` to a part of a tensor; without a copy where no gradient is recorded."""
+    if a.requires_grad:
+        product.copy_(a @ b)
+    else:
+        torch.mm(a, b, out=product)
 
 
 def mask_rows(masks: Tensor | RestoredMasks, rows: slice, selected: Tensor | None = None) -> Tensor:

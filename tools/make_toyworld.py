@@ -4,7 +4,8 @@ Example:
     python tools/make_toyworld.py --root datasets --seed 0 --train 2000 --val 200
 
 writes datasets/toyworld/{train,val_seen,val_unseen} and datasets/toyworld/preview.png in seconds. The other scripts
-read it from the folder in the environment variable DETECTRON2_DATASETS (default: datasets).
+read it from the folder in the environment variable DETECTRON2_DATASETS (default: datasets). With --difficulty 1, 2
+or 3, colours and outlines are less and less reliable.
 """
 
 import argparse
@@ -30,6 +31,14 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--train", type=int, default=2000, help="training images (default: 2000)")
     parser.add_argument("--val", type=int, default=200, help="images in each of val_seen and val_unseen (default: 200)")
     parser.add_argument("--size", type=int, default=128, help="height and width of the images in pixels (default: 128)")
+    parser.add_argument(
+        "--difficulty",
+        type=int,
+        default=0,
+        metavar="LEVEL",
+        help="0 to 3, from things that colours tell apart to camouflage, holes and clutter (default: 0); write each "
+        "level to another root",
+    )
     parser.add_argument(
         "--workers",
         type=whole_number_flag(1, 1_024, "processes"),

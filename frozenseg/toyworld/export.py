@@ -8,8 +8,8 @@ The folder of a split::
     <split>/panoptic.json                images, segments, categories
     <split>/instances.json               things only, with run-length masks
 
-An image depends on the seed, the split and its number alone, so the bytes are the same for any number of processes.
-A split is written to a temporary folder, which is renamed when it is complete.
+An image depends on the seed, the difficulty, the split and its number alone, so the bytes are the same for any number
+of processes. A split is written to a temporary folder, which is renamed when it is complete.
 """
 
 import contextlib
@@ -31,6 +31,7 @@ from PIL import Image
 from frozenseg.errors import DataError
 from frozenseg.log import progress
 from frozenseg.toyworld.categories import Category, all_categories, seen_categories
+from frozenseg.toyworld.difficulty import DIFFICULTIES
 from frozenseg.toyworld.scenes import Scene, draw_cast, render_scene
 
 SPLITS = ("train", "val_seen", "val_unseen")
@@ -49,6 +50,7 @@ class Recipe:
         count: number of images.
         height: of each, pixels.
         width: of each, pixels.
+        difficulty: index into :data:`frozenseg.toyworld.difficulty.DIFFICULTIES`.
     """
 
     split: str
@@ -56,6 +58,7 @@ class Recipe:
     count: int
     height: int = 128
     width: int = 128
+    difficulty: int = 0
 
     def __post_init__(self) -> None:
         """Check the settings.
@@ -74,6 +77,11 @@ class Recipe:
             raise DataError(
                 f"ToyWorld images need a height and a width of at least 64 pixels; received {self.width}×{self.height}."
             )
+        if not 0 <= self.difficulty < len(DIFFICULTIES):
+            raise DataError(
+                f"ToyWorld's difficulty is {self.difficulty}: choose a level from 0 (easiest) to "
+                f"{len(DIFFICULTIES) - 1}."
+            )
 
 
 def split_categories(split: str) -> tuple[Category, ...]:
@@ -83,8 +91,11 @@ def split_categories(split: str) -> tuple[Category, ...]:
 
 def make_scene(recipe: Recipe, number: int) -> Scene:
     """Make the scene of a split with a number, from 1."""
-    rng = np.random.default_rng([recipe.seed, SPLITS.index(recipe.split), number])
-    return render_scene(rng, draw_cast(rng, split_categories(recipe.split)), recipe.height, recipe.width)
+    level = (recipe.difficulty,) if recipe.difficulty else ()  # level 0 has the scenes of a world without levels
+    rng = np.random.default_rng([recipe.seed, SPLITS.index(recipe.split), number, *level])
+    difficulty = DIFFICULTIES[recipe.difficulty]
+    cast = draw_cast(rng, split_categories(recipe.split), difficulty=difficulty)
+    return render_scene(rng, cast, recipe.height, recipe.width, difficulty)
 
 
 def export_world(folder: Path, recipes: Sequence[Recipe], workers: int = 1) -> None:
@@ -233,8 +244,9 @@ def _write_annotations(folder: Path, recipe: Recipe, annotations: list[dict[str,
         instance["id"] = number
     categories = split_categories(recipe.split)
     things = [_describe_category(category) for category in categories if category.isthing]
+    level = {"difficulty": recipe.difficulty} if recipe.difficulty else {}
     shared = {
-        "info": {"description": _DESCRIPTION, "split": recipe.split, "seed": recipe.seed},
+        "info": {"description": _DESCRIPTION, "split": recipe.split, "seed": recipe.seed, **level},
         "images": [
             {"id": number, "file_name": f"{number:012d}.jpg", "height": recipe.height, "width": recipe.width}
             for number in range(1, recipe.count + 1)

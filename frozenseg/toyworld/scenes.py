@@ -1,7 +1,8 @@
 """ToyWorld scenes from a seed: an image, the exact segment id of every pixel, and the list of segments.
 
 A directional light, shadows, occlusion, jittered colours, uneven surfaces and sensor noise: a colour threshold neither
-segments a thing nor classifies it.
+segments a thing nor classifies it. The levels of :mod:`frozenseg.toyworld.difficulty` add to
+that.
 """
 
 from collections.abc import Sequence
@@ -12,6 +13,8 @@ import numpy as np
 
 from frozenseg.toyworld import textures
 from frozenseg.toyworld.categories import Category
+from frozenseg.toyworld.difficulty import EASIEST, Difficulty
+from frozenseg.toyworld.looks import Spot, draw_look, stain_ground
 from frozenseg.toyworld.things import Light, PlacedThing, paint_thing, place_thing
 
 WORLD_WIDTH = 128.0  # world units across the shorter side: textures keep their look at any size
@@ -50,23 +53,33 @@ class Cast(NamedTuple):
     things: tuple[Category, ...]
 
 
-def draw_cast(rng: np.random.Generator, categories: Sequence[Category], unseen_share: float = 0.6) -> Cast:
-    """Choose 1-3 materials and 2-8 things.
+def draw_cast(
+    rng: np.random.Generator,
+    categories: Sequence[Category],
+    unseen_share: float = 0.6,
+    difficulty: Difficulty = EASIEST,
+) -> Cast:
+    """Choose 1-3 materials, and things: 2-8 in the easiest world.
 
     Args:
         rng: random generator of the scene.
         categories: to choose from; materials do not repeat, things may.
         unseen_share: probability of an unseen category where ``categories`` has unseen ones, 0-1.
+        difficulty: range of the number of things.
     """
     materials = [category for category in categories if not category.isthing]
     things = [category for category in categories if category.isthing]
     chosen: list[Category] = []
     for _ in range(rng.choice([1, 2, 3], p=[0.35, 0.45, 0.2])):
         chosen.append(_draw(rng, [material for material in materials if material not in chosen], unseen_share))
-    return Cast(tuple(chosen), tuple(_draw(rng, things, unseen_share) for _ in range(rng.integers(2, 9))))
+    fewest, most = difficulty.things
+    count = rng.integers(fewest, most + 1)
+    return Cast(tuple(chosen), tuple(_draw(rng, things, unseen_share) for _ in range(count)))
 
 
-def render_scene(rng: np.random.Generator, cast: Cast, height: int = 128, width: int = 128) -> Scene:
+def render_scene(
+    rng: np.random.Generator, cast: Cast, height: int = 128, width: int = 128, difficulty: Difficulty = EASIEST
+) -> Scene:
     """Paint a scene.
 
     Args:
@@ -74,21 +87,24 @@ def render_scene(rng: np.random.Generator, cast: Cast, height: int = 128, width:
         cast: categories; a thing without room, or that would hide another, is left out.
         height: of the image, pixels.
         width: of the image, pixels.
+        difficulty: shares of hard things and strength of hard light.
     """
     light = Light.draw(rng)
     colours, layers, materials = _lay_ground(rng, cast.materials, height, width)
     placed: list[PlacedThing] = []
     for category in cast.things:
-        thing = _place_visibly(rng, category, layers, placed, len(materials))
+        thing = _place_visibly(rng, category, layers, placed, len(materials), difficulty)
         if thing is not None:
             layers = thing.cover(layers, len(materials) + len(placed))
             placed.append(thing)
-    for thing in placed:
-        paint_thing(rng, colours, thing, light)
+    spots = [(thing.category.parts["colour"], Spot(*thing.centre, thing.radius)) for thing in placed]
+    stains = stain_ground(rng, colours, spots, difficulty)
+    for thing, stain in zip(placed, stains, strict=True):
+        paint_thing(rng, colours, thing, light, draw_look(rng, thing.category.parts["colour"], difficulty, stain))
     members = materials + tuple(thing.category for thing in placed)
     numbers = _draw_ids(rng, len(members))
     segments = tuple(SceneSegment(int(number), member) for number, member in zip(numbers, members, strict=True))
-    return Scene(_expose(rng, colours, light), numbers[layers].astype(np.int32), segments)
+    return Scene(_expose(rng, colours, light, difficulty), numbers[layers].astype(np.int32), segments)
 
 
 def _draw(rng: np.random.Generator, categories: Sequence[Category], unseen_share: float) -> Category:
@@ -151,7 +167,12 @@ def _paint_material(rng: np.random.Generator, material: Category, x: np.ndarray,
 
 
 def _place_visibly(
-    rng: np.random.Generator, category: Category, layers: np.ndarray, placed: Sequence[PlacedThing], first: int
+    rng: np.random.Generator,
+    category: Category,
+    layers: np.ndarray,
+    placed: Sequence[PlacedThing],
+    first: int,
+    difficulty: Difficulty,
 ) -> PlacedThing | None:
     """Place a thing so that enough of all that it covers stays visible; None if ``MAX_TRIES`` attempts fail.
 
@@ -161,12 +182,13 @@ def _place_visibly(
         layers: (H, W) index of the topmost material or thing.
         placed: the things placed before, numbered from ``first`` in ``layers``.
         first: the number of materials.
+        difficulty: sizes and holes.
     """
     height, width = layers.shape
     needed = np.full(first + len(placed) + 1, MIN_MATERIAL_SHARE * layers.size * 0.5)
     needed[first:-1] = [max(MIN_VISIBLE_PIXELS, MIN_VISIBLE_SHARE * thing.area) for thing in placed]
     for _ in range(MAX_TRIES):
-        thing = place_thing(rng, category, height, width)
+        thing = place_thing(rng, category, height, width, difficulty)
         needed[-1] = max(MIN_VISIBLE_PIXELS, MIN_VISIBLE_SHARE * thing.area)
         visible = np.bincount(thing.cover(layers, len(needed) - 1).ravel(), minlength=len(needed))
         if np.all(visible >= needed):
@@ -184,12 +206,31 @@ def _draw_ids(rng: np.random.Generator, count: int) -> np.ndarray:
     return np.array(numbers)
 
 
-def _expose(rng: np.random.Generator, colours: np.ndarray, light: Light) -> np.ndarray:
-    """Light the scene unevenly, add sensor noise, and return (H, W, 3) uint8."""
+def _expose(rng: np.random.Generator, colours: np.ndarray, light: Light, difficulty: Difficulty) -> np.ndarray:
+    """Light the scene unevenly, blur it, add sensor noise, and return (H, W, 3) uint8."""
     height, width = colours.shape[:2]
     down, right = np.linspace(-1, 1, height, dtype=np.float32), np.linspace(-1, 1, width, dtype=np.float32)
     toward = -(light.x * right[None, :] + light.y * down[:, None])  # (H, W), brightest where the light comes from
     brightness = light.brightness * (1 + light.falloff * toward)
+    if difficulty.shade:
+        brightness *= _draw_shade(rng, (height, width), difficulty.shade)
+    if difficulty.blur:
+        sigma = rng.uniform(0, difficulty.blur) * min(height, width) / WORLD_WIDTH
+        colours = _blur(colours, sigma)
     noise = rng.standard_normal(colours.shape, dtype=np.float32) * np.float32(rng.uniform(0.008, 0.035))
     exposed = colours * (brightness[..., None] * light.tint) + noise
     return (np.clip(exposed, 0, 1) * 255 + 0.5).astype(np.uint8)
+
+
+def _draw_shade(rng: np.random.Generator, shape: tuple[int, int], strength: float) -> np.ndarray:
+    """Return the share of the light that soft shades leave, (H, W) float32, down to 1 − ``strength``."""
+    shades = np.clip(0.5 + 2 * textures.smooth_noise(rng, shape, 4, 4), 0, 1)
+    return 1 - np.float32(rng.uniform(0.4, 1) * strength) * shades
+
+
+def _blur(colours: np.ndarray, sigma: float) -> np.ndarray:
+    """Blur (H, W, 3) by a Gaussian with a standard deviation in pixels."""
+    from scipy import ndimage  # slow to load, and not needed at level 0
+
+    blurred: np.ndarray = ndimage.gaussian_filter(colours, (sigma, sigma, 0))
+    return blurred

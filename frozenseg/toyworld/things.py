@@ -1,16 +1,17 @@
 """Things of a scene: position, covered pixels, paint, light and shadow."""
 
-import colorsys
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
-from frozenseg.toyworld.categories import COLOURS, Category
+from frozenseg.toyworld.categories import Category
+from frozenseg.toyworld.difficulty import EASIEST, Difficulty, happens
+from frozenseg.toyworld.looks import Look
 from frozenseg.toyworld.shapes import OUTLINES
 from frozenseg.toyworld.textures import paint_pattern, smooth_noise
 
-SMALLEST, LARGEST = 0.095, 0.175  # radius, as a share of the image's shorter side
+BAND = (0.2, 0.28)  # width of a hollow thing along its outline, in radii
 
 
 class Light(NamedTuple):
@@ -48,6 +49,7 @@ class PlacedThing:
     Attributes:
         category: of the thing.
         radius: pixels.
+        centre: x and y, pixels.
         window: rows and columns of the image that it and its shadow cover.
         x: (h, w) float32 over the window, coordinates in the frame of the thing, where its radius is 1.
         y: likewise.
@@ -56,6 +58,7 @@ class PlacedThing:
 
     category: Category
     radius: float
+    centre: tuple[float, float]
     window: tuple[slice, slice]
     x: np.ndarray
     y: np.ndarray
@@ -73,16 +76,19 @@ class PlacedThing:
         return covered
 
 
-def place_thing(rng: np.random.Generator, category: Category, height: int, width: int) -> PlacedThing:
-    """Draw a position, a size and a rotation.
+def place_thing(
+    rng: np.random.Generator, category: Category, height: int, width: int, difficulty: Difficulty = EASIEST
+) -> PlacedThing:
+    """Draw a position, a size and a rotation, and whether the thing is hollow.
 
     Args:
         rng: random generator of the scene.
         category: of the thing.
         height: of the image, pixels.
         width: of the image, pixels.
+        difficulty: range of the radius, and share of hollow things.
     """
-    radius = rng.uniform(SMALLEST, LARGEST) * min(height, width)
+    radius = rng.uniform(*difficulty.radii) * min(height, width)
     margin = 0.6 * radius
     centre_x, centre_y = rng.uniform(margin, width - margin), rng.uniform(margin, height - margin)
     reach = 1.5 * radius + 2  # the outline is within 1.1 radii, its shadow a little further
@@ -92,15 +98,18 @@ def place_thing(rng: np.random.Generator, category: Category, height: int, width
     angle = rng.uniform(0, 2 * np.pi)
     x, y = _turn((right - centre_x) / radius, (down - centre_y) / radius, angle)
     distance = (OUTLINES[category.parts["shape"]](x, y) * radius).astype(np.float32)
-    return PlacedThing(category, float(radius), (rows, columns), x, y, distance)
+    if not category.parts["pattern"] and happens(rng, difficulty.hollow):
+        half = np.float32(0.5 * rng.uniform(*BAND) * radius)
+        distance = np.abs(distance + half) - half
+    return PlacedThing(category, float(radius), (float(centre_x), float(centre_y)), (rows, columns), x, y, distance)
 
 
-def paint_thing(rng: np.random.Generator, colours: np.ndarray, thing: PlacedThing, light: Light) -> None:
+def paint_thing(rng: np.random.Generator, colours: np.ndarray, thing: PlacedThing, light: Light, look: Look) -> None:
     """Paint a thing and its shadow into (H, W, 3) float32 ``colours``, in place."""
     canvas = colours[thing.window]  # a view
-    canvas *= 1 - _shadow(thing, light)[..., None]
-    cover = np.clip(0.5 - thing.distance, 0, 1)[..., None]  # antialiased: one pixel wide
-    canvas += cover * (_surface(rng, thing, light) - canvas)
+    canvas *= 1 - look.opacity * _shadow(thing, light)[..., None]
+    cover = look.opacity * np.clip(0.5 - thing.distance, 0, 1)[..., None]  # antialiased: one pixel wide
+    canvas += cover * (_surface(rng, thing, light, look) - canvas)
 
 
 def _turn(x: np.ndarray, y: np.ndarray, angle: float) -> tuple[np.ndarray, np.ndarray]:
@@ -118,9 +127,12 @@ def _shadow(thing: PlacedThing, light: Light) -> np.ndarray:
     return 0.45 * np.clip(0.5 - moved / (0.30 * thing.radius), 0, 1)
 
 
-def _surface(rng: np.random.Generator, thing: PlacedThing, light: Light) -> np.ndarray:
+def _surface(rng: np.random.Generator, thing: PlacedThing, light: Light, look: Look) -> np.ndarray:
     """Return the colours of the thing under the light, (h, w, 3) float32."""
-    base, second = _draw_paints(rng, thing.category.parts["colour"])
+    base, second = look.paints
+    if look.part is not None:
+        is_part = look.part.covers(thing.x, thing.y, thing.distance < 0)
+        base = np.where(is_part[..., None], look.part.paint, base)
     amount = paint_pattern(thing.category.parts["pattern"], thing.x, thing.y, float(rng.random()))[..., None]
     paint = base + amount * (second - base)
     shape = thing.distance.shape
@@ -130,14 +142,3 @@ def _surface(rng: np.random.Generator, thing: PlacedThing, light: Light) -> np.n
     edge = np.clip(1 + thing.distance / (0.28 * thing.radius), 0, 1)  # 1 at the outline, 0 on the flat inside
     relief = 0.32 * edge * toward
     return paint * (1 + wear + relief)[..., None]
-
-
-def _draw_paints(rng: np.random.Generator, colour: str) -> tuple[np.ndarray, np.ndarray]:
-    """Return the jittered colour and the pattern's second colour, pale or dark, (3,) float32 each."""
-    hue, saturation, value = COLOURS[colour]
-    hue = (hue + rng.uniform(-0.018, 0.018)) % 1
-    saturation = float(np.clip(saturation + rng.uniform(-0.15, 0.1), 0, 1))
-    value = float(np.clip(value + rng.uniform(-0.15, 0.08), 0, 1))
-    base = np.array(colorsys.hsv_to_rgb(hue, saturation, value), dtype=np.float32)
-    second = 0.2 * base + np.float32(0.75) if rng.random() < 0.6 else 0.22 * base
-    return base, second.astype(np.float32)

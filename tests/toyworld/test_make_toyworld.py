@@ -32,10 +32,13 @@ def test_it_writes_three_splits_and_a_preview(tool, tmp_path, capsys, root, fold
     }
     assert counts == {"train": 3, "val_seen": 2, "val_unseen": 2}
     assert (world / "preview.png").is_file()
-    assert f"3 train, 2 val_seen, 2 val_unseen images of 128×128 pixels in {world}" in capsys.readouterr().out
+    assert (
+        f"3 train, 2 val_seen, 2 val_unseen images of 128×128 pixels, difficulty 0, in {world}"
+        in capsys.readouterr().out
+    )
 
 
-@pytest.mark.parametrize("change", [{"train": "0"}, {"seed": "-3"}, {"size": "20"}])
+@pytest.mark.parametrize("change", [{"train": "0"}, {"seed": "-3"}, {"size": "20"}, {"difficulty": "4"}])
 def test_wrong_arguments_are_refused_before_anything_is_written(tool, tmp_path, capsys, change):
     assert tool.main(arguments(tmp_path, **change)) == 2
     error = capsys.readouterr().err

@@ -5,6 +5,8 @@ import pytest
 
 from frozenseg.toyworld import scenes, things
 from frozenseg.toyworld.categories import all_categories, seen_categories
+from frozenseg.toyworld.difficulty import EASIEST
+from frozenseg.toyworld.looks import draw_look
 from frozenseg.toyworld.scenes import Cast, Scene, draw_cast, render_scene
 
 BY_NAME = {category.name: category for category in all_categories()}
@@ -63,7 +65,7 @@ def test_things_hide_what_they_cover_and_no_more_than_allowed():
     rng = np.random.default_rng(3)
     scene = render_scene(rng, Cast((BY_NAME["sand"],), (BY_NAME["red circle"],) * 8))
     _, areas = np.unique(scene.ids[scene.ids != scene.segments[0].id], return_counts=True)
-    smallest = np.pi * (0.9 * things.SMALLEST * 128) ** 2
+    smallest = np.pi * (0.9 * EASIEST.radii[0] * 128) ** 2
     assert areas.min() > 0.3 * scenes.MIN_VISIBLE_SHARE * smallest  # 0.3: a quarter may be outside the image
 
 
@@ -83,7 +85,7 @@ def test_painting_changes_no_pixel_outside_the_window():
     rng = np.random.default_rng(0)
     thing = things.place_thing(rng, BY_NAME["dotted green star"], 128, 128)
     colours = np.full((128, 128, 3), 0.5, dtype=np.float32)
-    things.paint_thing(rng, colours, thing, things.Light.draw(rng))
+    things.paint_thing(rng, colours, thing, things.Light.draw(rng), draw_look(rng, "green", EASIEST))
     changed = (colours != 0.5).any(axis=2)
     changed[thing.window] = False
     assert not changed.any()

@@ -32,7 +32,13 @@ if TYPE_CHECKING:
     from frozenseg.data.prepare.converter import Converter
 
 INTERRUPTED_HINT = "interrupted; the same command resumes"
-_TOYWORLD = {"seed": 0, "train": 2000, "val": 200, "size": 128}  # flags of ToyWorld, and their defaults
+_TOYWORLD = {
+    "seed": 0,
+    "train": 2000,
+    "val": 200,
+    "size": 128,
+    "difficulty": 0,
+}  # flags of ToyWorld, and their defaults
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -49,6 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "train": "training images",
         "val": "images in each of val_seen and val_unseen",
         "size": "height and width of the images in pixels",
+        "difficulty": "0 to 3, from things that colours tell apart to camouflage, holes and clutter",
     }
     for name, meaning in meanings.items():
         toyworld.add_argument(f"--{name}", type=int, metavar="N", help=f"{meaning} (default: {_TOYWORLD[name]})")

@@ -175,4 +175,6 @@ class BaselineModel(nn.Module):
             label = self.categories.index(region.category)
             ids[region.mask], labels[region.mask] = number, label
             segments.append({"id": number, "isthing": region.category.isthing, "category_id": label})
+        visible = set(np.unique(ids))  # a thing whose holes are filled can cover another
+        segments = [segment for segment in segments if segment["id"] in visible]
         return {"panoptic_seg": (torch.from_numpy(ids), segments), "sem_seg": torch.from_numpy(labels)}

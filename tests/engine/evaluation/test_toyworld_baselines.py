@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from frozenseg.engine.evaluation.toyworld_baselines import (
+    BaselineModel,
+    PredictedRegion,
     colour_regions,
     connected,
     majority_regions,
@@ -73,3 +75,15 @@ def test_small_and_large_parts_are_no_things():
 def test_profiles_do_not_depend_on_size():
     assert profile(drawn("star", 200)) == pytest.approx(profile(drawn("star", 100)), abs=0.03)
     assert np.abs(profile(drawn("star")) - profile(drawn("circle"))).sum() > 0.2
+
+
+def test_a_thing_that_another_one_covers_is_not_listed():
+    seen = list(seen_categories())
+    small, large = np.zeros((6, 6), dtype=bool), np.zeros((6, 6), dtype=bool)
+    small[2:4, 2:4], large[1:5, 1:5] = True, True
+    covered = BaselineModel(
+        lambda image, classes: [PredictedRegion(small, seen[0]), PredictedRegion(large, seen[1])], seen
+    )
+    ids, segments = covered.predict(np.zeros((6, 6, 3), dtype=np.uint8))["panoptic_seg"]
+    assert [segment["id"] for segment in segments] == [2]
+    assert set(ids.unique().tolist()) == {0, 2}

@@ -5,7 +5,7 @@ import { dropCandidate } from "./candidate.js";
 import { download } from "./downloads.js";
 import { $, busy, savedEdits, say, seconds, stage, state } from "./page_state.js";
 import { predict, refresh, show } from "./segments.js";
-import { openSession, save, wordsKey } from "./session.js";
+import { lastEdits, openSession, save, wordsKey } from "./session.js";
 import { exportZip, Walk } from "./walk.js";
 
 export async function start(walk) {
@@ -31,8 +31,8 @@ async function openImage(index) {
     state.session = opened.session;
     stage.setImage(bitmap, opened.width, opened.height);
     $("image-time").textContent = seconds(opened.image_seconds);
-    const saved = await savedEdits.load(item.key);
-    await predict();
+    const saved = await lastEdits(item);
+    await predict({ keepSaved: Boolean(saved) });
     if (saved && opening === state.opening && state.session) await restoreSaved(saved);
     return undefined;
   });
@@ -46,12 +46,12 @@ async function restoreSaved({ edited, coco, hiddenIds = [], words }) {
     say("Your saved edits of this image are restored.");
     hiddenIds = coco.annotations.flatMap(({ id }, index) => (hiddenIds.includes(id) ? [index + 1] : [])); // as it numbers them
   } else if (words !== wordsKey() || !hiddenIds.length) {
-    return;
+    return save();
   }
   state.hiddenIds = new Set(hiddenIds);
   stage.repaint();
   refresh();
-  await save();
+  return save();
 }
 
 function clear() {

@@ -9,7 +9,8 @@ import { remember } from "./settings.js";
 
 let predicting = 0; // predictions that have not been answered
 
-export async function predict() {
+// Segment by the words; with keepSaved the saved edits of the image are left for being restored.
+export async function predict({ keepSaved = false } = {}) {
   remember();
   if (!state.session) return;
   if (words.isEmpty) {
@@ -32,7 +33,7 @@ export async function predict() {
   else if ($("image-time").textContent !== "–") $("image-time").title = "The features of the image were reused.";
   const count = answer.segments.length;
   say(`${count} segment${count === 1 ? "" : "s"} of ${answer.classes} class${answer.classes === 1 ? "" : "es"} in ${seconds(answer.vocabulary_seconds)}; the features of the image were ${answer.image_seconds ? "computed" : "reused"}.`);
-  await save();
+  if (!keepSaved) await save();
 }
 
 export function show(answer, other = null) {

@@ -1,11 +1,12 @@
 // The chosen images, one after the other: what was saved of each, in this browser, and the export of all.
 
 import { PageError } from "./api.js";
+import { forgetNotes } from "./unsaved.js";
 import { zip } from "./zip.js";
 
 const DATABASE = "frozenseg", STORE = "images";
 
-// Saved edits by the key of an image, in IndexedDB; in private windows without it they live as long as the page.
+// Saved edits by the key of an image, in IndexedDB; without it, or without room in it, they live as long as the page.
 export class SavedEdits {
   constructor() {
     this.memory = new Map();
@@ -40,10 +41,12 @@ export class SavedEdits {
   async save(key, saved) {
     this.memory.set(key, saved);
     await this.run("readwrite", (store) => store.put(saved, key));
+    if ((await this.database) && this.memory.get(key) === saved) this.memory.delete(key); // its images are on the disk
   }
 
   async forget() {
     this.memory.clear();
+    forgetNotes();
     await this.run("readwrite", (store) => store.clear());
   }
 }

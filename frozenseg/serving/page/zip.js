@@ -17,7 +17,7 @@ function crc32(bytes) {
 const MAX_FILES = 0xffff, MAX_BYTES = 0xffffffff; // of ZIP without its extension of 64 bits
 const UTF8_NAMES = 0x0800, VERSION = 20, DOS_DATE = (1 << 5) | 1; // 1 January 1980: the same bytes at every time
 
-// files: [{name, blob}]; names with / are in folders.
+// files: [{name, blob}]; names with / are in folders. The bytes of one file at a time are in memory.
 export async function zip(files) {
   const total = files.reduce((sum, { blob }) => sum + blob.size, 0);
   if (files.length > MAX_FILES || total > MAX_BYTES * 0.9) {
@@ -31,7 +31,7 @@ export async function zip(files) {
     const common = [VERSION, UTF8_NAMES, 0, 0, DOS_DATE]; // needed version, flags, stored, time, date
     const sizes = [crc32(bytes), bytes.length, bytes.length];
     const header = record([[0x04034b50, 4], ...common.map((value) => [value, 2]), ...sizes.map((value) => [value, 4]), [path.length, 2], [0, 2]]);
-    parts.push(header, path, bytes);
+    parts.push(header, path, blob);
     directory.push(
       record([
         [0x02014b50, 4], [VERSION, 2], ...common.map((value) => [value, 2]), ...sizes.map((value) => [value, 4]),

@@ -210,6 +210,24 @@ def test_a_session_that_has_ended_is_opened_again(new_page: NewPage, application
     watched.faults.clear()  # the browser logs the answer
 
 
+def test_two_calls_that_meet_the_end_of_a_session_open_it_once(new_page: NewPage, application: Any) -> None:
+    watched = new_page()
+    watched.open_scene()
+    watched.settle()
+    ended = watched.value("state.session")
+    application.state.sessions.close(ended)
+    opened = len(watched.requests)
+    both = "Promise.all([1, 2].map(() => inSession((session) => api.labels(session, []).then(() => session))))"
+    modules = "Promise.all([import('./session.js'), import('./api.js')])"
+    used = watched.page.evaluate(f"{modules}.then(([{{ inSession }}, {{ api }}]) => {both})")
+    assert used == [watched.value("state.session")] * 2
+    assert ended not in used
+    assert sum(each.startswith("POST") and each.endswith("/sessions") for each in watched.requests[opened:]) == 1
+    assert watched.page.inner_text("#error") == ""
+    assert all("404" in fault for fault in watched.faults)
+    watched.faults.clear()  # the browser logs the answers
+
+
 COLOUR_PAIRS = (
     "text panel",
     "muted panel",

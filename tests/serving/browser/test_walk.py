@@ -121,6 +121,31 @@ def test_hidden_segments_are_shown_again_and_saved(new_page: NewPage) -> None:
     assert watched.value(hidden) == []
 
 
+def test_edits_of_a_page_that_is_closed_at_once_are_kept(new_page: NewPage) -> None:
+    watched = new_page()
+    watched.open_scene()
+    watched.settle()
+    watched.click(TRIANGLE)
+    watched.page.keyboard.press("Delete")
+    watched.until_status("Deleted.")
+    watched.open("#words=green circle; yellow triangle; blue crescent")  # before the edit is saved
+    watched.page.click("#samples button >> nth=0")
+    watched.until_status("are restored")
+    assert "yellow triangle" not in watched.names()
+    watched.settle()
+    assert watched.page.evaluate("Object.keys(localStorage).filter((key) => key.includes('unsaved'))") == []
+
+
+def test_saved_images_are_on_the_disk_and_not_in_memory(new_page: NewPage) -> None:
+    watched = new_page()
+    watched.open_scene()
+    watched.settle()
+    saved = "import('./page_state.js').then(async ({ savedEdits }) => "
+    assert watched.page.evaluate(f"{saved}savedEdits.memory.size)") == 0
+    size = watched.page.evaluate(f"{saved}(await savedEdits.load('sample 1')).overlay.size)")
+    assert size > 1000
+
+
 def test_edits_that_the_browser_cannot_store_are_reported(new_page: NewPage) -> None:
     watched = new_page()
     watched.open_scene()

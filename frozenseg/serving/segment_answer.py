@@ -5,7 +5,7 @@ Letters: H×W the image.
 
 import base64
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,18 +31,21 @@ class MaskForm:
     Attributes:
         formats: some of ``rle``, ``polygons`` and ``png``.
         tolerance: simplification of polygons, pixels.
+        require_time: called before each mask and polygon; raises an exception when the time of the request is over.
     """
 
     formats: tuple[str, ...] = ("rle",)
     tolerance: float = 0.0
+    require_time: Callable[[], None] = lambda: None
 
     def of_mask(self, mask: np.ndarray) -> dict[str, Any]:
         """Return an (H, W) bool mask as run lengths and polygons, as far as they are requested."""
+        self.require_time()
         fields: dict[str, Any] = {}
         if "rle" in self.formats:
             fields["segmentation"] = encode_rle(mask[None])[0]
         if "polygons" in self.formats:
-            rings = mask_polygons(mask, self.tolerance)
+            rings = mask_polygons(mask, self.tolerance, self.require_time)
             fields["polygons"] = [ring.ravel().round(COORDINATE_DIGITS).tolist() for ring in rings]
         return fields
 

@@ -12,6 +12,7 @@ from frozenseg.serving.application import create_application
 from frozenseg.serving.brush_rle import LONGEST_RUN, brush_rle
 from frozenseg.serving.label_config import mask_controls
 from frozenseg.serving.refusals import RequestRefusedError
+from frozenseg.serving.routes import label_studio
 from frozenseg.serving.settings import LabelStudio, ServerLimits, ServerSettings
 from frozenseg.serving.state import ServedModel
 from frozenseg.serving.studio_access import StudioAccess
@@ -130,6 +131,15 @@ def test_tasks_get_brush_masks_and_polygons(client: TestClient, model: ServedMod
     covered = polygons_rle(points, (128, 128)).mask() if points else np.zeros((128, 128), dtype=bool)
     assert (covered != water.mask_of("water")).mean() < 0.03
     assert all(each["closed"] and each["polygonlabels"] == ["water"] for each in outlines)
+
+
+def test_an_image_of_two_tags_is_loaded_once(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded = []
+    decode = label_studio.decode_base64
+    monkeypatch.setattr(label_studio, "decode_base64", lambda text: loaded.append(text) or decode(text))
+    body = {"tasks": [{"data": {"photo": DATA}}], "label_config": INTERFACE}
+    assert client.post("/predict", json=body).status_code == 200
+    assert loaded == [DATA]
 
 
 def test_tasks_do_not_overfill_a_short_queue(model: ServedModel) -> None:

@@ -1,12 +1,15 @@
 """Limits of requests: bytes with and without a declared length, time, and the number at the same time."""
 
+import base64
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
 import anyio
+import anyio.from_thread
+import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
@@ -14,6 +17,7 @@ from frozenseg.serving.application import create_application
 from frozenseg.serving.request_limits import RequestLimits
 from frozenseg.serving.settings import ServerLimits, ServerSettings
 from frozenseg.serving.state import ServedModel
+from frozenseg.toyworld.samples import sample_scene
 from tests.serving.conftest import png
 
 LIMITS = ServerLimits(upload_bytes=50_000, pixels=128 * 128, requests=1, seconds=5)
@@ -85,6 +89,54 @@ def test_a_request_that_takes_too_long_is_given_up(model: ServedModel) -> None:
     assert answer.status_code == 503
     assert answer.json()["error"].startswith("The request took more than 0.2 seconds")
     assert "Retry-After" in answer.headers
+
+
+STUDIO = (
+    '<View><Image name="i" value="$i"/><PolygonLabels name="p" toName="i"><Label value="water"/></PolygonLabels></View>'
+)
+DATA = f"data:image/png;base64,{base64.b64encode(png()).decode()}"
+
+
+@pytest.mark.parametrize(
+    ("address", "module", "body"),
+    [
+        ("/v1/segment", "segment_answer", {"image": DATA, "words": "water", "formats": ["polygons"]}),
+        (
+            "/v1/predict",
+            "routes.x_anylabeling",
+            {"model": "toyworld", "image": DATA, "params": {"text_prompt": "water"}},
+        ),
+        ("/predict", "label_studio_regions", {"tasks": [{"data": {"i": DATA}}], "label_config": STUDIO}),
+    ],
+)
+def test_polygons_of_a_request_that_takes_too_long_are_given_up(
+    model: ServedModel, address: str, module: str, body: dict[str, Any]
+) -> None:
+    timers: list[anyio.CancelScope] = []
+    ended = threading.Event()
+
+    def started(seconds: float) -> anyio.CancelScope:
+        timers.append(anyio.CancelScope())
+        return timers[-1]
+
+    def endless(mask: np.ndarray, tolerance: float = 0.0, require_time: Callable[[], None] = lambda: None) -> None:
+        anyio.from_thread.run_sync(timers[-1].cancel)  # the time is over
+        try:
+            require_time()
+        except BaseException:
+            ended.set()
+            raise
+
+    result = model.segmenter(sample_scene(4, 128), "water", outputs="panoptic")
+    assert list(result.each_mask())
+    with TestClient(create_application(model), HOST) as client, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(model.segmenter, "segment_batch", lambda *arguments: [result])
+        patch.setattr(f"frozenseg.serving.{module}.mask_polygons", endless)
+        patch.setattr("frozenseg.serving.request_limits.anyio.move_on_after", started)
+        answer = client.post(address, json=body)
+    assert ended.is_set()
+    assert answer.status_code == 503
+    assert answer.json()["error"].startswith("The request took more than 120 seconds")
 
 
 def test_a_body_that_does_not_arrive_is_given_up() -> None:

@@ -8,6 +8,7 @@ that is walked in both directions, as the formats have no holes.
 Letters: H×W the image, n corners.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -25,12 +26,15 @@ class _Outline(NamedTuple):
     holes: list[Ring]
 
 
-def mask_polygons(mask: np.ndarray, tolerance: float = 0.0) -> list[Ring]:
+def mask_polygons(
+    mask: np.ndarray, tolerance: float = 0.0, require_time: Callable[[], None] = lambda: None
+) -> list[Ring]:
     """Return the polygons of a mask, one for each connected part, from top to bottom.
 
     Args:
         mask: (H, W) bool.
         tolerance: largest distance of a simplified outline from the exact one, pixels; 0: exact.
+        require_time: called before each polygon; an exception that it raises ends the computation.
 
     Returns:
         (n, 2) float64 x, y each, n at least 3.
@@ -42,6 +46,7 @@ def mask_polygons(mask: np.ndarray, tolerance: float = 0.0) -> list[Ring]:
     inside = np.pad(mask[top : rows[-1] + 1, left : columns[-1] + 1], 1).astype(bool)
     polygons = []
     for outline in _outlines(inside):
+        require_time()
         outer = simplified(outline.outer, tolerance)
         holes = [simplified(hole, tolerance) for hole in outline.holes]
         polygons.append(_joined(outer, holes) + np.array([left - 1, top - 1]))

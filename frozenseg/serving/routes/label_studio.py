@@ -1,15 +1,16 @@
 """Label Studio's protocol of machine learning backends: ``/health``, ``/setup``, ``/predict`` and ``/webhook``."""
 
 import asyncio
-from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Any
 
+import anyio.from_thread
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
 from frozenseg import __version__
+from frozenseg.inference.result import Result
 from frozenseg.serving.image_upload import decode_base64
 from frozenseg.serving.label_config import MaskControl, each_name, mask_controls
 from frozenseg.serving.label_studio_regions import regions_of
@@ -76,7 +77,8 @@ async def predict(fields: StudioRequest, state: State) -> dict[str, Any]:
     together = min(limits.batch, limits.requests)  # the queue has room for so many
     for start in range(0, len(fields.tasks), together):
         batch = fields.tasks[start : start + together]
-        results += await asyncio.gather(*(_prediction(state, task, controls) for task in batch))
+        segmented = await asyncio.gather(*(_segmented(state, task, controls) for task in batch))
+        results += [await run_in_threadpool(_prediction, state, each, controls) for each in segmented]
     return {"results": results}
 
 
@@ -90,13 +92,23 @@ def _version(state: ServerState) -> str:
     return f"{state.model.name} {__version__}"
 
 
-async def _prediction(state: ServerState, task: StudioTask, controls: list[MaskControl]) -> dict[str, Any]:
-    """Return the regions of a task for all tags."""
-    regions: list[dict[str, Any]] = []
-    for control in controls:
-        image = await run_in_threadpool(_load, state, task, control.data_key)
-        result = await state.worker.segment(SegmentationCall(image, control.vocabulary, outputs=("panoptic",)))
-        regions += await run_in_threadpool(partial(regions_of, result.keep(control.min_score), control))
+async def _segmented(state: ServerState, task: StudioTask, controls: list[MaskControl]) -> list[Result]:
+    """Return the result of a task for each tag; its images are loaded once."""
+    images = {
+        key: await run_in_threadpool(_load, state, task, key)
+        for key in dict.fromkeys(control.data_key for control in controls)
+    }
+    calls = [SegmentationCall(images[each.data_key], each.vocabulary, outputs=("panoptic",)) for each in controls]
+    return [await state.worker.segment(call) for call in calls]
+
+
+def _prediction(state: ServerState, segmented: list[Result], controls: list[MaskControl]) -> dict[str, Any]:
+    """Return the regions of a task for all tags; in a thread of the request, which is ended with it."""
+    regions = [
+        region
+        for result, control in zip(segmented, controls, strict=True)
+        for region in regions_of(result.keep(control.min_score), control, anyio.from_thread.check_cancelled)
+    ]
     score = sum(region["score"] for region in regions) / len(regions) if regions else 0.0
     return {"result": regions, "score": score, "model_version": _version(state)}
 

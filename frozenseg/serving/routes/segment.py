@@ -4,6 +4,7 @@ import time
 from functools import partial
 from typing import Any
 
+import anyio.from_thread
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 from PIL import Image
@@ -32,7 +33,7 @@ async def segment(request: Request, state: State) -> JSONResponse:
     start = time.perf_counter()
     result = await segmented(state, image, fields.options)
     seconds = time.perf_counter() - start
-    form = MaskForm(tuple(fields.options.formats), fields.options.tolerance)
+    form = MaskForm(tuple(fields.options.formats), fields.options.tolerance, anyio.from_thread.check_cancelled)
     answer: dict[str, Any] = await run_in_threadpool(partial(segment_answer, result, form))
     return JSONResponse({"model": state.model.name, "seconds": round(seconds, 4), **answer})
 

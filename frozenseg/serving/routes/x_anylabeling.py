@@ -5,6 +5,7 @@ from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Any
 
+import anyio.from_thread
 import numpy as np
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
@@ -141,7 +142,8 @@ def _shapes(result: Result, parameters: Parameters) -> list[dict[str, Any]]:
 
 def _polygons(mask: np.ndarray, epsilon_factor: float) -> list[np.ndarray]:
     """Return the polygons of a mask, simplified by a share of the length of its longest outline."""
-    exact = mask_polygons(mask)
+    require_time = anyio.from_thread.check_cancelled
+    exact = mask_polygons(mask, require_time=require_time)
     perimeters = [float(np.abs(np.diff(ring, axis=0, append=ring[:1])).sum()) for ring in exact]
-    rings = mask_polygons(mask, epsilon_factor * max(perimeters, default=0.0))
+    rings = mask_polygons(mask, epsilon_factor * max(perimeters, default=0.0), require_time)
     return [ring for ring in rings if len(ring) >= MIN_CORNERS_OF_SHAPES]

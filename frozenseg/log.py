@@ -15,8 +15,13 @@ _logged: set[str] = set()  # texts or keys of warnings that are logged once
 
 
 def get_logger(name: str) -> logging.Logger:
-    """Return the logger of a module, ``get_logger(__name__)``."""
-    return logging.getLogger(name)
+    """Return the logger of a module, ``get_logger(__name__)``.
+
+    Loggers of modules outside of the package, such as scripts, are children of the package's logger, too, so that their
+    messages are shown and written to the same log.
+    """
+    inside = name.partition(".")[0] == ROOT_LOGGER
+    return logging.getLogger(name if inside else f"{ROOT_LOGGER}.{name}")
 
 
 def setup_logging(output_dir: str | Path | None = None, process_rank: int = 0) -> None:

@@ -72,6 +72,14 @@ def test_only_rank_zero_speaks_and_everyone_writes(tmp_path: Path, capsys: pytes
     assert "hello from 1" in (tmp_path / "log.txt.rank1").read_text(encoding="utf-8")
 
 
+def test_messages_of_scripts_and_experiments_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    setup_logging()
+    for name in ("lab.ablation.jobs", "__main__", "frozensegment"):
+        get_logger(name).info("progress of %s", name)
+        assert f"progress of {name}" in capsys.readouterr().err
+    assert get_logger("frozenseg.log").name == "frozenseg.log"
+
+
 def test_progress_passes_everything_through(capsys: pytest.CaptureFixture[str]) -> None:
     assert list(progress([1, 2, 3], "counting", quiet=True)) == [1, 2, 3]
     assert capsys.readouterr().err == ""

@@ -1,10 +1,12 @@
 """Builder of the model that a config describes."""
 
+from functools import partial
 from typing import cast
 
 from frozenseg.config import CfgNode
 from frozenseg.modeling.frozen import precision_named
 from frozenseg.modeling.meta_arch.base import MaskClassifier
+from frozenseg.modeling.values_by_name import build_with_values_by_name
 from frozenseg.registry import META_ARCH
 from frozenseg.vocabulary import Vocabulary
 
@@ -25,6 +27,7 @@ def build_model(cfg: CfgNode, vocabulary: Vocabulary | str) -> MaskClassifier:
         vocabulary = Vocabulary.parse(vocabulary)
     precision = precision_named(cfg.MODEL.FROZEN_DTYPE)
     architecture = cast(type[MaskClassifier], META_ARCH.look_up(cfg.MODEL.META_ARCHITECTURE))
-    model = architecture.from_config(cfg, vocabulary)
+    build = partial(architecture.from_config, cfg, vocabulary)
+    model = build_with_values_by_name(build, cfg.SEED) if cfg.MODEL.INITIAL_VALUES_BY_NAME else build()
     model.set_frozen_precision(precision)
     return model

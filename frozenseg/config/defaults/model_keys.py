@@ -27,6 +27,15 @@ MODEL_KEYS: tuple[Key, ...] = (
         "load the tensors of MODEL.WEIGHTS that fit, and list the others",
     ),
     Key(
+        "MODEL.INITIAL_VALUES_BY_NAME",
+        False,
+        "training",
+        SWITCH,
+        "draw the initial values of each trained parameter by SEED and its name, so that models with common parameters "
+        "start with equal values; the model is built twice",
+        engine_only=True,
+    ),
+    Key(
         "MODEL.FROZEN_DTYPE",
         "float32",
         "result",

@@ -25,6 +25,7 @@ README = """\
 | `inference/report.html` | scores, classes, the ten best and worst images: open it in a browser |
 | `inference/results.json` | all scores, and the settings and versions that they depend on |
 | `inference/*_per_class.csv` | scores of every class |
+| `inference/*_image_counts.json` | counts of PQ for every image and class (`TEST.SAVE_IMAGE_COUNTS`) |
 | `inference/*/predictions/` | predictions as standard files (`--save-predictions`) |
 | `bad_steps/` | training steps that were not finite, for `python tools/replay_step.py FILE` |
 | `wandb/` | files of Weights & Biases (`LOG_WANDB_PROJECT`) |

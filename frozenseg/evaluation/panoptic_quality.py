@@ -81,7 +81,7 @@ class PanopticQuality(DatasetEvaluator[PanopticContribution]):
     def image_score(self, contribution: PanopticContribution) -> float:
         """Return the PQ of one image, the mean over its classes; NaN without any segment."""
         counts = np.array(contribution, dtype=np.float64).reshape(-1, 5).T[1:]
-        return mean_of_known(_qualities(PanopticCounts(*counts))["PQ"])
+        return mean_of_known(class_qualities(PanopticCounts(*counts))["PQ"])
 
     def counts(self) -> PanopticCounts:
         """Return the counts over all images of all processes."""
@@ -91,7 +91,7 @@ class PanopticQuality(DatasetEvaluator[PanopticContribution]):
 
     def evaluate(self) -> TaskResults:
         """Return ``{"panoptic_seg": {"PQ": …, "SQ": …, "RQ": …, "PQ_th": …, "S_PQ": …, …}}``."""
-        quality = _qualities(self.counts())
+        quality = class_qualities(self.counts())
         self.per_class = {metric: self.table.by_name(values) for metric, values in quality.items()}
         results = {}
         kinds = {"": np.ones(len(self.table), dtype=bool), "_th": self.table.isthing, "_st": ~self.table.isthing}
@@ -103,8 +103,12 @@ class PanopticQuality(DatasetEvaluator[PanopticContribution]):
         return {"panoptic_seg": results}
 
 
-def _qualities(counts: PanopticCounts) -> dict[str, np.ndarray]:
-    """Return PQ, SQ, RQ of each class, (C,) fractions; NaN for classes neither annotated nor predicted."""
+def class_qualities(counts: PanopticCounts) -> dict[str, np.ndarray]:
+    """Return PQ, SQ and RQ, fractions of the shape of the counts; NaN for classes neither annotated nor predicted.
+
+    Args:
+        counts: of each class, (C,), or of several sets of images, (…, C).
+    """
     tp, fp, fn, iou = counts
     weight = tp + fp / 2 + fn / 2
     occurs = weight > 0

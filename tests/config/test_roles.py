@@ -15,12 +15,13 @@ MAY_DIFFER = {
 }  # fmt: skip
 # … keys that an interrupted evaluation had to share with the one that resumes it …
 COUNTED_SECTIONS = ("MODEL.", "INPUT.", "DATASETS.", "TEST.")
-NOT_COUNTED = {"DATASETS.TEST", "TEST.COMPARE", "TEST.EVAL_PERIOD", "TEST.SAVE_PREDICTIONS"}
+NOT_COUNTED = {"DATASETS.TEST", "TEST.COMPARE", "TEST.EVAL_PERIOD", "TEST.SAVE_PREDICTIONS", "TEST.SAVE_IMAGE_COUNTS"}
 # … and keys without effect under Detectron2's trainer.
 WITHOUT_EFFECT = {
     "LOG_PICTURE_PERIOD", "LOG_WANDB_PROJECT", "SOLVER.AMP.DTYPE", "SOLVER.MAX_BAD_STEPS",
     "SOLVER.KEEP_CHECKPOINTS.LAST", "SOLVER.KEEP_CHECKPOINTS.EVERY", "SOLVER.KEEP_CHECKPOINTS.BEST", "TEST.COMPARE",
-    "TEST.SAVE_PREDICTIONS", "MODEL.PRECISION", "MODEL.COMPILE",
+    "TEST.SAVE_PREDICTIONS", "MODEL.PRECISION", "MODEL.COMPILE", "MODEL.INITIAL_VALUES_BY_NAME",
+    "TEST.SAVE_IMAGE_COUNTS",
 }  # fmt: skip
 # Differences from these lists, with their reasons.
 NO_LONGER_REPORTED_ON_RESUME = {
@@ -30,6 +31,7 @@ NO_LONGER_REPORTED_ON_RESUME = {
     "TEST.COMPARE": "adds published results to the report",
     "TEST.EVAL_PERIOD": "an evaluation leaves the random states as they were",
     "TEST.SAVE_PREDICTIONS": "writes files",
+    "TEST.SAVE_IMAGE_COUNTS": "writes files",
     "SOLVER.CHECKPOINT_PERIOD": "writes files",
     "MODEL.COMPILE": "the same operations in other kernels",
 }
@@ -37,6 +39,7 @@ NO_LONGER_COUNTED_FOR_RESULTS = {
     "MODEL.TEXT_CACHE_DIR": "a cache returns what would be computed",
     "MODEL.COMPILE": "the same operations in other kernels",
     # act on training only; the hash of the weights, which is compared, stands for them
+    "MODEL.INITIAL_VALUES_BY_NAME": "training",
     "MODEL.MASK_FORMER.DROPOUT": "training",
     "MODEL.MASK_FORMER.DEEP_SUPERVISION": "training",
     "MODEL.MASK_FORMER.NO_OBJECT_WEIGHT": "training",

@@ -11,6 +11,10 @@ import pytest
 import torch
 import yaml
 
+from frozenseg.evaluation.class_table import mean_of_known
+from frozenseg.evaluation.image_counts import read_image_counts
+from frozenseg.evaluation.panoptic_matching import PanopticCounts
+from frozenseg.evaluation.panoptic_quality import class_qualities
 from frozenseg.evaluation.prediction_file_metrics.panoptic import score_panoptic_files
 from frozenseg.evaluation.resume_log import ResumeLog
 from frozenseg.toyworld.export import Recipe, export_split
@@ -66,7 +70,8 @@ def trained(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("run")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DETECTRON2_DATASETS", str(pictures))
-        assert train_net("OUTPUT_DIR", folder, "SOLVER.MAX_ITER", 4, "TEST.EVAL_PERIOD", 3) == 0
+        options = ["SOLVER.MAX_ITER", 4, "TEST.EVAL_PERIOD", 3, "TEST.SAVE_IMAGE_COUNTS", True]
+        assert train_net("OUTPUT_DIR", folder, *options) == 0
     return folder
 
 
@@ -176,6 +181,7 @@ def test_a_killed_evaluation_resumes_to_the_same_results(
         seen.append(record["file_name"])
 
     options = ["--eval-only", "--weights", trained / "model_final.pth", "OUTPUT_DIR", tmp_path]
+    options += ["TEST.SAVE_IMAGE_COUNTS", True]
     with monkeypatch.context() as patch:
         patch.setattr(ResumeLog, "observe", see_four)
         assert train_net(*options) == 130
@@ -188,6 +194,17 @@ def test_a_killed_evaluation_resumes_to_the_same_results(
     assert drawings(tmp_path) == drawings(trained)
     assert len(drawings(trained)) == 6 * 4
     assert not list(tmp_path.rglob("journal_*"))
+    counts = "inference/toyworld_val_seen_image_counts.json"
+    assert json.loads((tmp_path / counts).read_text()) == json.loads((trained / counts).read_text())
+
+
+def test_counts_of_images_are_those_of_the_reported_quality(trained: Path) -> None:
+    for benchmark in ("toyworld_val_seen", "toyworld_val_unseen"):
+        saved = read_image_counts(trained / f"inference/{benchmark}_image_counts.json")
+        assert len(saved.images) == 3
+        counts = PanopticCounts(*(values.sum(axis=0) for values in saved.counts))
+        quality = 100 * mean_of_known(class_qualities(counts)["PQ"])
+        assert quality == pytest.approx(scores(trained)[benchmark]["panoptic_seg"]["PQ"], abs=1e-9)
 
 
 def test_results_say_what_was_run(trained: Path) -> None:

@@ -97,6 +97,15 @@ TEST_KEYS: tuple[Key, ...] = (
         engine_only=True,
     ),
     Key(
+        "TEST.SAVE_IMAGE_COUNTS",
+        False,
+        "output",
+        SWITCH,
+        "write the counts of PQ (true and false positives, false negatives, sum of IoU) of every image and class "
+        "to inference/<benchmark>_image_counts.json",
+        engine_only=True,
+    ),
+    Key(
         "TEST.EXPECTED_RESULTS",
         [],
         "output",

@@ -23,6 +23,8 @@ from frozenseg.evaluation.class_table import ClassTable
 from frozenseg.evaluation.evaluator import DatasetEvaluators, Observer, inference_on_dataset
 from frozenseg.evaluation.gallery import Gallery
 from frozenseg.evaluation.ground_truth import read_ground_truths
+from frozenseg.evaluation.image_counts import ImageCounts
+from frozenseg.evaluation.panoptic_quality import PanopticQuality
 from frozenseg.evaluation.prediction_files import PredictionWriter, build_prediction_writers
 from frozenseg.evaluation.resume_log import ResumeLog, delete_resume_logs, read_kept_images, read_resume_logs
 from frozenseg.evaluation.types import BenchmarkResults, ImageContributions, TaskResults
@@ -190,7 +192,8 @@ def _evaluate_benchmark(
     earlier: dict[str, Any] = {}
     gallery = Gallery(evaluators, benchmark.metadata)
     writers = _prediction_writers(benchmark, output_dir / "predictions", bool(resume))
-    observers: list[Observer[ImageContributions]] = [gallery, *writers]
+    image_counts = _image_counts(benchmark)
+    observers: list[Observer[ImageContributions]] = [gallery, *writers, *image_counts]
     with ExitStack() as stack:
         if resume is not None:
             fingerprint = result_fingerprint(benchmark, weights)
@@ -207,6 +210,8 @@ def _evaluate_benchmark(
         results, seconds = inference_on_dataset(augmented(model, benchmark.cfg), loader, evaluators, observers, resumed)
     for writer in writers:
         writer.close()
+    for counts in image_counts:
+        counts.write(output_dir.with_name(f"{benchmark.name}_image_counts.json"), earlier)
     about_run = {
         "weights": weights,
         **about_protocol(benchmark.cfg, benchmark.classes, benchmark.vocabulary, evaluators),
@@ -224,6 +229,16 @@ def _prediction_writers(benchmark: Benchmark, folder: Path, resume: bool) -> lis
     return build_prediction_writers(
         benchmark.metadata, benchmark.evaluators, requested_outputs(benchmark.cfg), folder, resume
     )
+
+
+def _image_counts(benchmark: Benchmark) -> list[ImageCounts]:
+    """Return an observer for the counts of PQ; none if they are not requested or the benchmark has no PQ."""
+    if not benchmark.cfg.TEST.SAVE_IMAGE_COUNTS:
+        return []
+    if not any(isinstance(evaluator, PanopticQuality) for evaluator in benchmark.evaluators.evaluators):
+        logger.warning("TEST.SAVE_IMAGE_COUNTS: %s is not scored by PQ and has no counts.", benchmark.name)
+        return []
+    return [ImageCounts(benchmark.classes)]
 
 
 def _resumed_images(output_dir: Path, fingerprint: dict[str, Any], resume: bool) -> dict[str, Any]:

@@ -84,16 +84,31 @@ def run_jobs(jobs: Sequence[Job], at_once: int) -> None:
     Raises:
         RunFailedError: A process failed or was stopped; the other processes are terminated.
     """
-    remaining = [job for job in jobs if job.seconds is None]
-    if len(remaining) < len(jobs):
-        logger.info("%d of %d jobs are already completed.", len(jobs) - len(remaining), len(jobs))
+    run_chains([(job,) for job in jobs], at_once)
+
+
+def run_chains(chains: Sequence[Sequence[Job]], at_once: int) -> None:
+    """Run all jobs that are not completed; those of a chain one after another.
+
+    Args:
+        chains: jobs, each of which may need the files of the earlier ones in its chain.
+        at_once: largest number of parallel processes; the cores are divided among them, unless OMP_NUM_THREADS is set.
+
+    Raises:
+        RunFailedError: A process failed or was stopped; the other processes are terminated.
+    """
+    incomplete = [[job for job in chain if job.seconds is None] for chain in chains]
+    remaining = [chain for chain in incomplete if chain]
+    jobs, open_jobs = sum(map(len, chains)), sum(map(len, remaining))
+    if open_jobs < jobs:
+        logger.info("%d of %d jobs are already completed.", jobs - open_jobs, jobs)
     if not remaining:
         return
     at_once = min(at_once, len(remaining))
-    threads = {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // at_once))}
+    threads = {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS") or str(max(1, (os.cpu_count() or 1) // at_once))}
     processes = _Processes()
     with ThreadPoolExecutor(at_once) as pool:
-        futures = [pool.submit(_run, job, threads, processes) for job in remaining]
+        futures = [pool.submit(_run_chain, chain, threads, processes) for chain in remaining]
         try:
             done, _ = wait(futures, return_when=FIRST_EXCEPTION)
             for future in done:
@@ -140,6 +155,11 @@ class _Processes:
             self._terminated = True
             for process in self._running:
                 process.terminate()
+
+
+def _run_chain(chain: Sequence[Job], variables: Mapping[str, str], processes: _Processes) -> None:
+    for job in chain:
+        _run(job, variables, processes)
 
 
 def _run(job: Job, variables: Mapping[str, str], processes: _Processes) -> None:

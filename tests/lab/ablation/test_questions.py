@@ -106,8 +106,8 @@ def test_missing_files_and_unknown_names_are_reported(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"The questions .*none\.yaml cannot be read .*give an existing YAML file"):
         read_questions(tmp_path / "none.yaml")
     questions = read_questions(written(tmp_path))
-    with pytest.raises(ConfigError, match=r"has no question 'qery'\. Did you mean 'query'\? Available: query, curves"):
-        questions.selected(["qery"])
+    with pytest.raises(ConfigError, match=r"has no question 'queri'\. Did you mean 'query'\? Available: query, curves"):
+        questions.selected(["queri"])
     assert questions.selected(["curves"]) == ()
     assert questions.selected([]) == questions.questions
     for seeds in ([0], [0, 1]):

@@ -1,11 +1,16 @@
 """A study of questions: shared trainings, plan, resumption, recorded inputs, and answers from saved counts."""
 
 import csv
+import itertools
 import json
 from pathlib import Path
 
 import pytest
+import torch
 
+from frozenseg.config import load_config
+from frozenseg.data.loader import TrainDataset
+from frozenseg.data.run_vocabulary import resolve_for_run
 from frozenseg.errors import DataError
 from frozenseg.toyworld.export import Recipe, export_split
 from lab.ablation.answers import answer
@@ -232,3 +237,18 @@ def test_wrong_arguments_are_refused(tmp_path: Path, capsys: pytest.CaptureFixtu
     (tmp_path / "out").write_text("a file")
     assert run(tmp_path) == 2
     assert "--output" in capsys.readouterr().err
+
+
+def test_both_arms_of_a_seed_train_on_the_same_images_and_points(tmp_path: Path) -> None:
+    study = Study.of(questions(tmp_path), tmp_path / "out")
+    batches = []
+    for name in ("query_injector", "fcclip"):
+        ablation = study.ablations[name]
+        cfg = load_config(ablation.config_file, [*ablation.options, "SEED", 3])
+        dataset = TrainDataset.open(cfg, [resolve_for_run(cfg, "toyworld_train")])
+        batches.append(list(itertools.islice(dataset.batches(0), 4)))  # more than one pass over the images
+    for arm, partner in zip(*(itertools.chain(*of_arm) for of_arm in batches), strict=True):
+        assert arm["file_name"] == partner["file_name"]
+        assert arm["seed"] == partner["seed"]
+        assert torch.equal(arm["image"], partner["image"])
+        assert torch.equal(arm["instances"].gt_masks, partner["instances"].gt_masks)

@@ -33,7 +33,7 @@ from pathlib import Path
 
 from frozenseg.cli.command_line import docstring_parser, run_script, whole_number_flag
 
-PRECISIONS = ("float32", "bfloat16", "float16")
+PRECISIONS = ("float32", "bfloat16", "float16", "int8")
 
 
 def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -50,7 +50,7 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
         "--precision",
         choices=PRECISIONS,
         default="float32",
-        help="of the frozen encoders, and of the decoders under autocast (default: float32)",
+        help="of the frozen encoders, and, but for int8, of the decoders under autocast (default: float32)",
     )
     parser.add_argument("--int8", action="store_true", help="8-bit weights of the frozen image encoders")
     parser.add_argument("--compile", action="store_true", help="compile the encoders and decoders with torch.compile")

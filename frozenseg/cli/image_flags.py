@@ -83,7 +83,7 @@ def add_model(parser: argparse.ArgumentParser) -> None:
         "--precision",
         choices=("full", "fast", "bfloat16"),
         default="full",
-        help="fast: bfloat16 where the processor multiplies it natively (default: full)",
+        help="fast: bfloat16 or int8 where the processor multiplies them natively (default: full)",
     )
     parser.add_argument("--sam-masks", action="store_true", help="let SAM proposals vote for unseen classes")
     parser.add_argument(

@@ -134,7 +134,7 @@ def _add_speed(parser: argparse.ArgumentParser) -> None:
         "--precision",
         choices=("full", "fast", "bfloat16"),
         help="fast: bfloat16 for the frozen encoders and, in an evaluation, for the decoders, where the processor "
-        "multiplies it natively; sets MODEL.PRECISION",
+        "multiplies it natively, else int8 for the encoders on CPUs with VNNI; sets MODEL.PRECISION",
     )
     parser.add_argument(
         "--compile",

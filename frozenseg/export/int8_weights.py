@@ -4,9 +4,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
+from frozenseg.modeling.layers.int8_linear import quantize_rows
 from frozenseg.modeling.meta_arch.base import MaskClassifier
 
-LARGEST = 127  # symmetric: -127 … 127
 LAYERS = (nn.Conv2d, nn.Linear)
 
 
@@ -19,9 +19,7 @@ class _Int8Weight(nn.Module):
 
     def right_inverse(self, weight: Tensor) -> tuple[Tensor, Tensor]:
         """Return the nearest integers of a weight, and the scale of each output channel."""
-        largest = weight.flatten(1).abs().amax(dim=1).clamp(min=torch.finfo(weight.dtype).tiny)
-        scales = (largest / LARGEST).view(-1, *[1] * (weight.ndim - 1))
-        return (weight / scales).round().to(torch.int8), scales
+        return quantize_rows(weight)
 
 
 @torch.no_grad()

@@ -1,9 +1,10 @@
 """Move of a built model to its device, with what makes it fast there: precision, memory format, compilation.
 
 ``MODEL.PRECISION fast`` takes bfloat16 for the frozen encoders and, at inference, for both decoders, where the
-processor multiplies bfloat16 natively; elsewhere bfloat16 is slower than float32, and the model stays in float32.
-Sampling locations, class logits and outputs stay in float32. On CUDA convolutions read channels_last, and
-``MODEL.COMPILE`` compiles encoders and decoders by ``torch.compile``.
+processor multiplies bfloat16 natively; else int8 for the linear layers of the frozen encoders, where it has VNNI.
+Elsewhere both are slower than float32, and the model stays in float32. Sampling locations, class logits and outputs
+stay in float32. On CUDA convolutions read channels_last, and ``MODEL.COMPILE`` compiles encoders and decoders by
+``torch.compile``.
 """
 
 from typing import Any
@@ -12,10 +13,10 @@ import torch
 
 from frozenseg.config import CfgNode
 from frozenseg.log import get_logger
+from frozenseg.modeling.layers.int8_linear import multiplies_int8
 from frozenseg.modeling.meta_arch.base import MaskClassifier
 
 logger = get_logger(__name__)
-EVERYWHERE = "MODEL.PRECISION"
 WITH_CUDA_GRAPHS = "reduce-overhead"
 
 
@@ -29,10 +30,17 @@ def on_device(model: MaskClassifier, cfg: CfgNode, device: torch.device) -> Mask
 
     Returns:
         The same model.
+
+    Raises:
+        ConfigError: MODEL.FROZEN_DTYPE is int8 on a device without VNNI.
     """
+    for part in model.frozen_parts().values():
+        part.require_instructions(device)
     model.to(device)
-    if cfg.MODEL.PRECISION != "full":
-        lower_precision(model, EVERYWHERE if cfg.MODEL.PRECISION == "bfloat16" else native_bfloat16(device))
+    if cfg.MODEL.PRECISION == "fast":
+        lower_precision_for(model, device)
+    elif cfg.MODEL.PRECISION == "bfloat16":
+        lower_precision(model, "MODEL.PRECISION")
     if device.type == "cuda":
         model.backbone.to(memory_format=torch.channels_last)  # weights of convolutions; their values stay the same
     if cfg.MODEL.COMPILE != "off":
@@ -40,22 +48,39 @@ def on_device(model: MaskClassifier, cfg: CfgNode, device: torch.device) -> Mask
     return model
 
 
-def lower_precision(model: MaskClassifier, reason: str | None) -> None:
-    """Run encoders and decoders in bfloat16, and log the choice.
+def lower_precision_for(model: MaskClassifier, device: torch.device) -> None:
+    """Run a model in the lower precision that is faster than float32 on its device, if any, and log the choice.
 
     A lower precision that MODEL.FROZEN_DTYPE sets for the encoders is kept.
 
     Args:
         model: before its first image.
-        reason: instructions that multiply bfloat16; None keeps float32.
+        device: of the model.
     """
-    if reason is None:
-        logger.info("Fast precision: float32, as this processor does not multiply bfloat16 natively.")
-        return
+    if instructions := native_bfloat16(device):
+        lower_precision(model, instructions)
+    elif multiplies_int8(device):
+        logger.info("Fast precision: int8 for the linear layers of the frozen encoders, by VNNI.")
+        _lower_encoders(model, torch.int8)
+    else:
+        logger.info("Fast precision: float32, as this processor multiplies neither bfloat16 nor int8 natively.")
+
+
+def lower_precision(model: MaskClassifier, reason: str) -> None:
+    """Run encoders and decoders in bfloat16, and log it.
+
+    Args:
+        model: before its first image.
+        reason: instructions that multiply bfloat16, or the key that asks for it.
+    """
     logger.info("Fast precision: bfloat16 for encoders and decoders, by %s.", reason)
-    if all(part.precision == torch.float32 for part in model.frozen_parts().values()):
-        model.set_frozen_precision(torch.bfloat16)
+    _lower_encoders(model, torch.bfloat16)
     model.sem_seg_head.set_inference_precision(torch.bfloat16)
+
+
+def _lower_encoders(model: MaskClassifier, precision: torch.dtype) -> None:
+    if all(part.precision == torch.float32 for part in model.frozen_parts().values()):
+        model.set_frozen_precision(precision)
 
 
 def native_bfloat16(device: torch.device) -> str | None:

@@ -10,9 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from frozenseg.errors import ConfigError, did_you_mean
+from frozenseg.modeling.layers.int8_linear import multiplies_int8, quantize_linear_layers
 from frozenseg.modeling.tracing import autocast
 
-PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16, "int8": torch.int8}
+WITHOUT_INT8 = "MODEL.FROZEN_DTYPE int8 needs a CPU with VNNI, and {} has none: set it to float32 or bfloat16."
 _cast_once = threading.Lock()
 
 
@@ -21,7 +23,8 @@ class Frozen(nn.Module, ABC):
 
     Attributes:
         precision: dtype of the image trunk. Its weights are cast once, at the first call: load them, and choose the
-            dtype, before. Inputs are cast to it and outputs back to float32.
+            dtype, before. Inputs are cast to it and outputs back to float32. int8 is that of the linear layers, which
+            take and return float32.
         replaced: True if the weights are those of a file of trained weights, not the pretrained ones of the config.
     """
 
@@ -38,20 +41,30 @@ class Frozen(nn.Module, ABC):
         """Run :meth:`forward` in the chosen precision; returns float32."""
         if self.precision == torch.float32:
             return super().__call__(images, *args, **kwargs)
-        self._cast_trunk()
+        self._cast_trunk(images.device)
+        inputs = torch.float32 if self.precision == torch.int8 else self.precision
         with autocast(images.device.type, torch.float32, enabled=False):
-            return _as_float32(super().__call__(images.to(self.precision), *args, **kwargs))
+            return _as_float32(super().__call__(images.to(inputs), *args, **kwargs))
 
-    def _cast_trunk(self) -> None:
+    def _cast_trunk(self, device: torch.device) -> None:
         """Cast the trunk's weights to the chosen precision, once; :meth:`weights_hash` does not change."""
         with _cast_once:
             if self._hash_before is None:
+                self.require_instructions(device)
                 before = hash_of(self.state_dict())
                 if self.replaced:
                     self._before_cast = {name: value.cpu().clone() for name, value in self.state_dict().items()}
                 for part in self.image_trunk():
-                    part.to(self.precision)
+                    if self.precision == torch.int8:
+                        quantize_linear_layers(part)
+                    else:
+                        part.to(self.precision)
                 self._hash_before = before
+
+    def require_instructions(self, device: torch.device) -> None:
+        """Raise ConfigError if a device cannot run the trunk in the chosen precision."""
+        if self.precision == torch.int8 and not multiplies_int8(device):
+            raise ConfigError(WITHOUT_INT8.format("this CPU" if device.type == "cpu" else device))
 
     def freeze(self) -> None:
         """Disable all gradients and switch to eval mode, which :meth:`train` cannot undo."""

@@ -6,9 +6,11 @@ import pytest
 import torch
 from torch import Tensor
 
+from frozenseg.errors import ConfigError
 from frozenseg.modeling import acceleration
 from frozenseg.modeling.acceleration import native_bfloat16, on_device
 from frozenseg.modeling.build import build_model
+from frozenseg.modeling.layers.int8_linear import Int8Linear, multiplies_int8
 from frozenseg.modeling.meta_arch.base import MaskClassifier
 from frozenseg.modeling.ops import ms_deform_attn
 from frozenseg.modeling.ops.ms_deform_attn_torch import ms_deform_attn_torch
@@ -77,10 +79,35 @@ def test_bfloat16_on_any_processor_samples_at_float32_locations(monkeypatch: pyt
 
 def test_fast_precision_on_another_processor(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     monkeypatch.setattr(acceleration, "native_bfloat16", lambda device: None)
+    monkeypatch.setattr(acceleration, "multiplies_int8", lambda device: False)
     with caplog.at_level(logging.INFO):
         made = model("MODEL.PRECISION", "fast")
-    assert "float32, as this processor does not multiply bfloat16 natively" in caplog.text
+    assert "float32, as this processor multiplies neither bfloat16 nor int8 natively" in caplog.text
     assert made.sem_seg_head.precision == made.backbone.precision == torch.float32
+
+
+@pytest.mark.skipif(not multiplies_int8(CPU), reason="this processor has no VNNI instructions")
+def test_fast_precision_on_a_processor_with_vnni(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(acceleration, "native_bfloat16", lambda device: None)
+    with caplog.at_level(logging.INFO):
+        fast = model("MODEL.PRECISION", "fast")
+    assert "Fast precision: int8 for the linear layers of the frozen encoders, by VNNI." in caplog.text
+    exact = model()
+    scores, masks = scores_and_masks(exact)
+    near_scores, near_masks = scores_and_masks(fast)
+    assert any(isinstance(module, Int8Linear) for module in fast.backbone.modules())
+    assert fast.frozen_hashes() == exact.frozen_hashes()
+    assert fast.state_dict().keys() == exact.state_dict().keys()
+    assert 0 < (near_masks - masks).abs().mean() / masks.std() < 0.05
+    assert (near_scores.exp() - scores.exp()).abs().max() < 0.05
+
+
+def test_int8_is_refused_before_the_first_image_without_vnni(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cpu, "_is_vnni_supported", lambda: False)
+    with pytest.raises(ConfigError, match="MODEL.FROZEN_DTYPE int8 needs a CPU with VNNI"):
+        model("MODEL.FROZEN_DTYPE", "int8")
 
 
 def test_a_dtype_of_the_config_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -96,6 +96,14 @@ def test_boxes_are_those_of_the_model() -> None:
     assert boxes["FrozenSeg"] == boxes["FCCLIP"] | {"SAM encoder", "SAM branch", "injectors"}
 
 
+def test_a_lower_precision_has_as_many_operations() -> None:
+    precisions = ("float32", "bfloat16", "int8")
+    with on_meta_device():
+        models = [build_model(tiny_config("FCCLIP", "MODEL.FROZEN_DTYPE", name), TRAINING) for name in precisions]
+    full, *lower = (count_flops(model, (64, 64)).by_box for model in models)
+    assert lower == [full, full]
+
+
 def test_placeholders_have_the_shapes_of_text_embeddings() -> None:
     text = placeholder_text_embeddings(TEST, torch.zeros(1, 16))
     assert text.embeddings.shape == (6, 16)  # five synonyms and void

@@ -39,8 +39,9 @@ MODEL_KEYS: tuple[Key, ...] = (
         "MODEL.FROZEN_DTYPE",
         "float32",
         "result",
-        one_of("float32", "bfloat16", "float16"),
-        "float32, bfloat16 or float16: dtype of the image encoders of the frozen CLIP and SAM",
+        one_of("float32", "bfloat16", "float16", "int8"),
+        "float32, bfloat16, float16 or int8: dtype of the image encoders of the frozen CLIP and SAM; int8 is that of "
+        "their linear layers, on CPUs with VNNI",
     ),
     Key(
         "MODEL.PRECISION",
@@ -48,8 +49,8 @@ MODEL_KEYS: tuple[Key, ...] = (
         "result",
         one_of("full", "fast", "bfloat16"),
         "full, or fast: bfloat16 for the frozen encoders and, at inference, for the decoders, on processors that "
-        "multiply it natively; bfloat16: on all, to measure its accuracy. FROZEN_DTYPE takes precedence for the "
-        "encoders",
+        "multiply it natively, else int8 for the frozen encoders on CPUs with VNNI; bfloat16: on all, to measure its "
+        "accuracy. FROZEN_DTYPE takes precedence for the encoders",
         engine_only=True,
     ),
     Key(

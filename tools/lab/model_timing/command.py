@@ -126,8 +126,7 @@ def time_cases(arguments: argparse.Namespace, kind: str, cases: Sequence[Case], 
 
 def rates_of(process: "CheckoutProcess") -> tuple[float, float]:
     """Return the multiply-adds per second of a matrix product in float32, and in the frozen encoders' precision."""
-    frozen = process.hardware["frozen_dtype"]
-    names = ("float32", frozen if frozen in ("bfloat16", "float16") else "float32")
+    names = ("float32", process.hardware["frozen_dtype"])
     rates: dict[str, float] = {name: process.request("gemm", dtype=name)["rate"] for name in names}
     return rates[names[0]], rates[names[1]]
 

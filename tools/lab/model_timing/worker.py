@@ -69,8 +69,9 @@ class Worker:
         clock = self.workload.clock
         size = GEMM_SIZE[clock.device.type]
         a, b = torch.randn(2, size, size, device=clock.device).to(getattr(torch, dtype))
-        clock.whole(lambda: a @ b)
-        best = min(clock.whole(lambda: a @ b)[1] for _ in range(GEMM_REPEATS))
+        multiply = torch._int_mm if a.dtype == torch.int8 else torch.mm
+        clock.whole(lambda: multiply(a, b))
+        best = min(clock.whole(lambda: multiply(a, b))[1] for _ in range(GEMM_REPEATS))
         return {"rate": size**3 / best}
 
 

@@ -57,7 +57,8 @@ class Setup(NamedTuple):
         if self.compiled:
             model.backbone.compile()
             model.sem_seg_head.compile()
-        with torch.autocast(torch.device(self.device).type, self.dtype, enabled=self.dtype is not torch.float32):
+        lowered = self.dtype if self.dtype in (torch.bfloat16, torch.float16) else None
+        with torch.autocast(torch.device(self.device).type, lowered, enabled=lowered is not None):
             yield
 
 

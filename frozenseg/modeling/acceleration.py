@@ -1,4 +1,4 @@
-"""Move of a built model to its device, with what makes it fast there: precision, memory format, compilation.
+"""Move of a built model to its device, with what makes it fast there: precision, memory, compilation.
 
 ``MODEL.PRECISION fast`` takes bfloat16 for the frozen encoders and, at inference, for both decoders, where the
 processor multiplies bfloat16 natively; else int8 for the linear layers of the frozen encoders, where it has VNNI.
@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from frozenseg.config import CfgNode
+from frozenseg.freed_memory import keep_freed_memory
 from frozenseg.log import get_logger
 from frozenseg.modeling.layers.int8_linear import multiplies_int8
 from frozenseg.modeling.meta_arch.base import MaskClassifier
@@ -41,6 +42,8 @@ def on_device(model: MaskClassifier, cfg: CfgNode, device: torch.device) -> Mask
         lower_precision_for(model, device)
     elif cfg.MODEL.PRECISION == "bfloat16":
         lower_precision(model, "MODEL.PRECISION")
+    if device.type == "cpu":
+        keep_freed_memory()
     if device.type == "cuda":
         model.backbone.to(memory_format=torch.channels_last)  # weights of convolutions; their values stay the same
     if cfg.MODEL.COMPILE != "off":

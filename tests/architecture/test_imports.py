@@ -10,7 +10,10 @@ import pytest
 from tests.architecture.source import Source, sources
 from tests.tiny import ROOT
 
-FOUNDATION = "errors log atomic parallel registry distributed device config cache safe_pickle output_paths file_hash downloads freed_memory"
+FOUNDATION = (
+    "errors log atomic parallel registry distributed device config cache safe_pickle output_paths file_hash downloads "
+    "freed_memory"
+)
 LEVELS = (
     tuple(FOUNDATION.split()),
     ("vocabulary",),

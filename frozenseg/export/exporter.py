@@ -13,17 +13,16 @@ import torch.nn.functional as F
 from PIL import Image
 from torch.export import ExportedProgram
 
-from frozenseg.atomic import write_json
 from frozenseg.errors import ConfigError
 from frozenseg.export import runtime, runtime_outputs
 from frozenseg.export.check import CheckReport, Reference, check_files, reference_of
 from frozenseg.export.graphs import TEXT_INPUTS, ImageGraph, ImageInputs, TextGraph
 from frozenseg.export.int8_weights import quantize_trunks
-from frozenseg.export.manifest import file_entries, manifest_of
+from frozenseg.export.manifest import file_entries, manifest_of, write_manifest
 from frozenseg.export.onnx_file import keep_outputs, onnx_model, save_onnx
 from frozenseg.export.options import DTYPE_NAMES, GRAPH_SUFFIXES, ExportOptions
 from frozenseg.export.programs import GraphSize, example_inputs, image_program, text_program
-from frozenseg.export.runtime import FORMAT, MANIFEST
+from frozenseg.export.runtime import FORMAT, MANIFEST, MANIFEST_HASH
 from frozenseg.export.tokenizer_file import write_tokenizer
 from frozenseg.inference.predictor import Segmenter
 from frozenseg.log import get_logger
@@ -101,7 +100,7 @@ def _exported_names(folder: Path) -> set[str]:
     """Return the names that an export has written to a folder; none if it is of something else."""
     try:
         manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        return {MANIFEST, "__pycache__", *manifest["files"]} if manifest["format"] == FORMAT else set()
+        return {MANIFEST, MANIFEST_HASH, "__pycache__", *manifest["files"]} if manifest["format"] == FORMAT else set()
     except (OSError, ValueError, KeyError, TypeError):
         return set()
 
@@ -112,11 +111,11 @@ def _finish(
     """Write the manifest, compare the files with the model, and write the manifest again with the result."""
     manifest["files"] = file_entries(folder)
     manifest["checks"] = None
-    write_json(folder / MANIFEST, manifest, indent=1)
+    write_manifest(folder, manifest)
     report = check_files(segmenter, folder, manifest, references)
     if references:
         manifest["checks"] = report.as_dict()
-        write_json(folder / MANIFEST, manifest, indent=1)
+        write_manifest(folder, manifest)
     return report
 
 

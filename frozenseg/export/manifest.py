@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from frozenseg import __version__
+from frozenseg.atomic import write_json, write_text
 from frozenseg.export.graphs import TEXT_INPUTS, TEXT_OUTPUTS, ImageGraph, ImageInputs
 from frozenseg.export.onnx_file import OPSET
 from frozenseg.export.options import ExportOptions
-from frozenseg.export.runtime import FORMAT, MANIFEST, VERSION
+from frozenseg.export.runtime import FORMAT, MANIFEST, MANIFEST_HASH, VERSION
 from frozenseg.file_hash import sha256_of
 from frozenseg.inference.predictor import Segmenter
 from frozenseg.modeling.frozen import hash_of
@@ -70,9 +71,15 @@ def versions() -> dict[str, str]:
     return {"frozenseg": __version__, "python": platform.python_version(), **installed}
 
 
+def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
+    """Write a manifest to a folder, and its SHA-256 as ``sha256sum --check`` reads it."""
+    write_json(folder / MANIFEST, manifest, indent=1)
+    write_text(folder / MANIFEST_HASH, f"{sha256_of(folder / MANIFEST)}  {MANIFEST}\n")
+
+
 def file_entries(folder: Path) -> dict[str, dict[str, Any]]:
     """Return the number of bytes and the SHA-256 of each file of a folder but the manifest."""
-    files = sorted(path for path in folder.iterdir() if path.name != MANIFEST)
+    files = sorted(path for path in folder.iterdir() if path.name not in (MANIFEST, MANIFEST_HASH))
     return {path.name: {"bytes": path.stat().st_size, "sha256": sha256_of(path)} for path in files}
 
 

@@ -15,6 +15,7 @@ Letters: N synonyms of all classes, C classes, R negatives, Q queries, H×W the 
 embeddings.
 """
 
+import hashlib
 import html
 import json
 import re
@@ -28,7 +29,8 @@ from PIL import Image, ImageOps
 
 from frozenseg.export.runtime_outputs import ClassSelection, ModelOutputs, SegmentedImage, image_outputs
 
-FORMAT, VERSION, MANIFEST = "frozenseg-export", 1, "manifest.json"
+FORMAT, VERSION = "frozenseg-export", 2
+MANIFEST, MANIFEST_HASH = "manifest.json", "manifest.sha256"
 CPU = ("CPUExecutionProvider",)
 PROMPTS_OF_BATCH = 128  # prompts that pass the text graph at once
 
@@ -63,6 +65,7 @@ class OnnxSegmenter:
         self.manifest = read_manifest(self.folder)
         if self.manifest["kind"] != "onnx":
             raise ExportedFileError(f"{folder} holds a model of format {self.manifest['kind']!r}, expected 'onnx'.")
+        check_hashes(self.folder, self.manifest)
         self._image = self._session("image.onnx")
         self._text: Any = None  # loaded for the first vocabulary that is not in the folder
         self._encoded: dict[Any, EncodedVocabulary] = {}
@@ -153,20 +156,15 @@ class OnnxSegmenter:
         self._text = self._text or self._session("text.onnx")
         tokenizer = Tokenizer.from_file(str(self.folder / "tokenizer.json"))
         templates = self.manifest["templates"]
+        tokenizer.enable_padding(pad_id=0)
         prompts = [html.unescape(html.unescape(each.format(name))) for name in names for each in templates]
-        tokens = [encoding.ids for encoding in tokenizer.encode_batch(prompts)]
-        order = sorted(range(len(tokens)), key=lambda index: len(tokens[index]))
-        rows: list[Any] = [None] * len(tokens)
-        for start in range(0, len(order), PROMPTS_OF_BATCH):
-            chunk = order[start : start + PROMPTS_OF_BATCH]
-            ends = np.array([len(tokens[index]) - 1 for index in chunk])
-            padded = np.zeros((len(chunk), int(ends.max()) + 1), dtype=np.int64)
-            for row, index in enumerate(chunk):
-                padded[row, : len(tokens[index])] = tokens[index]
-            [embeddings] = self._text.run(["embeddings"], {"tokens": padded, "ends": ends})
-            for row, index in enumerate(chunk):
-                rows[index] = embeddings[row]
-        mean = np.stack(rows).reshape(len(names), len(templates), -1).mean(axis=1)
+        rows = []
+        for start in range(0, len(prompts), PROMPTS_OF_BATCH):
+            encodings = tokenizer.encode_batch(prompts[start : start + PROMPTS_OF_BATCH])
+            tokens = np.array([each.ids for each in encodings], dtype=np.int64)
+            ends = np.array([sum(each.attention_mask) - 1 for each in encodings], dtype=np.int64)
+            rows += self._text.run(["embeddings"], {"tokens": tokens, "ends": ends})
+        mean = np.concatenate(rows).reshape(len(names), len(templates), -1).mean(axis=1)
         embeddings_of_names: np.ndarray = mean / np.linalg.norm(mean, axis=1, keepdims=True)
         return embeddings_of_names
 
@@ -190,10 +188,10 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     """
     path = folder / MANIFEST
     try:
-        manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        kind, version, files = manifest["format"], manifest["version"], manifest["files"].items()
-        sizes = {name: entry["bytes"] for name, entry in files}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        content = path.read_bytes()
+        manifest: dict[str, Any] = json.loads(content)
+        kind, version = manifest["format"], manifest["version"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise ExportedFileError(
             f"{path} cannot be read ({type(error).__name__}): name a folder that `frozenseg export` has written."
         ) from error
@@ -202,12 +200,36 @@ def read_manifest(folder: Path) -> dict[str, Any]:
             f"{path} has version {version!r} of format {kind!r}, expected version {VERSION} of {FORMAT!r}: export "
             "again with this version of frozenseg."
         )
-    for name, size in sizes.items():
-        actual = (folder / name).stat().st_size if (folder / name).is_file() else None
+    stated = folder / MANIFEST_HASH
+    expected = [hashlib.sha256(content).hexdigest().encode(), MANIFEST.encode()]
+    if not stated.is_file() or stated.read_bytes().split() != expected:
+        raise ExportedFileError(f"{path} has not the SHA-256 that {stated.name} states: copy the whole folder again.")
+    for name, entry in _data_files(manifest):
+        actual, size = (folder / name).stat().st_size if (folder / name).is_file() else None, entry["bytes"]
         if actual != size:
             received = "is missing" if actual is None else f"has {actual} bytes"
             raise ExportedFileError(f"{folder / name} {received}, expected {size} bytes: copy the whole folder again.")
     return manifest
+
+
+def check_hashes(folder: Path, manifest: dict[str, Any]) -> None:
+    """Check that the files of an exported model have the hashes that its manifest states.
+
+    Raises:
+        ExportedFileError: a file is damaged.
+    """
+    for name, entry in _data_files(manifest):
+        digest = hashlib.sha256()
+        with (folder / name).open("rb") as file:
+            while block := file.read(2**20):
+                digest.update(block)
+        if digest.hexdigest() != entry["sha256"]:
+            raise ExportedFileError(f"{folder / name} has not the SHA-256 of {MANIFEST}: copy the whole folder again.")
+
+
+def _data_files(manifest: dict[str, Any]) -> Iterable[tuple[str, dict[str, Any]]]:
+    """Return name, size and hash of all files but this code, which may be changed."""
+    return [(name, entry) for name, entry in manifest["files"].items() if not name.endswith(".py")]
 
 
 def graph_inputs(rgb: Image.Image, preprocessing: dict[str, Any]) -> dict[str, np.ndarray]:

@@ -36,7 +36,7 @@ def test_graphs_have_portable_operators_of_one_opset(exported: Path) -> None:
         assert not any(node.domain or node.doc_string or node.metadata_props for node in model.graph.node)
     model = onnx.load(exported / "image.onnx", load_external_data=False)
     sampled = [node for node in model.graph.node if node.op_type == "GridSample"]
-    assert len(sampled) == 4  # three levels, and SAM's
+    assert len(sampled) == 8  # of three levels, and of SAM's, in two layers each
     assert [output.name for output in model.graph.output] == [
         "class_probabilities",
         "masks",

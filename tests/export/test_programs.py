@@ -14,6 +14,7 @@ from frozenseg.export.exporter import export_segmenter
 from frozenseg.export.graphs import TextGraph
 from frozenseg.export.options import ExportOptions
 from frozenseg.export.programs import text_program
+from frozenseg.export.runtime import MANIFEST, MANIFEST_HASH
 from frozenseg.toyworld.samples import sample_scene
 from tests.export.conftest import narrow_segmenter
 
@@ -54,7 +55,7 @@ def test_the_manifest_states_size_versions_and_check(program_folder: Path) -> No
     assert set(manifest["versions"]) >= {"frozenseg", "torch", "python"}
     assert set(manifest["model"]["hashes"]) == {"backbone", "trained"}
     assert manifest["checks"]["passed"] is True
-    assert set(manifest["files"]) == {path.name for path in program_folder.iterdir()} - {"manifest.json"}
+    assert set(manifest["files"]) == {path.name for path in program_folder.iterdir()} - {MANIFEST, MANIFEST_HASH}
 
 
 @pytest.mark.skipif(

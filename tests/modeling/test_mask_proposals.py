@@ -3,8 +3,10 @@
 import pytest
 import torch
 
+from frozenseg.config import get_cfg
 from frozenseg.errors import ShapeError
-from frozenseg.modeling.ensemble.mask_proposals import mask_proposal_ensemble
+from frozenseg.modeling.ensemble.mask_proposals import ProposalEnsemble, mask_proposal_ensemble
+from frozenseg.modeling.sam.automatic_masks.proposal_settings import ProposalSettings
 
 SEEN = torch.tensor([True, False, False])
 SEMANTIC = torch.arange(6.0).view(3, 1, 2)  # one row of two pixels
@@ -52,3 +54,15 @@ def test_proposals_of_another_shape_are_named() -> None:
         mask_proposal_ensemble(SEMANTIC, logits([0.1, 0.6, 0.2, 0.1]), MASKS, SEEN, 0.2)
     with pytest.raises(ShapeError, match=r"semantic has shape \(3, 1, 2\), expected \(C=2, H, W\)"):
         mask_proposal_ensemble(SEMANTIC, logits([0.1, 0.6, 0.2, 0.1]), MASKS[:1], SEEN[:2], 0.2)
+
+
+def test_the_filters_of_proposals_are_those_of_the_config() -> None:
+    cfg = get_cfg()
+    cfg.merge_from_list(["TEST.USE_SAM_MASKS", True, "TEST.SAM_MASK_POINTS", 16])
+    ensemble = ProposalEnsemble.from_config(cfg)
+    assert ensemble is not None
+    assert ensemble.masks == ProposalSettings(points_per_side=16)
+    cfg.merge_from_list(["TEST.SAM_MASK_MIN_IOU", 0.7, "TEST.SAM_MASK_STABILITY_OFFSET", 0.25])
+    ensemble = ProposalEnsemble.from_config(cfg)
+    assert ensemble is not None
+    assert ensemble.masks == ProposalSettings(points_per_side=16, pred_iou_threshold=0.7, stability_offset=0.25)

@@ -70,6 +70,20 @@ TEST_KEYS: tuple[Key, ...] = (
         "point prompts for SAM along each side of the image",
     ),
     Key(
+        "TEST.SAM_MASK_MIN_IOU",
+        0.8,
+        "result",
+        between(0, 1),
+        "predicted IoU above which a mask of SAM is a proposal, 0-1; 0 for all",
+    ),
+    Key(
+        "TEST.SAM_MASK_STABILITY_OFFSET",
+        1.0,
+        "result",
+        between(0, 10),
+        "a mask of SAM is a proposal if it hardly changes between thresholds of its logits that differ from 0 by this",
+    ),
+    Key(
         "TEST.SAM_MASK_BGR",
         False,
         "result",

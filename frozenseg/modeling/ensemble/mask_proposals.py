@@ -34,7 +34,11 @@ class ProposalEnsemble(NamedTuple):
         if not keys.USE_SAM_MASKS:
             return None
         masks = ProposalSettings(
-            points_per_side=keys.SAM_MASK_POINTS, swap_red_and_blue=keys.SAM_MASK_BGR, bf16=keys.SAM_MASK_BF16
+            points_per_side=keys.SAM_MASK_POINTS,
+            pred_iou_threshold=keys.SAM_MASK_MIN_IOU,
+            stability_offset=keys.SAM_MASK_STABILITY_OFFSET,
+            swap_red_and_blue=keys.SAM_MASK_BGR,
+            bf16=keys.SAM_MASK_BF16,
         )
         return cls(keys.SAM_MASK_PRED_ALPHA, keys.SAM_MASK_THRESHOLD, keys.SAM_MASK_POOLING, masks)
 

@@ -25,8 +25,12 @@ class FrozenCLIP(Frozen):
     Args:
         clip_model: an ``open_clip.CLIP``.
         tokenizer: sentences → (N, T) int64 token ids, zero after the end token, which has the largest id.
+
+    Attributes:
+        knows_all_tokens: False if the weights are without those of tokens that the training did not use.
     """
 
+    knows_all_tokens: bool = True
     clip_model: Any  # nn.Module declares all attributes as Tensor or Module, but open_clip's have other types, too
 
     def __init__(self, clip_model: nn.Module, tokenizer: Tokenizer) -> None:

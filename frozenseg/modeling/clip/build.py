@@ -11,6 +11,7 @@ from torch import nn
 from frozenseg.downloads.hub import HUB
 from frozenseg.errors import ConfigError, did_you_mean
 from frozenseg.modeling.clip.base import FrozenCLIP
+from frozenseg.modeling.clip.token_rows import has_few_token_rows
 from frozenseg.modeling.clip.weight_files import hub_file
 from frozenseg.modeling.clip.weights import (
     CONFIG_FILE,
@@ -51,7 +52,9 @@ def build_clip(model_name: str, weights: str, family: str = ANY_FAMILY) -> Froze
         model = _create(model_name, config)
     if source is not None:
         load_clip_weights(model, model_name, source, weights)
-    return _family_of(model, model_name, family)(model, open_clip.get_tokenizer(model_name))
+    clip = _family_of(model, model_name, family)(model, open_clip.get_tokenizer(model_name))
+    clip.knows_all_tokens = source is None or not has_few_token_rows(source.file)
+    return clip
 
 
 def _config_of(model_name: str) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from frozenseg.cache import TensorCache
 from frozenseg.log import get_logger, progress
 from frozenseg.modeling.clip.base import FrozenCLIP
 from frozenseg.modeling.clip.cut_names import warn_of_cut_names
+from frozenseg.modeling.clip.token_rows import warn_of_unknown_names
 from frozenseg.modeling.types import TextEmbeddings
 from frozenseg.structures.shapes import check_shape
 from frozenseg.vocabulary import TEMPLATES, Vocabulary
@@ -97,6 +98,8 @@ class TextClassifier:
                 self._remembered.move_to_end(vocabulary.classes)
                 return encoded
         warn_of_cut_names(self._clip.tokenizer, vocabulary)
+        if not self._clip.knows_all_tokens:
+            warn_of_unknown_names(self._clip.clip_model, self._clip.tokenizer, vocabulary)
         with torch.inference_mode(False):  # tensors of inference mode cannot be used in training later
             return self._remember(vocabulary, self.embed(vocabulary.synonyms).to(device))
 

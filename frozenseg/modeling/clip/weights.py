@@ -13,6 +13,7 @@ from frozenseg.downloads.hub import HUB
 from frozenseg.errors import CheckpointError, ConfigError, DownloadError, did_you_mean
 from frozenseg.log import get_logger
 from frozenseg.modeling import pretrained
+from frozenseg.modeling.clip.token_rows import has_few_token_rows, load_token_rows
 from frozenseg.modeling.clip.weight_files import hub_file, tag_file
 from frozenseg.modeling.weight_checks import refuse_non_finite
 from frozenseg.safe_pickle import refuse_expanding
@@ -81,7 +82,10 @@ def load_clip_weights(model: nn.Module, model_name: str, weights: ClipWeights, s
     try:
         with weights.file.open("rb") as file:
             refuse_expanding(file)
-        open_clip.load_checkpoint(model, str(weights.file), weights_only=True)
+        if has_few_token_rows(weights.file):
+            load_token_rows(model, weights.file)
+        else:
+            open_clip.load_checkpoint(model, str(weights.file), weights_only=True)
     except MemoryError:
         raise
     except Exception as error:  # a damaged pickle can raise any exception

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 from tabulate import tabulate
-from torch import Tensor, nn
+from torch import Tensor
 
 from frozenseg.atomic import write_tensors, write_text
 from lab.pretraining.scores import Scores
@@ -31,9 +31,9 @@ class Card:
     minutes: float
     scores: Scores
 
-    def text(self, model: nn.Module) -> str:
-        """Return the card as Markdown."""
-        count = sum(value.numel() for value in model.parameters())
+    def text(self, weights: Mapping[str, Tensor]) -> str:
+        """Return the card of weights as Markdown."""
+        count = sum(value.numel() for value in weights.values() if value.is_floating_point())
         threads = torch.get_num_threads()
         machine = (
             f"{threads} CPU {'thread' if threads == 1 else 'threads'}, Python {platform.python_version()}, "
@@ -68,7 +68,7 @@ def save_weights(file: Path, weights: Mapping[str, Tensor]) -> None:
     write_tensors(file, {name: value.half() if value.is_floating_point() else value for name, value in weights.items()})
 
 
-def save(file: Path, model: nn.Module, card: Card) -> None:
-    """Write the weights to ``NAME.safetensors`` and the card to ``NAME.md`` in the same folder."""
-    save_weights(file, model.state_dict())
-    write_text(file.with_suffix(".md"), card.text(model))
+def save(file: Path, weights: Mapping[str, Tensor], card: Card) -> None:
+    """Write weights to ``NAME.safetensors`` and the card to ``NAME.md`` in the same folder."""
+    save_weights(file, weights)
+    write_text(file.with_suffix(".md"), card.text(weights))

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from frozenseg.errors import CheckpointError, ConfigError
 from frozenseg.log import get_logger
 from frozenseg.modeling.clip.base import FrozenCLIP
 from frozenseg.modeling.clip.build import build_clip
+from frozenseg.modeling.clip.token_rows import keep_token_rows
 from frozenseg.modeling.frozen import Frozen
 from frozenseg.modeling.pretrained import TOYWORLD_CLIP, TOYWORLD_SAM
 from frozenseg.modeling.sam.base import FrozenSAM
@@ -33,6 +34,7 @@ from lab.pretraining.optimise import LossesOfStep, ResumeFile, Schedule, optimis
 from lab.pretraining.sam import PointPromptStep
 from lab.pretraining.scene_pool import ScenePool, render_pool
 from lab.pretraining.scores import Scores, clip_scores, sam_scores, zero_shot_scenes
+from lab.pretraining.sentences import tokens_of_sentences
 
 logger = get_logger(__name__)
 Encoder = TypeVar("Encoder", bound=Frozen)
@@ -92,6 +94,11 @@ class PretrainingRecipe(ABC, Generic[Encoder]):
     def trainable(self, encoder: Encoder) -> nn.Module:
         """Return the module of the encoder that is trained and saved."""
 
+    def saved(self, encoder: Encoder, model: nn.Module) -> dict[str, Tensor]:
+        """Return the weights of the trained module for the file, by name."""
+        del encoder
+        return dict(model.state_dict())
+
     @abstractmethod
     def step(self, encoder: Encoder, pool: ScenePool, amounts: Amounts) -> LossesOfStep:
         """Return the function from a step number to its losses."""
@@ -128,6 +135,10 @@ class ClipRecipe(PretrainingRecipe[FrozenCLIP]):
         """Return a schedule with a slow text tower: words that images do not separate yet would collapse into one."""
         restart = first_step_of_scenes(amounts.steps)
         return super().schedule(amounts)._replace(restart=restart, slow=TEXT_TOWER, slow_rate=SLOW_RATE)
+
+    def saved(self, encoder: FrozenCLIP, model: nn.Module) -> dict[str, Tensor]:
+        """Return the weights with the rows of the token embedding that occur in the sentences."""
+        return keep_token_rows(model.state_dict(), tokens_of_sentences(encoder.tokenizer))
 
     def step(self, encoder: FrozenCLIP, pool: ScenePool, amounts: Amounts) -> LossesOfStep:
         """Return the contrastive losses of crops and regions."""
@@ -228,7 +239,8 @@ def pretrain(
         encoder.freeze()
         scores = recipe.scores(encoder, scenes)
         title, *lines = recipe.describe(amounts)
-        save(folder / f"{recipe.name}.safetensors", model, Card(title, lines, command, seconds / 60, scores))
+        card = Card(title, lines, command, seconds / 60, scores)
+        save(folder / f"{recipe.name}.safetensors", recipe.saved(encoder, model), card)
     except OSError as error:
         raise CheckpointError(f"{folder} cannot be written ({error}): make room, or choose another folder.") from error
     return scores

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from frozenseg.modeling.clip.base import Tokenizer
 from frozenseg.toyworld.categories import COLOURS, PATTERNS, SHAPES, Category, wide_categories
 from frozenseg.vocabulary import TEMPLATES
 
@@ -47,6 +48,21 @@ def describe(rng: np.random.Generator, visible: Sequence[Category], part: str = 
     chosen = [visible[index] for index in rng.permutation(len(visible))[:MAX_NAMES]]
     names = [category.names[rng.integers(len(category.names))] for category in chosen]
     return Sentence(template.format(" and a ".join(names)), tuple(words_of(category) for category in chosen))
+
+
+def tokens_of_sentences(tokenizer: Tokenizer) -> Tensor:
+    """Return the token ids that can occur in sentences, those of the start, the end and the padding too.
+
+    Args:
+        tokenizer: of CLIP's text tower.
+
+    Returns:
+        (K,) int64, rising.
+    """
+    names = {name for category in wide_categories() for name in category.names}
+    texts = [template.format(name) for template in ("{}", *TEMPLATES) for name in (*names, PLAIN, "thing and a thing")]
+    ids: Tensor = torch.unique(tokenizer(texts))
+    return ids
 
 
 def with_one_word_changed(rng: np.random.Generator, thing: Category) -> Category:

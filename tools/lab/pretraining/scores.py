@@ -61,11 +61,11 @@ def clip_scores(clip: FrozenCLIP, scenes: Sequence[Scene]) -> Scores:
         image = torch.from_numpy(scene.image).permute(2, 0, 1).contiguous()  # (3, H, W)
         labels = torch.tensor([class_index[segment.category.id] for segment in scene.segments])
         masks = region_masks(scene)  # (N, H, W)
-        predicted = (F.normalize(_pooled(clip, image, masks), dim=-1) @ rows.T).argmax(dim=-1)
+        predicted = (F.normalize(pooled(clip, image, masks), dim=-1) @ rows.T).argmax(dim=-1)
         for segment, hit in zip(scene.segments, predicted == labels, strict=True):
             correct["regions, pooled from the scene"][_tier(segment.category)].append(bool(hit))
         things = [index for index, segment in enumerate(scene.segments) if segment.category.isthing]
-        boxes = [square_around(_box(masks[index]), MARGIN) for index in things]
+        boxes = [square_around(box_of(masks[index]), MARGIN) for index in things]
         crops = cut(image[None], [0] * len(things), boxes, CROP)
         predicted = (F.normalize(encode_images(clip.clip_model, crops), dim=-1) @ rows.T).argmax(dim=-1)
         for index, prediction in zip(things, predicted, strict=True):
@@ -137,10 +137,10 @@ def best_ious(regions: Tensor, masks: Tensor) -> Tensor:
     return (overlap / (first.sum(1)[:, None] + second.sum(1)[None] - overlap)).max(dim=1).values
 
 
-def _pooled(clip: FrozenCLIP, image: Tensor, masks: Tensor) -> Tensor:
-    """Return CLIP's embeddings (N, E) of regions, pooled from the feature map of the image."""
+def pooled(clip: FrozenCLIP, image: Tensor, masks: Tensor, size: int = DENSE) -> Tensor:
+    """Return CLIP's embeddings (N, E) of regions, pooled from the feature map of the image at a size in pixels."""
     normalised = ((image.float() - MEAN) / STD)[None]
-    dense = clip(F.interpolate(normalised, size=(DENSE, DENSE), mode="bilinear", align_corners=False)).dense
+    dense = clip(F.interpolate(normalised, size=(size, size), mode="bilinear", align_corners=False)).dense
     return clip.project(dense, (2 * masks.float() - 1)[None])[0]
 
 
@@ -161,6 +161,7 @@ def _tier(category: Category) -> str:
     return category.tier if category.isthing or category.tier != "seen" else "seen material"
 
 
-def _box(mask: Tensor) -> tuple[float, float, float, float]:
+def box_of(mask: Tensor) -> tuple[float, float, float, float]:
+    """Return the box x0, y0, x1, y1 of a mask (H, W) bool, the end exclusive, pixels."""
     rows, columns = mask.nonzero(as_tuple=True)
     return float(columns.min()), float(rows.min()), float(columns.max() + 1), float(rows.max() + 1)

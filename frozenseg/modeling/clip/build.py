@@ -11,12 +11,12 @@ from torch import nn
 from frozenseg.downloads.hub import HUB
 from frozenseg.errors import ConfigError, did_you_mean
 from frozenseg.modeling.clip.base import FrozenCLIP
-from frozenseg.modeling.clip.token_rows import has_few_token_rows
 from frozenseg.modeling.clip.weight_files import hub_file
 from frozenseg.modeling.clip.weights import (
     CONFIG_FILE,
     find_clip_weights,
     first_line,
+    has_few_token_rows,
     load_clip_weights,
     read_architecture,
 )

@@ -8,12 +8,9 @@ Letters: V vocabulary size of the tokenizer, K used tokens, w width of the text 
 """
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file
 from torch import Tensor
 
 from frozenseg.log import get_logger, warn_once
@@ -35,22 +32,13 @@ def keep_token_rows(weights: Mapping[str, Tensor], ids: Tensor) -> dict[str, Ten
     return {**weights, ROWS: weights[ROWS][ids].contiguous(), IDS: ids}
 
 
-def has_few_token_rows(file: Path) -> bool:
-    """Return True if a file has the weights of :func:`keep_token_rows`."""
-    try:
-        with safe_open(file, framework="pt") as weights:
-            return IDS in weights.keys()  # noqa: SIM118  # safetensors' reader is no mapping
-    except (OSError, SafetensorError):  # another format
-        return False
-
-
-def load_token_rows(clip_model: Any, file: Path) -> None:
-    """Load a file of :func:`keep_token_rows` into an ``open_clip.CLIP``.
+def load_token_rows(clip_model: Any, few: Mapping[str, Tensor]) -> None:
+    """Load weights of :func:`keep_token_rows` into an ``open_clip.CLIP``.
 
     Raises:
-        RuntimeError: the file is of another architecture.
+        RuntimeError: they are of another architecture.
     """
-    weights = load_file(file)
+    weights = dict(few)
     ids, rows = weights.pop(IDS), weights[ROWS]
     embedding = clip_model.token_embedding.weight  # (V, w)
     if rows.shape != (len(ids), embedding.shape[1]) or not 0 <= int(ids.min()) <= int(ids.max()) < len(embedding):

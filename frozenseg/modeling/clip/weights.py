@@ -7,13 +7,15 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import open_clip
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file
 from torch import nn
 
 from frozenseg.downloads.hub import HUB
 from frozenseg.errors import CheckpointError, ConfigError, DownloadError, did_you_mean
 from frozenseg.log import get_logger
 from frozenseg.modeling import pretrained
-from frozenseg.modeling.clip.token_rows import has_few_token_rows, load_token_rows
+from frozenseg.modeling.clip.token_rows import IDS, load_token_rows
 from frozenseg.modeling.clip.weight_files import hub_file, tag_file
 from frozenseg.modeling.weight_checks import refuse_non_finite
 from frozenseg.safe_pickle import refuse_expanding
@@ -83,7 +85,7 @@ def load_clip_weights(model: nn.Module, model_name: str, weights: ClipWeights, s
         with weights.file.open("rb") as file:
             refuse_expanding(file)
         if has_few_token_rows(weights.file):
-            load_token_rows(model, weights.file)
+            load_token_rows(model, load_file(weights.file))
         else:
             open_clip.load_checkpoint(model, str(weights.file), weights_only=True)
     except MemoryError:
@@ -98,6 +100,15 @@ def load_clip_weights(model: nn.Module, model_name: str, weights: ClipWeights, s
             )
         raise CheckpointError(f"CLIP weights {source!r} of {model_name} cannot be loaded {reason}.") from error
     refuse_non_finite(dict(model.named_parameters()), f"{weights.file} ({source!r} of {model_name})")
+
+
+def has_few_token_rows(file: Path) -> bool:
+    """Return True if a file has only the rows of the token embedding that the training used."""
+    try:
+        with safe_open(file, framework="pt") as weights:
+            return IDS in weights.keys()  # noqa: SIM118  # safetensors' reader is no mapping
+    except (OSError, SafetensorError):  # another format
+        return False
 
 
 def read_architecture(file: Path) -> dict[str, Any]:

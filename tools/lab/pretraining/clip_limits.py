@@ -77,4 +77,4 @@ def _accuracies(hits: np.ndarray, areas: np.ndarray) -> tuple[str, str, str]:
 
 def _most_frequent(errors: Counter[str]) -> str:
     total = errors.total()
-    return ", ".join(f"{words} {100 * count / total:.0f} %" for words, count in errors.most_common(3))
+    return ", ".join(f"{names} {100 * count / total:.0f} %" for names, count in errors.most_common(3))

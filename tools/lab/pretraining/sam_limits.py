@@ -92,11 +92,11 @@ def point_masks(sam: FrozenSAM, scene: Scene, rng: np.random.Generator) -> list[
     full = F.interpolate(logits[0, :, 1:], size=size, mode="bilinear", align_corners=False)  # (P, 3, H, W)
     ious = mask_ious(full, truth[:, None].float().expand_as(full))  # (P, 3)
     best = quality[0, :, 1:].argmax(dim=1)
-    found = []
+    results = []
     for number, (index, position, _) in enumerate(prompts):
         predicted, target = full[number, best[number]] > 0, truth[number]
         overlap = float((predicted & target).sum())
-        found.append(
+        results.append(
             PointMask(
                 scene.segments[index].category,
                 int(target.sum()),
@@ -107,7 +107,7 @@ def point_masks(sam: FrozenSAM, scene: Scene, rng: np.random.Generator) -> list[
                 overlap / int(target.sum()),
             )
         )
-    return found
+    return results
 
 
 def filter_rows(sam: FrozenSAM, scenes: Sequence[Scene]) -> list[Row]:

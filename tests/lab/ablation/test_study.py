@@ -11,12 +11,13 @@ import torch
 from frozenseg.config import load_config
 from frozenseg.data.loader import TrainDataset
 from frozenseg.data.run_vocabulary import resolve_for_run
+from frozenseg.engine.checkpoints.checkpoint_index import KeepPolicy
 from frozenseg.errors import DataError
 from frozenseg.toyworld.export import Recipe, export_split
 from lab.ablation.answers import answer
 from lab.ablation.questions import Questions, read_questions
 from lab.ablation.study import Study, plan
-from tests.lab.ablation.test_questions import written
+from tests.lab.ablation.test_questions import SHIPPED, written
 from tools import ablate
 
 SCENES = 6
@@ -95,6 +96,20 @@ def test_ablations_that_share_a_training_are_in_one_chain(tmp_path: Path) -> Non
     assert [Path(job.command[job.command.index("--weights") + 1]).name for job in curve[1:]] == [
         "model_0000002.pth", "model_0000006.pth",
     ]  # fmt: skip
+
+
+def test_a_training_keeps_the_checkpoints_of_its_learning_curve() -> None:
+    study = Study.of(read_questions(SHIPPED), Path("out"))
+    curves = study.questions.curves
+    assert curves is not None
+    for ablation in study.curve_ablations.values():
+        cfg = load_config(ablation.config_file, ablation.options)
+        period, last = cfg.SOLVER.CHECKPOINT_PERIOD, cfg.SOLVER.MAX_ITER
+        entries = {
+            f"model_{step:07d}.pth": {"iteration": step, "results": {}} for step in range(period, last + 1, period)
+        }
+        kept = entries.keys() - set(KeepPolicy.from_config(cfg).to_delete(entries))
+        assert {f"model_{steps:07d}.pth" for steps in curves.steps} <= kept
 
 
 def test_the_plan_counts_shared_trainings_once_and_uses_measured_times(tmp_path: Path) -> None:

@@ -146,7 +146,9 @@ def _read(names: Iterable[str], options: Sequence[str]) -> dict[str, Ablation]:
 def _curve_options(curves: Curves) -> tuple[str, ...]:
     period = math.gcd(*curves.steps)
     return (
-        "SOLVER.MAX_ITER", str(curves.steps[-1]), "SOLVER.CHECKPOINT_PERIOD", str(period), *PAIRED, *curves.options,
+        "SOLVER.MAX_ITER", str(curves.steps[-1]), "SOLVER.CHECKPOINT_PERIOD", str(period),
+        "SOLVER.KEEP_CHECKPOINTS.LAST", "0",  # all of them
+        *PAIRED, *curves.options,
     )  # fmt: skip
 
 

@@ -76,7 +76,7 @@ def draw_curves(values: Sequence[CurveValue], metric: str, benchmark: str, path:
     axes.set_xlabel("training steps")
     axes.set_ylabel(f"{metric} on {benchmark}, percent")
     axes.grid(alpha=0.3)
-    axes.legend(frameon=False)
+    axes.legend(loc="upper left", frameon=False)  # "best" takes seconds on a busy machine, and warns of it
     _save(figure, path)
 
 

@@ -9,7 +9,7 @@ import os
 
 TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3  # parameters of mallopt, from glibc's malloc.h
 KEPT_BYTES = 2**30  # freed memory at the end of the heap that stays with the process
-BLOCK_BYTES = 2**30  # larger blocks are returned
+BLOCK_BYTES = (2**30, 2**25)  # larger blocks are returned; older versions of glibc refuse more than the second
 OF_USER = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "GLIBC_TUNABLES")
 
 
@@ -25,4 +25,4 @@ def keep_freed_memory() -> bool:
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # of glibc; macOS and musl have none
     if mallopt is None:
         return False
-    return bool(mallopt(MMAP_THRESHOLD, BLOCK_BYTES)) and bool(mallopt(TRIM_THRESHOLD, KEPT_BYTES))
+    return any(mallopt(MMAP_THRESHOLD, size) for size in BLOCK_BYTES) and bool(mallopt(TRIM_THRESHOLD, KEPT_BYTES))

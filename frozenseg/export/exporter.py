@@ -51,11 +51,16 @@ def export_segmenter(
         The comparison; without rows if there are no images.
 
     Raises:
-        ConfigError: a package is missing, or the folder has files of something else, or an export.
+        ConfigError: a package is missing, the model is in a lower precision, or the folder has files of something
+            else, or an export.
     """
     options.require_packages()
     folder = folder.resolve()  # "." and links have no name to rename to
     require_export_folder(folder, overwrite)
+    if any(part.precision != torch.float32 for part in segmenter.model.frozen_parts().values()):
+        raise ConfigError(
+            "The model to export has a MODEL.FROZEN_DTYPE: leave it float32, and use --precision or --int8."
+        )
     if segmenter.model.ensemble_settings.proposals is not None:
         logger.warning("The SAM proposals are not exported: the files give the results of sam_masks=False.")
     temporary = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")

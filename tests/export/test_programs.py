@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from frozenseg.errors import ConfigError
 from frozenseg.export.exporter import export_segmenter
 from frozenseg.export.graphs import TextGraph
 from frozenseg.export.options import ExportOptions
@@ -70,3 +71,11 @@ def test_aotinductor_compiles_the_text_graph(tmp_path: Path) -> None:
     tokens, ends = torch.tensor([[49406, 320, 2368, 49407]]), torch.tensor([3])
     compiled = aoti_load_package(str(tmp_path / "text.pt2"))(tokens, ends)
     assert torch.allclose(compiled["embeddings"], graph(tokens, ends)["embeddings"], atol=1e-5)
+
+
+def test_a_model_in_a_lower_precision_is_refused(tmp_path: Path) -> None:
+    segmenter = narrow_segmenter("FCCLIP")
+    segmenter.model.set_frozen_precision(torch.bfloat16)
+    with pytest.raises(ConfigError, match="has a MODEL.FROZEN_DTYPE: leave it float32, and use --precision or --int8"):
+        export_segmenter(segmenter, tmp_path / "out", ExportOptions("torch-export"))
+    assert not (tmp_path / "out").exists()

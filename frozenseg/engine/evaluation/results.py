@@ -25,6 +25,7 @@ from frozenseg.evaluation.render import render_comparison
 from frozenseg.evaluation.report import results_table, write_per_class, write_results
 from frozenseg.log import get_logger
 from frozenseg.modeling.frozen import hash_of
+from frozenseg.modeling.load_weights import frozen_parts
 from frozenseg.modeling.segmentation_model import SegmentationModel
 from frozenseg.vocabulary import Vocabulary
 
@@ -58,7 +59,7 @@ class BenchmarkResult:
 
 
 def weights_of(model: SegmentationModel, file: str = "") -> dict[str, Any]:
-    """Return the identity of the weights of a model: class, file, hashes.
+    """Return the identity of the weights of a model: class, file, hashes, and the precision of the frozen encoders.
 
     Args:
         model: not wrapped for data parallelism.
@@ -70,6 +71,7 @@ def weights_of(model: SegmentationModel, file: str = "") -> dict[str, Any]:
         "file": file or None,
         "hash": hash_of(trained),
         "frozen": model.frozen_hashes(),
+        "precision": {name: str(part.precision) for name, part in frozen_parts(model).items()},
     }
 
 

@@ -261,7 +261,7 @@ def result_fingerprint(benchmark: Benchmark, weights: dict[str, Any]) -> dict[st
     """
     return {
         **benchmark.cfg.select("result"),
-        "weights": [weights["hash"], weights["frozen"]],
+        "weights": [weights["hash"], weights["frozen"], weights["precision"]],  # that `fast` has chosen
         "vocabulary": [list(names) for names in benchmark.vocabulary.classes],
         "seen classes": list(benchmark.seen),
         "metrics": [type(evaluator).__name__ for evaluator in benchmark.evaluators.evaluators],

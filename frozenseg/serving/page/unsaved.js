@@ -22,9 +22,13 @@ export function unsavedNote(key) {
 
 // Delete a note that was read before, unless there is a later one.
 export function forgetNote(key, text) {
-  if (text !== null && unsavedNote(key) === text) localStorage.removeItem(PREFIX + key);
+  if (text !== null && unsavedNote(key) === text) localStorage.removeItem(PREFIX + key); // there is storage
 }
 
 export function forgetNotes() {
-  for (const key of Object.keys(localStorage)) if (key.startsWith(PREFIX)) localStorage.removeItem(key);
+  try {
+    for (const key of Object.keys(localStorage)) if (key.startsWith(PREFIX)) localStorage.removeItem(key);
+  } catch {
+    // without storage there are no notes
+  }
 }

@@ -113,6 +113,7 @@ def test_the_settings_of_the_model_are_restored(tmp_path: Path, monkeypatch: pyt
     about = written["pets"]["about"]
     assert about["weights"]["file"] == "some.pth"
     assert about["weights"]["frozen"] == {"frozen": "0123"}
+    assert about["weights"]["precision"] == {}
     assert about["config"]["MODEL"]["FROZEN_SEG"]["GEOMETRIC_ENSEMBLE_BETA"] == 0.5
     assert about["vocabulary"] == {"cat": ["cat"], "dog": ["dog"], "sky": ["sky"]}
     assert about["seen"]["seen classes"] == 2

@@ -102,6 +102,20 @@ def test_equal_seeds_give_the_error_of_a_bootstrap_over_scenes() -> None:
     assert effect.freedom == pytest.approx(SCENES - 1)
 
 
+def test_degrees_of_freedom_are_those_of_an_analysis_of_variance() -> None:
+    found = np.random.default_rng(7).normal(0.5, 0.1, (2, SEEDS, SCENES, 1))  # IoU of one object: PQ is its mean
+    one, none = np.ones_like(found[0]), np.zeros_like(found[0])
+    arms = [np.stack([one, none, none, iou]) for iou in found]
+    effect = measure_effect(PairedCounts(*arms), RULE._replace(resamples=4000))
+    table = 100 * (found[0] - found[1])[..., 0]  # (S, N)
+    of_seeds, of_scenes = table.mean(axis=1).var(ddof=1) / SEEDS, table.mean(axis=0).var(ddof=1) / SCENES
+    residual = table - table.mean(axis=1, keepdims=True) - table.mean(axis=0) + table.mean()
+    both = (residual**2).sum() / ((SEEDS - 1) * (SCENES - 1)) / (SEEDS * SCENES)
+    variance = max(of_seeds + of_scenes - both, of_seeds, of_scenes)
+    uncertainty = of_seeds**2 / (SEEDS - 1) + of_scenes**2 / (SCENES - 1) + both**2 / ((SEEDS - 1) * (SCENES - 1))
+    assert effect.freedom == pytest.approx(variance**2 / uncertainty, rel=0.1)
+
+
 def test_scenes_are_paired() -> None:
     counts = arm(np.random.default_rng(6), 0.6, np.random.default_rng(7).normal(0, 0.3, SCENES), 0.1)
     effect = measure_effect(PairedCounts(counts, counts), RULE)

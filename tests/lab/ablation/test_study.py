@@ -5,6 +5,7 @@ import itertools
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -14,6 +15,7 @@ from frozenseg.data.run_vocabulary import resolve_for_run
 from frozenseg.engine.checkpoints.checkpoint_index import KeepPolicy
 from frozenseg.errors import DataError
 from frozenseg.toyworld.export import Recipe, export_split
+from lab.ablation import answers
 from lab.ablation.answers import answer
 from lab.ablation.questions import Questions, read_questions
 from lab.ablation.study import Study, plan
@@ -238,6 +240,15 @@ def test_evaluations_on_other_scenes_are_not_compared(tmp_path: Path) -> None:
     content["images"]["another.jpg"] = content["images"].pop("0.jpg")
     cell.counts_file.write_text(json.dumps(content))
     with pytest.raises(DataError, match="has other scenes than .* delete both folders"):
+        answer(study, query)
+
+
+def test_a_metric_without_classes_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run(tmp_path, "--question", "query") == 0
+    study = Study.of(questions(tmp_path), tmp_path / "out")
+    query = study.questions.questions[0]
+    monkeypatch.setattr(answers, "members_of", lambda table, metric: np.zeros(len(table), dtype=bool))
+    with pytest.raises(DataError, match=f"has no class of {query.metric}: choose another metric or benchmark"):
         answer(study, query)
 
 

@@ -47,7 +47,7 @@ def answer(study: Study, question: Question) -> Answer | None:
         question: one of its questions.
 
     Raises:
-        DataError: the scenes of two evaluations differ.
+        DataError: the scenes of two evaluations differ, or have no class of the metric.
     """
     pairs = study.cells(question)
     if any(cell.evaluation.seconds is None for pair in pairs for cell in pair):
@@ -82,7 +82,7 @@ def read_pairs(pairs: Sequence[tuple[Cell, Cell]], metric: str) -> PairedCounts:
         metric: ``PQ``, or that of a subset of the classes, such as ``U_PQ``.
 
     Raises:
-        DataError: the scenes of two evaluations differ.
+        DataError: the scenes of two evaluations differ, or have no class of the metric.
     """
     first: SavedCounts | None = None
     arms: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
@@ -95,7 +95,10 @@ def read_pairs(pairs: Sequence[tuple[Cell, Cell]], metric: str) -> PairedCounts:
                     f"{cell.counts_file} has other scenes than {pairs[0][0].counts_file}: delete both folders, and run "
                     "the same command again."
                 )
-            counts_of_arm.append(_counts_of_metric(saved, metric))
+            counts = _counts_of_metric(saved, metric)  # (4, N, C)
+            if not counts.any():
+                raise DataError(f"{cell.counts_file} has no class of {metric}: choose another metric or benchmark.")
+            counts_of_arm.append(counts)
     return PairedCounts(*(np.stack(counts_of_arm, axis=1) for counts_of_arm in arms))  # (4, S, N, C)
 
 

@@ -47,7 +47,7 @@ class Effect:
         low, high: interval of the difference.
         error: its standard error.
         freedom: degrees of freedom of the standard error.
-        smallest_visible: smallest difference for which a verdict has the probability ``power``.
+        smallest_visible: smallest difference whose interval excludes 0 with the probability ``power``.
         size: difference divided by its deviation over seeds, Cohen's d of pairs.
         size_low, size_high: interval of the size.
         of_arm, of_partner: (S,) the metric of each seed.
@@ -108,7 +108,7 @@ def measure_effect(counts: PairedCounts, rule: Rule) -> Effect:
     of_scenes, interaction = _scene_variances(counts, rule.resamples)
     variance = max(between + of_scenes - interaction, between, of_scenes)
     error = math.sqrt(variance)
-    freedom = _degrees_of_freedom(between, seeds - 1, of_scenes, scenes - 1)
+    freedom = _degrees_of_freedom(variance, (between, of_scenes, interaction), seeds - 1, scenes - 1)
     quantile = float(stats.t.ppf((1.0 + rule.level) / 2.0, freedom))
     difference = float(differences.mean())
     return Effect(
@@ -146,10 +146,18 @@ def _drawn_differences(counts: PairedCounts, resamples: int) -> Iterator[np.ndar
         yield arm - partner
 
 
-def _degrees_of_freedom(between: float, of_seeds: int, scenes: float, of_scenes: int) -> float:
-    """Return Satterthwaite's degrees of freedom of the sum of two variances."""
-    parts = between**2 / of_seeds + scenes**2 / of_scenes
-    return (between + scenes) ** 2 / parts if parts > 0.0 else float(of_seeds)
+def _degrees_of_freedom(variance: float, parts: tuple[float, float, float], of_seeds: int, of_scenes: int) -> float:
+    """Return Satterthwaite's degrees of freedom of a sum of variances.
+
+    Args:
+        variance: the sum.
+        parts: variance of the seeds, of the scenes, and their interaction, which is subtracted.
+        of_seeds: degrees of freedom of the first; those of the interaction are the product of both.
+        of_scenes: degrees of freedom of the second.
+    """
+    freedoms = (of_seeds, of_scenes, of_seeds * of_scenes)
+    uncertainty = sum(part**2 / freedom for part, freedom in zip(parts, freedoms, strict=True))
+    return variance**2 / uncertainty if uncertainty > 0.0 else float(of_seeds)
 
 
 def _effect_size(differences: np.ndarray, level: float) -> tuple[float, float, float]:

@@ -164,6 +164,7 @@ def test_a_failure_shows_the_end_of_its_log_and_terminates_all(
     ):
         run_grid(ablations("fcclip"), list(range(20)), tmp_path / "grid", at_once=1)
     assert not list(tmp_path.rglob("model_final.pth"))  # a second one may have started; it was terminated
+    assert len(list((tmp_path / "grid/trainings").iterdir())) <= 2
     assert all(training_job(ablations("fcclip")[0], seed, tmp_path / "grid").seconds is None for seed in range(20))
 
 

@@ -114,6 +114,7 @@ def run_chains(chains: Sequence[Sequence[Job]], at_once: int) -> None:
             for future in done:
                 future.result()
         finally:
+            pool.shutdown(wait=False, cancel_futures=True)  # chains that have not started
             processes.terminate()
 
 

@@ -16,7 +16,8 @@ WAITING = 16  # works that are not finished
 class BackgroundWrites:
     """Works in threads, whose errors are raised in the thread of the caller, in the order of submission.
 
-    After an error no further work is started. Leaving the context waits for the works that are running.
+    After an error of a work no further one is started. Leaving the context waits for all works if an image has failed
+    elsewhere, as their results are computed already, and for those that are running if the run is interrupted.
 
     Args:
         threads: number of threads; 0 to work in the thread of the caller.
@@ -36,7 +37,8 @@ class BackgroundWrites:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         if self._pool is not None:
-            self._pool.shutdown(cancel_futures=True)
+            is_interrupted = kind is not None and not issubclass(kind, Exception)
+            self._pool.shutdown(cancel_futures=is_interrupted)
 
     def submit(self, work: Callable[[], None]) -> Iterator[None]:
         """Start a work; yields None for each work that is finished, in their order.

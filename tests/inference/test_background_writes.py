@@ -47,3 +47,28 @@ def test_a_submission_waits_for_room() -> None:
         opener.start()
         assert len(list(writes.submit(lambda: None))) >= 1
         opener.join()
+
+
+@pytest.mark.parametrize(("error", "expected"), [(ValueError(), [0, 1, 2]), (KeyboardInterrupt(), [0])])
+def test_waiting_works_are_done_after_an_error_elsewhere_but_not_after_an_interrupt(
+    error: BaseException, expected: list[int]
+) -> None:
+    done: list[int] = []
+    running, end = threading.Event(), threading.Event()
+
+    def work(number: int) -> None:
+        running.set()
+        end.wait()
+        done.append(number)
+
+    def fail() -> None:
+        with BackgroundWrites(1) as writes:
+            for number in range(3):
+                list(writes.submit(partial(work, number)))
+            running.wait()
+            threading.Timer(0.1, end.set).start()  # after the context is left
+            raise error
+
+    with pytest.raises(type(error)):
+        fail()
+    assert done == expected

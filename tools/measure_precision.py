@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from PIL import Image
     from torch import Tensor
 
+    from frozenseg.inference.embedded_image import EmbeddedImage
     from frozenseg.inference.predictor import Segmenter
     from frozenseg.inference.result import Result
     from frozenseg.modeling.meta_arch.embedded_images import EmbeddedImages
@@ -63,12 +64,15 @@ def measure(arguments: argparse.Namespace) -> None:
     from tabulate import tabulate
 
     exact = build(arguments, "float32")
-    for precision in arguments.precisions:
-        lower = build(arguments, precision)
-        stages: dict[tuple[str, str], list[float]] = {}
-        for image in images_of(arguments):
-            for stage, unit, value in compare(exact, lower, image, arguments.words):
-                stages.setdefault((stage, unit), []).append(value)
+    lowered = {precision: build(arguments, precision) for precision in arguments.precisions}
+    measured: dict[str, dict[tuple[str, str], list[float]]] = {precision: {} for precision in lowered}
+    for image in images_of(arguments):
+        embedded = exact.embed(image)
+        result = exact.classify(embedded, arguments.words)
+        for precision, lower in lowered.items():
+            for stage, unit, value in compare(embedded, result, lower, image, arguments.words):
+                measured[precision].setdefault((stage, unit), []).append(value)
+    for precision, stages in measured.items():
         rows = [
             (stage, unit, sum(values) / len(values), min(values) if unit == SHARE else max(values))
             for (stage, unit), values in stages.items()
@@ -98,16 +102,16 @@ def images_of(arguments: argparse.Namespace) -> Iterator["str | Image.Image"]:
 
 
 def compare(
-    exact: "Segmenter", lower: "Segmenter", image: "str | Image.Image", names: str
+    expected: "EmbeddedImage", result: "Result", lower: "Segmenter", image: "str | Image.Image", names: str
 ) -> Iterator[tuple[str, str, float]]:
     """Yield the name of each stage, the measure and its value, in the order of the model.
 
     Raises:
         DataError: the image cannot be read, or the class names are wrong.
     """
-    expected, actual = exact.embed(image), lower.embed(image)
+    actual = lower.embed(image)
     yield from compare_embedded(expected.features, actual.features)
-    yield from compare_results(exact.classify(expected, names), lower.classify(actual, names))
+    yield from compare_results(result, lower.classify(actual, names))
 
 
 def compare_embedded(expected: "EmbeddedImages", actual: "EmbeddedImages") -> Iterator[tuple[str, str, float]]:

@@ -16,8 +16,8 @@ WAITING = 16  # works that are not finished
 class BackgroundWrites:
     """Works in threads, whose errors are raised in the thread of the caller, in the order of submission.
 
-    After an error of a work no further one is started. Leaving the context waits for all works if an image has failed
-    elsewhere, as their results are computed already, and for those that are running if the run is interrupted.
+    After an error of a work no further one is started. Leaving the context waits for all works, also after an error
+    elsewhere, as what they write is computed already; after an interruption it waits for those that are running only.
 
     Args:
         threads: number of threads; 0 to work in the thread of the caller.

@@ -14,7 +14,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
-from frozenseg.modeling.frozen import Frozen
+from frozenseg.modeling.load_weights import frozen_parts
 from frozenseg.modeling.types import TextEmbeddings
 from frozenseg.vocabulary import Vocabulary
 
@@ -52,9 +52,8 @@ def count_flops(model: nn.Module, size: tuple[int, int]) -> Flops:
     all_operators = _AllOperators()
     with FakeTensorMode(allow_non_fake_inputs=True), torch.no_grad():
         model.to_empty(device="cpu").requires_grad_(False).eval()
-        for module in model.modules():
-            if isinstance(module, Frozen):
-                module.precision = torch.float32  # a lower one has as many operations, but a cast needs values
+        for part in frozen_parts(model).values():
+            part.precision = torch.float32  # a lower one has as many operations, but a cast needs values
         stubbed: Any = model  # mypy forbids assigning to methods of a Module
         stubbed.text_classifier = placeholder_text_embeddings
         stubbed.postprocess = _no_outputs

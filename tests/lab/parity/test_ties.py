@@ -129,6 +129,24 @@ def test_a_pixel_that_is_no_tie_is_not_turned(run: Run) -> None:
         assert (beside.decode()[1].logits - flipped[1].logits).abs().max() > TOLERANCE  # stays a difference
 
 
+@pytest.mark.parametrize(("layer", "use"), [(0, ATTEND), (3, POOL)])
+def test_a_turned_pixel_is_found_by_the_last_prediction_alone(run: Run, layer: int, use: str) -> None:
+    own = own_predictions(run)
+    size = run.sam_embedding.shape[-2:] if use == POOL else run.decoder.levels(run.pixels)[layer % 3].map.shape[-2:]
+    query_index, margin = nearest_to_threshold(own[layer].masks, size)
+    reference = run.beside([own[-1].logits])
+    reference.decisions[layer + 1].flipped = [Pixel(use, *query_index)]
+    golden = reference.decode()[-1].logits
+    assert (golden - own[-1].logits).abs().max() > 10 * TOLERANCE
+    beside = run.beside([golden], margin=1.01 * margin)
+    assert beside.resolve_by_last() == 1
+    assert beside.decisions[layer + 1].flipped == [Pixel(use, *query_index)]
+    assert torch.equal(beside.decode()[-1].logits, golden)
+    surer = run.beside([golden], margin=0.0)
+    assert surer.resolve_by_last() == 0  # not explained by ties: stays a difference
+    assert torch.equal(surer.decode()[-1].logits, own[-1].logits)
+
+
 def test_pooling_is_explained_by_the_smallest_set_of_ties() -> None:
     mask = torch.tensor([[1e-4, 2.0], [-1e-4, -2.0]])
 

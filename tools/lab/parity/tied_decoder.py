@@ -5,6 +5,7 @@ Letters: B images, Q queries, C classes, d width.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import product
 from operator import itemgetter
 from typing import NamedTuple
 
@@ -31,6 +32,7 @@ from lab.parity.ties import (
     tied_pixels,
 )
 
+MAX_TRIED = 16  # tied pixels of all queries that are tried if only the last prediction is known
 MAX_PAIRED = 4  # tied pixels per query that are flipped in pairs; each attempt runs a whole layer
 ATTEND, POOL = "attend", "pool"  # effect of a pixel: on masked attention, or on pooling of the SAM embedding
 
@@ -67,7 +69,7 @@ class TiedDecoder:
         pixels: output of the pixel decoder.
         sam_embedding: SAM embedding; None without SAM.
         text_embeddings: of the vocabulary.
-        goldens: class logits (B, Q, C + 1) of the reference for each prediction.
+        goldens: class logits (B, Q, C + 1) of the reference for each prediction, or of the last one alone.
         tolerance: ties are looked for in queries with larger differences of class logits.
         margin: mask logits with smaller magnitude are ties.
     """
@@ -87,7 +89,7 @@ class TiedDecoder:
         self.sam_embedding, self.text_embeddings = sam_embedding, text_embeddings
         self.goldens, self.tolerance, self.margin = goldens, tolerance, margin
         self.levels = decoder.levels(pixels)
-        self.decisions = [TieDecisions() for _ in goldens]
+        self.decisions = [TieDecisions() for _ in range(len(decoder.transformer_ffn_layers) + 1)]
 
     @torch.no_grad()
     def resolve_ties(self) -> list[int]:
@@ -102,6 +104,19 @@ class TiedDecoder:
             previous = self._resolve_pooling_ties(i + 1, queries)
         return [decisions.ties for decisions in self.decisions]
 
+    @torch.no_grad()
+    def resolve_by_last(self) -> int:
+        """Resolve ties by the last golden alone, if there is none for earlier layers; returns the number of flips.
+
+        A tie of one query changes all others through self-attention. So the pixels of all queries and layers are tried,
+        those nearest to the threshold first, and a flip is kept if it explains most of the whole difference.
+        """
+        flips = 0
+        while differing_queries(self.decode()[-1].logits, self.goldens[-1], self.tolerance) and self._flip_nearest():
+            flips += 1
+        return flips
+
+    @torch.no_grad()
     def decode(self) -> list[Prediction]:
         """Return the predictions from the initial queries and after every layer, with ties resolved."""
         queries = self._initial_queries()
@@ -110,6 +125,24 @@ class TiedDecoder:
             queries = self._layer(i, queries, predictions[-1], self.decisions[i + 1].flipped)
             predictions.append(self._predict(i + 1, queries))
         return predictions
+
+    def _flip_nearest(self) -> bool:
+        """Flip the nearest tied pixel that explains the difference to the last golden; False if there is none."""
+        predictions, golden = self.decode(), self.goldens[-1]
+        allowed = EXPLAINED * float((predictions[-1].logits - golden).norm())
+        tied = [
+            (distance, i, pixel)
+            for i, previous in enumerate(predictions[:-1])
+            for query_index in product(range(golden.shape[0]), range(golden.shape[1]))
+            for distance, pixel in self._tied_pixels(i, previous, query_index)
+        ]
+        for _, i, pixel in sorted(tied)[:MAX_TRIED]:
+            flipped = self.decisions[i + 1].flipped
+            flipped.append(pixel)
+            if float((self.decode()[-1].logits - golden).norm()) <= allowed:
+                return True
+            flipped.pop()
+        return False
 
     def _initial_queries(self) -> Tensor:
         return self.decoder.query_feat.weight.expand(len(self.pixels.mask_features), -1, -1)  # (B, Q, d)
@@ -146,7 +179,10 @@ class TiedDecoder:
         """
         flipped: list[Pixel] = []
         before = self._unexplained(i, self._layer(i, queries, previous, flipped))
-        attempts = {query_index: iter(_attempts(self._tied_pixels(i, previous, query_index))) for query_index in before}
+        tied = {query_index: self._tied_pixels(i, previous, query_index) for query_index in before}
+        attempts = {
+            query_index: iter(_attempts([pixel for _, pixel in pixels])) for query_index, pixels in tied.items()
+        }
         best: dict[QueryIndex, tuple[float, tuple[Pixel, ...]]] = {
             query_index: (EXPLAINED * difference, ()) for query_index, difference in before.items()
         }
@@ -192,8 +228,11 @@ class TiedDecoder:
             )
         return {query_index: difference for query_index, difference in remaining.items() if difference > self.tolerance}
 
-    def _tied_pixels(self, i: int, previous: Prediction, query_index: QueryIndex) -> list[Pixel]:
-        """Return the tied pixels of a query in the masks that layer i uses, the closest to the threshold first."""
+    def _tied_pixels(self, i: int, previous: Prediction, query_index: QueryIndex) -> list[tuple[float, Pixel]]:
+        """Return the tied pixels of a query in the masks that layer i uses, those closest to the threshold first.
+
+        Each has its distance to the threshold.
+        """
         sizes = {ATTEND: self.levels[i % SCALES].map.shape[-2:]}
         if self.sam_embedding is not None and self._injects_before(i):
             sizes[POOL] = self.sam_embedding.shape[-2:]
@@ -202,7 +241,7 @@ class TiedDecoder:
             logits = resize(previous.masks[query_index][None, None], size).flatten()
             tied = tied_pixels(logits, self.margin)
             pixels += [(float(logits[index].abs()), Pixel(use, *query_index, index)) for index in tied]
-        return [pixel for _, pixel in sorted(pixels)[:MAX_TIED_PIXELS]]
+        return sorted(pixels)[:MAX_TIED_PIXELS]
 
     def _flip_pooling_ties(
         self, queries: Tensor, mask: Tensor, golden: Tensor, query_index: QueryIndex, difference: float

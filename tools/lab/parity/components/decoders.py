@@ -21,6 +21,7 @@ from lab.parity.fill import fill
 from lab.parity.inputs import randn
 from lab.parity.predictions import mask_margin
 from lab.parity.tied_decoder import TiedDecoder, predict_queries
+from lab.parity.ties import differing_queries
 
 WIDTH = 256
 
@@ -73,7 +74,7 @@ def prediction_heads(component: Component) -> Iterator[Row]:
 
 
 def transformer_decoder(component: Component) -> Iterator[Row]:
-    """Yield rows for all predictions in evaluation with resolved ties, and for the last one in training."""
+    """Yield rows for all predictions in evaluation and for the last one in training, with resolved ties."""
     heads = component.components["prediction_heads"]["args"]
     sam_embedding, text_embeddings = draws(heads)[2], _text_embeddings(component)
     decoder = released_decoder()
@@ -95,14 +96,36 @@ def transformer_decoder(component: Component) -> Iterator[Row]:
     yield component.close("aux_masks", torch.stack([prediction.masks for prediction in earlier]))
     yield component.close("pred_logits", last.logits, ties=ties[-1])
     yield component.close("pred_masks", last.masks)
-    pixels = _pixels(
-        component, 330, component.metadata["outputs"]["train_pred_masks"]["shape"], component.metadata["args_train"]
-    )
+    yield from _training_prediction(component, decoder, sam_embedding, text_embeddings)
+
+
+def _training_prediction(
+    component: Component, decoder: MultiScaleMaskedTransformerDecoder, sam_embedding: Tensor, text: TextEmbeddings
+) -> Iterator[Row]:
+    """Yield rows for the last prediction in training, of which alone there is a golden, with resolved ties."""
+    shape = component.metadata["outputs"]["train_pred_masks"]["shape"]
+    pixels = _pixels(component, 330, shape, component.metadata["args_train"])
+    sam_embedding = sam_embedding[: len(pixels.mask_features)]
+    golden, flips = torch.from_numpy(component.array("train_pred_logits")), 0
+    tolerance = SUSPICIOUS * float(golden.std())
+    decoder.train()
     try:
-        final = decoder.train()(pixels, sam_embedding[: len(pixels.mask_features)], text_embeddings).final
+        final = decoder(pixels, sam_embedding, text).final
+        if differing_queries(final.logits, golden, tolerance):
+            tied = TiedDecoder(
+                decoder,
+                pixels=pixels,
+                sam_embedding=sam_embedding,
+                text_embeddings=text,
+                goldens=[golden],
+                tolerance=tolerance,
+                margin=mask_margin(final.masks),
+            )
+            flips = tied.resolve_by_last()
+            final = tied.decode()[-1]
     finally:
         decoder.eval()
-    yield component.close("train_pred_logits", final.logits)
+    yield component.close("train_pred_logits", final.logits, ties=flips)
     yield component.close("train_pred_masks", final.masks)
 
 

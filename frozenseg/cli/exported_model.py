@@ -10,7 +10,8 @@ from PIL import Image
 
 from frozenseg.errors import CheckpointError, ConfigError, DataError
 from frozenseg.export.manifest import identity_of
-from frozenseg.export.runtime import CPU, ExportedFileError, OnnxSegmenter, read_manifest
+from frozenseg.export.runtime import OnnxSegmenter
+from frozenseg.export.runtime_files import CPU, ExportedFileError, read_manifest
 from frozenseg.export.runtime_result import result_of_runtime
 from frozenseg.inference.auto_vocabulary import AutoVocabulary
 from frozenseg.inference.formats.output_format import OutputClasses

@@ -14,7 +14,7 @@ from PIL import Image
 from torch.export import ExportedProgram
 
 from frozenseg.errors import ConfigError
-from frozenseg.export import runtime, runtime_outputs
+from frozenseg.export import runtime, runtime_classes, runtime_files, runtime_outputs
 from frozenseg.export.check import CheckReport, Reference, check_files, reference_of
 from frozenseg.export.graphs import TEXT_INPUTS, ImageGraph, ImageInputs, TextGraph
 from frozenseg.export.int8_weights import quantize_trunks
@@ -22,7 +22,7 @@ from frozenseg.export.manifest import file_entries, manifest_of, write_manifest
 from frozenseg.export.onnx_file import keep_outputs, onnx_model, save_onnx
 from frozenseg.export.options import DTYPE_NAMES, GRAPH_SUFFIXES, ExportOptions
 from frozenseg.export.programs import GraphSize, example_inputs, image_program, text_program
-from frozenseg.export.runtime import FORMAT, MANIFEST, MANIFEST_HASH
+from frozenseg.export.runtime_files import FORMAT, MANIFEST, MANIFEST_HASH
 from frozenseg.export.tokenizer_file import write_tokenizer
 from frozenseg.inference.predictor import Segmenter
 from frozenseg.log import get_logger
@@ -162,7 +162,7 @@ def _write_program(
 
 def _write_runtime(folder: Path) -> None:
     """Write the files of the runtime, which import each other without this package."""
-    for module in (runtime, runtime_outputs):
+    for module in (runtime, runtime_classes, runtime_files, runtime_outputs):
         source = Path(str(module.__file__))
         text = source.read_text(encoding="utf-8").replace("from frozenseg.export.runtime", "from runtime")
         (folder / source.name).write_text(text, encoding="utf-8")

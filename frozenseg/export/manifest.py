@@ -11,7 +11,7 @@ from frozenseg.atomic import write_json, write_text
 from frozenseg.export.graphs import TEXT_INPUTS, TEXT_OUTPUTS, ImageGraph, ImageInputs
 from frozenseg.export.onnx_file import OPSET
 from frozenseg.export.options import ExportOptions
-from frozenseg.export.runtime import FORMAT, MANIFEST, MANIFEST_HASH, VERSION
+from frozenseg.export.runtime_files import FORMAT, MANIFEST, MANIFEST_HASH, VERSION
 from frozenseg.file_hash import sha256_of
 from frozenseg.inference.predictor import Segmenter
 from frozenseg.modeling.frozen import hash_of

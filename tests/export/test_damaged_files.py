@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from frozenseg.export.runtime import ExportedFileError, OnnxSegmenter
+from frozenseg.export.runtime import OnnxSegmenter
+from frozenseg.export.runtime_files import ExportedFileError
 
 
 def copied(folder: Path, target: Path) -> Path:

@@ -15,7 +15,7 @@ from frozenseg.export.exporter import export_segmenter
 from frozenseg.export.graphs import TextGraph
 from frozenseg.export.options import ExportOptions
 from frozenseg.export.programs import text_program
-from frozenseg.export.runtime import MANIFEST, MANIFEST_HASH
+from frozenseg.export.runtime_files import MANIFEST, MANIFEST_HASH
 from frozenseg.toyworld.samples import sample_scene
 from tests.export.conftest import narrow_segmenter
 

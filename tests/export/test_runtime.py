@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from frozenseg.export.runtime import ExportedFileError, OnnxSegmenter
+from frozenseg.export.runtime import OnnxSegmenter
+from frozenseg.export.runtime_classes import CallClasses, classes_of_call
+from frozenseg.export.runtime_files import ExportedFileError
 from frozenseg.export.runtime_outputs import SegmentedImage
 from frozenseg.inference.named_vocabularies import toyworld_vocabulary
 from frozenseg.inference.predictor import Segmenter
@@ -17,7 +19,7 @@ from frozenseg.inference.result import Result
 from frozenseg.toyworld.samples import sample_scene
 from tests.export.conftest import toyworld_segmenter
 
-SECONDS = 0.3
+LINES, SECONDS = 200, 0.3
 PIXELS, SURE = 1e-3, 0.2
 ALONE = """
 import sys, time
@@ -76,16 +78,28 @@ def test_results_are_those_of_the_segmenter(
     assert_same(runtime(image, words, stuff), expected)
 
 
+def classes_of(runtime: OnnxSegmenter, words: str, stuff: tuple[str, ...] = ()) -> CallClasses:
+    return classes_of_call(words, stuff, runtime.manifest)
+
+
 def test_a_related_class_is_no_negative(runtime: OnnxSegmenter) -> None:
-    assert len(runtime.encode("dog; cloud").seen) == 4  # and person and tree
-    assert len(runtime.encode("dog; palm trees").seen) == 3
-    assert len(runtime.encode("dog; cloud; car").seen) == 3  # more classes than negatives compete with
+    assert classes_of(runtime, "dog; cloud").names[2:] == [["person"], ["tree"]]
+    assert classes_of(runtime, "dog; palm trees").names[2:] == [["person"]]
+    assert len(classes_of(runtime, "dog; cloud; car").names) == 3  # more classes than negatives compete with
 
 
 def test_marks_are_not_in_the_names(runtime: OnnxSegmenter) -> None:
-    marked, plain = runtime.encode("dog; stuff: cloud,sky"), runtime.encode("dog; cloud,sky", ["cloud"])
-    assert np.array_equal(marked.text_embeddings, plain.text_embeddings)
-    assert marked.selection.isthing.tolist() == plain.selection.isthing.tolist() == [True, False]
+    marked, plain = classes_of(runtime, "dog; stuff: cloud,sky"), classes_of(runtime, "dog; cloud,sky", ("cloud",))
+    assert marked == plain
+    assert marked.isthing == [True, False]
+
+
+def test_each_name_has_an_embedding_and_void_is_last(runtime: OnnxSegmenter) -> None:
+    inputs = runtime.encode(classes_of(runtime, "dog; cloud,sky,dog; car"))
+    assert inputs["class_index"].tolist() == [0, 1, 1, 1, 2, 3]
+    assert inputs["text_embeddings"].dtype == np.float32
+    assert np.linalg.norm(inputs["text_embeddings"], axis=1) == pytest.approx(1, rel=1e-5)
+    assert np.array_equal(inputs["text_embeddings"][0], inputs["text_embeddings"][3])
 
 
 def test_an_image_of_too_many_pixels_is_refused(runtime: OnnxSegmenter, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,7 +111,7 @@ def test_an_image_of_too_many_pixels_is_refused(runtime: OnnxSegmenter, monkeypa
 
 
 def test_a_class_is_seen_in_any_spelling(runtime: OnnxSegmenter) -> None:
-    assert runtime.encode("Blue  Square; boat; my_wall,Brick_WALL ").seen.tolist() == [True, False, True]
+    assert classes_of(runtime, "Blue  Square; boat; my_wall,Brick_WALL ").seen == [True, False, True]
 
 
 def test_the_vocabulary_of_the_folder_needs_no_text_graph(exported: Path, tmp_path: Path) -> None:
@@ -133,6 +147,10 @@ def test_mistakes_are_named(
 def test_a_folder_without_a_manifest_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ExportedFileError, match=r"manifest.json cannot be read \(FileNotFoundError\)"):
         OnnxSegmenter(tmp_path)
+
+
+def test_the_computation_is_one_short_file(exported: Path) -> None:
+    assert len((exported / "runtime.py").read_text(encoding="utf-8").splitlines()) <= LINES
 
 
 def test_the_copied_runtime_imports_neither_torch_nor_this_package(exported: Path, tmp_path: Path) -> None:

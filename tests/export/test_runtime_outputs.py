@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from frozenseg.export.runtime_outputs import ClassSelection, ModelOutputs, image_outputs
+from frozenseg.export.runtime import postprocess
+from frozenseg.export.runtime_classes import CallClasses
 from frozenseg.modeling.postprocess.hidden_classes import HiddenClasses
 from frozenseg.modeling.postprocess.instance import DISTINCT_OBJECTS, InstanceRule
 from frozenseg.modeling.postprocess.postprocessor import Postprocessor
@@ -52,9 +53,9 @@ def test_outputs_are_those_of_pytorch(seed: int, rule: InstanceRule) -> None:
         )
     )
     rules = {"score_threshold": 0.0, "overlap_threshold": 0.5, "detections": 9, "one_class": rule.one_class}
-    actual = image_outputs(
-        ModelOutputs(logits.exp().numpy(), logits.exp().numpy(), masks.numpy()),
-        ClassSelection(3, np.array(ISTHING[:3]), [1], 0.3, 0.05),
+    actual = postprocess(
+        {"class_probabilities": logits.exp().numpy(), "masks": masks.numpy()},
+        CallClasses([], [], list(ISTHING[:3]), [1], 0.3, 0.05),
         (PADDED, TRUE, TARGET),
         {**rules, "mask_nms": rule.mask_nms, "min_score": rule.min_score},
     )
@@ -73,13 +74,11 @@ def test_outputs_are_those_of_pytorch(seed: int, rule: InstanceRule) -> None:
 def test_void_everywhere_gives_no_segment() -> None:
     probabilities = np.full((QUERIES, 4), 1e-6, dtype=np.float32)
     probabilities[:, -1] = 1 - 3e-6
-    outputs = ModelOutputs(probabilities, probabilities, np.ones((QUERIES, 4, 6), dtype=np.float32))
+    outputs = {"class_probabilities": probabilities, "masks": np.ones((QUERIES, 4, 6), dtype=np.float32)}
     rules = {"score_threshold": 0.0, "overlap_threshold": 0.8, "detections": 9, "one_class": True}
     rules |= {"mask_nms": 0.8, "min_score": 0.0}
-    selection = ClassSelection(3, np.ones(3, dtype=bool), [], 1.0, 0.1)
-    actual = image_outputs(
-        outputs, selection, ((16, 24), (16, 24), (16, 24)), {**rules, "mask_nms": 0.8, "min_score": 0}
-    )
+    classes = CallClasses([], [], [True] * 3, [], 1.0, 0.1)
+    actual = postprocess(outputs, classes, ((16, 24), (16, 24), (16, 24)), rules)
     assert not actual.panoptic.any()
     assert actual.segments == []
     assert (actual.semantic == -1).all()  # every class is absent

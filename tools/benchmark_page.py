@@ -2,14 +2,15 @@
 
 Each round takes a new session: the features of the image with the first vocabulary, then one changed name, then other
 names on the same image, then clicks. Printed are medians over the rounds, wall time and processor time of the process;
-the second is steadier on a machine that others use, too.
+the second is steadier on a machine that others use, too. With random weights all queries compete in the panoptic map,
+with trained ones few: --competing N makes all but N of them void.
 
 Examples:
   ToyWorld's model in the package:
     python tools/benchmark_page.py
 
   an FC-CLIP of full size with random weights, minutes on a CPU:
-    python tools/benchmark_page.py --config fcclip/r50 --size 480 640 --rounds 3
+    python tools/benchmark_page.py --config fcclip/r50 --size 480 640 --rounds 3 --competing 20
 """
 
 import argparse
@@ -51,6 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--size", type=int, nargs=2, default=(384, 384), metavar=("H", "W"), help="image size (default: 384 384)"
     )
     parser.add_argument("--rounds", type=whole_number_flag(1, 1000, "rounds"), default=5, help="(default: 5)")
+    parser.add_argument("--competing", type=whole_number_flag(1, 1000, "competing"), help="queries (default: all)")
     parser.add_argument("--clicks", type=whole_number_flag(1, 1000, "clicks"), default=10, help="of a round")
     arguments = parser.parse_args(argv)
     return run_script(lambda: measure(arguments))
@@ -68,6 +70,10 @@ def measure(arguments: argparse.Namespace) -> int:
         segmenter = Segmenter.from_config(arguments.config, device=arguments.device, options=RANDOM)
     else:
         segmenter = Segmenter.from_pretrained(arguments.weights, device=arguments.device)
+    if arguments.competing:
+        from lab.competing_queries import let_compete
+
+        let_compete(segmenter.model, int(arguments.competing))
     rounds = [measure_round(segmenter, arguments, number) for number in range(int(arguments.rounds) + 1)][1:]
     first = _median(rounds, TIMED[0])
     print(f"{'step':24} {'wall ms':>9} {'processor ms':>13} {'faster':>8}  (medians of {len(rounds)} rounds)")

@@ -129,6 +129,7 @@ def test_a_pixel_that_is_no_tie_is_not_turned(run: Run) -> None:
         assert (beside.decode()[1].logits - flipped[1].logits).abs().max() > TOLERANCE  # stays a difference
 
 
+@torch.no_grad()
 @pytest.mark.parametrize(("layer", "use"), [(0, ATTEND), (3, POOL)])
 def test_a_turned_pixel_is_found_by_the_last_prediction_alone(run: Run, layer: int, use: str) -> None:
     own = own_predictions(run)

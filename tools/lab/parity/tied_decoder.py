@@ -116,7 +116,6 @@ class TiedDecoder:
             flips += 1
         return flips
 
-    @torch.no_grad()
     def decode(self) -> list[Prediction]:
         """Return the predictions from the initial queries and after every layer, with ties resolved."""
         queries = self._initial_queries()

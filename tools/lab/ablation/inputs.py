@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterable
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from frozenseg.atomic import write_json, write_text
 from frozenseg.config import CfgNode, load_config
@@ -89,31 +89,42 @@ def record_inputs(study: Study) -> list[Version]:
     path, questions = study.folder / RECORD, study.questions
     record = _read_record(path)
     inputs = _input_hashes(study)
-    for name, value in record.get("inputs", {}).items():
+    for name, value in record.inputs.items():
         if inputs.get(name, value) != value:
             raise ConfigError(
                 f"{name} has changed since the first run of the study in {study.folder}: choose another --output."
             )
-    versions = [Version(**version) for version in record.get("questions", [])]
+    versions = record.versions
     if not versions or versions[-1].sha256 != questions.sha256:
         versions.append(Version(questions.sha256, datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC")))
         _keep_copy(questions, study.folder)
     content = {
-        "inputs": record.get("inputs", {}) | inputs,
+        "inputs": record.inputs | inputs,
         "questions": [version._asdict() for version in versions],
     }
     write_json(path, content, indent=2)
     return versions
 
 
-def _read_record(path: Path) -> dict[str, Any]:
+class _Record(NamedTuple):
+    """Content of the file ``study.json``."""
+
+    inputs: dict[str, str]  # hashes by name
+    versions: list[Version]  # of the questions, the oldest first
+
+
+def _read_record(path: Path) -> _Record:
     if not path.exists():
-        return {}
+        return _Record({}, [])
     try:
-        record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"{path} cannot be read ({error}): delete it, or choose another --output.") from error
-    return record
+        record = json.loads(path.read_text(encoding="utf-8"))
+        inputs = {str(name): str(value) for name, value in record["inputs"].items()}
+        return _Record(inputs, [Version(**version) for version in record["questions"]])
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise ConfigError(
+            f"{path} is not the record of a study ({type(error).__name__}: {error}): choose another --output, or "
+            "delete it."
+        ) from error
 
 
 def _keep_copy(questions: Questions, folder: Path) -> None:

@@ -1,5 +1,6 @@
 """Subprocesses of a study: several run in parallel, and completed ones are not run again."""
 
+import fcntl
 import json
 import os
 import shlex
@@ -18,6 +19,7 @@ from frozenseg.log import get_logger
 
 logger = get_logger(__name__)
 RECORD = "job.json"  # in the folder of a job: fingerprint, completed or not, command and seconds
+LOCK = "running.lock"  # in the folder of a job: locked by its process
 LAST_LINES = 15  # of the log, shown when a process fails
 
 
@@ -126,13 +128,14 @@ class _Processes:
         self._terminated = False
         self._lock = threading.Lock()
 
-    def run(self, command: Sequence[str], log: Path, variables: Mapping[str, str]) -> int:
+    def run(self, command: Sequence[str], log: Path, variables: Mapping[str, str], lock: int) -> int:
         """Run a process with its output written to a log file; returns its exit code.
 
         Args:
             command: its command line.
             log: file for stdout and stderr.
             variables: added to the environment.
+            lock: file descriptor of a locked file, which stays locked while the process runs.
 
         Raises:
             CancelledError: :meth:`terminate` was called.
@@ -142,7 +145,7 @@ class _Processes:
                 if self._terminated:
                     raise CancelledError
                 process = subprocess.Popen(  # noqa: S603 (this project's own scripts)
-                    command, stdout=file, stderr=subprocess.STDOUT, env={**os.environ, **variables}
+                    command, stdout=file, stderr=subprocess.STDOUT, env={**os.environ, **variables}, pass_fds=(lock,)
                 )
                 self._running.add(process)
             code = process.wait()
@@ -164,8 +167,20 @@ def _run_chain(chain: Sequence[Job], variables: Mapping[str, str], processes: _P
 
 
 def _run(job: Job, variables: Mapping[str, str], processes: _Processes) -> None:
-    logger.info("Started: %s.", job.title)
     job.folder.mkdir(parents=True, exist_ok=True)
+    with (job.folder / LOCK).open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise RunFailedError(
+                f"The {job.title} still runs in {job.folder}, started by a command that was killed: wait for it, or "
+                "stop it, then run the same command again."
+            ) from error
+        _run_locked(job, variables, processes, lock.fileno())
+
+
+def _run_locked(job: Job, variables: Mapping[str, str], processes: _Processes, lock: int) -> None:
+    logger.info("Started: %s.", job.title)
     output, log = job.folder / job.output_file, job.folder / "run.log"
     resumed = job.can_resume and (job.folder / "last_checkpoint").exists()
     if not resumed:
@@ -174,7 +189,7 @@ def _run(job: Job, variables: Mapping[str, str], processes: _Processes) -> None:
     command = [sys.executable, *job.command, "OUTPUT_DIR", str(job.folder)]
     command[2:2] = ["--resume"] if resumed else []
     started = time.perf_counter()
-    code = processes.run(command, log, variables)
+    code = processes.run(command, log, variables, lock)
     seconds = before + time.perf_counter() - started
     job.record(seconds, done=code == 0 and output.is_file())
     if code != 0:

@@ -34,6 +34,7 @@ CONFIG = "toyworld/frozenseg_tiny"
 UNTRAINED_CLIP = ("MODEL.CLIP.CLIP_PRETRAINED_WEIGHTS", "random")
 SAM_PROPOSALS = (  # votes in all outputs, as in configs/toyworld/frozenseg_tiny_sam_masks.yaml
     *("TEST.USE_SAM_MASKS", "True", "TEST.SAM_MASK_POINTS", "16"),
+    *("TEST.SAM_MASK_MIN_IOU", "0.7", "TEST.SAM_MASK_STABILITY_OFFSET", "0.5"),
     *("TEST.SAM_MASKS_IN_PANOPTIC", "True", "TEST.SAM_MASKS_IN_INSTANCES", "True"),
 )
 MODEL, PROPOSALS, DRAWINGS = "train/inference/results.json", "sam_masks/inference/results.json", "pictures"

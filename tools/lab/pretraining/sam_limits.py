@@ -26,7 +26,7 @@ from lab.pretraining.scores import POINTS, best_ious, region_masks
 RANDOM_POINTS = 3  # per thing
 SMALL, LARGE = 400, 800  # pixels of a thing
 CENTRE, ANYWHERE = "farthest from the outline", "random"
-FILTERS = ((0.8, 1.0), (0.8, 0.25), (0.7, 0.25), (0.6, 0.5), (0.6, 0.25), (0.6, 0.125), (0.0, 0.0))
+FILTERS = ((0.8, 1.0), (0.8, 0.25), (0.7, 0.5), (0.7, 0.25), (0.6, 0.5), (0.6, 0.25), (0.6, 0.125), (0.0, 0.0))
 Row = tuple[str, ...]
 
 

@@ -1,4 +1,4 @@
-"""Compare the panoptic quality of ToyWorld's model in PyTorch with that of its export in onnxruntime.
+"""Compare the panoptic quality of ToyWorld's model with that of its export, or measure the memory of any export.
 
 Examples:
   50 scenes, the export run by a Python without PyTorch:
@@ -8,8 +8,11 @@ Examples:
   the cost of 8-bit weights of the frozen encoders:
     python tools/measure_export.py --int8 --tolerance 5
 
-Both segment the same images with all classes of ToyWorld, seen and unseen, without SAM proposals. The exit code is 0
-if the difference in PQ is at most --tolerance.
+  peak memory and processor time of an export with its check; all that follows --memory are flags of `frozenseg export`:
+    python tools/measure_export.py --memory --words "cat; dog" --check photo.jpg --output exported
+
+PyTorch and onnxruntime segment the same images with all classes of ToyWorld, seen and unseen, without SAM proposals.
+The exit code is 0 if the difference in PQ is at most --tolerance, or with --memory that of the export.
 """
 
 import argparse
@@ -38,6 +41,9 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--work", type=Path, default=Path("output/measure_export"), metavar="DIR", help="folder for scenes and files"
     )
+    parser.add_argument(
+        "--memory", nargs=argparse.REMAINDER, metavar="FLAG", help="run `frozenseg export FLAG …`, and print its memory"
+    )
     return parser.parse_args(argv)
 
 
@@ -48,7 +54,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Measure both; returns the exit code."""
+    """Measure what was chosen; returns the exit code."""
+    if arguments.memory is not None:
+        from lab.export_quality.memory import measure_memory
+
+        return measure_memory(arguments.memory)
     from lab.export_quality.measure import measure
 
     return measure(arguments)

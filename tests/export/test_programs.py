@@ -12,9 +12,9 @@ import torch
 
 from frozenseg.errors import ConfigError
 from frozenseg.export.exporter import export_segmenter
-from frozenseg.export.graphs import TextGraph
+from frozenseg.export.graphs import ImageGraph, TextGraph
 from frozenseg.export.options import ExportOptions
-from frozenseg.export.programs import text_program
+from frozenseg.export.programs import GraphSize, example_inputs, image_program, text_program
 from frozenseg.export.runtime_files import MANIFEST, MANIFEST_HASH
 from frozenseg.toyworld.samples import sample_scene
 from tests.export.conftest import narrow_segmenter
@@ -48,6 +48,20 @@ def test_a_process_without_this_package_runs_the_program(program_folder: Path) -
     command = [sys.executable, "-c", ALONE, str(program_folder)]
     done = subprocess.run(command, cwd=program_folder, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "(1, 6, 3);(1, 6, 16, 24);(1, 6, 3);False"
+
+
+def test_bfloat16_encoders_stay_close_to_float32() -> None:
+    narrow = narrow_segmenter("FCCLIP").model
+    size, graph = GraphSize(SIZE), ImageGraph(narrow)
+    inputs = example_inputs(size, narrow.backbone.embed_dim)
+    with torch.no_grad():
+        expected = graph(*inputs)["masks"]
+        narrow.set_frozen_precision(torch.bfloat16)
+        lowered = graph(*inputs)["masks"]
+        actual = image_program(graph, size).module()(*inputs)["masks"]
+    assert torch.allclose(actual, lowered, atol=1e-5)
+    difference = float((actual - expected).abs().max() / expected.std())
+    assert 1e-4 < difference < 0.3
 
 
 def test_the_manifest_states_size_versions_and_check(program_folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""Peak memory of an export and its check, in a process of its own."""
+"""Peak memory of an export and its check, which run in a separate process."""
 
 import resource
 import subprocess

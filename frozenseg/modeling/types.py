@@ -17,7 +17,7 @@ class ClipFeatures(NamedTuple):
     res3: Tensor  # (B, c3, H/8, W/8)
     res4: Tensor  # (B, c4, H/16, W/16)
     res5: Tensor  # (B, c5, H/32, W/32)
-    dense: Tensor  # (B, c5, H/32, W/32): res5 in the form that CLIP pools
+    dense: Tensor  # (B, c5, H/32, W/32), or finer: res5 in the form that CLIP pools
 
 
 class TextEmbeddings(NamedTuple):

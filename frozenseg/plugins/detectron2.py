@@ -134,7 +134,8 @@ class CLIP(Backbone):
     def __init__(self, cfg: CfgNode, input_shape: ShapeSpec | None = None) -> None:
         super().__init__()
         section = frozenseg_config(cfg).MODEL.CLIP
-        self.clip = build_clip(section.CLIP_MODEL_NAME, section.CLIP_PRETRAINED_WEIGHTS)
+        weights, stride = section.CLIP_PRETRAINED_WEIGHTS, section.POOLING_STRIDE
+        self.clip = build_clip(section.CLIP_MODEL_NAME, weights, pooling_stride=stride)
 
     def forward(self, image: Tensor) -> dict[str, Tensor]:
         """Return the feature maps of normalised images (B, 3, H, W), by name."""
@@ -142,11 +143,9 @@ class CLIP(Backbone):
 
     def output_shape(self) -> dict[str, ShapeSpec]:
         """Return channels and strides of the feature maps, by name."""
-        shapes = {
-            name: ShapeSpec(channels=channels, stride=stride)
-            for (name, stride), channels in zip(STRIDES.items(), self.clip.channels, strict=True)
-        }
-        return {**shapes, "dense": shapes["res5"]}
+        named = zip(STRIDES.items(), self.clip.channels, strict=True)
+        shapes = {name: ShapeSpec(channels=channels, stride=stride) for (name, stride), channels in named}
+        return {**shapes, "dense": ShapeSpec(channels=shapes["res5"].channels, stride=self.clip.pooling_stride)}
 
     @property
     def size_divisibility(self) -> int:

@@ -120,6 +120,14 @@ MODEL_KEYS: tuple[Key, ...] = (
         "width of CLIP's joint embedding space, channels; 0: read from the model",
     ),
     Key(
+        "MODEL.CLIP.POOLING_STRIDE",
+        32,
+        "result",
+        one_of(32, 16, 8),
+        "stride of the feature map that is pooled under masks, pixels: 32 as in the paper, or 16 or 8 (ConvNeXt CLIPs) "
+        "for small things, from the same weights",
+    ),
+    Key(
         "MODEL.CLIP.GEOMETRIC_ENSEMBLE_ALPHA",
         0.4,
         "result",

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from frozenseg.errors import ConfigError
 from frozenseg.modeling.clip.shared_prefixes import can_share_prefixes, encode_by_prefixes
 from frozenseg.modeling.frozen import Frozen
 from frozenseg.modeling.types import ClipFeatures
@@ -17,6 +18,7 @@ from frozenseg.structures.shapes import check_shape
 
 Tokenizer = Callable[[Sequence[str]], Tensor]
 _PROBE_SIZE = 64
+POOLING_STRIDE = 32  # of the feature map that CLIP pools
 
 
 class FrozenCLIP(Frozen):
@@ -27,9 +29,11 @@ class FrozenCLIP(Frozen):
         tokenizer: sentences → (N, T) int64 token ids, zero after the end token, which has the largest id.
 
     Attributes:
+        pooling_stride: stride of ``dense``.
         knows_all_tokens: False if the weights are without those of tokens that the training did not use.
     """
 
+    pooling_stride: int = POOLING_STRIDE
     knows_all_tokens: bool = True
     clip_model: Any  # nn.Module declares all attributes as Tensor or Module, but open_clip's have other types, too
 
@@ -62,6 +66,21 @@ class FrozenCLIP(Frozen):
         Raises:
             ShapeError: a tensor of another rank, or batches of different sizes.
         """
+
+    def set_pooling_stride(self, stride: int) -> None:
+        """Set the stride of ``dense``, the feature map that is pooled under masks. The weights stay the same.
+
+        Args:
+            stride: 32, CLIP's own; families may have smaller ones.
+
+        Raises:
+            ConfigError: the family has only CLIP's own.
+        """
+        if stride != POOLING_STRIDE:
+            raise ConfigError(
+                f"MODEL.CLIP.POOLING_STRIDE is {stride}, but {type(self).__name__} pools at {POOLING_STRIDE}: set "
+                f"it to {POOLING_STRIDE}, or use a ConvNeXt CLIP."
+            )
 
     @property
     def channels(self) -> tuple[int, int, int, int]:

@@ -10,7 +10,7 @@ from torch import nn
 
 from frozenseg.downloads.hub import HUB
 from frozenseg.errors import ConfigError, did_you_mean
-from frozenseg.modeling.clip.base import FrozenCLIP
+from frozenseg.modeling.clip.base import POOLING_STRIDE, FrozenCLIP
 from frozenseg.modeling.clip.weight_files import hub_file
 from frozenseg.modeling.clip.weights import (
     CONFIG_FILE,
@@ -28,7 +28,9 @@ OUR_MODELS = Path(__file__).parent / "model_configs"
 ANY_FAMILY = "CLIP"
 
 
-def build_clip(model_name: str, weights: str, family: str = ANY_FAMILY) -> FrozenCLIP:
+def build_clip(
+    model_name: str, weights: str, family: str = ANY_FAMILY, pooling_stride: int = POOLING_STRIDE
+) -> FrozenCLIP:
     """Build a frozen CLIP.
 
     Args:
@@ -36,9 +38,10 @@ def build_clip(model_name: str, weights: str, family: str = ANY_FAMILY) -> Froze
             the architecture that a repository of the Hugging Face hub describes.
         weights: open_clip tag, local file, ``hf-hub:ORG/REPO``, ``toyworld``, or ``random[:SEED]``.
         family: ``CLIP`` to recognise the family by the trunk, or the name of a registered family.
+        pooling_stride: stride of the feature map that is pooled under masks; the weights stay the same.
 
     Raises:
-        ConfigError: unknown name, tag or family.
+        ConfigError: unknown name, tag or family, or a pooling stride that the family does not have.
         CheckpointError: the weights are missing, damaged, of another architecture, or cannot be downloaded.
     """
     config = _config_of(model_name)
@@ -53,6 +56,7 @@ def build_clip(model_name: str, weights: str, family: str = ANY_FAMILY) -> Froze
     if source is not None:
         load_clip_weights(model, model_name, source, weights)
     clip = _family_of(model, model_name, family)(model, open_clip.get_tokenizer(model_name))
+    clip.set_pooling_stride(pooling_stride)
     clip.knows_all_tokens = source is None or not has_few_token_rows(source.file)
     return clip
 

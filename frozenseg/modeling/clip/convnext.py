@@ -8,11 +8,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from frozenseg.errors import ConfigError
 from frozenseg.modeling.clip.base import FrozenCLIP
+from frozenseg.modeling.clip.finer_map import finer_map
 from frozenseg.modeling.layers.mask_pooling import mask_pooling
 from frozenseg.modeling.types import ClipFeatures
 from frozenseg.registry import CLIP
 from frozenseg.structures.shapes import check_shape
+
+POOLING_STRIDES = (32, 16, 8)
 
 
 @CLIP.register()
@@ -41,7 +45,24 @@ class ConvNeXtCLIP(FrozenCLIP):
             x = stage(x)
             maps.append(x)
         res2, res3, res4, res5 = maps
-        return ClipFeatures(res2, res3, res4, res5, dense=trunk.norm_pre(res5))
+        return ClipFeatures(res2, res3, res4, res5, dense=trunk.norm_pre(self._finer(res3, res4, res5)))
+
+    def set_pooling_stride(self, stride: int) -> None:
+        """Set the stride of ``dense``: 32, 16 or 8.
+
+        Raises:
+            ConfigError: another stride.
+        """
+        if stride not in POOLING_STRIDES:
+            raise ConfigError(f"The pooling stride is {stride}: set it to one of {POOLING_STRIDES}.")
+        self.pooling_stride = stride
+
+    def _finer(self, res3: Tensor, res4: Tensor, res5: Tensor) -> Tensor:
+        """Return the last feature map at the pooling stride."""
+        stages = self.clip_model.visual.trunk.stages
+        if self.pooling_stride == 16:
+            return finer_map(res4, stages[3:])
+        return finer_map(res3, stages[2:]) if self.pooling_stride == 8 else res5
 
     @torch.no_grad()
     def project(self, dense: Tensor, mask_logits: Tensor) -> Tensor:

@@ -310,14 +310,15 @@ def common_parts(cfg: CfgNode, vocabulary: Vocabulary, sam_channels: int | None)
         sam_channels: channels of the SAM embedding; None without SAM.
 
     Raises:
-        ConfigError: EMBED_DIM contradicts the CLIP model, or the channel order is not RGB.
+        ConfigError: EMBED_DIM or POOLING_STRIDE contradicts the CLIP model, or the channel order is not RGB.
     """
     from frozenseg.modeling.clip.build import build_clip  # imports open_clip, which takes seconds
 
     section = cfg.MODEL.CLIP
     if cfg.INPUT.FORMAT != "RGB":
         raise ConfigError(f"INPUT.FORMAT is {cfg.INPUT.FORMAT!r}; the model reads RGB only.")
-    backbone = build_clip(section.CLIP_MODEL_NAME, section.CLIP_PRETRAINED_WEIGHTS, cfg.MODEL.BACKBONE.NAME)
+    weights, stride = section.CLIP_PRETRAINED_WEIGHTS, section.POOLING_STRIDE
+    backbone = build_clip(section.CLIP_MODEL_NAME, weights, cfg.MODEL.BACKBONE.NAME, stride)
     if section.EMBED_DIM not in (0, backbone.embed_dim):
         raise ConfigError(
             f"EMBED_DIM is {section.EMBED_DIM}, but the joint space of {section.CLIP_MODEL_NAME} has "

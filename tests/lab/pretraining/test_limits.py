@@ -68,9 +68,9 @@ def test_words_of_an_error(true: str, named: str, words: str):
 def test_the_tool_prints_accuracies_by_size(capsys, monkeypatch):
     monkeypatch.setattr(clip_limits, "CROP_SIZES", (64,))
     monkeypatch.setattr(clip_limits, "SCENE_SIZES", (256,))
+    monkeypatch.setattr(clip_limits, "FINER_STRIDES", (8,))
     assert measure_toyworld_encoders.main(["clip", "--scenes", "2"]) == 0
     printed = capsys.readouterr().out
-    assert "| crop    | 64" in printed
-    assert "| scene   | 256" in printed
+    assert [line.split("|")[1].strip() for line in printed.splitlines()[2:]] == ["crop", "scene", "scene, stride 8"]
     assert measure_toyworld_encoders.main(["clip", "--filters"]) == 2
     assert "--filters is for SAM, not for CLIP" in capsys.readouterr().err

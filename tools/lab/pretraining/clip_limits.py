@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from frozenseg.log import progress
-from frozenseg.modeling.clip.base import FrozenCLIP
+from frozenseg.modeling.clip.base import POOLING_STRIDE, FrozenCLIP
 from frozenseg.modeling.clip.text_classifier import TextClassifier
 from frozenseg.toyworld.categories import Category, all_categories
 from frozenseg.toyworld.scenes import Scene
@@ -23,6 +23,7 @@ from lab.pretraining.scores import CROP, DENSE, MARGIN, box_of, pooled, region_m
 
 CROP_SIZES = (48, CROP, 96, 128)  # pixels
 SCENE_SIZES = (192, DENSE, 320, 384, 512)  # pixels
+FINER_STRIDES = (16, 8)  # of the feature map that is pooled, pixels
 WORDS = ("colour", "pattern", "shape")
 Encode = Callable[[FrozenCLIP, Tensor, Tensor], Tensor]
 Row = tuple[str, ...]
@@ -35,6 +36,7 @@ def size_rows(clip: FrozenCLIP, scenes: Sequence[Scene]) -> list[Row]:
     text_embeddings = TextClassifier(clip).embed(tuple(category.name for category in categories))  # (C, E)
     inputs: list[tuple[str, int, Encode]] = [("crop", size, partial(_crops, size=size)) for size in CROP_SIZES]
     inputs += [("scene", size, partial(pooled, size=size)) for size in SCENE_SIZES]
+    inputs += [(f"scene, stride {stride}", DENSE, partial(_finer, stride=stride)) for stride in FINER_STRIDES]
     rows: list[Row] = []
     for kind, size, encode in inputs:
         hits, areas, errors = [], [], Counter[str]()
@@ -58,6 +60,15 @@ def _crops(clip: FrozenCLIP, image: Tensor, masks: Tensor, size: int) -> Tensor:
     """Return CLIP's embeddings (N, E) of tight crops of things."""
     boxes = [square_around(box_of(mask), MARGIN) for mask in masks]
     return encode_images(clip.clip_model, cut(image[None], [0] * len(boxes), boxes, size))
+
+
+def _finer(clip: FrozenCLIP, image: Tensor, masks: Tensor, stride: int) -> Tensor:
+    """Return CLIP's embeddings (N, E) of regions, pooled from a finer feature map of the scene."""
+    clip.set_pooling_stride(stride)
+    try:
+        return pooled(clip, image, masks)
+    finally:
+        clip.set_pooling_stride(POOLING_STRIDE)
 
 
 def _confused(true: Category, named: Category) -> str:

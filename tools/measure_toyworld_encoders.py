@@ -12,6 +12,7 @@ of the thing, and the words that it confuses.
 
 import argparse
 from collections.abc import Sequence
+from pathlib import Path
 
 from frozenseg.cli.command_line import docstring_parser, run_script, whole_number_flag
 from frozenseg.errors import ConfigError
@@ -53,6 +54,7 @@ def run(arguments: argparse.Namespace) -> None:
     from frozenseg.modeling.clip.build import build_clip
     from frozenseg.modeling.pretrained import TOYWORLD_CLIP, TOYWORLD_SAM
     from frozenseg.modeling.sam.build import build_sam
+    from frozenseg.modeling.sam.weights import read_tensors, sam_name_of
     from lab.pretraining.clip_limits import size_rows
     from lab.pretraining.sam_limits import filter_rows, point_rows
     from lab.pretraining.scores import zero_shot_scenes
@@ -64,7 +66,9 @@ def run(arguments: argparse.Namespace) -> None:
             raise ConfigError("--filters is for SAM, not for CLIP: leave it out.")
         table = [CLIP_HEADS, *size_rows(build_clip(TOYWORLD_CLIP, arguments.weights), scenes)]
     else:
-        sam = build_sam(TOYWORLD_SAM, arguments.weights)
+        file = Path(arguments.weights)
+        name = sam_name_of(read_tensors(file)) if file.is_file() else None
+        sam = build_sam(name or TOYWORLD_SAM, arguments.weights)
         table = (
             [FILTER_HEADS, *filter_rows(sam, scenes)] if arguments.filters else [POINT_HEADS, *point_rows(sam, scenes)]
         )

@@ -3,12 +3,14 @@
 Examples:
     python tools/pretrain_toyworld.py clip --output output/pretraining
     python tools/pretrain_toyworld.py sam --output output/pretraining
+    python tools/pretrain_toyworld.py sam_t --output output/pretraining
     python tools/pretrain_toyworld.py sam --score output/pretraining/sam.safetensors
 
 CLIP is trained by contrast: sentences against crops, then sentences against the regions of whole scenes. Its sentences
 contain every word of ToyWorld in every combination, like a CLIP trained on the web. SAM is trained to predict the mask
-at a point, without classes. OUTPUT/NAME.safetensors has the weights, OUTPUT/NAME.md the training settings and scores.
-An interrupted run resumes when the same command is run again.
+at a point, without classes. sam_t is another SAM (MODEL.SAM_NAME vit_t_toy), a TinyViT that first learns to group the
+pixels of a segment; its weights are not in the package. OUTPUT/NAME.safetensors has the weights, OUTPUT/NAME.md the
+training settings and scores. An interrupted run resumes when the same command is run again.
 """
 
 import argparse
@@ -19,10 +21,10 @@ from pathlib import Path
 
 from frozenseg.cli.command_line import docstring_parser, run_script
 
-MODELS = ("clip", "sam")
+MODELS = ("clip", "sam", "sam_t")
 AMOUNTS = {
     "steps": (int, "training steps"),
-    "batch": (int, "crops (clip; a tenth as many whole scenes) or scenes (sam) per step"),
+    "batch": (int, "crops (clip; a tenth as many whole scenes) or scenes (sam, sam_t) per step"),
     "learning_rate": (float, "the highest learning rate"),
     "scenes": (int, "training scenes"),
     "seed": (int, "seed of weights, scenes and batches"),

@@ -19,6 +19,7 @@ LOCAL_FOLDER = "local-dir:"
 WEIGHTS_FILE = "model.safetensors"  # in a folder and in a repository of the hub
 _SUFFIXES = (".safetensors", ".pth", ".pkl")
 TOYWORLD_CLIP, TOYWORLD_SAM = "toyworld_convnext", "vit_toy"  # architectures
+TOYWORLD_TINY_SAM = "vit_t_toy"  # architecture of another SAM for ToyWorld, without weights in the package
 # config keys of weights, and of the architecture that they must fit
 CLIP_WEIGHTS, SAM_WEIGHTS = "CLIP_PRETRAINED_WEIGHTS", "MODEL.SAM_WEIGHTS"
 ARCHITECTURE_KEYS = {CLIP_WEIGHTS: "CLIP_MODEL_NAME", SAM_WEIGHTS: "MODEL.SAM_NAME"}

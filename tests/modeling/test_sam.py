@@ -31,7 +31,10 @@ def small_tiny_vit() -> FrozenSAM:
     return tiny_sam(encoder=encoder, image_size=64, channels=16)
 
 
-STAND_INS = {"vit_b": small_vit, "vit_l": small_vit, "vit_h": small_vit, "vit_toy": small_vit, "vit_t": small_tiny_vit}
+STAND_INS = {
+    **dict.fromkeys(("vit_b", "vit_l", "vit_h", "vit_toy"), small_vit),
+    **dict.fromkeys(("vit_t", "vit_t_toy"), small_tiny_vit),
+}
 
 
 @pytest.fixture(scope="module", params=["vit_b", "vit_t"])
@@ -107,6 +110,12 @@ def test_full_size_models_embed_1024_pixels_in_64(name: str, stride: int) -> Non
     assert (sam.image_size, sam.channels, sam.image_size // stride) == (1024, 256, 64)
     if name == "vit_t":  # the others take a second even without values
         assert sam(torch.zeros(1, 3, 1024, 1024, device="meta")).shape == (1, 256, 64, 64)
+
+
+def test_a_tiny_vit_has_the_stride_that_it_says() -> None:
+    sam = full_size("vit_t_toy")
+    assert (sam.image_size, sam.prompt_encoder.image_embedding_size) == (128, (16, 16))
+    assert sam.image_encoder(torch.zeros(2, 3, 128, 128, device="meta")).shape == (2, 64, 16, 16)
 
 
 @pytest.mark.parametrize("kind", ["pth", "safetensors", "nested"])

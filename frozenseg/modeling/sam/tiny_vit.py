@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from frozenseg.modeling.sam.base import FrozenSAM
 from frozenseg.registry import SAM
 
-_STRIDE = 16
+_STAGE_STRIDES = (4, 8, 16, 32)  # of timm's TinyViT
 # Names of mobile_sam.pt → names of timm. A stage of MobileSAM ends with the down-sampling with which timm begins the
 # next stage.
 RENAMED: tuple[tuple[str, str], ...] = (
@@ -28,7 +28,7 @@ UNUSED = re.compile(r"^image_encoder\.(norm_head|head)\.|\.attention_bias_idxs$"
 
 
 class TinyViTEncoder(nn.Module):
-    """TinyViT without its classifier and its last down-sampling, followed by SAM's neck.
+    """TinyViT without its classifier and its last down-samplings, followed by SAM's neck.
 
     Args:
         widths: channels of the four stages.
@@ -36,6 +36,7 @@ class TinyViTEncoder(nn.Module):
         heads: attention heads of each stage; the first stage has no attention.
         windows: side of the attention windows of each stage, pixels of its feature map.
         channels: channels c of the embedding.
+        stride: pixels per cell of the embedding, 4, 8 or 16; stages of a larger stride keep the size of their input.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class TinyViTEncoder(nn.Module):
         heads: Sequence[int],
         windows: Sequence[int],
         channels: int,
+        stride: int = 16,
     ) -> None:
         super().__init__()
         trunk: Any = TinyVit(
@@ -56,7 +58,10 @@ class TinyViTEncoder(nn.Module):
             window_sizes=tuple(windows),
             drop_path_rate=0.0,
         )
-        trunk.stages[-1].downsample.conv2.conv.stride = (1, 1)
+        for stage, stage_stride in zip(trunk.stages, _STAGE_STRIDES, strict=True):
+            if stage_stride > stride:
+                stage.downsample.conv2.conv.stride = (1, 1)
+        self.stride = stride
         self.patch_embed: nn.Module = trunk.patch_embed
         self.stages: nn.Sequential = trunk.stages
         self.neck = nn.Sequential(
@@ -68,7 +73,7 @@ class TinyViTEncoder(nn.Module):
         self.register_load_state_dict_post_hook(_clear_attention_biases)  # type: ignore[no-untyped-call]  # torch's
 
     def forward(self, images: Tensor) -> Tensor:
-        """Map images (B, 3, S, S) to their embedding (B, c, S/16, S/16)."""
+        """Map images (B, 3, S, S) to their embedding (B, c, S/stride, S/stride)."""
         embedding: Tensor = self.neck(self.stages(self.patch_embed(images)))
         return embedding
 
@@ -103,7 +108,7 @@ def tiny_sam(*, encoder: TinyViTEncoder, image_size: int = 1024, channels: int =
         channels: channels of the embedding.
     """
     return FrozenSAM.with_image_encoder(
-        encoder, image_size=image_size, side=image_size // _STRIDE, channels=channels, convert_names=timm_names
+        encoder, image_size=image_size, side=image_size // encoder.stride, channels=channels, convert_names=timm_names
     )
 
 
@@ -115,3 +120,12 @@ def vit_t() -> FrozenSAM:
             widths=(64, 128, 160, 320), depths=(2, 2, 6, 2), heads=(2, 4, 5, 10), windows=(7, 7, 14, 7), channels=256
         )
     )
+
+
+@SAM.register()
+def vit_t_toy() -> FrozenSAM:
+    """Build a SAM for ToyWorld with a TinyViT: 128×128 images, a 16×16 embedding of 64 channels."""
+    encoder = TinyViTEncoder(
+        widths=(16, 32, 64, 64), depths=(2, 2, 2, 2), heads=(2, 2, 4, 4), windows=(7, 8, 8, 8), channels=64, stride=8
+    )
+    return tiny_sam(encoder=encoder, image_size=128, channels=64)

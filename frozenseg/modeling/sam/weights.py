@@ -21,6 +21,7 @@ SAM_BY_FIRST_CONVOLUTION: dict[tuple[str, tuple[int, ...]], str] = {
     (VIT, (1024, 3, 16, 16)): "vit_l",
     (VIT, (1280, 3, 16, 16)): "vit_h",
     (VIT, (64, 3, 8, 8)): "vit_toy",
+    (TINY, (8, 3, 3, 3)): "vit_t_toy",
 }
 
 

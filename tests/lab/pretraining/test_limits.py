@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+from safetensors.torch import save_file
 
-from frozenseg.modeling.pretrained import TOYWORLD_SAM
+from frozenseg.modeling.pretrained import TOYWORLD_SAM, TOYWORLD_TINY_SAM
 from frozenseg.modeling.sam.build import build_sam
 from frozenseg.toyworld.categories import all_categories
 from lab.pretraining import clip_limits, sam_limits
@@ -74,3 +75,10 @@ def test_the_tool_prints_accuracies_by_size(capsys, monkeypatch):
     assert [line.split("|")[1].strip() for line in printed.splitlines()[2:]] == ["crop", "scene", "scene, stride 8"]
     assert measure_toyworld_encoders.main(["clip", "--filters"]) == 2
     assert "--filters is for SAM, not for CLIP" in capsys.readouterr().err
+
+
+def test_the_tool_measures_the_sam_that_a_file_holds(capsys, tmp_path):
+    file = tmp_path / "sam_t.safetensors"
+    save_file(build_sam(TOYWORLD_TINY_SAM, "random").state_dict(), file)
+    assert measure_toyworld_encoders.main(["sam", "--weights", str(file), "--scenes", "1"]) == 0
+    assert "farthest from the outline" in capsys.readouterr().out

@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 
 from frozenseg.errors import ConfigError
 from frozenseg.modeling.clip.build import build_clip
-from frozenseg.modeling.pretrained import TOYWORLD_CLIP, TOYWORLD_SAM
+from frozenseg.modeling.pretrained import TOYWORLD_CLIP, TOYWORLD_SAM, TOYWORLD_TINY_SAM
 from frozenseg.modeling.sam.build import build_sam
 from frozenseg.toyworld.export import Recipe, make_scene
 from lab.pretraining.recipes import RECIPES
@@ -24,6 +24,7 @@ FEW = ["--steps", "2", "--batch", "4", "--scenes", "8", "--test-scenes", "2"]
     [
         ("clip", lambda file: build_clip(TOYWORLD_CLIP, file)),
         ("sam", lambda file: build_sam(TOYWORLD_SAM, file)),
+        ("sam_t", lambda file: build_sam(TOYWORLD_TINY_SAM, file)),
     ],
 )
 def test_trained_weights_and_their_card(name, build, tmp_path: Path, capsys):

@@ -15,10 +15,22 @@ from frozenseg.modeling.sam.base import FrozenSAM
 from lab.pretraining.optimise import Losses
 from lab.pretraining.scene_pool import ScenePool, flipped
 
-FOCAL, DICE, QUALITY = 20.0, 1.0, 1.0  # loss weights
+QUALITY = 1.0  # weight of the loss of predicted IoUs
 GAMMA = 2.0  # exponent of the focal loss
 MASK_STRIDE = 2  # the masks of the toy SAM have half the image size
 AMBIGUOUS = slice(1, None)  # the three masks for one point; only the best of them has a loss
+
+
+class MaskWeights(NamedTuple):
+    """Weights of the losses of a mask."""
+
+    focal: float = 20.0
+    cross_entropy: float = 0.0
+    dice: float = 1.0
+
+
+AS_SAM = MaskWeights()
+SHARP = MaskWeights(focal=0.0, cross_entropy=5.0, dice=5.0)  # as Mask2Former; small things count more
 
 
 class Prompts(NamedTuple):
@@ -90,10 +102,14 @@ def predict_masks(sam: FrozenSAM, prompts: Prompts) -> tuple[Tensor, Tensor]:
     Returns:
         Logits (B, P, m, h, w) and predicted IoUs (B, P, m).
     """
-    embeddings = sam.image_encoder(prompts.images)  # (B, c, h, w)
-    labels = torch.ones(prompts.points.shape[1], 1, dtype=torch.int)
+    return masks_of_embeddings(sam, sam.image_encoder(prompts.images), prompts.points)
+
+
+def masks_of_embeddings(sam: FrozenSAM, embeddings: Tensor, point_sets: Tensor) -> tuple[Tensor, Tensor]:
+    """Predict the masks at every point (B, P, 2) of embedded images (B, c, side, side), as :func:`predict_masks`."""
+    labels = torch.ones(point_sets.shape[1], 1, dtype=torch.int)
     logits, quality = [], []
-    for embedding, points in zip(embeddings, prompts.points, strict=True):
+    for embedding, points in zip(embeddings, point_sets, strict=True):
         sparse, dense = sam.prompt_encoder(points=(points[:, None], labels), boxes=None, masks=None)
         low, iou = sam.mask_decoder.predict_masks(
             image_embeddings=embedding[None],
@@ -106,22 +122,24 @@ def predict_masks(sam: FrozenSAM, prompts: Prompts) -> tuple[Tensor, Tensor]:
     return torch.stack(logits), torch.stack(quality)
 
 
-def sam_losses(logits: Tensor, quality: Tensor, masks: Tensor) -> Losses:
-    """Return the focal, dice and quality losses of the first mask and of the best other mask.
+def sam_losses(logits: Tensor, quality: Tensor, masks: Tensor, weights: MaskWeights = AS_SAM) -> Losses:
+    """Return the losses of the pixels, of the overlap (dice) and of the predicted IoUs.
+
+    Masks have losses if they are the first one of a point, or the best one of the others.
 
     Args:
         logits: (N, m, h, w).
         quality: (N, m) predicted IoUs.
         masks: (N, h, w) float32 ground truth in 0-1.
+        weights: of the losses of a mask.
     """
     targets = masks[:, None].expand_as(logits)
-    focal, dice = _focal(logits, targets), _dice(logits, targets)  # (N, m) each
-    mask_loss = FOCAL * focal + DICE * dice
-    best = mask_loss[:, AMBIGUOUS].argmin(dim=1, keepdim=True) + 1  # (N, 1)
+    pixels, dice = mask_losses(logits, targets, weights)  # (N, m) each
+    best = (pixels + dice)[:, AMBIGUOUS].argmin(dim=1, keepdim=True) + 1  # (N, 1)
     chosen = torch.cat([torch.zeros_like(best), best], dim=1)  # (N, 2)
     return {
-        "focal": FOCAL * focal.gather(1, chosen).mean(),
-        "dice": DICE * dice.gather(1, chosen).mean(),
+        "pixels": pixels.gather(1, chosen).mean(),
+        "dice": dice.gather(1, chosen).mean(),
         "quality": QUALITY * F.mse_loss(quality, mask_ious(logits, targets)),
     }
 
@@ -133,11 +151,20 @@ def mask_ious(logits: Tensor, masks: Tensor) -> Tensor:
     return (predicted & target).sum((-2, -1)) / (predicted | target).sum((-2, -1)).clamp(min=1)
 
 
-def _focal(logits: Tensor, masks: Tensor) -> Tensor:
-    """Return the focal loss, averaged over pixels: (N, m)."""
+def mask_losses(logits: Tensor, masks: Tensor, weights: MaskWeights) -> tuple[Tensor, Tensor]:
+    """Return the weighted losses (…) of the pixels and of the overlap (dice) of each mask.
+
+    Args:
+        logits: (…, h, w).
+        masks: (…, h, w) float32 ground truth in 0-1.
+        weights: of focal loss, cross-entropy and dice loss.
+    """
     cross_entropy = F.binary_cross_entropy_with_logits(logits, masks, reduction="none")
-    error = 1 - torch.exp(-cross_entropy)  # 1 − the probability of the target
-    return (error**GAMMA * cross_entropy).mean((-2, -1))
+    pixels = weights.cross_entropy * cross_entropy
+    if weights.focal:
+        error = 1 - torch.exp(-cross_entropy)  # 1 − the probability of the target
+        pixels = pixels + weights.focal * error**GAMMA * cross_entropy
+    return pixels.mean((-2, -1)), weights.dice * _dice(logits, masks)
 
 
 def _dice(logits: Tensor, masks: Tensor) -> Tensor:

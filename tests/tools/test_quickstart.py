@@ -70,6 +70,20 @@ def test_a_step_that_fails_ends_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     assert quickstart.main(["--output", str(tmp_path)]) == 3
 
 
+def test_a_training_that_was_asked_to_stop_ends_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    verbs: list[str] = []
+    monkeypatch.setattr(steps, "run_step", lambda command, root: verbs.append(command[0]) or 0)
+    of_an_earlier_run = tmp_path / steps.MODEL
+    of_an_earlier_run.parent.mkdir(parents=True)
+    of_an_earlier_run.touch()
+    os.utime(of_an_earlier_run, (0, 0))
+    assert quickstart.main(["--output", str(tmp_path)]) == 130
+    assert verbs == ["prepare", "train"]
+    assert f"interrupted; results so far: {tmp_path}" in capsys.readouterr().err
+
+
 def test_an_interrupt_ends_it_in_a_sentence(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):

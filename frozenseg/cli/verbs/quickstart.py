@@ -37,6 +37,7 @@ SAM_PROPOSALS = (  # votes in all outputs, as in configs/toyworld/frozenseg_tiny
     *("TEST.SAM_MASK_MIN_IOU", "0.7", "TEST.SAM_MASK_STABILITY_OFFSET", "0.5"),
     *("TEST.SAM_MASKS_IN_PANOPTIC", "True", "TEST.SAM_MASKS_IN_INSTANCES", "True"),
 )
+CLOCK_STEP = 2.0  # seconds by which times of files may be rounded down
 MODEL, PROPOSALS, DRAWINGS = "train/inference/results.json", "sam_masks/inference/results.json", "pictures"
 CONTROLS = {  # by column title
     "shuffled names": "shuffled/inference/results.json",
@@ -97,7 +98,10 @@ def run(arguments: argparse.Namespace) -> int:
     for title, command in steps(arguments, output):
         sys.stdout.write(f"\n── {title}\n$ {printed(command, arguments.root)}\n")
         sys.stdout.flush()
+        begun = time.time()
         code = run_step(command, arguments.root)
+        if code == 0 and command[0] == "train" and not _is_written(output / MODEL, begun):
+            code = INTERRUPTED  # a training that is asked to stop ends without an error
         if code == INTERRUPTED:
             sys.stderr.write(f"interrupted; results so far: {output}\n")
         if code != 0:
@@ -112,6 +116,11 @@ def run(arguments: argparse.Namespace) -> int:
         f"  {output / 'train'}                 checkpoint, log, metrics.json, TensorBoard events\n"
     )
     return 0
+
+
+def _is_written(file: Path, begun: float) -> bool:
+    """Return True if a file was written after a time, in seconds since the epoch."""
+    return file.is_file() and file.stat().st_mtime >= begun - CLOCK_STEP
 
 
 def _check(arguments: argparse.Namespace) -> None:

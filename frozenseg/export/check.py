@@ -3,7 +3,7 @@
 A stage agrees if the largest difference is at most a share of the standard deviation of its values, or a few units in
 the last place of the largest value. The share grows after the masked attention, where a mask pixel within rounding of
 the threshold may be on either side, and with a lower precision of the weights. In fp32, queries whose masks have such a
-pixel are left out of the stages that are pooled under the masks, and counted.
+pixel are counted and left out of the stages of queries; their masks are compared with a wider tolerance.
 """
 
 import statistics
@@ -21,7 +21,7 @@ from frozenseg.export.graphs import ImageGraph, ImageInputs
 from frozenseg.export.onnx_file import with_outputs_of
 from frozenseg.export.options import ExportOptions
 from frozenseg.export.runtime import OnnxSegmenter, graph_inputs
-from frozenseg.export.tied_queries import MOST_TIED, POOLED, tied_queries
+from frozenseg.export.tied_queries import MOST_TIED, OF_QUERIES, tied_queries
 from frozenseg.inference.predictor import Segmenter
 from frozenseg.vocabulary import Vocabulary
 
@@ -183,8 +183,9 @@ def _compared_stages(
             rows += [_compared(name, actual[name], expected[name], share) for name in actual]
             continue
         tied = tied_queries(actual["masks"], expected["masks"], expected["dense"].shape[-2:])  # (B, Q)
-        compared = {name: ~tied if name in POOLED else ... for name in actual}
+        compared = {name: ~tied if name in OF_QUERIES else ... for name in actual}
         rows += [_compared(name, actual[name][of], expected[name][of], share) for name, of in compared.items()]
+        rows.append(_compared("masks with ties", actual["masks"], expected["masks"], share * DISCRETE))
         ties = float(tied.mean())
         rows.append(StageDifference("queries with ties (share)", ties, ties, MOST_TIED, ties <= MOST_TIED))
     return rows

@@ -1,7 +1,8 @@
-"""Queries whose masks have another pixel inside because of rounding: what is pooled under them is not compared.
+"""Queries whose masks have another pixel inside because of rounding; they are compared apart.
 
-A mask has the pixels inside whose logits are above 0. A logit within rounding of 0 may be on either side, and features
-that are pooled under a small mask change by much with one pixel. Random weights have many such masks.
+A mask has the pixels inside whose logits are above 0. A logit within rounding of 0 may be on either side. With one
+pixel of a small mask the features change that are pooled under it, and so does the mask of the next layer. Random
+weights have many such masks.
 
 Letters: B images, Q queries.
 """
@@ -13,18 +14,19 @@ from frozenseg.modeling.layers.mask_pooling import binary_masks
 
 NEGLIGIBLE = 1e-4  # share of the pixels of a mask that may be on the other side
 MOST_TIED = 0.1  # share of the queries that may have ties, in masks that agree
-POOLED = (
+OF_QUERIES = (
+    "masks",
     "query_embeddings",
     "clip_embeddings",
     "decoder_logits",
     "clip_logits",
     "class_probabilities",
     "semantic_probabilities",
-)  # stages (B, Q, …) that depend on features pooled under the masks
+)  # stages (B, Q, …) that change with a tie of the query
 
 
 def tied_queries(masks: np.ndarray, expected: np.ndarray, pooled_size: tuple[int, int]) -> np.ndarray:
-    """Return True for the queries whose masks differ in pixels that matter to pooling, (B, Q).
+    """Return True for the queries whose masks differ in pixels that matter to pooling, (B, Q) bool.
 
     Args:
         masks: (B, Q, H/4, W/4) logits of the file.

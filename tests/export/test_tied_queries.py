@@ -64,6 +64,16 @@ def test_another_embedding_without_a_tie_differs() -> None:
     assert [row.stage for row in compared(actual).values() if not row.passed] == ["clip_embeddings"]
 
 
+def test_a_mask_with_a_tie_may_differ_by_a_little() -> None:
+    for difference, differing in ((1e-3, []), (0.1, ["masks with ties"])):
+        actual = stages(flipped=1)
+        actual["masks"][0, 0, 3, 3] += difference
+        assert [row.stage for row in compared(actual).values() if not row.passed] == differing
+    actual = stages()
+    actual["masks"][0, 0, 3, 3] += 1e-3
+    assert [row.stage for row in compared(actual).values() if not row.passed] == ["masks"]
+
+
 def test_many_ties_are_a_difference() -> None:
     rows = compared(stages(flipped=int(MOST_TIED * QUERIES) + 1))
     assert [row.stage for row in rows.values() if not row.passed] == ["queries with ties (share)"]

@@ -1,6 +1,5 @@
 """Subprocesses of a study: several run in parallel, and completed ones are not run again."""
 
-import fcntl
 import json
 import os
 import shlex
@@ -12,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, CancelledError, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from frozenseg.atomic import write_json
 from frozenseg.errors import FrozenSegError
@@ -128,14 +128,14 @@ class _Processes:
         self._terminated = False
         self._lock = threading.Lock()
 
-    def run(self, command: Sequence[str], log: Path, variables: Mapping[str, str], lock: int) -> int:
+    def run(self, command: Sequence[str], log: Path, variables: Mapping[str, str], locks: Sequence[int]) -> int:
         """Run a process with its output written to a log file; returns its exit code.
 
         Args:
             command: its command line.
             log: file for stdout and stderr.
             variables: added to the environment.
-            lock: file descriptor of a locked file, which stays locked while the process runs.
+            locks: file descriptors of locked files, which stay locked while the process runs.
 
         Raises:
             CancelledError: :meth:`terminate` was called.
@@ -145,7 +145,7 @@ class _Processes:
                 if self._terminated:
                     raise CancelledError
                 process = subprocess.Popen(  # noqa: S603 (this project's own scripts)
-                    command, stdout=file, stderr=subprocess.STDOUT, env={**os.environ, **variables}, pass_fds=(lock,)
+                    command, stdout=file, stderr=subprocess.STDOUT, env={**os.environ, **variables}, pass_fds=locks
                 )
                 self._running.add(process)
             code = process.wait()
@@ -170,16 +170,32 @@ def _run(job: Job, variables: Mapping[str, str], processes: _Processes) -> None:
     job.folder.mkdir(parents=True, exist_ok=True)
     with (job.folder / LOCK).open("w") as lock:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            locks = _lock(lock)
         except BlockingIOError as error:
             raise RunFailedError(
                 f"The {job.title} still runs in {job.folder}, started by a command that was killed: wait for it, or "
                 "stop it, then run the same command again."
             ) from error
-        _run_locked(job, variables, processes, lock.fileno())
+        _run_locked(job, variables, processes, locks)
 
 
-def _run_locked(job: Job, variables: Mapping[str, str], processes: _Processes, lock: int) -> None:
+def _lock(file: IO[str]) -> tuple[int, ...]:
+    """Lock a file until this process and those that get its descriptor have ended; returns the descriptors to pass.
+
+    Windows passes no descriptors, so that nothing is locked there.
+
+    Raises:
+        BlockingIOError: another process holds the lock.
+    """
+    if sys.platform == "win32":
+        return ()
+    import fcntl
+
+    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    return (file.fileno(),)
+
+
+def _run_locked(job: Job, variables: Mapping[str, str], processes: _Processes, locks: Sequence[int]) -> None:
     logger.info("Started: %s.", job.title)
     output, log = job.folder / job.output_file, job.folder / "run.log"
     resumed = job.can_resume and (job.folder / "last_checkpoint").exists()
@@ -189,7 +205,7 @@ def _run_locked(job: Job, variables: Mapping[str, str], processes: _Processes, l
     command = [sys.executable, *job.command, "OUTPUT_DIR", str(job.folder)]
     command[2:2] = ["--resume"] if resumed else []
     started = time.perf_counter()
-    code = processes.run(command, log, variables, lock)
+    code = processes.run(command, log, variables, locks)
     seconds = before + time.perf_counter() - started
     job.record(seconds, done=code == 0 and output.is_file())
     if code != 0:

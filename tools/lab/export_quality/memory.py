@@ -1,6 +1,5 @@
 """Peak memory of an export and its check, which run in a separate process."""
 
-import resource
 import subprocess
 import sys
 import time
@@ -26,6 +25,8 @@ def measure_memory(flags: Sequence[str]) -> int:
     """
     if not sys.platform.startswith("linux"):
         raise DataError(f"Peak memory on {sys.platform}: only Linux gives it in KiB. Run the tool there.")
+    import resource  # of Unix
+
     started = time.perf_counter()
     code = subprocess.run([sys.executable, "-c", COMMAND, "export", *flags], check=False).returncode
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)

@@ -111,9 +111,12 @@ class TiedDecoder:
         A tie of one query changes all others through self-attention. So the pixels of all queries and layers are tried,
         those nearest to the threshold first, and a flip is kept if it explains most of the whole difference.
         """
-        flips = 0
-        while differing_queries(self.decode()[-1].logits, self.goldens[-1], self.tolerance) and self._flip_nearest():
-            flips += 1
+        flips, predictions = 0, self.decode()
+        while differing_queries(predictions[-1].logits, self.goldens[-1], self.tolerance):
+            flipped = self._flip_nearest(predictions)
+            if flipped is None:
+                break
+            flips, predictions = flips + 1, flipped
         return flips
 
     def decode(self) -> list[Prediction]:
@@ -125,9 +128,13 @@ class TiedDecoder:
             predictions.append(self._predict(i + 1, queries))
         return predictions
 
-    def _flip_nearest(self) -> bool:
-        """Flip the nearest tied pixel that explains the difference to the last golden; False if there is none."""
-        predictions, golden = self.decode(), self.goldens[-1]
+    def _flip_nearest(self, predictions: Sequence[Prediction]) -> list[Prediction] | None:
+        """Flip the nearest tied pixel that explains the difference of the last prediction to its golden.
+
+        Returns:
+            The predictions with it, or None if no tied pixel explains the difference.
+        """
+        golden = self.goldens[-1]
         allowed = EXPLAINED * float((predictions[-1].logits - golden).norm())
         tied = [
             (distance, i, pixel)
@@ -136,12 +143,13 @@ class TiedDecoder:
             for distance, pixel in self._tied_pixels(i, previous, query_index)
         ]
         for _, i, pixel in sorted(tied)[:MAX_TRIED]:
-            flipped = self.decisions[i + 1].flipped
-            flipped.append(pixel)
-            if float((self.decode()[-1].logits - golden).norm()) <= allowed:
-                return True
-            flipped.pop()
-        return False
+            decisions = self.decisions[i + 1]
+            decisions.flipped.append(pixel)
+            flipped = self.decode()
+            if float((flipped[-1].logits - golden).norm()) <= allowed:
+                return flipped
+            decisions.flipped.pop()
+        return None
 
     def _initial_queries(self) -> Tensor:
         return self.decoder.query_feat.weight.expand(len(self.pixels.mask_features), -1, -1)  # (B, Q, d)
